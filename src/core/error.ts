@@ -1,0 +1,68 @@
+/**
+ * The one error type of the program. Pure: it says what went wrong, `run.ts` prints it.
+ *
+ * What it does not do: it carries no stack for users. A stack means a bug in onekexec, and bugs are
+ * other classes of error.
+ */
+
+/** Where a failure belongs; the part after the point names the failure itself. */
+export type ErrorArea =
+  | "arguments"
+  | "facts"
+  | "file"
+  | "host"
+  | "image"
+  | "kernel"
+  | "plan"
+  | "purgatory"
+  | "struct"
+  | "xen";
+
+/** A stable name for a failure, for tests and for `--dry-run=json`. */
+export type ErrorCode = `${ErrorArea}.${string}`;
+
+/**
+ * Exit statuses of kexec-tools, which scripts test.
+ *
+ * `general` (1) is its `die()`, a bad option or usage; `failed` (255) is its -1; `noCrashKernel`
+ * (254) its ENOCRASHKERNEL; `fallback` (253) its EFALLBACK.
+ */
+export const ExitStatus = {
+  ok: 0,
+  general: 1,
+  fallback: 253,
+  noCrashKernel: 254,
+  failed: 255,
+} as const;
+
+export interface KexecErrorParts {
+  readonly code: ErrorCode;
+  /** kexec-tools' own line or lines where scripts know them, else ours: what was done, to what,
+   * what was found, what was needed. A byte string (see core/bytes.ts), without a last newline. */
+  readonly message: string;
+  /** At most three lines: the cause found by looking, and what to try. */
+  readonly hint?: string | undefined;
+  /** 0–255; 1 unless given. */
+  readonly exitStatus?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/** A failure that the user can understand and act on. Everything else is a bug. */
+export class KexecError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly exitStatus: number;
+
+  constructor(parts: KexecErrorParts) {
+    super(parts.message, parts.cause === undefined ? undefined : { cause: parts.cause });
+    this.name = "KexecError";
+    this.code = parts.code;
+    this.hint = parts.hint;
+    this.exitStatus = parts.exitStatus ?? ExitStatus.general;
+  }
+}
+
+/** Throws a `KexecError`; for use where an expression is needed. */
+export function fail(parts: KexecErrorParts): never {
+  throw new KexecError(parts);
+}

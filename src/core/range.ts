@@ -1,0 +1,78 @@
+/**
+ * Ranges of physical addresses, half-open: `[start, end)`. The kernel prints inclusive ends; the
+ * parsers in facts/ convert, and nothing else does.
+ */
+
+import { hex } from "./address.ts";
+
+export interface Range {
+  readonly start: bigint;
+  /** One past the last address; at most 2^64. */
+  readonly end: bigint;
+}
+
+export const range = (start: bigint, end: bigint): Range => ({ start, end });
+export const rangeSize = (r: Range): bigint => r.end - r.start;
+export const isEmpty = (r: Range): boolean => r.end <= r.start;
+export const overlaps = (a: Range, b: Range): boolean => a.start < b.end && b.start < a.end;
+export const contains = (outer: Range, inner: Range): boolean =>
+  outer.start <= inner.start && inner.end <= outer.end;
+
+/** `[0x1000, 0x2000)` */
+export function showRange(r: Range): string {
+  return `[${hex(r.start)}, ${hex(r.end)})`;
+}
+
+/** The part that both have, which may be empty. */
+export function intersect(a: Range, b: Range): Range {
+  const start = a.start > b.start ? a.start : b.start;
+  const end = a.end < b.end ? a.end : b.end;
+  return end > start ? { start, end } : { start, end: start };
+}
+
+/**
+ * The same addresses as a canonical set: sorted, without empty ranges, neighbours and overlaps
+ * merged.
+ */
+export function normalize(ranges: readonly Range[]): Range[] {
+  const sorted = ranges
+    .filter((r) => !isEmpty(r))
+    .sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
+  const merged: Range[] = [];
+  for (const r of sorted) {
+    const last = merged.at(-1);
+    if (last === undefined || r.start > last.end) merged.push({ start: r.start, end: r.end });
+    else if (r.end > last.end) merged[merged.length - 1] = { start: last.start, end: r.end };
+  }
+  return merged;
+}
+
+/** The addresses of `ranges` that are in none of `holes`, as a canonical set. */
+export function subtract(ranges: readonly Range[], holes: readonly Range[]): Range[] {
+  const cut = normalize(holes);
+  const rest: Range[] = [];
+  for (const r of normalize(ranges)) {
+    let start = r.start;
+    for (const hole of cut) {
+      if (hole.end <= start) continue;
+      if (hole.start >= r.end) break;
+      if (hole.start > start) rest.push({ start, end: hole.start });
+      start = hole.end;
+    }
+    if (start < r.end) rest.push({ start, end: r.end });
+  }
+  return rest;
+}
+
+/** True if one range of the canonical set `ranges` holds all of `inner`. */
+export function covers(ranges: readonly Range[], inner: Range): boolean {
+  return ranges.some((r) => contains(r, inner));
+}
+
+/** The largest range, or undefined of none. */
+export function largest(ranges: readonly Range[]): Range | undefined {
+  return ranges.reduce<Range | undefined>(
+    (best, r) => (best === undefined || rangeSize(r) > rangeSize(best) ? r : best),
+    undefined,
+  );
+}

@@ -1,0 +1,127 @@
+/**
+ * `HostFacts`: all that a plan needs to know of the machine, read once, as a plain value that goes
+ * to JSON and back. A bug report with the facts file is a test fixture the same day.
+ *
+ * Texts are byte strings, addresses `bigint`, byte blobs `Uint8Array`; in JSON these are text with
+ * `\u00XX` escapes, "0x…" text, and base64 text. `facts/facts-file.ts` does the JSON.
+ */
+
+import type { Range } from "../core/range.ts";
+import type { MemoryRange } from "./memory.ts";
+
+/** Architectures that onekexec plans for. */
+export const ARCHITECTURES = ["x86_64", "arm64"] as const;
+export type Architecture = (typeof ARCHITECTURES)[number];
+
+export interface MemoryMap {
+  /** Where it was read: `/sys/firmware/memmap`, `/proc/iomem`, or Xen's machine memory map. */
+  readonly source: "firmware-memmap" | "iomem" | "xen";
+  /** Sorted by start. Ends are one past the last address. */
+  readonly ranges: readonly MemoryRange[];
+}
+
+/** A line of /sys/firmware/efi/runtime-map. [uefi §7.2 EFI_MEMORY_DESCRIPTOR] */
+export interface EfiMemoryDescriptor {
+  readonly type: number;
+  readonly physAddr: bigint;
+  readonly virtAddr: bigint;
+  readonly numPages: bigint;
+  readonly attribute: bigint;
+}
+
+export interface EfiFacts {
+  /** /sys/firmware/efi/systab: NAME=0xADDRESS lines in the file's order, e.g. ACPI20, SMBIOS. */
+  readonly systab: readonly { readonly name: string; readonly address: bigint }[];
+  readonly fwVendor: bigint | null;
+  readonly runtime: bigint | null;
+  readonly configTable: bigint | null;
+  readonly runtimeMap: readonly EfiMemoryDescriptor[];
+}
+
+/** A directory /sys/firmware/edd/int13_devXX. [linux include/uapi/linux/edd.h] */
+export interface EddDevice {
+  /** BIOS drive number, e.g. 0x80. */
+  readonly device: number;
+  readonly version: number;
+  /** Bit mask of EDD_EXT_*. */
+  readonly interfaceSupport: number;
+  readonly legacyMaxCylinder: number;
+  readonly legacyMaxHead: number;
+  readonly legacySectorsPerTrack: number;
+  /** raw_data; empty where the BIOS gave none. */
+  readonly rawData: Uint8Array;
+  readonly mbrSignature: number | null;
+}
+
+/** What FBIOGET_FSCREENINFO and FBIOGET_VSCREENINFO say of /dev/fb0. [linux include/uapi/linux/fb.h] */
+export interface FramebufferFacts {
+  readonly id: string;
+  readonly smemStart: bigint;
+  readonly smemLen: number;
+  readonly lineLength: number;
+  readonly xres: number;
+  readonly yres: number;
+  readonly bitsPerPixel: number;
+  readonly red: BitField;
+  readonly green: BitField;
+  readonly blue: BitField;
+  readonly transp: BitField;
+}
+
+export interface BitField {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** kexec's own sysfs and sysctl files; null where the file is missing or unreadable. */
+export interface KexecState {
+  /** /sys/kernel/kexec_loaded */
+  readonly loaded: boolean | null;
+  /** /sys/kernel/kexec_crash_loaded */
+  readonly crashLoaded: boolean | null;
+  /** /sys/kernel/kexec_crash_size, in bytes. */
+  readonly crashSize: bigint | null;
+  /** /proc/sys/kernel/kexec_load_disabled */
+  readonly loadDisabled: boolean | null;
+  /** /sys/kernel/crash_elfcorehdr_size, in bytes. */
+  readonly crashElfcorehdrSize: bigint | null;
+}
+
+export interface HostFacts {
+  /** Version of this structure in JSON. */
+  readonly format: 1;
+  /** null on a machine that onekexec cannot plan for. */
+  readonly architecture: Architecture | null;
+  /** uname -m, -r and -v. */
+  readonly machine: string;
+  readonly kernelRelease: string;
+  readonly kernelVersion: string;
+  /** In bytes. */
+  readonly pageSize: number;
+  /** null where no source could be read; `notes` says why. */
+  readonly memoryMap: MemoryMap | null;
+  /** "Crash kernel" lines of /proc/iomem; empty where nothing is reserved. */
+  readonly crashRegions: readonly Range[];
+  /** /proc/cmdline without its newline. */
+  readonly bootCommandLine: string | null;
+  /** boot_params of the running kernel, 4096 bytes, x86 only. */
+  readonly bootParams: Uint8Array | null;
+  readonly efi: EfiFacts | null;
+  /** Physical address of the ACPI root pointer, from boot_params, else the EFI system table. */
+  readonly acpiRsdp: bigint | null;
+  readonly edd: readonly EddDevice[];
+  readonly framebuffer: FramebufferFacts | null;
+  readonly kexec: KexecState;
+  /** /sys/kernel/security/lockdown's choice; null where the file is missing. */
+  readonly lockdown: "none" | "integrity" | "confidentiality" | null;
+  /** CapEff of /proc/self/status, a bit mask; null where it cannot be read. */
+  readonly capabilities: bigint | null;
+  /** 32 random bytes for the next kernel's RNG seed; null where the kernel had none ready. They are
+   * not written to facts files: a plan with `--facts` has none. */
+  readonly rngSeed: Uint8Array | null;
+  /** One sentence for each thing that could not be read as expected, for `-d`. */
+  readonly notes: readonly string[];
+}
+
+/** CAP_SYS_BOOT's bit in `HostFacts.capabilities`. [linux include/uapi/linux/capability.h] */
+export const CAP_SYS_BOOT = 1n << 22n;

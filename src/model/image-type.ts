@@ -1,0 +1,76 @@
+/** What an image type is: one file in image/, one line in its registry. */
+
+import type { Architecture, HostFacts } from "./host-facts.ts";
+import type { ImagePurpose, Segment, SegmentRole } from "./load-plan.ts";
+import type { RunRequest } from "./request.ts";
+
+/** Three answers: not mine (and why), mine, or a throw: mine but broken. */
+export type Probe = { readonly match: true } | { readonly match: false; readonly why: string };
+
+/** A file that was read once into private memory. */
+export interface InputFile {
+  /** As the user gave it, a byte string. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  /** Of all of `bytes`, if whoever read the file computed it on the way. */
+  readonly sha256: Uint8Array | null;
+}
+
+export interface PlanInputs {
+  readonly kernel: InputFile;
+  readonly initrd: InputFile | null;
+}
+
+/** Where a piece may lie; a piece gets the highest place that fits, or with `from: "bottom"` the
+ * lowest. */
+export interface Placement {
+  readonly role: SegmentRole;
+  /** Bytes of memory needed; rounded up to pages. */
+  readonly size: bigint;
+  /** A power of two; at least a page is used. */
+  readonly alignment: bigint;
+  /** Lowest start, and one past the highest end. */
+  readonly min: bigint;
+  readonly max: bigint;
+  readonly from: "top" | "bottom";
+}
+
+/** What the CPU holds when the purgatory jumps to the image (x86_64; unnamed registers are 0). */
+export interface EntryState {
+  readonly rip: bigint;
+  readonly rsi?: bigint;
+  readonly rdi?: bigint;
+  readonly rbx?: bigint;
+  readonly rsp?: bigint;
+}
+
+/** What an image type returns: everything but the purgatory. */
+export interface DraftPlan {
+  readonly segments: readonly Segment[];
+  readonly entryState: EntryState;
+  readonly commandLine: string | null;
+  readonly notes: readonly string[];
+}
+
+export interface PlanContext {
+  readonly request: RunRequest;
+  readonly facts: HostFacts;
+  readonly inputs: PlanInputs;
+  readonly purpose: ImagePurpose;
+  /** The command line asked for, `--reuse-cmdline` included; null: none was asked for. */
+  readonly commandLine: string | null;
+  /** Takes memory. @throws KexecError `plan.no-room` with the size needed and the largest gap */
+  place(placement: Placement): bigint;
+}
+
+export interface ImageType {
+  /** Exactly what `kexec -t` accepts. */
+  readonly name: string;
+  readonly architectures: readonly Architecture[];
+  /** Long names of the loader options that it takes, for `-h`. */
+  readonly options: readonly string[];
+  /** @throws KexecError where the file is of this type but broken */
+  probe(image: Uint8Array): Probe;
+  /** @throws KexecError where no valid plan exists */
+  draft(context: PlanContext): DraftPlan;
+}

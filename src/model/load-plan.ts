@@ -1,0 +1,85 @@
+/**
+ * `LoadPlan`: the value that everything before it computes and everything after it obeys. It can be
+ * printed, compared, and made for another machine.
+ */
+
+import type { Architecture } from "./host-facts.ts";
+
+/** What an image is loaded for. Xen and Linux both keep one image for each of the first two. */
+export const IMAGE_PURPOSES = ["normal", "crash", "preserve-context", "live-update"] as const;
+export type ImagePurpose = (typeof IMAGE_PURPOSES)[number];
+
+export type SegmentRole =
+  | "kernel"
+  | "initrd"
+  | "boot-params"
+  | "setup-data"
+  | "efi-memory-map"
+  | "purgatory"
+  | "elfcorehdr"
+  | "backup"
+  | "module"
+  | "device-tree";
+
+/** A range of physical memory and what is put there. */
+export interface Segment {
+  readonly role: SegmentRole;
+  /** Physical (Xen: machine) address, page-aligned. */
+  readonly start: bigint;
+  /** Bytes of memory taken, a multiple of the page size. */
+  readonly size: bigint;
+  /** What is copied to `start`; the rest of `size` is zeroed by whoever loads it. */
+  readonly bytes: Uint8Array;
+  /** SHA-256 of `bytes`, where the purgatory checks it. */
+  readonly sha256: Uint8Array | null;
+  /** Why it lies where it lies; one sentence. */
+  readonly reason: string;
+}
+
+/** For kexec_load(2) and Xen's KEXEC_CMD_kexec_load: we lay memory out. */
+export interface SegmentPlan {
+  readonly kind: "segments";
+  readonly purpose: ImagePurpose;
+  readonly architecture: Architecture;
+  /** Name of the image type, as `-t` takes it. */
+  readonly imageType: string;
+  /** Where the running kernel jumps to: inside the purgatory, unless `--entry` says otherwise. */
+  readonly entry: bigint;
+  /** Sorted by start, disjoint. */
+  readonly segments: readonly Segment[];
+  /** The next kernel's command line, a byte string without NUL; null where the type has none. */
+  readonly commandLine: string | null;
+  /** `-d`: KEXEC_DEBUG. */
+  readonly debug: boolean;
+  /** One sentence for each decision; `-d` prints them. */
+  readonly notes: readonly string[];
+}
+
+/** For kexec_file_load(2): the running kernel reads the files and lays memory out. */
+export interface FilePlan {
+  readonly kind: "file";
+  readonly purpose: ImagePurpose;
+  readonly architecture: Architecture;
+  readonly imageType: string;
+  /** Open file descriptors, owned by whoever opened them; null means no initrd. */
+  readonly kernel: FileReference;
+  readonly initrd: FileReference | null;
+  /** Byte string without NUL; null: none is passed (arm64 keeps the device tree's). */
+  readonly commandLine: string | null;
+  /** KEXEC_FILE_DEBUG, KEXEC_FILE_NO_CMA, KEXEC_FILE_FORCE_DTB. */
+  readonly debug: boolean;
+  readonly noCma: boolean;
+  readonly forceDtb: boolean;
+  readonly notes: readonly string[];
+}
+
+export interface FileReference {
+  /** As the user gave it, a byte string. */
+  readonly path: string;
+  readonly fd: number;
+  /** In bytes. */
+  readonly size: bigint;
+}
+
+export type LoadPlan = SegmentPlan | FilePlan;
+export type PlanKind = LoadPlan["kind"];

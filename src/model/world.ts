@@ -1,0 +1,40 @@
+/**
+ * The world as `run.ts` sees it. `main.ts` makes the real one from edge/; tests make their own.
+ * All texts are byte strings.
+ */
+
+import type { Backend } from "./backend.ts";
+import type { HostFacts } from "./host-facts.ts";
+import type { InputFile } from "./image-type.ts";
+import type { FileReference } from "./load-plan.ts";
+
+export interface World {
+  /** As given, e.g. `/sbin/kexec`: getopt's messages begin with it. */
+  readonly argv0: string;
+  readonly argv: readonly string[];
+  env(name: string): string | undefined;
+  /** A closed pipe or a full disk on these is remembered, not thrown. */
+  stdout(text: string): void;
+  stderr(text: string): void;
+  /** Reads the machine; slow parts only once. */
+  readFacts(): HostFacts;
+  /** Reads all of a file into private memory, with progress on a terminal.
+   * @throws KexecError with kexec-tools' text and status for `segments` plans */
+  readInput(path: string, role: "kernel" | "initrd"): InputFile;
+  /** Opens a file for kexec_file_load.
+   * @throws KexecError with kexec-tools' text and status for `file` plans */
+  openInput(path: string, role: "kernel" | "initrd"): FileReference;
+  /** Reads all of an opened file into private memory. @throws KexecError */
+  readOpened(file: FileReference): InputFile;
+  /** @throws KexecError */
+  readText(path: string): string;
+  /** @throws KexecError */
+  writeText(path: string, text: string): void;
+  /** Chosen once, when first needed. @throws KexecError where no backend serves this machine */
+  backend(): Backend;
+  sync(): void;
+  /** Takes every network interface but lo down; failures are ignored, as in kexec-tools. */
+  ifdown(): void;
+  /** execs `shutdown -r now`: returns only by throwing KexecError. */
+  shutdown(): never;
+}
