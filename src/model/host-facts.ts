@@ -53,7 +53,7 @@ export interface EddDevice {
   readonly mbrSignature: number | null;
 }
 
-/** What FBIOGET_FSCREENINFO and FBIOGET_VSCREENINFO say of /dev/fb0. [linux include/uapi/linux/fb.h] */
+/** What FBIOGET_FSCREENINFO and FBIOGET_VSCREENINFO say of /dev/fb0. [linux uapi/linux/fb.h] */
 export interface FramebufferFacts {
   readonly id: string;
   readonly smemStart: bigint;

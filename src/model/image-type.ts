@@ -71,6 +71,11 @@ export interface ImageType {
   readonly options: readonly string[];
   /** @throws KexecError where the file is of this type but broken */
   probe(image: Uint8Array): Probe;
-  /** @throws KexecError where no valid plan exists */
+  /**
+   * What can be said of the image and the command line without laying memory out.
+   * @throws KexecError `image.*` where the image cannot be started with them
+   */
+  check(image: Uint8Array, commandLine: string | null): void;
+  /** Lays the checked image out. @throws KexecError where no valid plan exists */
   draft(context: PlanContext): DraftPlan;
 }

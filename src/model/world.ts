@@ -8,6 +8,8 @@ import type { HostFacts } from "./host-facts.ts";
 import type { InputFile } from "./image-type.ts";
 import type { FileReference } from "./load-plan.ts";
 
+export type InputRole = "kernel" | "initrd";
+
 export interface World {
   /** As given, e.g. `/sbin/kexec`: getopt's messages begin with it. */
   readonly argv0: string;
@@ -18,12 +20,13 @@ export interface World {
   stderr(text: string): void;
   /** Reads the machine; slow parts only once. */
   readFacts(): HostFacts;
-  /** Reads all of a file into private memory, with progress on a terminal.
+  /** Reads all of a file into private memory, with progress on a terminal, and its SHA-256 on the
+   * way where `hash` asks for it.
    * @throws KexecError with kexec-tools' text and status for `segments` plans */
-  readInput(path: string, role: "kernel" | "initrd"): InputFile;
+  readInput(path: string, role: InputRole, hash: boolean): InputFile;
   /** Opens a file for kexec_file_load.
    * @throws KexecError with kexec-tools' text and status for `file` plans */
-  openInput(path: string, role: "kernel" | "initrd"): FileReference;
+  openInput(path: string, role: InputRole): FileReference;
   /** Reads all of an opened file into private memory. @throws KexecError */
   readOpened(file: FileReference): InputFile;
   /** @throws KexecError */

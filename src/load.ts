@@ -1,0 +1,84 @@
+/** One attempt to load: reads the files that this kind of plan needs, and plans. Part of run.ts. */
+
+import { debugText } from "./cli/report.ts";
+import { ExitStatus } from "./core/error.ts";
+import { factsFromJson } from "./facts/facts-file.ts";
+import type { HostFacts } from "./model/host-facts.ts";
+import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
+import type { RunRequest } from "./model/request.ts";
+import type { World } from "./model/world.ts";
+import { buildFilePlan, buildSegmentPlan } from "./plan/build-plan.ts";
+import { describePlan, planToJson } from "./plan/describe-plan.ts";
+
+interface Planned {
+  readonly plan: LoadPlan;
+  readonly facts: HostFacts;
+}
+
+/** Where the facts come from: this machine, or a file that was saved on another. */
+function factsFor(request: RunRequest, world: World): HostFacts {
+  if (request.facts === null) return world.readFacts();
+  return factsFromJson(world.readText(request.facts));
+}
+
+/** Reads what a plan of this `kind` needs and makes it. @throws KexecError */
+export function planAttempt(
+  kind: PlanKind,
+  kernel: string,
+  request: RunRequest,
+  world: World,
+): Planned {
+  const { initrd } = request.loader;
+  if (kind === "file") {
+    const file = world.openInput(kernel, "kernel");
+    const image = world.readOpened(file);
+    const facts = factsFor(request, world);
+    const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd");
+    return { plan: buildFilePlan(request, facts, image, { kernel: file, initrd: ramdisk }), facts };
+  }
+  const image = world.readInput(kernel, "kernel", false);
+  const facts = factsFor(request, world);
+  const hash = !request.skipChecks;
+  const ramdisk = initrd === null ? null : world.readInput(initrd, "initrd", hash);
+  return { plan: buildSegmentPlan(request, facts, { kernel: image, initrd: ramdisk }), facts };
+}
+
+/** What `-d` prints of a plan. */
+export function debugPlan({ plan, facts }: Planned, world: World): void {
+  world.stderr(debugText(describePlan(plan, facts)));
+}
+
+/** The kinds of plan that a dry run shows: this machine's, or with saved facts what was asked. */
+function dryRunKinds(request: RunRequest, world: World): readonly PlanKind[] {
+  if (request.facts === null) return world.backend().attempts(request.method);
+  return request.method === "auto" ? ["file", "segments"] : [request.method];
+}
+
+/**
+ * Plans and prints; changes nothing. Returns the exit status.
+ * @throws KexecError where no plan can be made
+ */
+export function dryRun(kernel: string, request: RunRequest, world: World): number {
+  const kinds = dryRunKinds(request, world);
+  const planned = kinds.map((kind) => planAttempt(kind, kernel, request, world));
+  if (request.dryRun === "json") {
+    const attempts = planned.map(({ plan }) => planToJson(plan));
+    world.stdout(`${asciiJson({ format: 1, attempts })}\n`);
+    return ExitStatus.ok;
+  }
+  planned.forEach(({ plan, facts }, i) => {
+    if (kinds.length > 1) {
+      world.stdout(i === 0 ? "first attempt:\n" : "\nif the kernel does not take that:\n");
+    }
+    world.stdout(debugText(describePlan(plan, facts)));
+  });
+  return ExitStatus.ok;
+}
+
+/** JSON of byte strings in ASCII, so that the bytes survive every terminal and tool. */
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(
+    /[\u007f-\u00ff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -1,0 +1,25 @@
+/** What an architecture is to a plan: one file in arch/, one line in its registry. */
+
+import type { Range } from "../core/range.ts";
+import type { Architecture } from "./host-facts.ts";
+import type { EntryState } from "./image-type.ts";
+import type { Segment } from "./load-plan.ts";
+import type { ConsoleRequest } from "./request.ts";
+
+/** What the purgatory has to know. */
+export interface PurgatoryRequest {
+  readonly entryState: EntryState;
+  /** Segments whose `sha256` is to be checked before the jump; empty with `--no-checks`. */
+  readonly checked: readonly Segment[];
+  readonly console: ConsoleRequest;
+}
+
+export interface Arch {
+  readonly name: Architecture;
+  /** Bytes of memory that the purgatory takes, a multiple of the page size. */
+  purgatorySize(): bigint;
+  /** Where the purgatory may lie. */
+  readonly purgatoryWindow: Range;
+  /** The purgatory's bytes, and its entry as an offset from its start. */
+  buildPurgatory(request: PurgatoryRequest): { readonly bytes: Uint8Array; readonly entry: bigint };
+}

@@ -1,0 +1,129 @@
+/**
+ * Everything that the running kernel will check, checked before asking it: it would only say
+ * "Invalid argument". [linux kernel/kexec_core.c sanity_check_segment_list]
+ */
+
+import { ADDRESS_END, hex, humanSize } from "../core/address.ts";
+import { ExitStatus, fail } from "../core/error.ts";
+import { covers, normalize, overlaps, type Range, showRange } from "../core/range.ts";
+import type { HostFacts } from "../model/host-facts.ts";
+import type { Segment, SegmentPlan } from "../model/load-plan.ts";
+
+/** KEXEC_SEGMENT_MAX. [linux include/uapi/linux/kexec.h] */
+export const KEXEC_SEGMENT_MAX = 16;
+
+const rangeOf = (segment: Segment): Range => ({
+  start: segment.start,
+  end: segment.start + segment.size,
+});
+const nameOf = (segment: Segment) => `the ${segment.role} segment ${showRange(rangeOf(segment))}`;
+
+/**
+ * Checks one plan against what the kernel demands.
+ * @param usable RAM that segments may use, `--mem-min` and `--mem-max` applied
+ * @throws KexecError `plan.*` naming the first demand that is not met, with the numbers
+ */
+export function checkPlan(plan: SegmentPlan, usable: readonly Range[], facts: HostFacts): void {
+  checkCount(plan);
+  for (const segment of plan.segments) checkSegment(segment, facts);
+  checkOverlap(plan.segments);
+  checkMemory(plan.segments, normalize(usable));
+  checkTotal(plan.segments, facts);
+  checkEntry(plan);
+}
+
+function checkCount({ segments }: SegmentPlan): void {
+  if (segments.length > 0 && segments.length <= KEXEC_SEGMENT_MAX) return;
+  fail({
+    code: "plan.segment-count",
+    message: `the plan has ${segments.length} segments, the kernel takes 1 to ${KEXEC_SEGMENT_MAX}`,
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+function checkSegment(segment: Segment, facts: HostFacts): void {
+  const { start, size, bytes } = segment;
+  const page = BigInt(facts.pageSize);
+  const end = start + size;
+  if (size <= 0n || start < 0n || end > ADDRESS_END) {
+    fail({
+      code: "plan.segment-range",
+      message: `${nameOf(segment)} is empty or beyond the end of the address space`,
+      exitStatus: ExitStatus.failed,
+    });
+  }
+  if (start % page !== 0n || end % page !== 0n) {
+    fail({
+      code: "plan.alignment",
+      message: `${nameOf(segment)} does not begin and end at a multiple of ${hex(page)}`,
+      exitStatus: ExitStatus.failed,
+    });
+  }
+  if (BigInt(bytes.length) > size) {
+    fail({
+      code: "plan.segment-size",
+      message: `${nameOf(segment)} has ${hex(size)} bytes of memory for ${hex(bytes.length)} bytes`,
+      exitStatus: ExitStatus.failed,
+    });
+  }
+}
+
+function checkOverlap(segments: readonly Segment[]): void {
+  const sorted = segments.toSorted((a, b) => (a.start < b.start ? -1 : 1));
+  sorted.forEach((segment, i) => {
+    const next = sorted[i + 1];
+    if (next === undefined || !overlaps(rangeOf(segment), rangeOf(next))) return;
+    fail({
+      code: "plan.overlap",
+      message: `Overlapping memory segments at ${hex(next.start)}`,
+      hint: `${nameOf(segment)} and ${nameOf(next)} overlap.`,
+      exitStatus: ExitStatus.failed,
+    });
+  });
+}
+
+function checkMemory(segments: readonly Segment[], usable: readonly Range[]): void {
+  for (const segment of segments) {
+    if (covers(usable, rangeOf(segment))) continue;
+    const { start, end } = rangeOf(segment);
+    fail({
+      code: "plan.not-ram",
+      message: `Invalid memory segment ${hex(start)} - ${hex(end - 1n)}`,
+      hint:
+        `${nameOf(segment)} is not wholly inside RAM that may be used ` +
+        `(see --mem-min, --mem-max and the memory map in --dry-run).`,
+      exitStatus: ExitStatus.failed,
+    });
+  }
+}
+
+/** The kernel takes at most half of its memory for one segment and for all together. */
+function checkTotal(segments: readonly Segment[], facts: HostFacts): void {
+  const total = segments.reduce((sum, { size }) => sum + size, 0n);
+  const limit = totalMemory(facts) / 2n;
+  if (total <= limit) return;
+  fail({
+    code: "plan.too-large",
+    message:
+      `the segments take ${humanSize(total)} (${hex(total)} bytes), the kernel allows half of ` +
+      `this machine's memory: ${humanSize(limit)} (${hex(limit)} bytes)`,
+    hint: "A smaller initrd, or more memory, is needed.",
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+function totalMemory(facts: HostFacts): bigint {
+  const ranges = facts.memoryMap?.ranges ?? [];
+  return ranges
+    .filter(({ type }) => type === "ram")
+    .reduce((sum, { start, end }) => sum + end - start, 0n);
+}
+
+function checkEntry({ entry, segments }: SegmentPlan): void {
+  if (segments.some((s) => entry >= s.start && entry < s.start + BigInt(s.bytes.length))) return;
+  fail({
+    code: "plan.entry",
+    message: `the entry point ${hex(entry)} is in no segment`,
+    exitStatus: ExitStatus.failed,
+  });
+}

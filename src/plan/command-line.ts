@@ -1,0 +1,79 @@
+/** `--append`, `--command-line` and `--reuse-cmdline` become one kernel command line. */
+
+import { fail } from "../core/error.ts";
+import type { HostFacts } from "../model/host-facts.ts";
+import type { ImagePurpose } from "../model/load-plan.ts";
+import type { LoaderRequest } from "../model/request.ts";
+
+interface Word {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Where the parameters of a kernel command line are. A double quote keeps blanks inside a
+ * parameter, as the kernel reads it. [linux lib/cmdline.c next_arg]
+ */
+function parameters(commandLine: string): Word[] {
+  const words: Word[] = [];
+  let start = -1;
+  let quoted = false;
+  for (let i = 0; i <= commandLine.length; i += 1) {
+    const char = commandLine[i];
+    if (char === '"') quoted = !quoted;
+    const blank = char === undefined || (!quoted && /[ \t\n\r\f\v]/.test(char));
+    if (!blank && start < 0) start = i;
+    if (blank && start >= 0) {
+      words.push({ start, end: i });
+      start = -1;
+    }
+  }
+  return words;
+}
+
+/**
+ * Removes each parameter that begins with `prefix`, and the one blank after it; all else stays as
+ * it is, byte for byte, as in kexec-tools.
+ */
+export function removeParameters(commandLine: string, prefix: string): string {
+  let rest = "";
+  let from = 0;
+  for (const { start, end } of parameters(commandLine)) {
+    if (!commandLine.startsWith(prefix, start)) continue;
+    rest += commandLine.slice(from, start);
+    from = end + 1;
+  }
+  return rest + commandLine.slice(from);
+}
+
+/**
+ * The running kernel's command line as the next kernel may use it: without the boot loader's
+ * BOOT_IMAGE and, for a crash kernel, without crashkernel= parameters, which would reserve all the
+ * memory that it has. [kexec-man --reuse-cmdline]
+ */
+function reusable(bootCommandLine: string, purpose: ImagePurpose): string {
+  const line = removeParameters(bootCommandLine, "BOOT_IMAGE");
+  return purpose === "crash" ? removeParameters(line, "crashkernel") : line;
+}
+
+/**
+ * The command line that the user asked for, a byte string; null where none was.
+ * `--reuse-cmdline` comes first, then what was given.
+ * @throws KexecError `facts.command-line` where `--reuse-cmdline` has nothing to reuse
+ */
+export function nextCommandLine(
+  loader: LoaderRequest,
+  facts: HostFacts,
+  purpose: ImagePurpose,
+): string | null {
+  if (!loader.reuseCommandLine) return loader.commandLine;
+  if (facts.bootCommandLine === null) {
+    return fail({
+      code: "facts.command-line",
+      message: "Failed to read /proc/cmdline",
+      hint: "--reuse-cmdline needs it: mount proc on /proc, or give the options with --append.",
+    });
+  }
+  const reused = reusable(facts.bootCommandLine, purpose);
+  return loader.commandLine === null ? reused : `${reused} ${loader.commandLine}`;
+}

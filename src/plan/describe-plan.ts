@@ -1,0 +1,101 @@
+/** A plan as text for people and as JSON for programs. The plan is the object that is loaded. */
+
+import { hex, humanSize } from "../core/address.ts";
+import { hexOf } from "../core/bytes.ts";
+import { sha256 } from "../core/digest.ts";
+import type { HostFacts } from "../model/host-facts.ts";
+import type { FilePlan, LoadPlan, Segment, SegmentPlan } from "../model/load-plan.ts";
+import { memoryPicture } from "./memory-picture.ts";
+
+const digestOf = (segment: Segment) => hexOf(segment.sha256 ?? sha256(segment.bytes));
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows.reduce<number[]>(
+    (sofar, row) => row.map((cell, i) => Math.max(sofar[i] ?? 0, cell.length)),
+    [],
+  );
+  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
+}
+
+function segmentTable(plan: SegmentPlan): string[] {
+  const head = ["role", "start", "end", "memory", "bytes", "SHA-256 of the bytes"];
+  const rows = plan.segments.map((segment) => [
+    segment.role,
+    hex(segment.start),
+    hex(segment.start + segment.size),
+    hex(segment.size),
+    hex(segment.bytes.length),
+    digestOf(segment),
+  ]);
+  return table([head, ...rows]);
+}
+
+function describeSegments(plan: SegmentPlan, facts: HostFacts): string[] {
+  return [
+    `kexec_load: ${plan.segments.length} segments, entry ${hex(plan.entry)}, ` +
+      `${plan.imageType}, ${plan.architecture}, purpose ${plan.purpose}`,
+    `command line: ${plan.commandLine ?? "(none)"}`,
+    "",
+    ...segmentTable(plan),
+    "",
+    ...memoryPicture(plan, facts),
+    "",
+    "why there:",
+    ...plan.segments.map((s) => `  ${s.role} at ${hex(s.start)}: ${s.reason}`),
+    ...notes(plan),
+  ];
+}
+
+function describeFiles(plan: FilePlan): string[] {
+  const { kernel, initrd } = plan;
+  return [
+    `kexec_file_load: ${plan.imageType}, ${plan.architecture}, purpose ${plan.purpose}; ` +
+      "the running kernel chooses the addresses",
+    `kernel: ${kernel.path} (${humanSize(kernel.size)})`,
+    `initrd: ${initrd === null ? "(none)" : `${initrd.path} (${humanSize(initrd.size)})`}`,
+    `command line: ${plan.commandLine ?? "(none)"}`,
+    ...notes(plan),
+  ];
+}
+
+function notes(plan: LoadPlan): string[] {
+  return plan.notes.length === 0 ? [] : ["", "notes:", ...plan.notes.map((note) => `  ${note}`)];
+}
+
+/** The plan as lines of text: what would be loaded where, and why. */
+export function describePlan(plan: LoadPlan, facts: HostFacts): string[] {
+  return plan.kind === "segments" ? describeSegments(plan, facts) : describeFiles(plan);
+}
+
+/**
+ * The plan as a JSON value; README has its schema. Addresses and sizes are "0x…" texts, because a
+ * JSON number cannot hold 64 bits; bytes of texts above 0x7f are `\u0080` to `\u00ff`.
+ */
+export function planToJson(plan: LoadPlan): Record<string, unknown> {
+  const common = {
+    call: plan.kind === "segments" ? "kexec_load" : "kexec_file_load",
+    purpose: plan.purpose,
+    architecture: plan.architecture,
+    imageType: plan.imageType,
+    commandLine: plan.commandLine,
+    notes: plan.notes,
+  };
+  if (plan.kind === "file") {
+    const file = (reference: { path: string; size: bigint } | null) =>
+      reference === null ? null : { path: reference.path, size: hex(reference.size) };
+    return { ...common, kernel: file(plan.kernel), initrd: file(plan.initrd) };
+  }
+  return {
+    ...common,
+    entry: hex(plan.entry),
+    segments: plan.segments.map((segment) => ({
+      role: segment.role,
+      start: hex(segment.start),
+      size: hex(segment.size),
+      bytes: hex(segment.bytes.length),
+      sha256: digestOf(segment),
+      checked: segment.sha256 !== null,
+      reason: segment.reason,
+    })),
+  };
+}

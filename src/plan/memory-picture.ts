@@ -1,0 +1,46 @@
+/** A picture of physical memory with the segments in it; plain ASCII for serial consoles. */
+
+import { hex, humanSize } from "../core/address.ts";
+import { type Range, subtract } from "../core/range.ts";
+import type { HostFacts } from "../model/host-facts.ts";
+import type { SegmentPlan } from "../model/load-plan.ts";
+
+interface Row extends Range {
+  readonly what: string;
+  readonly mark: string;
+}
+
+/** Fill characters: segments stand out, free RAM is light, what is not RAM is blank. */
+const MARK = { segment: "#", ram: ".", other: " " } as const;
+const BAR = 8;
+
+/**
+ * Lines from the lowest to the highest address: one for each segment and for each stretch of RAM or
+ * other memory between.
+ */
+export function memoryPicture(plan: SegmentPlan, facts: HostFacts): string[] {
+  const segments: Row[] = plan.segments.map((s) => ({
+    start: s.start,
+    end: s.start + s.size,
+    what: s.role,
+    mark: MARK.segment,
+  }));
+  const map: Row[] = (facts.memoryMap?.ranges ?? []).flatMap((r) =>
+    subtract([r], segments).map(({ start, end }) => ({
+      start,
+      end,
+      what: r.type === "ram" ? "free" : r.type,
+      mark: r.type === "ram" ? MARK.ram : MARK.other,
+    })),
+  );
+  const rows = [...segments, ...map].sort((a, b) => (a.start < b.start ? -1 : 1));
+  const width = rows.reduce((most, row) => Math.max(most, hex(row.end).length), 0);
+  return [
+    "memory (# segment, . free RAM):",
+    ...rows.map(
+      ({ start, end, what, mark }) =>
+        `  ${hex(start).padStart(width)}  |${mark.repeat(BAR)}|  ${what.padEnd(12)}  ` +
+        humanSize(end - start),
+    ),
+  ];
+}

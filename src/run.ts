@@ -1,0 +1,99 @@
+/**
+ * The program as a story: request → facts → plan → backend → report. It decides the order, which is
+ * kexec-tools'; every deed is done by the `World` that it is given.
+ */
+
+import { debugText, errorText } from "./cli/report.ts";
+import { ExitStatus, fail, KexecError } from "./core/error.ts";
+import type { LoadOutcome } from "./model/backend.ts";
+import type { RunRequest } from "./model/request.ts";
+import type { World } from "./model/world.ts";
+
+/**
+ * Does what the command line asks and returns the exit status, 0–255. Failures are printed here,
+ * once.
+ * @throws only bugs
+ */
+export async function run(world: World): Promise<number> {
+  try {
+    return await runKexecCommand(toRequest(world), (request) => dispatch(request, world));
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    world.stderr(errorText(error));
+    return error.exitStatus;
+  }
+}
+
+function dispatch(request: Request, world: World): Promise<number> | number {
+  switch (request.action) {
+    case "run":
+      return act(request, world);
+    case "version":
+      world.stdout(`${versionLine()}\n`);
+      return request.exitStatus;
+    case "help":
+    case "usage":
+      return printUsage(request, world);
+  }
+}
+
+async function act(request: RunRequest, world: World): Promise<number> {
+  const { steps, kernel } = request;
+  if (request.saveFacts !== null) await saveFacts(request.saveFacts, world);
+  if (request.dryRun !== null && kernel !== null) {
+    const { dryRun } = await import("./load.ts");
+    return dryRun(kernel, request, world);
+  }
+  if (steps.status) return status(request, world);
+  if (steps.unload) world.backend().unload(request.purpose, request.method);
+  if (steps.load && kernel !== null) await load(kernel, request, world);
+  if (steps.shutdown || steps.exec) refuseIfNothingLoaded(world);
+  if (steps.shutdown) world.shutdown();
+  if (steps.sync) world.sync();
+  if (steps.ifdown) world.ifdown();
+  if (steps.exec) world.backend().exec();
+  return ExitStatus.ok;
+}
+
+async function saveFacts(path: string, world: World): Promise<void> {
+  const { factsToJson } = await import("./facts/facts-file.ts");
+  world.writeText(path, factsToJson(world.readFacts()));
+}
+
+/** `-S`: 1 where an image is loaded, 0 where none is, 255 where the kernel does not say. */
+function status(request: RunRequest, world: World): number {
+  const loaded = world.backend().isLoaded(request.purpose);
+  if (loaded === null) return ExitStatus.failed;
+  return loaded ? 1 : 0;
+}
+
+/** Each kind of plan in turn, until one is taken. */
+async function load(kernel: string, request: RunRequest, world: World): Promise<void> {
+  const { planAttempt, debugPlan } = await import("./load.ts");
+  const backend = world.backend();
+  if (request.debug) world.stderr(debugText(backend.evidence));
+  let outcome: LoadOutcome = { kind: "unsupported", why: "no way to load was tried" };
+  for (const kind of backend.attempts(request.method)) {
+    const planned = planAttempt(kind, kernel, request, world);
+    if (request.debug) debugPlan(planned, world);
+    outcome = backend.load(planned.plan);
+    if (outcome.kind === "loaded") return;
+    if (request.debug) world.stderr(debugText([outcome.why]));
+  }
+  fail({
+    code: "kernel.unsupported",
+    message: "syscall kexec_file_load not available.",
+    hint: outcome.why,
+    exitStatus: ExitStatus.fallback,
+  });
+}
+
+/** Nobody's machine goes down when there is nothing to start; an unknown state is let pass. */
+function refuseIfNothingLoaded(world: World): void {
+  if (world.backend().isLoaded("normal") !== false) return;
+  fail({
+    code: "kernel.nothing-loaded",
+    message: "Nothing has been loaded!",
+    hint: "Load a kernel first: kexec -l KERNEL --initrd=FILE --reuse-cmdline",
+  });
+}

@@ -1,0 +1,81 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import {
+  covers,
+  intersect,
+  isEmpty,
+  largest,
+  normalize,
+  overlaps,
+  type Range,
+  rangeSize,
+  subtract,
+} from "../../src/core/range.ts";
+
+const r = (start: number, end: number): Range => ({ start: BigInt(start), end: BigInt(end) });
+const anyRange = fc
+  .tuple(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 0, max: 20 }))
+  .map(([start, size]) => r(start, start + size));
+const anyRanges = fc.array(anyRange, { maxLength: 8 });
+/** The addresses of a set, one by one: the definition that the algebra must agree with. */
+const members = (ranges: readonly Range[]): Set<bigint> => {
+  const set = new Set<bigint>();
+  for (const { start, end } of ranges) for (let a = start; a < end; a += 1n) set.add(a);
+  return set;
+};
+
+describe("normalize", () => {
+  test("keeps the addresses; sorts, merges neighbours, drops empty ranges", () => {
+    fc.assert(
+      fc.property(anyRanges, (ranges) => {
+        const result = normalize(ranges);
+        expect(members(result)).toEqual(members(ranges));
+        expect(result.some(isEmpty)).toBe(false);
+        result.slice(1).forEach((next, i) => {
+          expect(next.start > (result[i]?.end ?? 0n)).toBe(true);
+        });
+      }),
+    );
+  });
+});
+
+describe("subtract", () => {
+  test("leaves exactly the addresses that are in no hole", () => {
+    fc.assert(
+      fc.property(anyRanges, anyRanges, (ranges, holes) => {
+        const hole = members(holes);
+        const want = [...members(ranges)].filter((a) => !hole.has(a)).sort();
+        expect([...members(subtract(ranges, holes))].sort()).toEqual(want);
+      }),
+    );
+  });
+
+  test("what was cut and what is left make the whole again", () => {
+    fc.assert(
+      fc.property(anyRanges, anyRanges, (ranges, holes) => {
+        const rest = subtract(ranges, holes);
+        const cut = subtract(ranges, rest);
+        expect(normalize([...rest, ...cut])).toEqual(normalize(ranges));
+      }),
+    );
+  });
+});
+
+test("intersect and overlaps agree", () => {
+  fc.assert(
+    fc.property(anyRange, anyRange, (a, b) => {
+      if (isEmpty(a) || isEmpty(b)) return;
+      expect(overlaps(a, b)).toBe(!isEmpty(intersect(a, b)));
+      expect(members([intersect(a, b)])).toEqual(
+        new Set([...members([a])].filter((x) => members([b]).has(x))),
+      );
+    }),
+  );
+});
+
+test("largest finds the largest, covers needs one range to hold all", () => {
+  expect(largest([])).toBeUndefined();
+  expect(rangeSize(largest([r(0, 3), r(10, 20), r(30, 35)]) ?? r(0, 0))).toBe(10n);
+  expect(covers([r(0, 10), r(20, 30)], r(2, 10))).toBe(true);
+  expect(covers([r(0, 10), r(20, 30)], r(5, 25))).toBe(false);
+});

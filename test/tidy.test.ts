@@ -1,0 +1,180 @@
+/**
+ * The rules of the house, as tests: who may import whom, how long things may be, and words that may
+ * not appear. If a rule makes code worse, change the rule here and say why.
+ */
+
+import { describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+const ROOT = join(import.meta.dir, "..");
+const FUNCTION_LINES = 70;
+const FILE_LINES = 400;
+const COLUMNS = 100;
+
+const tracked = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: ROOT })
+  .toString()
+  .split("\n")
+  .filter((path) => path !== "" && existsSync(join(ROOT, path)));
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const sources = tracked.filter((path) => /^(src|test|scripts)\/.*\.(ts|mjs)$/.test(path));
+/** Written by scripts/purgatory.ts, not by people. */
+const GENERATED = /^src\/purgatory\/[^/]+\/blob\.ts$/;
+const written = sources.filter((path) => !GENERATED.test(path));
+
+/** folder → folders (or packages) that its files may import, besides itself. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  core: [],
+  model: ["core", "zod/mini"],
+  cli: ["core", "model", "citty", "zod/mini", "package.json"],
+  facts: ["core", "model", "zod/mini"],
+  handoff: ["core", "model"],
+  purgatory: ["core", "model"],
+  image: ["core", "model", "handoff"],
+  arch: ["core", "model", "purgatory"],
+  plan: ["core", "model", "facts", "handoff", "image", "arch", "purgatory"],
+  "edge/ffi": ["core", "bun:ffi", "node:fs"],
+  "edge/host": ["core", "model", "facts", "cli", "edge/ffi", "node:fs", "node:os", "node:tty"],
+  "edge/backend": ["core", "model", "facts", "edge/ffi", "edge/host", "node:fs"],
+  edge: ["core", "model", "facts", "cli", "edge/ffi", "edge/host", "edge/backend", "node:fs"],
+  // run.ts and load.ts tell the story; main.ts joins it to the real world.
+  "": ["core", "model", "cli", "facts", "plan", "image", "edge"],
+};
+
+function ringOf(path: string): string {
+  const folder = dirname(path);
+  if (folder === ".") return "";
+  const parts = folder.split("/");
+  return parts[0] === "edge" ? parts.slice(0, 2).join("/") : (parts[0] ?? "");
+}
+
+const scanner = new Bun.Transpiler({ loader: "ts" });
+
+/** Every import of a file, types included, as its ring or its package. */
+function importsOf(path: string): string[] {
+  const text = read(path)
+    .replace(/\bimport type\b/g, "import")
+    .replace(/([{,]\s*)type /g, "$1");
+  const dynamic = scanner.scanImports(text).map((i) => i.path);
+  const fixed = [...text.matchAll(/^(?:import|export)[^;]*? from "([^"]+)"/gm)].map(
+    (m) => m[1] ?? "",
+  );
+  return [...new Set([...dynamic, ...fixed])].map((name) => {
+    if (!name.startsWith(".")) return name;
+    const target = relative(join(ROOT, "src"), join(ROOT, dirname(path), name));
+    return target.startsWith("..") ? (name.split("/").at(-1) ?? name) : ringOf(target);
+  });
+}
+
+describe("imports", () => {
+  test("go only from the outer rings to the inner ones", () => {
+    const wrong = tracked
+      .filter((path) => /^src\/.*\.ts$/.test(path))
+      .flatMap((path) => {
+        const ring = ringOf(relative("src", path));
+        const allowed = MAY_IMPORT[ring];
+        if (allowed === undefined) return [`${path}: no rule for the folder ${ring}`];
+        return importsOf(path)
+          .filter((name) => name !== ring && !allowed.includes(name))
+          .map((name) => `${path} must not import ${name}`);
+      });
+    expect(wrong).toEqual([]);
+  });
+
+  test("the check sees imports at all", () => {
+    expect(importsOf("src/plan/build-plan.ts")).toContain("arch");
+    expect(importsOf("src/model/host-facts.ts")).toContain("core");
+  });
+});
+
+/** Lines that open a function, and its length, found by the formatter's indentation. */
+function longFunctions(path: string): string[] {
+  const lines = read(path).split("\n");
+  const opens =
+    /^\s*(?:export |default |async |static |get |set |#)*(?:function\b.*|(?:constructor|#?\w+)\(.*\).*|.*=> )\{$/;
+  return lines.flatMap((line, start) => {
+    if (!opens.test(line) || /^\s*(?:if|for|while|switch|catch|describe|test)\b/.test(line))
+      return [];
+    if (/^\s*(?:describe|test)[.(]/.test(line)) return [];
+    const indent = line.match(/^\s*/)?.[0] ?? "";
+    const end = lines.findIndex((l, i) => i > start && l.startsWith(`${indent}}`));
+    const length = end - start + 1;
+    return length > FUNCTION_LINES ? [`${path}:${start + 1} has ${length} lines`] : [];
+  });
+}
+
+describe("sizes", () => {
+  test(`functions have at most ${FUNCTION_LINES} lines`, () => {
+    expect(written.flatMap(longFunctions)).toEqual([]);
+  });
+
+  test(`files have at most ${FILE_LINES} lines of at most ${COLUMNS} columns`, () => {
+    const wrong = written.flatMap((path) => {
+      const lines = read(path).split("\n");
+      const wide = lines.flatMap((line, i) =>
+        line.length > COLUMNS && !/https?:|^\s*["'`]|^\s*(?:\*|\/\/) *\S+$/.test(line)
+          ? [`${path}:${i + 1} has ${line.length} columns`]
+          : [],
+      );
+      return lines.length > FILE_LINES ? [`${path} has ${lines.length} lines`, ...wide] : wide;
+    });
+    expect(wrong).toEqual([]);
+  });
+});
+
+/** Only the edge touches the world; pure code has neither clock nor chance. */
+const WORLD = /\bprocess\.|\bDate\b|Math\.random|\bBun\.(?!CryptoHasher)|\bfetch\(|\bsetTimeout\b/;
+
+describe("words", () => {
+  test("pure code does not touch the world", () => {
+    const wrong = tracked
+      .filter((path) => /^src\/.*\.ts$/.test(path) && !/^src\/(edge\/|main\.ts)/.test(path))
+      .flatMap((path) =>
+        read(path)
+          .split("\n")
+          .map((line) => line.replace(/\/\/.*|^\s*\*.*|\/\*\*.*/, ""))
+          .flatMap((line, i) => (WORLD.test(line) ? [`${path}:${i + 1}: ${line.trim()}`] : [])),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  test("no escape from the type checker, no unfinished marks", () => {
+    const banned = new RegExp(
+      ["as unknown as", "@ts-" + "ignore", "\\bTO" + "DO\\b", "\\bFIX" + "ME\\b"].join("|"),
+    );
+    const wrong = written
+      .filter((path) => path !== "test/tidy.test.ts")
+      .flatMap((path) =>
+        read(path)
+          .split("\n")
+          .flatMap((line, i) => (banned.test(line) ? [`${path}:${i + 1}: ${line.trim()}`] : [])),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  test("the lock file names no host", () => {
+    expect(read("bun.lock")).not.toContain("://");
+  });
+});
+
+describe("files", () => {
+  test("every source file but the program's start is imported by another", () => {
+    const imported = new Set(
+      sources.flatMap((path) =>
+        [...read(path).matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)].map((m) =>
+          relative(ROOT, join(ROOT, dirname(path), m[1] ?? "")),
+        ),
+      ),
+    );
+    const dead = tracked.filter(
+      (path) => /^src\/.*\.ts$/.test(path) && path !== "src/main.ts" && !imported.has(path),
+    );
+    expect(dead).toEqual([]);
+  });
+
+  test("no tracked file is large", () => {
+    const large = tracked.filter((path) => readFileSync(join(ROOT, path)).length > 300_000);
+    expect(large).toEqual([]);
+  });
+});
