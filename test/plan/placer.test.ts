@@ -1,0 +1,107 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { KexecError } from "../../src/core/error.ts";
+import { covers, normalize, overlaps, type Range, range } from "../../src/core/range.ts";
+import type { Placement } from "../../src/model/image-type.ts";
+import { Placer } from "../../src/plan/placer.ts";
+
+const PAGE = 0x1000n;
+const END = 1n << 64n;
+const piece = (parts: Partial<Placement>): Placement => ({
+  role: "kernel",
+  size: PAGE,
+  alignment: PAGE,
+  min: 0n,
+  max: END,
+  from: "top",
+  ...parts,
+});
+
+describe("place", () => {
+  const usable = [range(0x1000n, 0x9f000n), range(0x100000n, 0x1000000n)];
+  test.each<[string, Partial<Placement>, bigint]>([
+    ["the highest place", {}, 0xfff000n],
+    ["the lowest place", { from: "bottom" }, 0x1000n],
+    ["below a maximum", { max: 0x9f000n }, 0x9e000n],
+    ["above a minimum", { min: 0x50000n, from: "bottom" }, 0x50000n],
+    ["aligned, from the top", { size: 0x1800n, alignment: 0x200000n }, 0xe00000n],
+    ["aligned, from the bottom", { alignment: 0x200000n, from: "bottom" }, 0x200000n],
+    ["whole pages for one byte", { size: 1n }, 0xfff000n],
+    ["all of a range", { size: 0xf00000n }, 0x100000n],
+  ])("%s", (_, parts, want) => {
+    expect(new Placer(usable, PAGE).place(piece(parts))).toBe(want);
+  });
+
+  test("unaligned ends of RAM are not used", () => {
+    const placer = new Placer([range(0x400n, 0x9fc00n)], PAGE);
+    expect(placer.free).toEqual([range(0x1000n, 0x9f000n)]);
+  });
+
+  test("no room: kexec-tools' lines, then the size needed and the largest gap", () => {
+    const placer = new Placer(usable, PAGE);
+    const attempt = () => placer.place(piece({ role: "initrd", size: 0x2000000n }));
+    expect(attempt).toThrow(
+      "Could not find a free area of memory of 0x2000000 bytes...\nlocate_hole failed",
+    );
+    try {
+      attempt();
+    } catch (error) {
+      if (!(error instanceof KexecError)) throw error;
+      expect(error.exitStatus).toBe(1);
+      expect(error.hint).toBe(
+        "Cannot place the initrd: 32 MiB (0x2000000 bytes, aligned to 0x1000) must lie within " +
+          "[0x0, 0x10000000000000000), but the largest free range there is 15 MiB at " +
+          "[0x100000, 0x1000000).",
+      );
+    }
+  });
+
+  test("no memory at all in the window says so", () => {
+    const placer = new Placer(usable, PAGE);
+    expect(() => placer.place(piece({ min: 1n << 32n }))).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining("no memory is free there") }),
+    );
+  });
+});
+
+const anyUsable = fc.array(
+  fc
+    .tuple(fc.bigInt({ min: 0n, max: 0x400n }), fc.bigInt({ min: 0n, max: 0x200n }), fc.nat(0xfff))
+    .map(([start, size, odd]) => range(start * PAGE + BigInt(odd), (start + size) * PAGE)),
+  { minLength: 1, maxLength: 6 },
+);
+const anyPiece = fc
+  .record({
+    size: fc.bigInt({ min: 1n, max: 0x60000n }),
+    order: fc.integer({ min: 0, max: 9 }),
+    min: fc.bigInt({ min: 0n, max: 0x300000n }),
+    window: fc.bigInt({ min: 0n, max: 0x600000n }),
+    from: fc.constantFrom<Placement["from"]>("top", "bottom"),
+  })
+  .map(({ size, order, min, window, from }) =>
+    piece({ size, alignment: PAGE << BigInt(order), min, max: min + window, from }),
+  );
+
+test("what is placed is in RAM, aligned, in its window, and disjoint", () => {
+  fc.assert(
+    fc.property(anyUsable, fc.array(anyPiece, { maxLength: 8 }), (usable, pieces) => {
+      const placer = new Placer(usable, PAGE);
+      const placed: Range[] = [];
+      for (const wanted of pieces) {
+        let start: bigint;
+        try {
+          start = placer.place(wanted);
+        } catch (error) {
+          expect(error).toBeInstanceOf(KexecError);
+          continue;
+        }
+        const got = range(start, start + ((wanted.size + PAGE - 1n) / PAGE) * PAGE);
+        expect(covers(normalize(usable), got)).toBe(true);
+        expect(start % wanted.alignment).toBe(0n);
+        expect(start >= wanted.min && got.end <= wanted.max).toBe(true);
+        expect(placed.some((other) => overlaps(other, got))).toBe(false);
+        placed.push(got);
+      }
+    }),
+  );
+});
