@@ -1,0 +1,248 @@
+/**
+ * `HostFacts` as JSON text and back, for `--save-facts`, `--facts` and fixtures.
+ *
+ * The text is ASCII: numbers of 64 bits are "0x…" text, bytes are base64, characters of byte
+ * strings above 0x7e are \u00XX. The RNG seed is a secret of this boot and is never written.
+ *
+ * This is the only file in facts/ that imports zod, so that whoever reads no facts file need not
+ * load it.
+ */
+
+import * as z from "zod/mini";
+import { ADDRESS_END, hex } from "../core/address.ts";
+import { isByteString } from "../core/bytes.ts";
+import { fail } from "../core/error.ts";
+import { ARCHITECTURES, type HostFacts } from "../model/host-facts.ts";
+import { MEMORY_TYPES } from "../model/memory.ts";
+import { BOOT_PARAMS_SIZE } from "./boot-params-facts.ts";
+import { quoted } from "./sysfs-number.ts";
+
+/** The version of HostFacts that is read and written. */
+const FORMAT = 1;
+
+const HEX_TEXT = "needed: text of the form 0x1f";
+const hexText = z.string().check(z.regex(/^0x[0-9a-f]{1,17}$/, HEX_TEXT));
+
+/** A number from 0 to `max`, both inclusive, as "0x…" text in JSON. */
+const bigUint = (max: bigint) =>
+  z.codec(hexText, z.bigint().check(z.gte(0n), z.lte(max)), {
+    decode: (text) => BigInt(text),
+    encode: (value) => hex(value),
+  });
+const u64 = bigUint(ADDRESS_END - 1n);
+
+const uint = (bits: number) => z.int().check(z.gte(0), z.lte(2 ** bits - 1));
+const byteString = z
+  .string()
+  .check(z.refine(isByteString, "a character above \\u00ff is in it: needed: bytes"));
+
+/** An instance check with a clear type: `z.instanceof` would allow any kind of buffer. */
+const bytes = z.codec(
+  z.base64({ error: "needed: base64" }),
+  z.custom<Uint8Array>((value) => value instanceof Uint8Array),
+  {
+    decode: (text) => new Uint8Array(Buffer.from(text, "base64")),
+    encode: (value) => Buffer.from(value).toString("base64"),
+  },
+);
+
+const ORDERED = "needed: end not below start";
+const end = bigUint(ADDRESS_END);
+const crashRegion = z
+  .strictObject({ start: u64, end })
+  .check(z.refine((r) => r.start <= r.end, ORDERED));
+const memoryRange = z
+  .strictObject({ start: u64, end, type: z.enum(MEMORY_TYPES) })
+  .check(z.refine((r) => r.start <= r.end, ORDERED));
+
+const memoryMap = z.strictObject({
+  source: z.enum(["firmware-memmap", "iomem", "xen"]),
+  ranges: z
+    .array(memoryRange)
+    .check(
+      z.refine(
+        (ranges) => ranges.every((r, i) => i === 0 || (ranges[i - 1]?.start ?? 0n) <= r.start),
+        "needed: ranges sorted by start",
+      ),
+    ),
+});
+
+const efi = z.strictObject({
+  systab: z.array(z.strictObject({ name: byteString, address: u64 })),
+  fwVendor: z.nullable(u64),
+  runtime: z.nullable(u64),
+  configTable: z.nullable(u64),
+  runtimeMap: z.array(
+    z.strictObject({
+      type: uint(32),
+      physAddr: u64,
+      virtAddr: u64,
+      numPages: u64,
+      attribute: u64,
+    }),
+  ),
+});
+
+const eddDevice = z.strictObject({
+  device: uint(8),
+  version: uint(8),
+  interfaceSupport: uint(16),
+  legacyMaxCylinder: uint(16),
+  legacyMaxHead: uint(8),
+  legacySectorsPerTrack: uint(8),
+  rawData: bytes,
+  mbrSignature: z.nullable(uint(32)),
+});
+
+const bitField = z.strictObject({ offset: uint(32), length: uint(32) });
+
+const framebuffer = z.strictObject({
+  id: byteString,
+  smemStart: u64,
+  smemLen: uint(32),
+  lineLength: uint(32),
+  xres: uint(32),
+  yres: uint(32),
+  bitsPerPixel: uint(32),
+  red: bitField,
+  green: bitField,
+  blue: bitField,
+  transp: bitField,
+});
+
+const kexecState = z.strictObject({
+  loaded: z.nullable(z.boolean()),
+  crashLoaded: z.nullable(z.boolean()),
+  crashSize: z.nullable(u64),
+  loadDisabled: z.nullable(z.boolean()),
+  crashElfcorehdrSize: z.nullable(u64),
+});
+
+const factsFile = z.strictObject({
+  format: z.literal(FORMAT),
+  architecture: z.nullable(z.enum(ARCHITECTURES)),
+  machine: byteString,
+  kernelRelease: byteString,
+  kernelVersion: byteString,
+  pageSize: z
+    .int()
+    .check(z.refine((n) => n >= 1 && Number.isInteger(Math.log2(n)), "needed: a power of two")),
+  memoryMap: z.nullable(memoryMap),
+  crashRegions: z.array(crashRegion),
+  bootCommandLine: z.nullable(byteString),
+  bootParams: z.nullable(
+    bytes.check(
+      z.refine((b) => b.length === BOOT_PARAMS_SIZE, `needed: ${BOOT_PARAMS_SIZE} bytes`),
+    ),
+  ),
+  efi: z.nullable(efi),
+  acpiRsdp: z.nullable(u64),
+  edd: z.array(eddDevice),
+  framebuffer: z.nullable(framebuffer),
+  kexec: kexecState,
+  lockdown: z.nullable(z.enum(["none", "integrity", "confidentiality"])),
+  capabilities: z.nullable(u64),
+  notes: z.array(byteString),
+});
+
+/** Both directions are checked by the compiler: a field of HostFacts that has no line in the table
+ * above, or the other way round, does not compile. */
+type Written = Omit<HostFacts, "rngSeed">;
+type Mutable<T> = T extends Uint8Array
+  ? T
+  : T extends readonly (infer E)[]
+    ? Mutable<E>[]
+    : T extends object
+      ? { -readonly [K in keyof T]: Mutable<T[K]> }
+      : T;
+
+/**
+ * The facts as ASCII JSON, indented, with a last newline; without the RNG seed.
+ * @throws RangeError for facts that no machine has: a bug in whoever read them
+ */
+export function factsToJson(facts: HostFacts): string {
+  const { rngSeed: _secret, ...written } = facts;
+  const encoded = z.safeEncode(factsFile, written as Mutable<Written>);
+  if (!encoded.success) {
+    const [field, problem] = firstProblem(encoded.error.issues);
+    throw new RangeError(`facts cannot be written: ${field}: ${problem}`);
+  }
+  const json = JSON.stringify(encoded.data, null, 2);
+  // Indentation's newlines are the only characters below 0x20 that JSON.stringify leaves.
+  const ascii = json.replace(
+    /[^\n -~]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return `${ascii}\n`;
+}
+
+type Issues = readonly z.core.$ZodIssue[];
+
+/** `memoryMap.ranges[3].start`, and what is wrong there. */
+function firstProblem(issues: Issues): [field: string, problem: string] {
+  const [issue] = issues;
+  if (issue === undefined) return ["facts", "unknown"];
+  const path = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0]] : issue.path;
+  const field = path
+    .map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`))
+    .join("")
+    .replace(/^\./, "");
+  return [field === "" ? "facts" : field, describe(issue)];
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return issue.input === undefined ? "is missing" : `needed: ${issue.expected}`;
+    case "invalid_value":
+      return `needed: ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
+    case "too_small":
+      return `is below ${issue.minimum}`;
+    case "too_big":
+      return `is above ${issue.maximum}`;
+    case "unrecognized_keys":
+      return "is not a field of facts";
+    default:
+      return issue.message;
+  }
+}
+
+function parseJson(text: string, source: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    return fail({
+      code: "facts.file",
+      message: `${source}: not JSON`,
+      hint: "Facts files are written by --save-facts.",
+      cause,
+    });
+  }
+}
+
+/**
+ * The facts in a text that `factsToJson` made, or that a person wrote in the same form. `rngSeed`
+ * is null.
+ *
+ * @param source the file's name, for errors
+ * @throws KexecError `facts.format` for another version of the format; `facts.file` for a text that
+ *   is no JSON or no facts: the message names the first wrong field
+ */
+export function factsFromJson(text: string, source = "facts file"): HostFacts {
+  const json = parseJson(text, source);
+  const format = typeof json === "object" && json !== null && "format" in json ? json.format : null;
+  if (format !== FORMAT) {
+    fail({
+      code: "facts.format",
+      message:
+        format === null
+          ? `${source}: no "format": this is not a facts file`
+          : `${source}: format ${quoted(JSON.stringify(format))}, only ${FORMAT} is understood`,
+      hint: "Facts files are written by --save-facts, and read by the same version or a later one.",
+    });
+  }
+  const decoded = z.safeDecode(factsFile, json as z.input<typeof factsFile>, { reportInput: true });
+  if (decoded.success) return { ...decoded.data, rngSeed: null };
+  const [field, problem] = firstProblem(decoded.error.issues);
+  return fail({ code: "facts.file", message: `${source}: ${field}: ${problem}` });
+}

@@ -1,0 +1,136 @@
+/**
+ * /sys/firmware/memmap: the memory map that the firmware gave the kernel, one directory an entry,
+ * with the files start, end (inclusive) and type.
+ *
+ * It does not choose between this map and /proc/iomem, except for saying when this one is known to
+ * be incomplete.
+ */
+
+import { fail } from "../core/error.ts";
+import type { MemoryRange, MemoryType } from "../model/memory.ts";
+import { hasKernelParameter } from "./kernel-parameter.ts";
+import { parseNumber, quoted } from "./sysfs-number.ts";
+
+export const FIRMWARE_MEMMAP = "/sys/firmware/memmap";
+
+/** The texts of an entry's three files. */
+export interface FirmwareMemmapEntry {
+  /** The directory's name, a number. */
+  readonly name: string;
+  readonly start: string;
+  readonly end: string;
+  readonly type: string;
+}
+
+export interface FirmwareMemmap {
+  readonly ranges: readonly MemoryRange[];
+  /** One sentence for each entry that was not taken as it is. */
+  readonly notes: readonly string[];
+}
+
+/** What the kernel calls the types. [linux arch/x86/kernel/e820.c e820_type_to_string] */
+const MEMORY_TYPE_OF: ReadonlyMap<string, MemoryType> = new Map([
+  ["System RAM", "ram"],
+  ["ACPI Tables", "acpi"],
+  ["ACPI Non-volatile Storage", "acpi-nvs"],
+  ["Unusable memory", "reserved"],
+  ["reserved", "reserved"],
+  ["Reserved", "reserved"],
+  ["Soft Reserved", "reserved"],
+  ["Unknown E820 type", "reserved"],
+  ["Uncached RAM", "uncached"],
+  ["Persistent Memory (legacy)", "pram"],
+  ["Persistent Memory", "pmem"],
+]);
+
+const byStart = (a: MemoryRange, b: MemoryRange): number =>
+  a.start < b.start ? -1 : a.start > b.start ? 1 : 0;
+
+/**
+ * Parses all entries, sorted by start. An unknown type is reserved, with a note; an entry that ends
+ * before it begins is left out, with a note.
+ * @throws KexecError `facts.number` where an address is no number, `facts.firmware-memmap` where
+ *   there is no entry
+ */
+export function parseFirmwareMemmap(entries: readonly FirmwareMemmapEntry[]): FirmwareMemmap {
+  const ranges: MemoryRange[] = [];
+  const notes: string[] = [];
+  for (const entry of entries) {
+    const directory = `${FIRMWARE_MEMMAP}/${entry.name}`;
+    const start = parseNumber(entry.start, `${directory}/start`);
+    const end = parseNumber(entry.end, `${directory}/end`) + 1n;
+    const name = entry.type.replace(/\n+$/, "");
+    const type = MEMORY_TYPE_OF.get(name);
+    if (end <= start) {
+      notes.push(`${directory} is empty or ends before it begins, and is ignored.`);
+      continue;
+    }
+    if (type === undefined) {
+      notes.push(`${directory}/type is ${quoted(name)}, which is unknown: taken for reserved.`);
+    }
+    ranges.push({ start, end, type: type ?? "reserved" });
+  }
+  if (ranges.length === 0) {
+    fail({
+      code: "facts.firmware-memmap",
+      message: `${FIRMWARE_MEMMAP}: no range of memory in it`,
+    });
+  }
+  return { ranges: ranges.sort(byStart), notes };
+}
+
+/**
+ * Removes overlaps of neighbours of the same type, which firmware does write. Neighbours that only
+ * touch stay apart, and overlaps of different types stay as they are: the next kernel has its own
+ * rules for these. [kexec-tools] (which makes such neighbours share one byte)
+ *
+ * @param ranges sorted by start
+ * @returns sorted by start
+ */
+export function fixMemoryRanges(ranges: readonly MemoryRange[]): MemoryRange[] {
+  let fixed = [...ranges];
+  for (;;) {
+    const next = fixOnce(fixed);
+    if (next === null) return fixed;
+    // Cutting a range's start can move it past the ranges that follow.
+    fixed = next.sort(byStart);
+  }
+}
+
+/** One pass; null where there was nothing to do. */
+function fixOnce(ranges: readonly MemoryRange[]): MemoryRange[] | null {
+  const fixed: MemoryRange[] = [];
+  let changed = false;
+  for (const r of ranges) {
+    const last = fixed.at(-1);
+    if (last === undefined || last.type !== r.type || last.end <= r.start) {
+      fixed.push(r);
+      continue;
+    }
+    changed = true;
+    if (last.end >= r.end) continue;
+    if (last.start === r.start) fixed[fixed.length - 1] = r;
+    else fixed.push({ ...r, start: last.end });
+  }
+  return changed ? fixed : null;
+}
+
+/** End of the real-mode interrupt vector table, which BIOS code uses still. */
+const REAL_MODE_IVT_END = 0x400n;
+
+/** The map without the RAM below 0x400, as kexec-tools reports it. */
+export function withoutRealModeIvt(ranges: readonly MemoryRange[]): MemoryRange[] {
+  return ranges.flatMap((r) => {
+    if (r.type !== "ram" || r.start >= REAL_MODE_IVT_END) return [r];
+    return r.end > REAL_MODE_IVT_END ? [{ ...r, start: REAL_MODE_IVT_END }] : [];
+  });
+}
+
+/**
+ * True if the running kernel added memory from EFI's map to the firmware's: these additions are in
+ * /proc/iomem only. kexec-tools looks for the text in the first 511 bytes of the command line; this
+ * looks for the parameter in all of it.
+ */
+export function efiMapWasAdded(bootCommandLine: string): boolean {
+  return hasKernelParameter(bootCommandLine, "add_efi_memmap");
+}

@@ -1,0 +1,164 @@
+/**
+ * /proc/iomem: the kernel's tree of physical addresses, one resource a line, children indented.
+ *
+ *     00100000-3ffdffff : System RAM
+ *       2f000000-36ffffff : Crash kernel
+ *
+ * Ends are inclusive in the file and half-open here. It does not say which resources a crash dump
+ * needs; it gives all lines, and the three readings of them that a memory map is made of.
+ */
+
+import { hex } from "../core/address.ts";
+import { fail } from "../core/error.ts";
+import { isEmpty, type Range, range, subtract } from "../core/range.ts";
+import type { MemoryRange, MemoryType } from "../model/memory.ts";
+import { quoted } from "./sysfs-number.ts";
+
+export const IOMEM = "/proc/iomem";
+
+/** A line of /proc/iomem. */
+export interface IomemResource extends Range {
+  /** As the kernel prints it, byte for byte. */
+  readonly name: string;
+  /** Number of resources that this one lies in; 0 for the outermost. */
+  readonly depth: number;
+}
+
+export interface Iomem {
+  /** In the order of the file. */
+  readonly resources: readonly IomemResource[];
+  /** One sentence for each line that was left out. */
+  readonly notes: readonly string[];
+}
+
+const LINE = /^(\s*)(?:0[xX])?([0-9a-fA-F]+)-(?:0[xX])?([0-9a-fA-F]+)\s*:\s*(.*)$/;
+
+function parseAddress(digits: string, line: number): bigint {
+  const value = BigInt(`0x${digits}`);
+  if (value >> 64n === 0n) return value;
+  return fail({
+    code: "facts.iomem",
+    message: `${IOMEM} line ${line}: 0x${digits} is not an address of 64 bits`,
+  });
+}
+
+/** Turns the widths of indents into depths, whatever the width of a step is. */
+function depthOf(indent: number, indents: number[]): number {
+  while ((indents.at(-1) ?? -1) >= indent) indents.pop();
+  indents.push(indent);
+  return indents.length - 1;
+}
+
+/**
+ * Parses all lines. Lines of another form, and ranges that end before they begin, are left out
+ * with a note, as kexec-tools leaves them out.
+ * @throws KexecError `facts.iomem-hidden` where every address is zero, which is what the kernel
+ *   shows to a process without CAP_SYS_ADMIN; `facts.iomem` where no line is a resource, or an
+ *   address has more than 64 bits
+ */
+export function parseIomem(text: string): Iomem {
+  const resources: IomemResource[] = [];
+  const notes: string[] = [];
+  const indents: number[] = [];
+  let visible = false;
+  let number = 0;
+  for (const line of text.split("\n")) {
+    number += 1;
+    if (line === "") continue;
+    const [, indent, first, last, name] = LINE.exec(line) ?? [];
+    if (indent === undefined || first === undefined || last === undefined) {
+      notes.push(`${IOMEM} line ${number} is not a resource and is ignored: ${quoted(line)}.`);
+      continue;
+    }
+    const start = parseAddress(first, number);
+    const end = parseAddress(last, number) + 1n;
+    const depth = depthOf(indent.length, indents);
+    visible ||= start !== 0n || end !== 1n;
+    if (end < start) {
+      notes.push(`${IOMEM} line ${number} ends before it begins and is ignored: ${quoted(line)}.`);
+    } else resources.push({ start, end, name: name ?? "", depth });
+  }
+  if (resources.length === 0) {
+    fail({
+      code: "facts.iomem",
+      message: `${IOMEM}: no line has the form "START-END : NAME"`,
+    });
+  }
+  if (!visible) {
+    fail({
+      code: "facts.iomem-hidden",
+      message: `${IOMEM}: all addresses are zero, which hides where memory is`,
+      hint: "The kernel shows the addresses only to root (CAP_SYS_ADMIN).",
+    });
+  }
+  return { resources, notes };
+}
+
+/** The memory map's meaning of a line's name; null for all that is no memory. [kexec-tools] */
+function memoryType(name: string): MemoryType | null {
+  switch (name) {
+    case "System RAM":
+      return "ram";
+    case "ACPI Tables":
+      return "acpi";
+    case "ACPI Non-volatile Storage":
+      return "acpi-nvs";
+    case "Persistent Memory (legacy)":
+      return "pram";
+    case "Persistent Memory":
+      return "pmem";
+    default:
+      return name.toLowerCase() === "reserved" ? "reserved" : null;
+  }
+}
+
+const byStart = (a: Range, b: Range): number =>
+  a.start < b.start ? -1 : a.start > b.start ? 1 : 0;
+
+/**
+ * The memory map of an x86 machine: lines of every depth whose name is exactly one of those that
+ * kexec-tools knows ("reserved" in any case). "System RAM (kmem)" and the like are not among them:
+ * the firmware did not call that memory RAM. Sorted; a reserved line may lie inside another.
+ */
+export function iomemMemoryRanges(resources: readonly IomemResource[]): MemoryRange[] {
+  const ranges: MemoryRange[] = [];
+  for (const { start, end, name } of resources) {
+    const type = end > start ? memoryType(name) : null;
+    if (type !== null) ranges.push({ start, end, type });
+  }
+  return ranges.sort(byStart);
+}
+
+/**
+ * The memory map of an arm64 machine: System RAM without what lies in it, except the running
+ * kernel, which may be overwritten. The device tree says the rest, so only RAM is listed.
+ * [kexec-tools]
+ */
+export function iomemUsableRam(resources: readonly IomemResource[]): MemoryRange[] {
+  const ram: Range[] = [];
+  const taken: Range[] = [];
+  let ramDepth = Number.POSITIVE_INFINITY;
+  for (const resource of resources) {
+    if (resource.depth <= ramDepth) ramDepth = Number.POSITIVE_INFINITY;
+    if (resource.name === "System RAM") {
+      ram.push(resource);
+      ramDepth = Math.min(ramDepth, resource.depth);
+    } else if (resource.depth > ramDepth && !/^Kernel (code|data)$/.test(resource.name)) {
+      taken.push(resource);
+    }
+  }
+  return subtract(ram, taken).map((r) => ({ ...r, type: "ram" }));
+}
+
+/** The memory that crashkernel= reserved, sorted; empty where nothing is reserved. */
+export function iomemCrashRegions(resources: readonly IomemResource[]): Range[] {
+  return resources
+    .filter((r) => r.name === "Crash kernel" && !isEmpty(r))
+    .map(({ start, end }) => range(start, end))
+    .sort(byStart);
+}
+
+/** `0x100000-0x3ffdffff : System RAM`, for messages that speak of a line. */
+export function showResource(resource: IomemResource): string {
+  return `${hex(resource.start)}-${hex(resource.end - 1n)} : ${resource.name}`;
+}

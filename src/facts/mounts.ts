@@ -1,0 +1,20 @@
+/** /proc/mounts: where a kernel file system is mounted that is not where it should be. */
+
+export const MOUNTS = "/proc/mounts";
+
+/** Undoes the octal escapes of blank, tab, newline, backslash and `#`.
+ * [linux fs/proc_namespace.c mangle] */
+function withoutEscapes(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8) & 0xff),
+  );
+}
+
+/** The directories where file systems of this type are mounted, in the order of the file. */
+export function mountPoints(text: string, fileSystem: string): string[] {
+  return text
+    .split("\n")
+    .map((line) => line.split(" "))
+    .filter(([, directory, type]) => type === fileSystem && directory !== undefined)
+    .map(([, directory]) => withoutEscapes(directory ?? ""));
+}

@@ -1,0 +1,42 @@
+/**
+ * The numbers that the kernel prints in its one-value files: `0x1f`, `31`, with a newline.
+ *
+ * Stricter than the strtoll that kexec-tools uses: that one reads "garbage" as 0 and caps at 2^63.
+ */
+
+import { hex } from "../core/address.ts";
+import { fail } from "../core/error.ts";
+
+/** At most `length` characters of `text` in double quotes, for an error about it. */
+export function quoted(text: string, length = 60): string {
+  return JSON.stringify(text.length > length ? `${text.slice(0, length)}...` : text);
+}
+
+/**
+ * The number that all of `text` is, hexadecimal with `0x` or decimal, blanks around it allowed.
+ * @param file where the text came from, for the error
+ * @param bits the number is below 2^bits
+ * @throws KexecError `facts.number`
+ */
+export function parseNumber(text: string, file: string, bits = 64): bigint {
+  const digits = text.trim();
+  if (!/^(?:0[xX][0-9a-fA-F]+|[0-9]+)$/.test(digits)) {
+    return fail({
+      code: "facts.number",
+      message: `${file}: ${quoted(text)} is not a number (0x... or decimal digits are needed)`,
+    });
+  }
+  const value = BigInt(digits);
+  if (value >> BigInt(bits) !== 0n) {
+    return fail({
+      code: "facts.number",
+      message: `${file}: ${hex(value)} does not fit the ${bits} bits that it should have`,
+    });
+  }
+  return value;
+}
+
+/** `parseNumber` for at most 32 bits, as a `number`. @throws KexecError `facts.number` */
+export function parseSmallNumber(text: string, file: string, bits: 8 | 16 | 32): number {
+  return Number(parseNumber(text, file, bits));
+}
