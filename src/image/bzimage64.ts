@@ -1,0 +1,297 @@
+/**
+ * bzImage64: a compressed x86 Linux kernel, entered in 64-bit mode. Boot protocol 2.12 and later.
+ *
+ * It does not do the 32-bit and the real-mode entry of the same files (type "bzImage").
+ * [x86-boot] "64-bit Boot Protocol"
+ */
+
+import { ADDRESS_END, alignUp, GIB, hex, isPowerOfTwo, MIB } from "../core/address.ts";
+import { bytesOf } from "../core/bytes.ts";
+import { fail } from "../core/error.ts";
+import { BOOT_PARAMS_SIZE, buildBootParams } from "../handoff/boot-params.ts";
+import { buildE820 } from "../handoff/e820.ts";
+import { buildEddTables } from "../handoff/edd-info.ts";
+import { buildEfi, type EfiHandoff } from "../handoff/efi-info.ts";
+import { buildScreenInfo } from "../handoff/screen-info.ts";
+import {
+  layoutSetupData,
+  SETUP_DATA_ALIGNMENT,
+  SETUP_RNG_SEED,
+  type SetupDataNode,
+  setupDataSize,
+} from "../handoff/setup-data.ts";
+import {
+  BOOT_FLAG,
+  HEADER_MAGIC,
+  LOADED_HIGH,
+  readSetupHeader,
+  type SetupHeader,
+  XLF_CAN_BE_LOADED_ABOVE_4G,
+  XLF_KERNEL_64,
+} from "../handoff/setup-header.ts";
+import type { DraftPlan, ImageType, PlanContext, Probe } from "../model/image-type.ts";
+import type { Segment } from "../model/load-plan.ts";
+
+const SECTOR = 512;
+/** Protocol 2.12 brought `xloadflags`. */
+const OLDEST_VERSION = 0x020c;
+/** What `setup_sects` 0 means. [x86-boot] 0x1f1 */
+const DEFAULT_SETUP_SECTS = 4;
+/** `syssize` counts paragraphs of 16 bytes. [x86-boot] 0x1f4 */
+const PARAGRAPH = 16;
+/** Where 64-bit code is entered, from the start of the loaded kernel. [x86-boot] */
+const ENTRY_64 = 0x200n;
+/** Below 1 MiB lies what firmware left; the kernel itself must not. */
+const LOWEST_KERNEL = MIB;
+/** Linux's own loader keeps boot params above the first pages. [linux kexec-bzimage64.c] */
+const LOWEST_BOOT_PARAMS = 0x3000n;
+/** Page tables and real-mode trampolines of the next kernel are below it. */
+const LOWEST_INITRD = 16n * MIB;
+
+const no = (why: string): Probe => ({ match: false, why });
+
+function probe(image: Uint8Array): Probe {
+  if (image.length < 2 * SECTOR) return no(`${image.length} bytes are too few for a boot sector`);
+  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  if (view.getUint32(0x202, true) !== HEADER_MAGIC) return no('no "HdrS" at offset 0x202');
+  if (view.getUint16(0x1fe, true) !== BOOT_FLAG) return no("no 0xaa55 at offset 0x1fe");
+  const version = view.getUint16(0x206, true);
+  if (version < OLDEST_VERSION) {
+    return no(`boot protocol ${showVersion(version)} at offset 0x206, 2.12 or newer is needed`);
+  }
+  const header = readSetupHeader(image);
+  if ((header.loadflags & LOADED_HIGH) === 0)
+    return no("a zImage: LOADED_HIGH is not set at 0x211");
+  if ((header.xloadflags & XLF_KERNEL_64) === 0) {
+    return no("no 64-bit entry: XLF_KERNEL_64 is not set at 0x236");
+  }
+  return { match: true };
+}
+
+const showVersion = (version: number) =>
+  `${version >> 8}.${(version & 0xff).toString().padStart(2, "0")}`;
+
+/** Bytes of boot sector and real-mode code in front of the 64-bit kernel. */
+function setupSize({ setup_sects }: SetupHeader): number {
+  return ((setup_sects === 0 ? DEFAULT_SETUP_SECTS : setup_sects) + 1) * SECTOR;
+}
+
+function checkLength(image: Uint8Array, header: SetupHeader): void {
+  const setup = setupSize(header);
+  const needed = setup + header.syssize * PARAGRAPH;
+  if (image.length >= needed) return;
+  fail({
+    code: "image.truncated",
+    message:
+      `the file is cut short: it has ${image.length} bytes, its header asks for ${needed} ` +
+      `(setup_sects ${header.setup_sects} at 0x1f1, syssize ${hex(header.syssize)} at 0x1f4)`,
+    hint: "Copy or build the kernel again, and compare its size.",
+  });
+}
+
+function checkNumbers(header: SetupHeader): void {
+  const { kernel_alignment, init_size, relocatable_kernel } = header;
+  if (relocatable_kernel === 0) {
+    fail({ code: "image.header", message: "the kernel is not relocatable (0 at offset 0x234)" });
+  }
+  if (!isPowerOfTwo(BigInt(kernel_alignment))) {
+    fail({
+      code: "image.header",
+      message: `kernel_alignment ${hex(kernel_alignment)} at 0x230 is not a power of two`,
+    });
+  }
+  if (init_size === 0) {
+    fail({ code: "image.header", message: "init_size at 0x260 is 0: how much memory is needed?" });
+  }
+}
+
+/** `cmdline_size` does not count the NUL, but Linux's own loader does; so no loader differs here. */
+function checkCommandLine(commandLine: string | null, header: SetupHeader): void {
+  const length = (commandLine ?? "").length;
+  if (length + 1 <= header.cmdline_size) return;
+  fail({
+    code: "image.command-line",
+    message:
+      `the command line has ${length} bytes, this kernel takes at most ` +
+      `${header.cmdline_size - 1} (cmdline_size at 0x238)`,
+  });
+}
+
+/** One past the highest address for what the kernel reads before it has its own page tables. */
+function highest(header: SetupHeader): bigint {
+  return (header.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0 ? ADDRESS_END : 4n * GIB;
+}
+
+function placeKernel(context: PlanContext, header: SetupHeader): Segment {
+  const code = context.inputs.kernel.bytes.subarray(setupSize(header));
+  const size = alignUp(
+    BigInt(Math.max(header.init_size, code.length)),
+    BigInt(context.facts.pageSize),
+  );
+  const min = header.pref_address > LOWEST_KERNEL ? header.pref_address : LOWEST_KERNEL;
+  const alignment = BigInt(header.kernel_alignment);
+  const start = context.place({
+    role: "kernel",
+    size,
+    alignment,
+    min,
+    max: highest(header),
+    from: "top",
+  });
+  return {
+    role: "kernel",
+    start,
+    size,
+    bytes: code,
+    sha256: null,
+    reason:
+      `the highest place with init_size ${hex(header.init_size)} bytes, a multiple of ` +
+      `kernel_alignment ${hex(alignment)}, not below pref_address ${hex(header.pref_address)}`,
+  };
+}
+
+function placeInitrd(context: PlanContext, header: SetupHeader): Segment | null {
+  const { initrd } = context.inputs;
+  if (initrd === null || initrd.bytes.length === 0) return null;
+  const size = alignUp(BigInt(initrd.bytes.length), BigInt(context.facts.pageSize));
+  const above4G = (header.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0;
+  const max = above4G ? ADDRESS_END : BigInt(header.initrd_addr_max) + 1n;
+  const start = context.place({
+    role: "initrd",
+    size,
+    alignment: 1n,
+    min: LOWEST_INITRD,
+    max,
+    from: "top",
+  });
+  const limit = above4G
+    ? "this kernel takes it above 4 GiB too"
+    : `not above initrd_addr_max ${hex(header.initrd_addr_max)}`;
+  return {
+    role: "initrd",
+    start,
+    size,
+    bytes: initrd.bytes,
+    sha256: null,
+    reason: `the highest place that is free; ${limit}`,
+  };
+}
+
+/** The zero page, the command line, the EFI memory map and the setup_data chain: one segment, as in
+ * Linux's own loader, because a kernel takes only 16. [linux arch/x86/kernel/kexec-bzimage64.c] */
+interface BootParamsPieces {
+  readonly commandLine: Uint8Array;
+  readonly efi: EfiHandoff;
+  readonly efiMemoryMap: Uint8Array;
+  readonly nodes: readonly SetupDataNode[];
+}
+
+/** Offsets from the start of the segment, and the size of all. */
+function layOut({ commandLine, efiMemoryMap, nodes }: BootParamsPieces) {
+  const commandLineAt = BigInt(BOOT_PARAMS_SIZE);
+  const efiMemoryMapAt = alignUp(commandLineAt + BigInt(commandLine.length), SETUP_DATA_ALIGNMENT);
+  const setupDataAt = alignUp(efiMemoryMapAt + BigInt(efiMemoryMap.length), SETUP_DATA_ALIGNMENT);
+  const size = setupDataAt + BigInt(setupDataSize(nodes));
+  return { commandLineAt, efiMemoryMapAt, setupDataAt, size };
+}
+
+function collectPieces(context: PlanContext, header: SetupHeader): BootParamsPieces {
+  const { facts, request } = context;
+  const efi = buildEfi({
+    efi: facts.efi,
+    bootParams: facts.bootParams,
+    xloadflags: header.xloadflags,
+    noEfi: request.noEfi,
+  });
+  const { extended } = buildE820(facts.memoryMap?.ranges ?? []);
+  const nodes = [
+    ...(facts.rngSeed === null ? [] : [{ type: SETUP_RNG_SEED, data: facts.rngSeed }]),
+    ...(efi.passed ? [efi.setupData] : []),
+    ...(extended === null ? [] : [extended]),
+  ];
+  const commandLine = bytesOf(`${context.commandLine ?? ""}\0`);
+  return { commandLine, efi, efiMemoryMap: efi.passed ? efi.memoryMap : new Uint8Array(0), nodes };
+}
+
+function placeBootParams(
+  context: PlanContext,
+  header: SetupHeader,
+  initrd: Segment | null,
+): { readonly segment: Segment; readonly notes: readonly string[] } {
+  const { facts, request, inputs } = context;
+  const pieces = collectPieces(context, header);
+  const layout = layOut(pieces);
+  const size = alignUp(layout.size, BigInt(facts.pageSize));
+  const start = context.place({
+    role: "boot-params",
+    size,
+    alignment: SETUP_DATA_ALIGNMENT,
+    min: LOWEST_BOOT_PARAMS,
+    max: highest(header),
+    from: "top",
+  });
+  const chain = layoutSetupData(pieces.nodes, start + layout.setupDataAt);
+  const commandLine = start + layout.commandLineAt;
+  const screen = buildScreenInfo({ ...facts, reuseVideoType: request.reuseVideoType });
+  const edd = buildEddTables(facts.edd);
+  const { efi } = pieces;
+  const zeroPage = buildBootParams({
+    image: inputs.kernel.bytes,
+    commandLine,
+    initrd: initrd && { address: initrd.start, size: BigInt(initrd.bytes.length) },
+    setupData: chain.head,
+    e820: buildE820(facts.memoryMap?.ranges ?? []),
+    efi: efi.passed ? { handoff: efi, memoryMap: start + layout.efiMemoryMapAt } : null,
+    screenInfo: screen.bytes,
+    edd,
+    acpiRsdp: facts.acpiRsdp,
+    running: facts.bootParams,
+  });
+  const bytes = new Uint8Array(Number(layout.size));
+  bytes.set(zeroPage, 0);
+  bytes.set(pieces.commandLine, Number(layout.commandLineAt));
+  bytes.set(pieces.efiMemoryMap, Number(layout.efiMemoryMapAt));
+  bytes.set(chain.bytes, Number(layout.setupDataAt));
+  const reason =
+    `the highest free pages that the larger pieces left; the command line is at ${hex(commandLine)}` +
+    (chain.head === 0n ? "" : `, setup_data at ${hex(chain.head)}`);
+  return {
+    segment: { role: "boot-params", start, size, bytes, sha256: null, reason },
+    notes: [efi.note, screen.note, ...edd.notes],
+  };
+}
+
+function draft(context: PlanContext): DraftPlan {
+  const header = readSetupHeader(context.inputs.kernel.bytes);
+  const kernel = placeKernel(context, header);
+  const initrd = placeInitrd(context, header);
+  const bootParams = placeBootParams(context, header, initrd);
+  return {
+    segments: [kernel, ...(initrd === null ? [] : [initrd]), bootParams.segment],
+    entryState: { rip: kernel.start + ENTRY_64, rsi: bootParams.segment.start },
+    commandLine: context.commandLine ?? "",
+    notes: bootParams.notes,
+  };
+}
+
+export const bzImage64: ImageType = {
+  name: "bzImage64",
+  architectures: ["x86_64"],
+  options: [
+    "entry-32bit",
+    "real-mode",
+    "command-line",
+    "append",
+    "reuse-cmdline",
+    "initrd",
+    "ramdisk",
+  ],
+  probe,
+  check(image, commandLine) {
+    const header = readSetupHeader(image);
+    checkLength(image, header);
+    checkNumbers(header);
+    checkCommandLine(commandLine, header);
+  },
+  draft,
+};
