@@ -52,6 +52,20 @@ export function setupDataSize(nodes: readonly SetupDataNode[]): number {
  * All nodes, in their order, as one contiguous piece for the address `base`, and the address of the
  * first (0 where there are none).
  *
+ * kexec-tools spends one segment, and so at least a page, on each node; kexec_load takes 16 segments
+ * in all. Linux never assumes that a node has its page for itself: everything that walks the chain
+ * works on the bytes [node, node + 16 + len), and Linux's own loader packs its nodes into the tail of
+ * the boot_params segment in the same way [linux arch/x86/kernel/kexec-bzimage64.c]. The walkers are:
+ * - the decompressor's KASLR, which avoids each node's bytes [boot/compressed/kaslr.c
+ *   mem_avoid_overlap], and its page tables, which map 2 MiB around each [ident_map_64.c];
+ * - the kernel's reservation, which is by byte [kernel/setup.c
+ *   memblock_x86_reserve_range_setup_data]; until 6.14 also [kernel/e820.c
+ *   e820__reserve_setup_data], whose pieces are all given to memblock and merge there;
+ * - parse_setup_data, which maps a node, and for an RNG seed clears its data and its `len`, nothing
+ *   beyond [kernel/setup.c];
+ * - `/sys/kernel/boot_params/setup_data`, and memremap's question whether an address is setup data
+ *   [kernel/ksysfs.c, mm/ioremap.c memremap_is_setup_data].
+ *
  * @throws RangeError if `base` is 0, which ends a chain, or is not a multiple of 16: a bug
  */
 export function layoutSetupData(
