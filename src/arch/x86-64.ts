@@ -1,0 +1,34 @@
+/** x86_64: what a plan needs to know of it. */
+
+import { ADDRESS_END } from "../core/address.ts";
+import type { Arch } from "../model/arch.ts";
+import type { Segment } from "../model/load-plan.ts";
+import { purgatoryFor } from "../purgatory/index.ts";
+import {
+  buildPurgatory,
+  type PurgatoryRegion,
+  purgatoryMemorySize,
+} from "../purgatory/parameters.ts";
+
+/** Only the bytes that were loaded are checked: what lies behind them is scratch memory. */
+function regionOf({ start, bytes, sha256 }: Segment): PurgatoryRegion[] {
+  return sha256 === null ? [] : [{ start, length: BigInt(bytes.length), sha256 }];
+}
+
+export const x86_64: Arch = {
+  name: "x86_64",
+  // Position-independent, so it may lie anywhere above the first pages, where firmware keeps data.
+  purgatoryWindow: { start: 0x3000n, end: ADDRESS_END },
+  purgatorySize: () => purgatoryMemorySize(purgatoryFor("x86_64").manifest),
+  buildPurgatory({ entryState, checked, console }) {
+    const { manifest, blob } = purgatoryFor("x86_64");
+    const regions = checked.flatMap(regionOf);
+    const bytes = buildPurgatory(blob, manifest, {
+      registers: entryState,
+      regions,
+      skipChecks: regions.length === 0,
+      console,
+    });
+    return { bytes, entry: BigInt(manifest.entryOffset) };
+  },
+};
