@@ -1,0 +1,267 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { sha256 } from "../../src/core/digest.ts";
+import { KexecError } from "../../src/core/error.ts";
+import { factsFromJson } from "../../src/facts/facts-file.ts";
+import { BootParams } from "../../src/handoff/boot-params.ts";
+import { SetupHeader } from "../../src/handoff/setup-header.ts";
+import type { HostFacts } from "../../src/model/host-facts.ts";
+import type { InputFile } from "../../src/model/image-type.ts";
+import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
+import type { RunRequest } from "../../src/model/request.ts";
+import { buildSegmentPlan } from "../../src/plan/build-plan.ts";
+import { describePlan, planToJson } from "../../src/plan/describe-plan.ts";
+import { type BzImageParts, makeBzImage } from "../images/make-bzimage.ts";
+import { loadRequest } from "./requests.ts";
+
+const GOLDEN = join(import.meta.dir, "../golden");
+const MACHINES = join(import.meta.dir, "../facts/machines");
+
+/** Compares with a golden file, which is reviewed like code; UPDATE_GOLDEN=1 writes it. */
+function expectGolden(name: string, text: string): void {
+  const path = join(GOLDEN, name);
+  if (process.env.UPDATE_GOLDEN === "1") writeFileSync(path, text);
+  expect(existsSync(path) ? readFileSync(path, "utf8") : "(missing: UPDATE_GOLDEN=1)").toBe(text);
+}
+
+const machine = (name: string): HostFacts =>
+  factsFromJson(readFileSync(join(MACHINES, `${name}.json`), "utf8"));
+const file = (path: string, bytes: Uint8Array): InputFile => ({ path, bytes, sha256: null });
+const pattern = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 13) & 0xff);
+
+interface Case {
+  readonly request?: Partial<RunRequest>;
+  readonly image?: BzImageParts | Uint8Array;
+  readonly initrd?: number | null;
+  readonly facts?: HostFacts;
+}
+
+function planOf({ request, image, initrd = 0x12345, facts }: Case): SegmentPlan {
+  const bytes = image instanceof Uint8Array ? image : makeBzImage(image);
+  return buildSegmentPlan(loadRequest(request), facts ?? machine("qemu-1g-bios"), {
+    kernel: file("/boot/vmlinuz", bytes),
+    initrd: initrd === null ? null : file("/boot/initrd", pattern(initrd)),
+  });
+}
+
+function segment(plan: SegmentPlan, role: Segment["role"]): Segment {
+  const found = plan.segments.find((s) => s.role === role);
+  if (found === undefined) throw new Error(`no ${role} segment`);
+  return found;
+}
+
+describe("golden plans", () => {
+  test.each([
+    ["qemu-1g-bios"],
+    ["qemu-6g-bios"],
+    ["qemu-uefi"],
+    ["qemu-2g-vesa-edd-crash"],
+    ["many-ranges"],
+  ])("%s", (name) => {
+    const facts = machine(name);
+    const plan = planOf({ facts });
+    expectGolden(`${name}.plan.txt`, `${describePlan(plan, facts).join("\n")}\n`);
+    expectGolden(`${name}.plan.json`, `${JSON.stringify(planToJson(plan), null, 2)}\n`);
+  });
+});
+
+describe("what the next kernel finds", () => {
+  const plan = planOf({});
+  const bootParams = segment(plan, "boot-params");
+  const header = SetupHeader.read(bootParams.bytes);
+
+  test("its initrd", () => {
+    const initrd = segment(plan, "initrd");
+    expect(BigInt(header.ramdisk_image)).toBe(initrd.start);
+    expect(header.ramdisk_size).toBe(0x12345);
+    expect(initrd.size).toBe(0x13000n);
+  });
+
+  test("its command line, NUL-terminated", () => {
+    const at = Number(BigInt(header.cmd_line_ptr) - bootParams.start);
+    const text = Buffer.from(bootParams.bytes.subarray(at, at + 21)).toString("latin1");
+    expect(text).toBe("root=/dev/vda1 quiet\0");
+  });
+
+  test("the memory map of this machine", () => {
+    const count = BootParams.read(bootParams.bytes).e820_entries;
+    expect(count).toBe(machine("qemu-1g-bios").memoryMap?.ranges.length ?? -1);
+  });
+
+  test("itself, without the setup code, at a multiple of its alignment", () => {
+    const kernel = segment(plan, "kernel");
+    expect(kernel.bytes).toEqual(makeBzImage().subarray(1024));
+    expect(kernel.start % 0x200000n).toBe(0n);
+    expect(kernel.start >= 0x1000000n).toBe(true);
+    expect(kernel.size).toBe(0x100000n);
+  });
+});
+
+describe("the purgatory", () => {
+  test("is the entry, and every other segment has the digest of its bytes", () => {
+    const plan = planOf({});
+    const purgatory = segment(plan, "purgatory");
+    expect(plan.entry).toBe(purgatory.start);
+    for (const s of plan.segments.filter(({ role }) => role !== "purgatory")) {
+      expect(s.sha256).toEqual(sha256(s.bytes));
+    }
+    expect(purgatory.sha256).toBeNull();
+  });
+
+  test("--no-checks leaves the digests out", () => {
+    const plan = planOf({ request: { skipChecks: true } });
+    expect(plan.segments.every((s) => s.sha256 === null)).toBe(true);
+  });
+
+  test("a digest that was computed while reading is used, not made again", () => {
+    const known = new Uint8Array(32).fill(7);
+    const plan = buildSegmentPlan(loadRequest(), machine("qemu-1g-bios"), {
+      kernel: file("k", makeBzImage()),
+      initrd: { path: "i", bytes: pattern(5000), sha256: known },
+    });
+    expect(segment(plan, "initrd").sha256).toEqual(known);
+  });
+});
+
+describe("places", () => {
+  test("kernel and initrd lie above 4 GiB where there is memory", () => {
+    const plan = planOf({ facts: machine("qemu-6g-bios") });
+    expect(plan.segments.every((s) => s.start >= 1n << 32n)).toBe(true);
+    const header = segment(plan, "boot-params").bytes;
+    const { ext_ramdisk_image, ext_cmd_line_ptr } = BootParams.read(header);
+    expect([ext_ramdisk_image, ext_cmd_line_ptr]).toEqual([1, 1]);
+  });
+
+  test("an image without XLF_CAN_BE_LOADED_ABOVE_4G stays below, its initrd below its limit", () => {
+    const plan = planOf({
+      facts: machine("qemu-6g-bios"),
+      image: { xloadflags: 1, initrdAddrMax: 0x37ffffff },
+    });
+    const end = (role: Segment["role"]) => segment(plan, role).start + segment(plan, role).size;
+    expect(end("kernel") <= 1n << 32n).toBe(true);
+    expect(end("boot-params") <= 1n << 32n).toBe(true);
+    expect(end("initrd") <= 0x38000000n).toBe(true);
+  });
+
+  test("--mem-min and --mem-max bound every segment", () => {
+    const plan = planOf({ request: { memMin: 0x10000000n, memMax: 0x1fffffffn } });
+    for (const s of plan.segments) {
+      expect(s.start >= 0x10000000n && s.start + s.size <= 0x20000000n).toBe(true);
+    }
+  });
+});
+
+/** What a failing case says: status, first line, hint. */
+function refusal(c: Case): { status: number; message: string; hint: string } {
+  try {
+    planOf(c);
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    return { status: error.exitStatus, message: error.message, hint: error.hint ?? "" };
+  }
+  throw new Error("the plan was made");
+}
+
+describe("refusals", () => {
+  test.each<[string, Case, number, string, string]>([
+    [
+      "a file shorter than its header says",
+      { image: makeBzImage().subarray(0, 3000) },
+      255,
+      "Cannot load /boot/vmlinuz",
+      "bzImage64: the file is cut short: it has 3000 bytes, its header asks for 5120",
+    ],
+    [
+      "a command line that is too long",
+      { request: { loader: { ...loadRequest().loader, commandLine: "x".repeat(2100) } } },
+      255,
+      "Cannot load /boot/vmlinuz",
+      "bzImage64: the command line has 2100 bytes, this kernel takes at most 2046",
+    ],
+    [
+      "no room",
+      { request: { memMax: 0x8ffffn } },
+      1,
+      "Could not find a free area of memory of 0x100000 bytes...\nlocate_hole failed",
+      "Cannot place the kernel: 1 MiB",
+    ],
+    [
+      "an initrd beyond half of the memory",
+      { image: { initSize: 0x20000000 }, initrd: 0x8000 },
+      255,
+      "the segments take 512 MiB",
+      "A smaller initrd",
+    ],
+    [
+      "a kernel that cannot be moved",
+      { image: { relocatable: 0 } },
+      255,
+      "Cannot load /boot/vmlinuz",
+      "bzImage64: the kernel is not relocatable",
+    ],
+    [
+      "an old boot protocol",
+      { image: { version: 0x020b } },
+      255,
+      "Cannot determine the file type of /boot/vmlinuz",
+      "bzImage64: boot protocol 2.11 at offset 0x206, 2.12 or newer is needed",
+    ],
+    [
+      "a zImage",
+      { image: { loadflags: 0 } },
+      255,
+      "Cannot determine the file type of /boot/vmlinuz",
+      "LOADED_HIGH is not set",
+    ],
+    [
+      "something else",
+      { image: Uint8Array.of(0x1f, 0x8b, ...pattern(2000)) },
+      255,
+      "Cannot determine the file type of /boot/vmlinuz",
+      'no "HdrS" at offset 0x202. It looks like gzip-compressed data.',
+    ],
+    [
+      "an unknown type",
+      { request: { type: "nonsense" } },
+      255,
+      "Unsupported kernel type nonsense",
+      "The types for this machine are: bzImage64",
+    ],
+    [
+      "a machine whose memory is unknown",
+      { facts: { ...machine("qemu-1g-bios"), memoryMap: null } },
+      255,
+      "Could not get memory layout",
+      "",
+    ],
+  ])("%s", (_, c, status, message, hint) => {
+    const got = refusal(c);
+    expect(got.status).toBe(status);
+    expect(got.message).toStartWith(message);
+    expect(got.hint).toContain(hint);
+  });
+
+  test("an image cut at any offset is refused, never a crash", () => {
+    const image = makeBzImage({ codeSize: 0x200 });
+    for (let length = 0; length < image.length; length += 1) {
+      expect(refusal({ image: image.subarray(0, length), initrd: null }).status).toBe(255);
+    }
+  });
+
+  test("an image with any header byte changed gives a plan or a refusal", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0x1f1, max: 0x26b }), fc.nat(255), (at, byte) => {
+        const image = makeBzImage({ codeSize: 0x200 });
+        image[at] = byte;
+        try {
+          planOf({ image, initrd: null });
+        } catch (error) {
+          expect(error).toBeInstanceOf(KexecError);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
