@@ -3,10 +3,14 @@
  * kexec-tools'; every deed is done by the `World` that it is given.
  */
 
+import { runKexecCommand } from "./cli/command.ts";
 import { debugText, errorText } from "./cli/report.ts";
+import { NO_KERNEL, toRequest } from "./cli/to-request.ts";
+import { usageText, versionLine } from "./cli/usage.ts";
 import { ExitStatus, fail, KexecError } from "./core/error.ts";
 import type { LoadOutcome } from "./model/backend.ts";
-import type { RunRequest } from "./model/request.ts";
+import { ARCHITECTURES } from "./model/host-facts.ts";
+import type { Request, RunRequest, TextRequest } from "./model/request.ts";
 import type { World } from "./model/world.ts";
 
 /**
@@ -37,6 +41,14 @@ function dispatch(request: Request, world: World): Promise<number> | number {
   }
 }
 
+/** The complaint on stderr, then the usage on stdout, as kexec-tools has it. */
+async function printUsage(request: TextRequest, world: World): Promise<number> {
+  const { imageTypes } = await import("./image/index.ts");
+  if (request.complaint !== "") world.stderr(`${request.complaint}\n`);
+  world.stdout(usageText(ARCHITECTURES.flatMap(imageTypes)));
+  return request.exitStatus;
+}
+
 async function act(request: RunRequest, world: World): Promise<number> {
   const { steps, kernel } = request;
   if (request.saveFacts !== null) await saveFacts(request.saveFacts, world);
@@ -46,7 +58,10 @@ async function act(request: RunRequest, world: World): Promise<number> {
   }
   if (steps.status) return status(request, world);
   if (steps.unload) world.backend().unload(request.purpose, request.method);
-  if (steps.load && kernel !== null) await load(kernel, request, world);
+  if (steps.load) {
+    if (kernel === null) return printUsage(NO_KERNEL, world);
+    await load(kernel, request, world);
+  }
   if (steps.shutdown || steps.exec) refuseIfNothingLoaded(world);
   if (steps.shutdown) world.shutdown();
   if (steps.sync) world.sync();
