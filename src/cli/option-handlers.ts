@@ -1,0 +1,216 @@
+/**
+ * What each option does to the settings, in the order of the command line. Rules that need the
+ * whole command line are in to-request.ts.
+ */
+
+import { ExitStatus, fail } from "../core/error.ts";
+import type { RunRequest, Steps, TextRequest } from "../model/request.ts";
+import type { Option, OptionName } from "./options.ts";
+import { strtoul } from "./strtoul.ts";
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** The settings while the command line is read. */
+export interface Settings
+  extends Writable<Omit<RunRequest, "action" | "purpose" | "kernel" | "steps">> {
+  steps: Writable<Steps>;
+  /** An option that says what is to be done was given. */
+  actionGiven: boolean;
+  /** `-l` was given, which chooses the image that `-S` looks at. */
+  loadGiven: boolean;
+  /** `-p` was given. */
+  crash: boolean;
+  noIfdown: boolean;
+  noSync: boolean;
+  /** The complaint about the first bad --serial or --serial-baud. */
+  badPort: string | null;
+}
+
+/** Changes the settings; returns a text where reading ends with one. */
+type Handler = (settings: Settings, argument: string, option: Option) => TextRequest | undefined;
+
+const effect =
+  (change: (settings: Settings, argument: string) => void): Handler =>
+  (settings, argument) => {
+    change(settings, argument);
+    return undefined;
+  };
+
+/** Replaces some of the steps; the others stay as the options before said. */
+const action = (steps: Partial<Steps>, more: Partial<Settings> = {}): Handler =>
+  effect((settings) => {
+    Object.assign(settings.steps, steps);
+    Object.assign(settings, more, { actionGiven: true });
+  });
+
+/** `--name=NUMBER`, as strtoul(3) reads it. */
+const address =
+  (change: (settings: Settings, value: bigint) => void): Handler =>
+  (settings, argument, { name }) => {
+    const value = strtoul(argument, 0);
+    if (value !== null) {
+      change(settings, value);
+      return undefined;
+    }
+    const complaint = `Bad option value in --${name}=${argument}`;
+    return { action: "usage", complaint, exitStatus: ExitStatus.general };
+  };
+
+/** An option whose row says that it is refused, once all of the command line was read. */
+const refusedLater: Handler = () => undefined;
+
+const setCommandLine = effect((settings, text) => {
+  settings.loader.commandLine = text;
+});
+
+const setInitrd = effect((settings, path) => {
+  settings.loader.initrd = path;
+});
+
+/** The I/O port of `--serial`; null where it is none. [kexec-tools] */
+function serialPort(text: string): number | null {
+  if (text === "ttyS0") return 0x3f8;
+  if (text === "ttyS1") return 0x2f8;
+  const port = text.startsWith("0x") ? strtoul(text.slice(2), 16) : null;
+  return port !== null && port < 0x10000n ? Number(port) : null;
+}
+
+/** Speeds that the port's divisor can make. [16550] */
+function serialBaud(text: string): number | null {
+  const baud = strtoul(text, 0);
+  // kexec-tools divides by 0 for 0 and dies of it; differs: 0 is a bad speed like others.
+  if (baud === null || baud < 9600n || baud > 115200n || 115200n % baud !== 0n) return null;
+  return Number(baud);
+}
+
+const setSerial = effect((settings, text) => {
+  const port = serialPort(text);
+  if (port === null) settings.badPort ??= `Bad serial port base '${text}'`;
+  else settings.console.serialBase = port;
+});
+
+const setSerialBaud = effect((settings, text) => {
+  const baud = serialBaud(text);
+  if (baud === null) settings.badPort ??= `Bad serial port baud rate '${text}'`;
+  else settings.console.serialBaud = baud;
+});
+
+const setDryRun = effect((settings, text) => {
+  if (text !== "" && text !== "text" && text !== "json") {
+    fail({
+      code: "arguments.dry-run",
+      message: `Bad option value in --dry-run=${text}`,
+      hint: "It is text or json; --dry-run alone is --dry-run=text.",
+    });
+  }
+  settings.dryRun = text === "json" ? "json" : "text";
+});
+
+/** One for each option: the compiler sees to it. */
+export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
+  help: () => ({ action: "help", complaint: "", exitStatus: ExitStatus.ok }),
+  version: () => ({ action: "version", complaint: "", exitStatus: ExitStatus.ok }),
+  force: action({ load: true, shutdown: false, sync: true, ifdown: true, exec: true }),
+  "no-checks": effect((settings) => {
+    settings.skipChecks = true;
+  }),
+  "no-ifdown": effect((settings) => {
+    settings.noIfdown = true;
+  }),
+  "no-sync": effect((settings) => {
+    settings.noSync = true;
+  }),
+  load: action({ load: true, shutdown: false, exec: false }, { loadGiven: true }),
+  // kexec-tools unloads for `-f -u` and then reboots into nothing, and `-s -u -l` loads with the
+  // flag for unloading; differs: unloading takes back a start, and the steps stay apart.
+  unload: action({
+    unload: true,
+    load: false,
+    shutdown: false,
+    sync: false,
+    ifdown: false,
+    exec: false,
+  }),
+  exec: action({ load: false, shutdown: false, sync: true, ifdown: true, exec: true }),
+  "exec-live-update": refusedLater,
+  "load-preserve-context": refusedLater,
+  "load-jump-back-helper": refusedLater,
+  "load-live-update": refusedLater,
+  entry: address(() => undefined),
+  type: effect((settings, type) => {
+    settings.type = type;
+  }),
+  // kexec-tools forgets a -d before -p, since both are bits of one number; differs.
+  "load-panic": action({ load: true, shutdown: false, sync: false, exec: false }, { crash: true }),
+  "mem-min": address((settings, value) => {
+    settings.memMin = value;
+  }),
+  "mem-max": address((settings, value) => {
+    settings.memMax = value;
+  }),
+  reuseinitrd: refusedLater,
+  "kexec-file-syscall": effect((settings) => {
+    settings.method = "file";
+  }),
+  "kexec-syscall": effect((settings) => {
+    settings.method = "segments";
+  }),
+  "kexec-syscall-auto": effect((settings) => {
+    settings.method = "auto";
+  }),
+  debug: effect((settings) => {
+    settings.debug = true;
+  }),
+  status: action({ status: true }),
+  "print-ckr-size": refusedLater,
+  hotplug: refusedLater,
+  "no-cma": effect((settings) => {
+    settings.noCma = true;
+  }),
+  "force-dtb": effect((settings) => {
+    settings.forceDtb = true;
+  }),
+  "reset-vga": effect((settings) => {
+    settings.console.resetVga = true;
+  }),
+  serial: setSerial,
+  "serial-baud": setSerialBaud,
+  "console-vga": effect((settings) => {
+    settings.console.vga = true;
+  }),
+  "console-serial": effect((settings) => {
+    settings.console.serial = true;
+  }),
+  // kexec-tools on x86_64 takes these two and does nothing with them either.
+  "elf32-core-headers": effect(() => undefined),
+  "elf64-core-headers": effect(() => undefined),
+  "pass-memmap-cmdline": refusedLater,
+  // kexec-tools loses the command line if this or --reuse-video-type follows it; differs.
+  noefi: effect((settings) => {
+    settings.noEfi = true;
+  }),
+  "reuse-video-type": effect((settings) => {
+    settings.reuseVideoType = true;
+  }),
+  "command-line": setCommandLine,
+  append: setCommandLine,
+  "reuse-cmdline": effect((settings) => {
+    settings.loader.reuseCommandLine = true;
+  }),
+  initrd: setInitrd,
+  ramdisk: setInitrd,
+  "args-elf": refusedLater,
+  "args-linux": refusedLater,
+  "args-none": refusedLater,
+  module: refusedLater,
+  "real-mode": refusedLater,
+  "entry-32bit": refusedLater,
+  dtb: refusedLater,
+  "dry-run": setDryRun,
+  facts: effect((settings, path) => {
+    settings.facts = path;
+  }),
+  "save-facts": effect((settings, path) => {
+    settings.saveFacts = path;
+  }),
+};

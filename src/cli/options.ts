@@ -1,0 +1,176 @@
+/**
+ * THE option table: one row for each option. The parser, the usage text and citty's definition are
+ * derived from it, and every text about options can be.
+ *
+ * The names, letters, arguments and their order are kexec-tools' contract: the order decides the
+ * order of candidates in the message about an ambiguous abbreviation. What an option means is in
+ * to-request.ts.
+ */
+
+/** Whom an option is for; "own": kexec-tools has no such option. */
+export type OptionScope = "general" | "arch" | "loader" | "own";
+
+export interface Option<Name extends string = string> {
+  /** Without the two dashes. */
+  readonly name: Name;
+  /** The letter after one dash; null: it has none. */
+  readonly short: string | null;
+  readonly argument: "none" | "required" | "optional";
+  /** What stands for the argument in help; empty where there is none. */
+  readonly argumentName: string;
+  readonly scope: OptionScope;
+  /** Each use counts, where otherwise the last one does. */
+  readonly repeatable: boolean;
+  /** The name of the option that this one is another spelling of; its own name if of none. */
+  readonly synonymOf: string;
+  /** A mistake where nothing is to be loaded. */
+  readonly onlyWithLoad: boolean;
+  readonly status: "implemented" | "later";
+  /** What it does, for help: without a full stop. */
+  readonly help: string;
+}
+
+type Details = Partial<Omit<Option, "name" | "help" | "argument" | "scope">>;
+
+/** Rows of one scope; a row is (name, help), and what is out of the ordinary. */
+function rowsOf(scope: OptionScope) {
+  const row = <const Name extends string>(name: Name, help: string, more: Details) => ({
+    name,
+    short: null,
+    argumentName: "",
+    scope,
+    repeatable: false,
+    synonymOf: name,
+    onlyWithLoad: scope === "loader",
+    status: "implemented" as const,
+    ...more,
+    help,
+  });
+  return {
+    flag: <const Name extends string>(
+      name: Name,
+      help: string,
+      more: Details = {},
+    ): Option<Name> => ({ ...row(name, help, more), argument: "none" }),
+    /** An option with an argument, which help calls `argumentName`. */
+    valued: <const Name extends string>(
+      name: Name,
+      argumentName: string,
+      help: string,
+      more: Details = {},
+    ): Option<Name> => ({ ...row(name, help, { ...more, argumentName }), argument: "required" }),
+    /** An option whose argument may be left out: only `--name=ARGUMENT` gives one. */
+    perhapsValued: <const Name extends string>(
+      name: Name,
+      argumentName: string,
+      help: string,
+    ): Option<Name> => ({ ...row(name, help, { argumentName }), argument: "optional" }),
+  };
+}
+
+const LATER = { status: "later" } as const;
+const general = rowsOf("general");
+const arch = rowsOf("arch");
+const loader = rowsOf("loader");
+const own = rowsOf("own");
+
+const GENERAL_OPTIONS = [
+  general.flag("help", "Print this text", { short: "h" }),
+  general.flag("version", "Print the version", { short: "v" }),
+  general.flag("force", "Load and start the kernel at once, without shutting down", { short: "f" }),
+  general.flag("no-checks", "Do not check the loaded kernel's digests before it starts", {
+    short: "i",
+  }),
+  general.flag("no-ifdown", "Leave the network interfaces up", { short: "x" }),
+  general.flag("no-sync", "Do not write cached data to the disks first", { short: "y" }),
+  general.flag("load", "Load the kernel, and do no more", { short: "l" }),
+  general.flag("unload", "Unload the loaded kernel; the crash kernel with -p before it", {
+    short: "u",
+  }),
+  general.flag("exec", "Start the loaded kernel", { short: "e" }),
+  general.flag("exec-live-update", "Xen: keep the guests' state and start the loaded Xen", LATER),
+  general.flag("load-preserve-context", "Load a kernel that may return to this one", LATER),
+  general.flag("load-jump-back-helper", "Prepare the return to the first kernel", LATER),
+  general.flag("load-live-update", "Xen: load a Xen that takes over the running one's guests", {
+    ...LATER,
+  }),
+  general.valued("entry", "ADDRESS", "Where the kernel is entered, or returned to", LATER),
+  general.valued("type", "TYPE", "The kernel's file type, one of those below", { short: "t" }),
+  general.flag("load-panic", "With -u or -S: the crash kernel's. Else: load a crash kernel", {
+    short: "p",
+    ...LATER,
+  }),
+  general.valued("mem-min", "ADDRESS", "Lowest address to load to"),
+  general.valued("mem-max", "ADDRESS", "Highest address to load to"),
+  general.flag("reuseinitrd", "Use the initrd that this kernel was started with", LATER),
+  general.flag("kexec-file-syscall", "Let the running kernel read the files: kexec_file_load", {
+    short: "s",
+  }),
+  general.flag("kexec-syscall", "Lay the memory out here: kexec_load", { short: "c" }),
+  general.flag("kexec-syscall-auto", "As -s, and where the kernel cannot, as -c (default)", {
+    short: "a",
+  }),
+  general.flag("debug", "Say what is done and why", { short: "d" }),
+  general.flag("status", "Exit with 1 if a crash kernel (with -l: a kernel) is loaded, else 0", {
+    short: "S",
+  }),
+  general.flag("print-ckr-size", "Print the size of the crash region in bytes", LATER),
+  general.flag("hotplug", "Let the kernel keep a crash kernel's CPU and memory lists new", LATER),
+  general.flag("no-cma", "Keep the kernel out of contiguous (CMA) memory; with -s"),
+  general.flag("force-dtb", "Pass the running kernel's device tree on (x86); with -s"),
+] as const;
+
+const ARCH_OPTIONS = [
+  arch.flag("reset-vga", "Reset a standard VGA adapter before the kernel starts"),
+  arch.valued("serial", "PORT", "Serial port for messages: ttyS0, ttyS1 or 0xPORT"),
+  arch.valued("serial-baud", "BAUD", "Speed of that port: 9600 to 115200"),
+  arch.flag("console-vga", "Messages before the kernel starts go to the VGA text screen"),
+  arch.flag("console-serial", "Messages before the kernel starts go to the serial port"),
+  arch.flag("elf32-core-headers", "Accepted, without effect"),
+  arch.flag("elf64-core-headers", "Accepted, without effect: it is what is always done"),
+  arch.flag("pass-memmap-cmdline", "Pass a crash kernel its memory as memmap= parameters", {
+    onlyWithLoad: true,
+    ...LATER,
+  }),
+  arch.flag("noefi", "Do not pass EFI on to the kernel", { onlyWithLoad: true }),
+  arch.flag("reuse-video-type", "Pass the video mode on, whatever the driver says", {
+    onlyWithLoad: true,
+  }),
+] as const;
+
+const LOADER_OPTIONS = [
+  loader.valued("command-line", "STRING", "The kernel's command line"),
+  loader.valued("append", "STRING", "The same as --command-line", { synonymOf: "command-line" }),
+  loader.flag("reuse-cmdline", "Begin with the running kernel's command line"),
+  loader.valued("initrd", "FILE", "The kernel's initial ramdisk"),
+  loader.valued("ramdisk", "FILE", "The same as --initrd", { synonymOf: "initrd" }),
+  loader.flag("args-elf", "Pass arguments as ELF boot notes", LATER),
+  loader.flag("args-linux", "Pass arguments as to a Linux kernel", LATER),
+  loader.flag("args-none", "Pass no arguments", LATER),
+  loader.valued("module", '"FILE ARGS"', "A module for the kernel; may be given again", {
+    repeatable: true,
+    ...LATER,
+  }),
+  loader.flag("real-mode", "Enter the kernel in real mode", LATER),
+  loader.flag("entry-32bit", "Enter the kernel at its 32-bit entry", LATER),
+  loader.valued("dtb", "FILE", "The kernel's device tree", LATER),
+] as const;
+
+/** The options of kexec-tools, in its order. [kexec-tools] */
+export const KEXEC_TOOLS_OPTIONS = [
+  ...GENERAL_OPTIONS,
+  ...ARCH_OPTIONS,
+  ...LOADER_OPTIONS,
+] as const;
+
+/** Long ones only, so that they take no letter from kexec-tools. */
+export const OWN_OPTIONS = [
+  own.perhapsValued("dry-run", "text|json", "Print what would be loaded where; change nothing"),
+  own.valued("facts", "FILE", "With --dry-run: plan for the machine that FILE describes"),
+  own.valued("save-facts", "FILE", "Write a description of this machine to FILE"),
+] as const;
+
+/** Every option, kexec-tools' first. */
+export const OPTIONS = [...KEXEC_TOOLS_OPTIONS, ...OWN_OPTIONS] as const;
+
+export type OptionName = (typeof OPTIONS)[number]["name"];

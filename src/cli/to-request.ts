@@ -1,0 +1,214 @@
+/**
+ * The command line becomes a `Request`, as kexec-tools' main() would read it: options act in their
+ * order, then the rules for the whole are applied. It reads no file and does no deed.
+ */
+
+import { ADDRESS_END } from "../core/address.ts";
+import { ExitStatus, fail } from "../core/error.ts";
+import { type Request, RunRequest, type Steps, type TextRequest } from "../model/request.ts";
+import { type GetoptEvent, getopt, type ParsedCommandLine } from "./getopt.ts";
+import { HANDLERS, type Settings } from "./option-handlers.ts";
+
+/** The part of the world that a command line comes from; byte strings. */
+export interface CommandLineSource {
+  /** As the program was called. */
+  readonly argv0: string;
+  /** What follows argv0. */
+  readonly argv: readonly string[];
+  env(name: string): string | undefined;
+}
+
+/** What `-l` says without a kernel, once what comes before loading is done. [kexec-tools] */
+export const NO_KERNEL: TextRequest = usage("No kernel specified", ExitStatus.failed);
+
+/**
+ * Reads the command line.
+ *
+ * A `RunRequest` with `steps.load` and no kernel comes only with `steps.unload`: kexec-tools unloads
+ * before it misses the kernel, so whoever obeys the request unloads and then obeys `NO_KERNEL`.
+ *
+ * @throws KexecError `arguments.*` for what is valid but cannot be done: an option that is not
+ *   implemented, or one of ours without what it needs
+ */
+export function toRequest(source: CommandLineSource): Request {
+  const parsed = getopt({
+    argv0: source.argv0,
+    argv: source.argv,
+    posixlyCorrect: source.env("POSIXLY_CORRECT") !== undefined,
+  });
+  const settings = initialSettings();
+  for (const event of parsed.events) {
+    const text = act(settings, event);
+    if (text !== undefined) return text;
+  }
+  const steps = finalSteps(settings, parsed);
+  return (
+    misplacedOption(settings, steps, parsed, source.argv0) ??
+    refuseUnimplemented(steps, parsed, source.argv0) ??
+    refuseMisusedOwn(settings, steps, source.argv0) ??
+    missingKernel(settings, steps, parsed) ??
+    runRequest(settings, steps, parsed)
+  );
+}
+
+/** Without options the kernel is loaded and the machine shut down into it. */
+function initialSettings(): Settings {
+  return {
+    steps: {
+      status: false,
+      unload: false,
+      load: true,
+      shutdown: true,
+      sync: true,
+      ifdown: false,
+      exec: false,
+    },
+    actionGiven: false,
+    loadGiven: false,
+    crash: false,
+    noIfdown: false,
+    noSync: false,
+    method: "auto",
+    type: null,
+    loader: { commandLine: null, reuseCommandLine: false, initrd: null },
+    console: { resetVga: false, vga: false, serial: false, serialBase: 0x3f8, serialBaud: 0 },
+    badPort: null,
+    memMin: 0n,
+    memMax: ADDRESS_END - 1n,
+    skipChecks: false,
+    debug: false,
+    noEfi: false,
+    reuseVideoType: false,
+    noCma: false,
+    forceDtb: false,
+    dryRun: null,
+    facts: null,
+    saveFacts: null,
+  };
+}
+
+/** A text to print and nothing else to do, or undefined to read on. */
+function act(settings: Settings, event: GetoptEvent): TextRequest | undefined {
+  if (event.kind === "error") return usage(event.message, ExitStatus.general);
+  return HANDLERS[event.option.name](settings, event.argument ?? "", event.option);
+}
+
+function usage(complaint: string, exitStatus: number): TextRequest {
+  return { action: "usage", complaint, exitStatus };
+}
+
+const NO_STEPS: Steps = {
+  status: false,
+  unload: false,
+  load: false,
+  shutdown: false,
+  sync: false,
+  ifdown: false,
+  exec: false,
+};
+
+/** What the options say together; -x, -y and -S count wherever they stand. */
+function finalSteps(settings: Settings, { operands }: ParsedCommandLine): Steps {
+  const { steps, noIfdown, noSync, actionGiven, saveFacts, dryRun } = settings;
+  if (steps.status) return { ...NO_STEPS, status: true };
+  const onlySaves = saveFacts !== null && dryRun === null && !actionGiven && operands.length === 0;
+  if (onlySaves) return NO_STEPS;
+  return {
+    ...steps,
+    sync: steps.sync && !noSync,
+    // kexec-tools takes the network down for `-f -l` and `-e -l` too, which start nothing; differs:
+    // the interfaces go down only on the way to another kernel.
+    ifdown: steps.ifdown && steps.exec && !noIfdown,
+  };
+}
+
+/** Options of loaders are a mistake where nothing is loaded; so is a bad port anywhere. */
+function misplacedOption(
+  settings: Settings,
+  steps: Steps,
+  { events }: ParsedCommandLine,
+  argv0: string,
+): TextRequest | undefined {
+  const { badPort } = settings;
+  for (const event of events) {
+    if (steps.load || event.kind === "error" || !event.option.onlyWithLoad) continue;
+    // kexec-tools gives no reason; differs: one line says which option it was.
+    const reason = `${argv0}: option '--${event.option.name}' is for loading a kernel`;
+    const complaint = badPort === null ? reason : `${badPort}\n${reason}`;
+    return usage(complaint, ExitStatus.general);
+  }
+  // kexec-tools says so, and then does -u and -S nevertheless; differs: nothing is done.
+  if (badPort !== null) return usage(badPort, ExitStatus.failed);
+  return undefined;
+}
+
+/** No option is accepted and then ignored. */
+function refuseUnimplemented(
+  steps: Steps,
+  { events }: ParsedCommandLine,
+  argv0: string,
+): undefined {
+  for (const event of events) {
+    if (event.kind === "error" || event.option.status !== "later") continue;
+    const { name } = event.option;
+    if (name === "load-panic" && !steps.load) continue;
+    fail({
+      code: "arguments.not-implemented",
+      message: `${argv0}: option '--${name}' is not implemented yet`,
+    });
+  }
+}
+
+/** Our own options where they make no sense. */
+function refuseMisusedOwn(settings: Settings, steps: Steps, argv0: string): undefined {
+  if (settings.dryRun !== null && !steps.load) {
+    fail({
+      code: "arguments.dry-run",
+      message: `${argv0}: option '--dry-run' shows how a kernel would be loaded, and none is to be`,
+      hint: `Try: ${argv0} --dry-run -l KERNEL`,
+    });
+  }
+  if (settings.facts !== null && settings.dryRun === null) {
+    fail({
+      code: "arguments.facts",
+      message: `${argv0}: option '--facts' plans for another machine, and needs '--dry-run'`,
+      hint: `Try: ${argv0} --dry-run --facts=FILE -l KERNEL`,
+    });
+  }
+}
+
+function missingKernel(
+  settings: Settings,
+  steps: Steps,
+  { operands }: ParsedCommandLine,
+): TextRequest | undefined {
+  const unloadsFirst = steps.unload && settings.dryRun === null;
+  return steps.load && operands.length === 0 && !unloadsFirst ? NO_KERNEL : undefined;
+}
+
+/** The trust boundary: whatever the texts were, what leaves here is well-formed. */
+function runRequest(settings: Settings, steps: Steps, { operands }: ParsedCommandLine): RunRequest {
+  // kexec-tools takes -d for the choice of another image here; differs: only -l and -p choose.
+  const crash = settings.crash || (steps.status && !settings.loadGiven);
+  return RunRequest.parse({
+    action: "run",
+    steps,
+    purpose: crash ? "crash" : "normal",
+    method: settings.method,
+    kernel: operands[0] ?? null,
+    type: settings.type,
+    loader: settings.loader,
+    console: settings.console,
+    memMin: settings.memMin,
+    memMax: settings.memMax,
+    skipChecks: settings.skipChecks,
+    debug: settings.debug,
+    noEfi: settings.noEfi,
+    reuseVideoType: settings.reuseVideoType,
+    noCma: settings.noCma,
+    forceDtb: settings.forceDtb,
+    dryRun: settings.dryRun,
+    facts: settings.facts,
+    saveFacts: settings.saveFacts,
+  });
+}

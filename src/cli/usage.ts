@@ -1,0 +1,99 @@
+/**
+ * What `-h` and `-v` print, and what follows a bad command line. The structure is kexec-tools',
+ * whose headings and option names scripts search for; the rows come from the option table.
+ */
+
+import { OPTIONS, type Option } from "./options.ts";
+import { VERSION } from "./version.ts";
+
+/** The kexec-tools release whose command line onekexec takes. */
+const KEXEC_TOOLS_VERSION = "2.0.32";
+
+/** Column at which every description starts, and the width of a console. */
+const HELP_COLUMN = 30;
+const COLUMNS = 80;
+
+/** An image type as usage lists it: its name and the long names of its loader options. */
+export interface ListedImageType {
+  readonly name: string;
+  readonly options: readonly string[];
+}
+
+/** `kexec-tools 2.0.32 (onekexec 0.1.0)`: scripts look for the first two words. */
+export function versionLine(version: string = VERSION): string {
+  return `kexec-tools ${KEXEC_TOOLS_VERSION} (onekexec ${version})`;
+}
+
+/** All of `-h`, with its last newline. `imageTypes` are listed in their order. */
+export function usageText(
+  imageTypes: readonly ListedImageType[],
+  version: string = VERSION,
+): string {
+  const lines = [
+    versionLine(version),
+    "Usage: kexec [OPTION]... [kernel]",
+    "Start another kernel from the running one, without firmware or boot loader",
+    "",
+    ...section("general"),
+    "",
+    // Scripts may know the blank at the end of these headings.
+    "Supported kernel file types and options: ",
+    ...imageTypes.flatMap(({ name, options }) => [name, ...options.flatMap(loaderOption)]),
+    "",
+    "Architecture options: ",
+    ...section("arch"),
+    "",
+    "Options that only onekexec has: ",
+    ...section("own"),
+    "",
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function section(scope: Option["scope"]): string[] {
+  return OPTIONS.filter((option) => option.scope === scope).flatMap((option) => {
+    const letter = option.short === null ? "    " : `-${option.short}, `;
+    return helpLines(` ${letter}${spelling(option)}`, option);
+  });
+}
+
+function loaderOption(name: string): string[] {
+  const option = OPTIONS.find((row) => row.name === name);
+  if (option === undefined) throw new RangeError(`no option is called --${name}`);
+  return helpLines(`    ${spelling(option)}`, option);
+}
+
+/** `--initrd=FILE`, `--dry-run[=text|json]`, `--load` */
+export function spelling({ name, argument, argumentName }: Option): string {
+  switch (argument) {
+    case "none":
+      return `--${name}`;
+    case "required":
+      return `--${name}=${argumentName}`;
+    case "optional":
+      return `--${name}[=${argumentName}]`;
+  }
+}
+
+/** What an option does, and that it does not do it yet, where that is so. */
+export function optionHelp({ help, status }: Option): string {
+  return status === "later" ? `${help} (not implemented yet)` : help;
+}
+
+/** A label, and its description beside it, wrapped to the console. */
+function helpLines(label: string, option: Option): string[] {
+  const lines = wrap(optionHelp(option), COLUMNS - 1 - HELP_COLUMN);
+  return lines.map((line, i) => (i === 0 ? label : "").padEnd(HELP_COLUMN) + line);
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
