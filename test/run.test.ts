@@ -1,0 +1,232 @@
+/** The order of deeds, their failures, and exit statuses, with a world that only writes things down. */
+
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { KexecError } from "../src/core/error.ts";
+import { factsFromJson, factsToJson } from "../src/facts/facts-file.ts";
+import type { Backend, LoadOutcome } from "../src/model/backend.ts";
+import type { LoadPlan } from "../src/model/load-plan.ts";
+import type { World } from "../src/model/world.ts";
+import { run } from "../src/run.ts";
+import { makeBzImage } from "./images/make-bzimage.ts";
+
+const FACTS_TEXT = readFileSync(join(import.meta.dir, "facts/machines/qemu-1g-bios.json"), "utf8");
+
+interface Settings {
+  readonly loaded?: boolean | null;
+  readonly crashLoaded?: boolean | null;
+  /** How each attempt ends; the last one is used again. */
+  readonly outcomes?: readonly (LoadOutcome | KexecError)[];
+  readonly unloadFails?: KexecError;
+}
+
+interface Result {
+  readonly status: number;
+  readonly deeds: readonly string[];
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly plans: readonly LoadPlan[];
+}
+
+const UNSUPPORTED: LoadOutcome = { kind: "unsupported", why: "Invalid argument" };
+const LOADED: LoadOutcome = { kind: "loaded" };
+const EXEC_FAILED = new KexecError({
+  code: "kernel.exec",
+  message: "kexec failed: Operation not permitted",
+  exitStatus: 255,
+});
+
+function fakeBackend(settings: Settings, deeds: string[], plans: LoadPlan[]): Backend {
+  const outcomes = [...(settings.outcomes ?? [LOADED])];
+  return {
+    name: "linux",
+    evidence: ["no Xen here"],
+    attempts: (method) => (method === "auto" ? ["file", "segments"] : [method]),
+    load(plan) {
+      plans.push(plan);
+      deeds.push(`load ${plan.kind}`);
+      const outcome = outcomes.length > 1 ? outcomes.shift() : outcomes[0];
+      if (outcome instanceof KexecError) throw outcome;
+      return outcome ?? LOADED;
+    },
+    unload(purpose, method) {
+      deeds.push(`unload ${purpose} ${method}`);
+      if (settings.unloadFails !== undefined) throw settings.unloadFails;
+    },
+    isLoaded: (purpose) => (purpose === "crash" ? settings.crashLoaded : settings.loaded) ?? null,
+    exec() {
+      deeds.push("exec");
+      throw EXEC_FAILED;
+    },
+    close() {},
+  };
+}
+
+async function runWith(line: string, settings: Settings = {}): Promise<Result> {
+  const deeds: string[] = [];
+  const plans: LoadPlan[] = [];
+  let stdout = "";
+  let stderr = "";
+  const image = makeBzImage();
+  const backend = fakeBackend(settings, deeds, plans);
+  const world: World = {
+    argv0: "kexec",
+    argv: line === "" ? [] : line.split(" "),
+    env: () => undefined,
+    stdout: (text) => {
+      stdout += text;
+    },
+    stderr: (text) => {
+      stderr += text;
+    },
+    readFacts: () => factsFromJson(FACTS_TEXT),
+    readInput(path, role, hash) {
+      deeds.push(`read ${role}${hash ? " and hash" : ""}`);
+      return { path, bytes: role === "kernel" ? image : new Uint8Array(9000), sha256: null };
+    },
+    openInput(path, role) {
+      deeds.push(`open ${role}`);
+      return { path, fd: 7, size: BigInt(image.length) };
+    },
+    readOpened: ({ path }) => ({ path, bytes: image, sha256: null }),
+    readText: (path) => {
+      deeds.push(`read ${path}`);
+      return FACTS_TEXT;
+    },
+    writeText(path, text) {
+      deeds.push(`write ${path}`);
+      expect(text).toBe(factsToJson(factsFromJson(FACTS_TEXT)));
+    },
+    backend: () => backend,
+    sync: () => deeds.push("sync"),
+    ifdown: () => deeds.push("ifdown"),
+    shutdown() {
+      deeds.push("shutdown");
+      throw new KexecError({
+        code: "host.shutdown",
+        message: "shutdown: No such file or directory",
+        exitStatus: 255,
+      });
+    },
+  };
+  const status = await run(world);
+  return { status, deeds, stdout, stderr, plans };
+}
+
+describe("the order of deeds", () => {
+  test.each<[string, Settings, string[], number]>([
+    ["-c -l K --initrd=I", {}, ["read kernel", "read initrd and hash", "load segments", "sync"], 0],
+    ["-c -l -i K --initrd=I", {}, ["read kernel", "read initrd", "load segments", "sync"], 0],
+    ["-c -l -y K", {}, ["read kernel", "load segments"], 0],
+    ["-s -l K --initrd=I", {}, ["open kernel", "open initrd", "load file", "sync"], 0],
+    ["-l K", {}, ["open kernel", "load file", "sync"], 0],
+    [
+      "-l K",
+      { outcomes: [UNSUPPORTED, LOADED] },
+      ["open kernel", "load file", "read kernel", "load segments", "sync"],
+      0,
+    ],
+    ["-e", { loaded: true }, ["sync", "ifdown", "exec"], 255],
+    ["-e", { loaded: null }, ["sync", "ifdown", "exec"], 255],
+    ["-e -x -y", { loaded: true }, ["exec"], 255],
+    ["-e", { loaded: false }, [], 1],
+    ["-c -f K", { loaded: true }, ["read kernel", "load segments", "sync", "ifdown", "exec"], 255],
+    ["-c K", { loaded: true }, ["read kernel", "load segments", "shutdown"], 255],
+    ["-c K", { loaded: false }, ["read kernel", "load segments"], 1],
+    ["-u", {}, ["unload normal auto"], 0],
+    ["-s -u", {}, ["unload normal file"], 0],
+    ["-p -u", {}, ["unload crash auto"], 0],
+    ["-c -u -l K", {}, ["unload normal segments", "read kernel", "load segments"], 0],
+    ["--save-facts=F", {}, ["write F"], 0],
+    ["-c -l --save-facts=F K", {}, ["write F", "read kernel", "load segments", "sync"], 0],
+    ["-c -l --dry-run K", {}, ["read kernel"], 0],
+    ["-l --dry-run K", {}, ["open kernel", "read kernel"], 0],
+    ["-c -l --dry-run --facts=F K", {}, ["read kernel", "read F"], 0],
+  ])("kexec %s, %p", async (line, settings, deeds, status) => {
+    const result = await runWith(line, settings);
+    expect(result.deeds).toEqual(deeds);
+    expect(result.status).toBe(status);
+  });
+
+  test("after a refusal nothing more is done", async () => {
+    const refused = new KexecError({
+      code: "kernel.refused",
+      message: "kexec_file_load failed: Operation not permitted",
+      hint: "The kernel is locked down.",
+      exitStatus: 255,
+    });
+    const result = await runWith("-f K", { outcomes: [refused] });
+    expect(result.deeds).toEqual(["open kernel", "load file"]);
+    expect(result.status).toBe(255);
+    expect(result.stderr).toBe(
+      "kexec_file_load failed: Operation not permitted\nThe kernel is locked down.\n",
+    );
+  });
+
+  test("after a failed unload nothing is loaded", async () => {
+    const unloadFails = new KexecError({
+      code: "kernel.unload",
+      message: "kexec unload failed: Device or resource busy",
+      exitStatus: 255,
+    });
+    const result = await runWith("-c -u -l K", { unloadFails });
+    expect(result.deeds).toEqual(["unload normal segments"]);
+    expect(result.status).toBe(255);
+  });
+});
+
+describe("exit statuses and texts", () => {
+  test("-s where the kernel has no such call", async () => {
+    const result = await runWith("-s -l K", { outcomes: [UNSUPPORTED] });
+    expect(result.status).toBe(253);
+    expect(result.stderr).toBe("syscall kexec_file_load not available.\nInvalid argument\n");
+  });
+
+  test.each<[string, Settings, number]>([
+    ["-S", { crashLoaded: true, loaded: false }, 1],
+    ["-S", { crashLoaded: false, loaded: true }, 0],
+    ["-S -l", { crashLoaded: false, loaded: true }, 1],
+    ["-S -p", { crashLoaded: false, loaded: true }, 0],
+    ["-S", {}, 255],
+  ])("kexec %s, %p", async (line, settings, status) => {
+    const result = await runWith(line, settings);
+    expect([result.status, result.stdout, result.stderr]).toEqual([status, "", ""]);
+  });
+
+  test("-v", async () => {
+    const result = await runWith("-v");
+    expect(result.stdout).toMatch(/^kexec-tools 2\.0\.32 \(onekexec \d+\.\d+\.\d+\)\n$/);
+    expect([result.status, result.stderr]).toEqual([0, ""]);
+  });
+
+  test("no kernel: the complaint on stderr, the usage on stdout", async () => {
+    const result = await runWith("-l");
+    expect([result.status, result.stderr]).toEqual([255, "No kernel specified\n"]);
+    expect(result.stdout).toContain("Usage: kexec [OPTION]... [kernel]\n");
+    expect(result.stdout).toContain("bzImage64\n");
+  });
+
+  test("unloads before it misses the kernel", async () => {
+    const result = await runWith("-u -l");
+    expect([result.status, result.deeds]).toEqual([255, ["unload normal auto"]]);
+  });
+
+  test("--dry-run=json prints each attempt", async () => {
+    const result = await runWith("-l --dry-run=json K --append=caf\u00e9");
+    expect(result.stdout).toContain('"caf\\u00e9"');
+    const { format, attempts } = JSON.parse(result.stdout);
+    expect(format).toBe(1);
+    expect(attempts.map((a: { call: string }) => a.call)).toEqual([
+      "kexec_file_load",
+      "kexec_load",
+    ]);
+    expect(result.plans).toEqual([]);
+  });
+
+  test("-d prints the evidence and the plan on stderr", async () => {
+    const result = await runWith("-d -c -l K");
+    expect(result.stderr).toStartWith("no Xen here\nkexec_load: 3 segments");
+    expect(result.stdout).toBe("");
+  });
+});
