@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Both ends of the purgatory: from whatever state the last kernel left to one in which C can run,
+ * and from there to the state that the next kernel wants.
+ *
+ * On entry: 64-bit long mode, interrupts off, this code and all segments mapped one to one, and
+ * nothing else to rely on. Xen's last stack is 16 words in a page of its own, and its GDT is not
+ * mapped; Linux has made the GDT and the IDT invalid. [xen arch/x86/x86_64/kexec_reloc.S]
+ * [linux arch/x86/kernel/machine_kexec_64.c]
+ *
+ * What it does not do: it leaves paging, CR0, CR4, MSRs, the IDT and the FPU as they are.
+ */
+
+#include "contract.h"
+
+/* The selectors of the boot protocol: __BOOT_CS and __BOOT_DS. [x86-boot 64-bit boot protocol] */
+#define BOOT_CS 0x10
+#define BOOT_DS 0x18
+
+/* Nothing but the bit that is always set: no interrupts, forward strings, no tracing. */
+#define RFLAGS_CLEAN 0x2
+
+	.section .head, "ax"
+	.code64
+	.globl	purgatory_start
+purgatory_start:
+	jmp	start
+
+	.org	purgatory_start + PARAMETERS_IN_BLOB, 0
+	.globl	purgatory_parameters
+	.hidden	purgatory_parameters
+purgatory_parameters:
+	.quad	PARAMETERS_MAGIC_VALUE
+	.long	PARAMETERS_VERSION_NOW
+	.long	PARAMETERS_END
+	.org	purgatory_parameters + PARAMETERS_END, 0
+
+start:
+	cli
+	leaq	purgatory_stack_end(%rip), %rsp
+	pushq	$RFLAGS_CLEAN
+	popfq
+
+	/* The GDT's address is known only now, so its descriptor is made on the stack. */
+	leaq	gdt(%rip), %rax
+	pushq	%rax
+	pushw	$gdt_end - gdt - 1
+	lgdt	(%rsp)
+	addq	$10, %rsp
+	movl	$BOOT_DS, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %ss
+	movl	%eax, %fs
+	movl	%eax, %gs
+	pushq	$BOOT_CS
+	leaq	1f(%rip), %rax
+	pushq	%rax
+	lretq
+1:
+	/* The ABI wants 16-byte alignment here, and the end of the stack is page-aligned. */
+	xorl	%ebp, %ebp
+	leaq	purgatory_parameters(%rip), %rdi
+	call	purgatory
+
+	movq	purgatory_parameters + PARAMETERS_RSP(%rip), %rax
+	testq	%rax, %rax
+	cmovzq	%rsp, %rax
+	pushq	$RFLAGS_CLEAN
+	popfq
+	movq	%rax, %rsp
+	movq	purgatory_parameters + PARAMETERS_RAX(%rip), %rax
+	movq	purgatory_parameters + PARAMETERS_RBX(%rip), %rbx
+	movq	purgatory_parameters + PARAMETERS_RCX(%rip), %rcx
+	movq	purgatory_parameters + PARAMETERS_RDX(%rip), %rdx
+	movq	purgatory_parameters + PARAMETERS_RSI(%rip), %rsi
+	movq	purgatory_parameters + PARAMETERS_RDI(%rip), %rdi
+	movq	purgatory_parameters + PARAMETERS_RBP(%rip), %rbp
+	movq	purgatory_parameters + PARAMETERS_R8(%rip), %r8
+	movq	purgatory_parameters + PARAMETERS_R9(%rip), %r9
+	movq	purgatory_parameters + PARAMETERS_R10(%rip), %r10
+	movq	purgatory_parameters + PARAMETERS_R11(%rip), %r11
+	movq	purgatory_parameters + PARAMETERS_R12(%rip), %r12
+	movq	purgatory_parameters + PARAMETERS_R13(%rip), %r13
+	movq	purgatory_parameters + PARAMETERS_R14(%rip), %r14
+	movq	purgatory_parameters + PARAMETERS_R15(%rip), %r15
+	jmpq	*purgatory_parameters + PARAMETERS_RIP(%rip)
+
+	/* The "accessed" bits are set, so the CPU never writes here. The next kernel runs on this
+	 * table until it has made its own. */
+	.section .rodata, "a"
+	.balign	16
+gdt:
+	.quad	0
+	.quad	0
+	.quad	0x00af9b000000ffff	/* BOOT_CS: 64-bit code */
+	.quad	0x00cf93000000ffff	/* BOOT_DS: flat data */
+gdt_end:
+
+	.section .note.GNU-stack, "", @progbits
