@@ -24,9 +24,10 @@ export interface World {
    * way where `hash` asks for it.
    * @throws KexecError with kexec-tools' text and status for `segments` plans */
   readInput(path: string, role: InputRole, hash: boolean): InputFile;
-  /** Opens a file for kexec_file_load.
+  /** Opens a file for kexec_file_load. For an initrd, `kernel` is the path of the kernel that it is
+   * for, which kexec-tools' message names.
    * @throws KexecError with kexec-tools' text and status for `file` plans */
-  openInput(path: string, role: InputRole): FileReference;
+  openInput(path: string, role: InputRole, kernel?: string): FileReference;
   /** Reads all of an opened file into private memory. @throws KexecError */
   readOpened(file: FileReference): InputFile;
   /** @throws KexecError */
