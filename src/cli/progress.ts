@@ -1,0 +1,50 @@
+/**
+ * The line that tells how far a long reading is. Pure text: no clock, no terminal, and no escape
+ * sequences, so that it is right on serial consoles too.
+ */
+
+import { humanSize } from "../core/address.ts";
+
+/** What a terminal without a size (0x0, as serial lines have) is taken for. */
+const USUAL_WIDTH = 80;
+
+/** The last column stays free: many terminals go on to the next line when it is filled. */
+const MARGIN = 1;
+
+const BAR_MIN = 10;
+const BAR_MAX = 40;
+
+export interface Progress {
+  /** What is being done, in ASCII: `Reading initrd`. */
+  readonly label: string;
+  /** In bytes. */
+  readonly done: number;
+  /** null where nobody knows. */
+  readonly total: number | null;
+}
+
+function bar(ratio: number, width: number): string {
+  const full = Math.floor(ratio * width);
+  return `[${"#".repeat(full)}${".".repeat(width - full)}]`;
+}
+
+/**
+ * One line without its end, at most `columns - 1` characters; 0 columns count as 80.
+ * `Reading initrd [######....]  60% of 1 GiB`, with less of it where there is less room.
+ */
+export function progressLine({ label, done, total }: Progress, columns: number): string {
+  const room = (columns > 0 ? columns : USUAL_WIDTH) - MARGIN;
+  if (total === null || total <= 0) return `${label} ${humanSize(done)}`.slice(0, room);
+  const ratio = Math.min(1, Math.max(0, done / total));
+  const percent = `${Math.floor(ratio * 100)}%`.padStart(4);
+  const rest = `${percent} of ${humanSize(total)}`;
+  const barRoom = room - `${label} [] ${rest}`.length;
+  if (barRoom >= BAR_MIN) return `${label} ${bar(ratio, Math.min(barRoom, BAR_MAX))} ${rest}`;
+  const short = `${label}${percent}`;
+  return short.length <= room ? short : percent.trim().slice(0, room);
+}
+
+/** Overwrites a line of `length` characters and leaves the cursor where it began. */
+export function eraseLine(length: number): string {
+  return `\r${" ".repeat(length)}\r`;
+}

@@ -1,0 +1,108 @@
+/**
+ * Why the kernel refused, in words, and what to try. Pure: what it looks at is read by its caller,
+ * and only where the error number leaves the cause open.
+ */
+
+import { CAP_SYS_BOOT, type HostFacts } from "../../model/host-facts.ts";
+import type { ImagePurpose } from "../../model/load-plan.ts";
+import { Errno } from "../ffi/errno.ts";
+
+export type KexecCall = "kexec_load" | "kexec_file_load" | "unload" | "file-unload" | "exec";
+
+export interface RefusalEvidence {
+  readonly capabilities: HostFacts["capabilities"];
+  readonly lockdown: HostFacts["lockdown"];
+  readonly loadDisabled: boolean | null;
+  /** /proc/sys/kernel/kexec_load_limit_{reboot,panic}: loads left, -1 for no limit; null where the
+   * kernel is older than 6.3. */
+  readonly loadsLeft: bigint | null;
+}
+
+/** A hint of at most three lines for `errno` of `call`; undefined where it needs none. */
+export type Explain = (errno: number, call: KexecCall, purpose: ImagePurpose) => string | undefined;
+
+const SIGNATURE =
+  "The image must be signed by a key that this kernel trusts (Secure Boot's db, MOK, or built in).";
+
+/** What one error number means whatever the machine is like. */
+const OF_SIGNATURES: ReadonlyMap<number, string> = new Map([
+  [Errno.ENODATA, `The image has no signature, and this kernel demands one.\n${SIGNATURE}`],
+  [Errno.ENOKEY, `This kernel does not know the key that signed the image.\n${SIGNATURE}`],
+  [Errno.EKEYREJECTED, `The image's signature is wrong, or its key is refused.\n${SIGNATURE}`],
+  [Errno.EKEYREVOKED, `The key that signed the image was revoked.\n${SIGNATURE}`],
+  [Errno.EKEYEXPIRED, `The key that signed the image has expired.\n${SIGNATURE}`],
+  [Errno.ELIBBAD, `The image's signature cannot be read.\n${SIGNATURE}`],
+  [Errno.EBADMSG, `The image's signature cannot be read.\n${SIGNATURE}`],
+  [Errno.EMSGSIZE, `The image's signature cannot be read.\n${SIGNATURE}`],
+  [Errno.ENOPKG, `This kernel cannot compute the image's kind of signature.\n${SIGNATURE}`],
+]);
+
+function lockedDown(call: KexecCall, lockdown: string): string {
+  const state = `The kernel is locked down (${lockdown})`;
+  switch (call) {
+    case "kexec_load":
+      return `${state}: it takes signed images by the file based system call only.\nTry -s.`;
+    case "unload":
+      return `${state}: it unloads by the file based system call only.\nTry -s -u.`;
+    default:
+      return `${state}.\n${SIGNATURE}`;
+  }
+}
+
+/** EPERM has four causes, and the kernel does not say which. */
+function explainPermission(
+  call: KexecCall,
+  purpose: ImagePurpose,
+  { capabilities, lockdown, loadDisabled, loadsLeft }: RefusalEvidence,
+): string {
+  if (capabilities !== null && (capabilities & CAP_SYS_BOOT) === 0n) {
+    return "This process lacks CAP_SYS_BOOT: run kexec as root.";
+  }
+  if (call !== "exec" && loadDisabled) {
+    return "kernel.kexec_load_disabled is 1: nothing can be loaded until the next boot.";
+  }
+  if (call !== "exec" && loadsLeft === 0n) {
+    const limit = purpose === "crash" ? "panic" : "reboot";
+    return `kernel.kexec_load_limit_${limit} is 0: no load is left until the next boot.`;
+  }
+  if (lockdown !== null && lockdown !== "none") return lockedDown(call, lockdown);
+  return "Root may do this, so a container or a security module (SELinux, IMA policy) refuses it.";
+}
+
+function explainMissing(call: KexecCall): string {
+  if (call === "kexec_file_load" || call === "file-unload") {
+    return "This kernel was built without CONFIG_KEXEC_FILE: try -c.";
+  }
+  return "This kernel was built without CONFIG_KEXEC: try -s.";
+}
+
+function explainAddress(purpose: ImagePurpose): string {
+  return purpose === "crash"
+    ? "A segment does not fit into the memory reserved for a crash kernel: reserve more, crashkernel=."
+    : "A segment does not fit into the machine's memory.";
+}
+
+/** @param look reads the machine; called at most once, and for EPERM only */
+export function explainRefusal(
+  errno: number,
+  call: KexecCall,
+  purpose: ImagePurpose,
+  look: () => RefusalEvidence,
+): string | undefined {
+  switch (errno) {
+    case Errno.EPERM:
+      return explainPermission(call, purpose, look());
+    case Errno.ENOSYS:
+      return explainMissing(call);
+    case Errno.EBUSY:
+      return "Another kexec load is under way, or a crash dump is being set up: try again.";
+    case Errno.ENOMEM:
+      return "The kernel has too little free memory for the image: free some, or use a smaller one.";
+    case Errno.EADDRNOTAVAIL:
+      return explainAddress(purpose);
+    case Errno.EINVAL:
+      return call === "exec" ? "No image is loaded, or this kernel has no kexec." : undefined;
+    default:
+      return OF_SIGNATURES.get(errno);
+  }
+}

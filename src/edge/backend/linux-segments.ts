@@ -1,0 +1,105 @@
+/** kexec_load(2): the plan's segments go to the running kernel, each with its place. */
+
+import { ExitStatus, fail } from "../../core/error.ts";
+import type { LoadOutcome } from "../../model/backend.ts";
+import type { Architecture } from "../../model/host-facts.ts";
+import type { ImagePurpose, SegmentPlan } from "../../model/load-plan.ts";
+import { Errno } from "../ffi/errno.ts";
+import type { KexecSegment } from "../ffi/kexec-calls.ts";
+import type { LinuxHost } from "./linux-host.ts";
+
+/** [linux include/uapi/linux/kexec.h] */
+const KEXEC_ON_CRASH = 0x1;
+const KEXEC_PRESERVE_CONTEXT = 0x2;
+const KEXEC_DEBUG = 0x10;
+
+/** ELF machine numbers, in the flags' upper half. */
+const KEXEC_ARCH: Readonly<Record<Architecture, number>> = {
+  x86_64: 62 << 16,
+  arm64: 183 << 16,
+};
+
+function purposeFlag(purpose: ImagePurpose): number {
+  switch (purpose) {
+    case "normal":
+      return 0;
+    case "crash":
+      return KEXEC_ON_CRASH;
+    case "preserve-context":
+      return KEXEC_PRESERVE_CONTEXT;
+    case "live-update":
+      return fail({
+        code: "host.live-update",
+        message: "--load-live-update can only be used with xen",
+      });
+  }
+}
+
+/** As C's `%p` prints an address. */
+function pointerText(address: bigint): string {
+  return address === 0n ? "(nil)" : `0x${address.toString(16)}`;
+}
+
+/** kexec-tools' lines about the segments of a load that failed, which people send in reports. */
+function segmentLines(segments: readonly KexecSegment[]): string[] {
+  return [
+    `nr_segments = ${segments.length}`,
+    ...segments.flatMap(({ buf, bufsz, mem, memsz }, i) => [
+      `segment[${i}].buf   = ${pointerText(buf)}`,
+      `segment[${i}].bufsz = 0x${bufsz.toString(16)}`,
+      `segment[${i}].mem   = ${pointerText(mem)}`,
+      `segment[${i}].memsz = 0x${memsz.toString(16)}`,
+    ]),
+  ];
+}
+
+/**
+ * Loads `plan`.
+ * @throws KexecError `kernel.kexec_load` with kexec-tools' text where the kernel refuses
+ */
+export function loadSegments(plan: SegmentPlan, host: LinuxHost): LoadOutcome {
+  const { calls } = host;
+  const memory = plan.segments.map(({ bytes }) => bytes);
+  const segments = plan.segments.map(({ bytes, start, size }) => ({
+    buf: calls.addressOf(bytes),
+    bufsz: BigInt(bytes.length),
+    mem: start,
+    memsz: size,
+  }));
+  const wanted = KEXEC_ARCH[plan.architecture] | purposeFlag(plan.purpose);
+  const call = (flags: number): number => calls.kexecLoad(plan.entry, segments, memory, flags);
+
+  // Kernels before 6.19 do not know KEXEC_DEBUG and refuse the whole call for it. It only makes the
+  // kernel talk, so the load is worth more.
+  let flags = plan.debug ? wanted | KEXEC_DEBUG : wanted;
+  let status = call(flags);
+  if (status === -Errno.EINVAL && flags !== wanted) {
+    flags = wanted;
+    status = call(flags);
+  }
+  if (status === 0) return { kind: "loaded" };
+  return fail({
+    code: "kernel.kexec_load",
+    message: [
+      `kexec_load failed: ${calls.strerror(-status)}`,
+      `entry       = ${pointerText(plan.entry)} flags = 0x${flags.toString(16)}`,
+      ...segmentLines(segments),
+    ].join("\n"),
+    hint: host.explain(-status, "kexec_load", plan.purpose),
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+/** Unloads; nothing loaded is no failure. @throws KexecError `kernel.unload` */
+export function unloadSegments(purpose: ImagePurpose, host: LinuxHost): void {
+  const { architecture, calls } = host;
+  const machine = architecture === null ? 0 : KEXEC_ARCH[architecture];
+  const status = calls.kexecLoad(0n, [], [], machine | purposeFlag(purpose));
+  if (status === 0) return;
+  fail({
+    code: "kernel.unload",
+    message: `kexec unload failed: ${calls.strerror(-status)}`,
+    hint: host.explain(-status, "unload", purpose),
+    exitStatus: ExitStatus.failed,
+  });
+}

@@ -1,0 +1,55 @@
+/** The Linux backend: kexec_file_load and kexec_load of the running kernel. */
+
+import { ExitStatus, fail } from "../../core/error.ts";
+import type { Backend } from "../../model/backend.ts";
+import type { ImagePurpose, PlanKind } from "../../model/load-plan.ts";
+import type { LoadMethod } from "../../model/request.ts";
+import { loadFiles, unloadFiles } from "./linux-file.ts";
+import type { LinuxHost } from "./linux-host.ts";
+import { loadSegments, unloadSegments } from "./linux-segments.ts";
+
+/** `-a`: the kernel's own loader first, since only it can check signatures. */
+const ATTEMPTS: Readonly<Record<LoadMethod, readonly PlanKind[]>> = {
+  file: ["file"],
+  segments: ["segments"],
+  auto: ["file", "segments"],
+};
+
+function unload(purpose: ImagePurpose, method: LoadMethod, host: LinuxHost): void {
+  if (method !== "segments" && unloadFiles(purpose, host)) return;
+  if (method !== "file") {
+    unloadSegments(purpose, host);
+    return;
+  }
+  fail({
+    code: "kernel.unsupported",
+    message: "syscall kexec_file_load not available.",
+    hint: "This kernel was built without CONFIG_KEXEC_FILE: try -c -u.",
+    exitStatus: ExitStatus.fallback,
+  });
+}
+
+/** @param evidence why this backend was chosen */
+export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Backend {
+  return {
+    name: "linux",
+    evidence,
+    attempts: (method) => ATTEMPTS[method],
+    load: (plan) => (plan.kind === "file" ? loadFiles(plan, host) : loadSegments(plan, host)),
+    unload: (purpose, method) => unload(purpose, method, host),
+    isLoaded(purpose) {
+      const state = host.readKexecState();
+      return purpose === "crash" ? state.crashLoaded : state.loaded;
+    },
+    exec() {
+      const errno = -host.calls.rebootKexec();
+      return fail({
+        code: "kernel.exec",
+        message: `kexec failed: ${host.calls.strerror(errno)}`,
+        hint: host.explain(errno, "exec", "normal"),
+        exitStatus: ExitStatus.failed,
+      });
+    },
+    close() {},
+  };
+}

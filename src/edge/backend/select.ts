@@ -1,0 +1,34 @@
+/** Chooses the backend, once, by what the machine is. Nothing else asks "is this Xen?". */
+
+import { ExitStatus, fail } from "../../core/error.ts";
+import { decideHost, type HypervisorEvidence } from "../../facts/hypervisor.ts";
+import type { Backend } from "../../model/backend.ts";
+import { linuxBackend } from "./linux.ts";
+import type { LinuxHost } from "./linux-host.ts";
+
+/**
+ * The backend for the machine that `evidence` was read on. It makes no kexec call and opens nothing.
+ * @throws KexecError `xen.not-implemented` in a PV dom0 of Xen, `xen.no-kexec` in a domain that has
+ *   no kexec: never does Linux's own call reach a kernel that it would crash
+ */
+export function selectBackend(evidence: HypervisorEvidence, linux: LinuxHost): Backend {
+  const decision = decideHost(evidence);
+  switch (decision.host) {
+    case "linux":
+      return linuxBackend(linux, decision.evidence);
+    case "xen":
+      return fail({
+        code: "xen.not-implemented",
+        message: `kexec through Xen is not implemented yet (${decision.evidence.join(", ")})`,
+        hint: "Linux's own kexec would crash this dom0's kernel, so it is not tried.",
+        exitStatus: ExitStatus.failed,
+      });
+    case "none":
+      return fail({
+        code: "xen.no-kexec",
+        message: `kexec is not possible here: ${decision.why} (${decision.evidence.join(", ")})`,
+        hint: decision.hint,
+        exitStatus: ExitStatus.failed,
+      });
+  }
+}

@@ -1,0 +1,90 @@
+/** Calls on open files that `node:fs` does not have, and the kernel's random numbers. */
+
+import { ExitStatus, fail } from "../../core/error.ts";
+import { asInt, asUlong, libc, result, strerror } from "./libc.ts";
+import { addressOf, cString, keeping } from "./pointer.ts";
+import { systemCallNumber } from "./system-call-numbers.ts";
+
+/**
+ * ioctl(2) with a structure that the call reads, writes, or both; it must be as long as `request`
+ * has it. Returns at least 0, or minus the error number.
+ */
+export function ioctl(fd: number, request: number, argument: Uint8Array): number {
+  // SAFETY: `argument` is the caller's and kept until the call returns; the caller vouches for its
+  // length. Fails with: EBADF, ENOTTY not such a device, and what the device says.
+  return keeping([argument], () =>
+    result(libc().symbols.ioctl(asInt(fd), asUlong(request), addressOf(argument))),
+  );
+}
+
+/** [linux include/uapi/linux/random.h] */
+const GRND_NONBLOCK = 1;
+
+/** `length` random bytes; null where the kernel's generator is not ready, or cannot be asked. */
+export function getrandom(length: number): Uint8Array | null {
+  const bytes = new Uint8Array(length);
+  const { syscall } = libc().symbols;
+  // SAFETY: `bytes` are ours and kept until the call returns. Fails with: EAGAIN not ready yet;
+  // ENOSYS before Linux 3.17. Up to 256 bytes come whole.
+  const got = keeping([bytes], () =>
+    result(
+      syscall(
+        systemCallNumber("getrandom"),
+        addressOf(bytes),
+        asUlong(length),
+        asUlong(GRND_NONBLOCK),
+        0n,
+        0n,
+      ),
+    ),
+  );
+  return Number(got) === length ? bytes : null;
+}
+
+const SEEK_SET = 0;
+const SEEK_END = 2;
+
+/** Size of what is open at `fd`, by seeking to its end and back to its start; or minus the error
+ * number, ESPIPE where there is nothing to seek. */
+export function seekableSize(fd: number): number {
+  const { lseek } = libc().symbols;
+  // SAFETY: no memory is passed. Fails with: ESPIPE a pipe, a terminal; EINVAL.
+  const end = Number(result(lseek(asInt(fd), 0n, SEEK_END)));
+  if (end < 0) return end;
+  const start = Number(result(lseek(asInt(fd), 0n, SEEK_SET)));
+  return start < 0 ? start : end;
+}
+
+/** [linux include/uapi/linux/memfd.h] */
+const MFD_CLOEXEC = 1;
+
+/**
+ * A file in memory only, empty, read and write, owned by the caller. `name` is for /proc alone.
+ * @throws KexecError `file.memory`
+ */
+export function memfdCreate(name: string): number {
+  const text = cString(name);
+  const { syscall } = libc().symbols;
+  // SAFETY: the name is ours and kept until the call returns. Fails with: EMFILE; ENOSYS before
+  // Linux 3.17, which has no kexec_file_load either.
+  const fd = keeping([text], () =>
+    Number(
+      result(
+        syscall(
+          systemCallNumber("memfd_create"),
+          addressOf(text),
+          asUlong(MFD_CLOEXEC),
+          0n,
+          0n,
+          0n,
+        ),
+      ),
+    ),
+  );
+  if (fd >= 0) return fd;
+  return fail({
+    code: "file.memory",
+    message: `cannot make a file in memory for ${name}: ${strerror(-fd)}`,
+    exitStatus: ExitStatus.failed,
+  });
+}

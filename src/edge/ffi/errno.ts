@@ -1,0 +1,33 @@
+/** Names for the error numbers of Linux, the same on x86_64 and arm64. */
+
+/** Error numbers that this program tells apart. [linux include/uapi/asm-generic/errno.h] */
+export const Errno = {
+  EPERM: 1,
+  ENOENT: 2,
+  EINTR: 4,
+  EIO: 5,
+  ENOEXEC: 8,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EBUSY: 16,
+  EISDIR: 21,
+  EINVAL: 22,
+  EFBIG: 27,
+  ENOSPC: 28,
+  ESPIPE: 29,
+  EPIPE: 32,
+  ENOSYS: 38,
+  ENODATA: 61,
+  ENOPKG: 65,
+  EBADMSG: 74,
+  ELIBBAD: 80,
+  EMSGSIZE: 90,
+  EOPNOTSUPP: 95,
+  EADDRNOTAVAIL: 99,
+  ENOKEY: 126,
+  EKEYEXPIRED: 127,
+  EKEYREVOKED: 128,
+  EKEYREJECTED: 129,
+  /** Inside the kernel only, but kexec_file_load lets it out. */
+  ENOTSUPP: 524,
+} as const;

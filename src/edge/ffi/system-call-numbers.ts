@@ -1,0 +1,22 @@
+/** Numbers of the system calls that the C library has no function for, or has not always had. */
+
+import { ExitStatus, fail } from "../../core/error.ts";
+
+/** [linux arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h] */
+const NUMBERS = {
+  x64: { kexec_load: 246, kexec_file_load: 320, getrandom: 318, memfd_create: 319 },
+  arm64: { kexec_load: 104, kexec_file_load: 294, getrandom: 278, memfd_create: 279 },
+} as const;
+
+export type SystemCall = keyof (typeof NUMBERS)["x64"];
+
+/** @throws KexecError `host.architecture` on a machine that the program was not built for */
+export function systemCallNumber(call: SystemCall): number {
+  const { arch } = process;
+  if (arch === "x64" || arch === "arm64") return NUMBERS[arch][call];
+  return fail({
+    code: "host.architecture",
+    message: `system calls of this machine (${arch}) are not known; x86_64 and arm64 are`,
+    exitStatus: ExitStatus.failed,
+  });
+}

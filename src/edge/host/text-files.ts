@@ -1,0 +1,30 @@
+/** Small files that the user names: saved facts. */
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { bytesOf, textOf } from "../../core/bytes.ts";
+import { fail } from "../../core/error.ts";
+import { reasonOf } from "./system-error.ts";
+
+const pathOf = (path: string): Buffer => Buffer.from(bytesOf(path));
+
+/** All of a file as a byte string. @throws KexecError `file.open` */
+export function readTextFile(path: string): string {
+  try {
+    return textOf(readFileSync(pathOf(path)));
+  } catch (cause) {
+    return fail({
+      code: "file.open",
+      message: `Cannot open \`${path}': ${reasonOf(cause)}`,
+      cause,
+    });
+  }
+}
+
+/** Makes or replaces a file; only its owner may read what is new. @throws KexecError `file.write` */
+export function writeTextFile(path: string, text: string): void {
+  try {
+    writeFileSync(pathOf(path), bytesOf(text), { mode: 0o600 });
+  } catch (cause) {
+    fail({ code: "file.write", message: `Cannot write \`${path}': ${reasonOf(cause)}`, cause });
+  }
+}

@@ -1,0 +1,27 @@
+/** The start: arguments and the real world → run → exit status. The only `process.exit`. */
+
+import { ExitStatus } from "./core/error.ts";
+import { stderr } from "./edge/host/output.ts";
+import { makeRealWorld } from "./edge/real-world.ts";
+import { run } from "./run.ts";
+
+/** The runtime's texts are Unicode; ours are bytes. */
+function byteString(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** What `run` did not foresee is a bug of ours: one line says so, and with `-d` more say where. */
+function reportBug(error: unknown): number {
+  const { message, stack } =
+    error instanceof Error ? error : { message: String(error), stack: undefined };
+  const wanted = process.argv.some((word) => word === "-d" || word === "--debug");
+  stderr(byteString(`kexec: internal error: ${message}\n`));
+  if (wanted && stack !== undefined) stderr(byteString(`${stack}\n`));
+  return ExitStatus.failed;
+}
+
+try {
+  process.exit(await run(makeRealWorld()));
+} catch (error) {
+  process.exit(reportBug(error));
+}
