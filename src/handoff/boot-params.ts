@@ -94,8 +94,9 @@ const SUBARCH_CE4100 = 4;
  * The zero page, 4096 bytes.
  *
  * Everything but the setup header begins as 0, as the protocol wants it: `sentinel` above all, and
- * what BIOS calls would have found out (APM, SpeedStep, disks before EDD), which is not true any more.
- * `root_dev` stays the image's own, as in Linux's loader, where kexec-tools names the first IDE disk.
+ * what BIOS calls would have found out (APM, SpeedStep, disks before EDD), which is not true any
+ * more. `root_dev` and `root_flags` stay the image's own, as in Linux's own loader, where
+ * kexec-tools names the first IDE disk, read-only.
  *
  * @throws KexecError `image.setup-header` or `struct.truncated` for the image's header,
  *   `plan.address` for an address or size that this kernel cannot be told
@@ -155,9 +156,9 @@ function efiFields(handoff: EfiPassed, memoryMap: bigint) {
 
 /**
  * The next kernel's `hardware_subarch`, from the running kernel's boot_params: what the hardware is
- * goes along, what the running kernel ran on does not. Under Xen the field says Xen (2); kexec-tools
- * copies that to a kernel that gets the bare machine, which then does without the clock and the BIOS
- * areas of a PC. [linux arch/x86/kernel/platform-quirks.c]
+ * goes along, what the running kernel ran on does not. Under Xen the field says Xen (2);
+ * kexec-tools copies that to a kernel that gets the bare machine, which then does without the clock
+ * and the BIOS areas of a PC. [linux arch/x86/kernel/platform-quirks.c]
  */
 function subarchOf(running: Uint8Array | null): number {
   if (running === null) return SUBARCH_PC;
@@ -165,9 +166,11 @@ function subarchOf(running: Uint8Array | null): number {
   return subarch === SUBARCH_INTEL_MID || subarch === SUBARCH_CE4100 ? subarch : SUBARCH_PC;
 }
 
-/** KiB of RAM from 1 MiB on without a gap. Linux reads it only where there is no E820 table; it is
- * one too small where the end is a multiple of 1 KiB, in both kexec-tools and Linux's own loader, and
- * here too, so that the pages can be compared. */
+/**
+ * KiB of RAM from 1 MiB on without a gap. Linux reads it only where there is no E820 table; it is
+ * one too small where the end is a multiple of 1 KiB, in both kexec-tools and Linux's own loader,
+ * and here too, so that the pages can be compared.
+ */
 function memoryAboveOneMib(table: readonly E820Entry[]): number {
   const around = table.find(
     ({ addr, size, type }) => type === E820_TYPE_RAM && addr <= MIB && addr + size - 1n > MIB,

@@ -53,9 +53,9 @@ export interface E820Map {
 /**
  * The entries for `ranges`, in their order; empty ranges are left out.
  *
- * Linux's own loader drops what is beyond the 128th entry, which is memory that the next kernel then
- * does not have, or reserved memory that it takes for free address space; so here, as in kexec-tools,
- * the rest goes into a SETUP_E820_EXT node.
+ * Linux's own loader drops what is beyond the 128th entry, which is memory that the next kernel
+ * then does not have, or reserved memory that it takes for free address space; so here, as in
+ * kexec-tools, the rest goes into a SETUP_E820_EXT node.
  *
  * @throws KexecError `plan.memory-map` for a range that no entry can name
  */
@@ -82,7 +82,9 @@ function entryOf(range: MemoryRange): E820Entry {
   if (range.start < 0n || range.end > ADDRESS_END || size === ADDRESS_END) {
     fail({
       code: "plan.memory-map",
-      message: `The memory range ${showRange(range)} cannot be told to the next kernel: no E820 entry can name it`,
+      message:
+        `The memory range ${showRange(range)} cannot be told to the next kernel: no E820 entry ` +
+        "can name it",
     });
   }
   return { addr: range.start, size, type: TYPES[range.type] };

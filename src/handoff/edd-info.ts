@@ -1,6 +1,6 @@
 /**
- * BIOS disk information (Enhanced Disk Drive services) for the next kernel, which has no BIOS to ask.
- * Reading /sys/firmware/edd is facts' task.
+ * BIOS disk information (Enhanced Disk Drive services) for the next kernel, which has no BIOS to
+ * ask. Reading /sys/firmware/edd is facts' task.
  *
  * [linux include/uapi/linux/edd.h] [linux drivers/firmware/edd.c] [linux arch/x86/boot/edd.c]
  */

@@ -1,7 +1,8 @@
 /**
- * EFI for the next kernel. The firmware's boot services are gone and its runtime services live at the
- * virtual addresses that the running kernel gave them, once and for all; so the next kernel has to
- * be told those addresses. Either all of this is passed on or nothing is, and then a note says why.
+ * EFI for the next kernel. The firmware's boot services are gone and its runtime services live at
+ * the virtual addresses that the running kernel gave them, once and for all; so the next kernel has
+ * to be told those addresses. Either all of this is passed on or nothing is, and then a note says
+ * why.
  *
  * [linux arch/x86/include/asm/efi.h struct efi_setup_data] [linux arch/x86/platform/efi/efi.c]
  */
@@ -87,8 +88,8 @@ const DESCRIPTOR_VERSION = 1;
  * What of EFI the next kernel gets.
  *
  * The conditions are kexec-tools', and so is the list of what is passed on, with these differences:
- * - The runtime services' address goes along, which Linux's own loader leaves out: kernels before
- *   5.7 take it from here.
+ * - The runtime services' address goes along, which Linux's own loader leaves out: older kernels
+ *   (5.4 is one) take it from here.
  * - `secure_boot` goes along, as in Linux's own loader: the firmware's state has not changed.
  * - The padding of the descriptors is 0.
  *
@@ -182,7 +183,9 @@ function packMemoryMap(map: readonly EfiMemoryDescriptor[]): Uint8Array {
   return bytes;
 }
 
-/** `efi_info` for the zero page, 32 bytes, with the memory map at the physical address `memoryMap`. */
+/**
+ * `efi_info` for the zero page, 32 bytes, with the memory map at the physical address `memoryMap`.
+ */
 export function efiInfoBytes(handoff: EfiPassed, memoryMap: bigint): Uint8Array {
   const bytes = new Uint8Array(EfiInfo.size);
   EfiInfo.write(bytes, {

@@ -73,7 +73,9 @@ export interface ScreenHandoff {
   readonly note: string;
 }
 
-/** Drivers that draw on the firmware's frame buffer through fbdev, and what the firmware called it. */
+/**
+ * Drivers that draw on the firmware's frame buffer through fbdev, and what the firmware called it.
+ */
 const FBDEV_TYPES: ReadonlyMap<string, number> = new Map([
   ["VESA VGA", VIDEO_TYPE_VLFB],
   ["EFI VGA", VIDEO_TYPE_EFI],
@@ -82,8 +84,8 @@ const FBDEV_TYPES: ReadonlyMap<string, number> = new Map([
 /**
  * DRM drivers that draw on the firmware's frame buffer and never change its mode, as fbdev shows
  * their names. They hide its address from fbdev, but what the running kernel was told of it at its
- * boot is still true. kexec-tools takes them for drivers of a graphics card and passes nothing on, so
- * the next kernel's screen stays black; Linux's own loader passes the boot's screen_info on.
+ * boot is still true. kexec-tools takes them for drivers of a graphics card and passes nothing on,
+ * so the next kernel's screen stays black; Linux's own loader passes the boot's screen_info on.
  */
 const FIRMWARE_DRM = ["simpledrmdrmfb", "efidrmdrmfb", "vesadrmdrmfb"];
 
@@ -98,8 +100,8 @@ const TEXT_SCREEN = {
 /**
  * What the next kernel may draw on.
  *
- * A graphics card that a driver has reprogrammed is not passed on (`orig_video_isVGA` 0), because the
- * mode at boot is gone and the next kernel would scribble; `--reuse-video-type` overrides that.
+ * A graphics card that a driver has reprogrammed is not passed on (`orig_video_isVGA` 0), because
+ * the mode at boot is gone and the next kernel would scribble; `--reuse-video-type` overrides that.
  *
  * @throws KexecError `struct.truncated` for boot_params that are cut short
  */
@@ -180,8 +182,10 @@ function framebufferScreen(
   };
 }
 
-/** kexec-tools gives EFI frame buffers in units of 64 KiB too, and sysfb refuses a frame buffer that
- * it then takes for smaller than its mode. [linux drivers/firmware/sysfb_simplefb.c] */
+/**
+ * kexec-tools gives EFI frame buffers in units of 64 KiB too, and sysfb refuses a frame buffer that
+ * it then takes for smaller than its mode. [linux drivers/firmware/sysfb_simplefb.c]
+ */
 function framebufferSize(bytes: number, type: number): number {
   return type === VIDEO_TYPE_VLFB ? Math.ceil(bytes / 65536) : bytes;
 }

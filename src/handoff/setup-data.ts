@@ -1,6 +1,6 @@
 /**
- * The setup_data chain: a linked list in memory that the zero page points to, for what has no room in
- * it. This file lays nodes out; what is in them comes from e820.ts, efi-info.ts and the caller.
+ * The setup_data chain: a linked list in memory that the zero page points to, for what has no room
+ * in it. This file lays nodes out; what is in them comes from e820.ts, efi-info.ts and the caller.
  *
  * [linux Documentation/arch/x86/boot.rst "setup_data"]
  * [linux arch/x86/include/uapi/asm/setup_data.h]
@@ -52,10 +52,11 @@ export function setupDataSize(nodes: readonly SetupDataNode[]): number {
  * All nodes, in their order, as one contiguous piece for the address `base`, and the address of the
  * first (0 where there are none).
  *
- * kexec-tools spends one segment, and so at least a page, on each node; kexec_load takes 16 segments
- * in all. Linux never assumes that a node has its page for itself: everything that walks the chain
- * works on the bytes [node, node + 16 + len), and Linux's own loader packs its nodes into the tail of
- * the boot_params segment in the same way [linux arch/x86/kernel/kexec-bzimage64.c]. The walkers are:
+ * kexec-tools spends one segment, and so at least a page, on each node; kexec_load takes 16
+ * segments in all. Linux never assumes that a node has its page for itself: everything that walks
+ * the chain works on the bytes [node, node + 16 + len), and Linux's own loader packs its nodes into
+ * the tail of the boot_params segment in the same way [linux arch/x86/kernel/kexec-bzimage64.c].
+ * The walkers are:
  * - the decompressor's KASLR, which avoids each node's bytes [boot/compressed/kaslr.c
  *   mem_avoid_overlap], and its page tables, which map 2 MiB around each [ident_map_64.c];
  * - the kernel's reservation, which is by byte [kernel/setup.c

@@ -1,9 +1,9 @@
 /**
- * The setup header of an x86 Linux kernel image: what a boot loader reads of the image, and the part
- * of the image that it copies into the zero page.
+ * The setup header of an x86 Linux kernel image: what a boot loader reads of the image, and the
+ * part of the image that it copies into the zero page.
  *
- * Offsets are from the start of the image, and are the same from the start of the zero page.
- * It does not judge whether an image can be booted: that is the image type's task.
+ * Offsets are from the start of the image, and are the same from the start of the zero page. It
+ * does not judge whether an image can be booted: that is the image type's task.
  *
  * [linux Documentation/arch/x86/boot.rst "The Real-Mode Kernel Header"]
  * [linux arch/x86/include/uapi/asm/bootparam.h struct setup_header]
@@ -128,12 +128,13 @@ export type SetupHeader = StructValue<typeof SetupHeader.fields>;
 /**
  * The bytes of `image` that a boot loader copies to offset 0x1f1 of the zero page.
  *
- * They end where the byte at 0x201 says, but at most where boot_params has other fields. kexec-tools
- * stops after 0x7f bytes, which would cut fields off that a later protocol adds before 0x290; Linux's
- * own loader does not stop at all, so a length of 0xff would write over the memory map.
+ * They end where the byte at 0x201 says, but at most where boot_params has other fields.
+ * kexec-tools stops after 0x7f bytes, which would cut fields off that a later protocol adds before
+ * 0x290; Linux's own loader does not stop at all, so a length of 0xff would write over the memory
+ * map.
  *
- * @throws KexecError `struct.truncated` for an image that is cut short, `image.setup-header` for one
- *   without a setup header or with one of protocol 2.01 or older
+ * @throws KexecError `struct.truncated` for an image that is cut short, `image.setup-header` for
+ *   one without a setup header or with one of protocol 2.01 or older
  */
 export function setupHeaderBytes(image: Uint8Array): Uint8Array {
   const reader = new Reader(image, "Linux setup header");
