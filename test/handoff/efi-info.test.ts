@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { hexOf } from "../../src/core/bytes.ts";
+import { KexecError } from "../../src/core/error.ts";
 import {
   buildEfi,
   type EfiInput,
@@ -103,6 +104,24 @@ describe("buildEfi", () => {
   test("a machine with SMBIOS 3 only has no SMBIOS address", () => {
     const efi = { ...facts, systab: facts.systab.filter(({ name }) => name !== "SMBIOS") };
     expect(passed({ ...input, efi }).setupData.data.subarray(24, 32)).toEqual(new Uint8Array(8));
+  });
+
+  test.each([
+    ["below 4 GiB", "18e0ed3f", "00000000"],
+    ["at 4 GiB", "00000000", "01000000"],
+  ])("a system table %s", (_, low, high) => {
+    const from = `454c3634${low}${RUNNING_EFI_INFO.slice(16, 48)}${high}03000000`;
+    const { info } = passed({ ...input, bootParams: bootParams(from) });
+    const view = new DataView(Uint8Array.fromHex(low + high).buffer);
+    expect(info.efi_systab).toBe(view.getUint32(0, true));
+    expect(info.efi_systab_hi).toBe(view.getUint32(4, true));
+  });
+
+  test("a running kernel's page that is cut short is an error", () => {
+    for (const size of [0, 0x1c0, 0x1df, 0x1ec]) {
+      const short = bootParams().subarray(0, size);
+      expect(() => buildEfi({ ...input, bootParams: short })).toThrow(KexecError);
+    }
   });
 
   const version2 = RUNNING_EFI_INFO.replace("0100000018806", "0200000018806");
