@@ -15,7 +15,6 @@ import { fail } from "../core/error.ts";
 import { ARCHITECTURES, type HostFacts } from "../model/host-facts.ts";
 import { MEMORY_TYPES } from "../model/memory.ts";
 import { BOOT_PARAMS_SIZE } from "./boot-params-facts.ts";
-import { quoted } from "./sysfs-number.ts";
 
 /** The version of HostFacts that is read and written. */
 const FORMAT = 1;
@@ -191,9 +190,10 @@ function firstProblem(issues: Issues): [field: string, problem: string] {
 }
 
 function describe(issue: z.core.$ZodIssue): string {
+  if (issue.code !== "unrecognized_keys" && issue.input === undefined) return "is missing";
   switch (issue.code) {
     case "invalid_type":
-      return issue.input === undefined ? "is missing" : `needed: ${issue.expected}`;
+      return `needed: ${issue.expected}`;
     case "invalid_value":
       return `needed: ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
     case "too_small":
@@ -237,7 +237,8 @@ export function factsFromJson(text: string, source = "facts file"): HostFacts {
       message:
         format === null
           ? `${source}: no "format": this is not a facts file`
-          : `${source}: format ${quoted(JSON.stringify(format))}, only ${FORMAT} is understood`,
+          : `${source}: format is ${JSON.stringify(format).slice(0, 40)}, ` +
+            `only ${FORMAT} is understood`,
       hint: "Facts files are written by --save-facts, and read by the same version or a later one.",
     });
   }

@@ -7,8 +7,8 @@ import { textUntilNul } from "../core/bytes.ts";
 import { blob, defineStruct, u32, u64 } from "../core/struct.ts";
 import type { FramebufferFacts } from "../model/host-facts.ts";
 
-export const FBIOGET_VSCREENINFO = 0x4600n;
-export const FBIOGET_FSCREENINFO = 0x4602n;
+export const FBIOGET_VSCREENINFO = 0x4600;
+export const FBIOGET_FSCREENINFO = 0x4602;
 
 /** struct fb_fix_screeninfo, without the fields that nobody needs. */
 export const FbFixScreeninfo = defineStruct("fb_fix_screeninfo", 80, {

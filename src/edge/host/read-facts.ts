@@ -14,6 +14,7 @@ import { findAcpiRsdp } from "../../facts/boot-params-facts.ts";
 import { LOCKDOWN, parseLockdown } from "../../facts/lockdown.ts";
 import { PROC_STATUS, parseCapEff } from "../../facts/proc-status.ts";
 import type { Architecture, HostFacts } from "../../model/host-facts.ts";
+import { getrandom as realGetrandom, ioctl as realIoctl } from "../ffi/device-calls.ts";
 import { readBootParams } from "./read-boot-params.ts";
 import { readEdd } from "./read-edd.ts";
 import { readEfi } from "./read-efi.ts";
@@ -25,10 +26,10 @@ import { attempt, type PseudoFiles, pseudoFiles } from "./read-pseudo-files.ts";
 export interface FactsSources {
   /** The directory that stands for `/`. */
   readonly root?: string;
-  /** null or missing: the framebuffer is not asked. */
+  /** null: the framebuffer is not asked. */
   readonly ioctl?: Ioctl | null;
-  /** getrandom(2) with GRND_NONBLOCK: that many bytes, or null where none are ready. null or
-   * missing: no seed is made. */
+  /** getrandom(2) with GRND_NONBLOCK: that many bytes, or null where none are ready. null: no seed
+   * is made. */
   readonly getrandom?: ((length: number) => Uint8Array | null) | null;
 }
 
@@ -51,8 +52,12 @@ function utsField(files: PseudoFiles, file: string, fallback: () => string): str
   return text === null ? fallback() : text.replace(/\n$/, "");
 }
 
-function readRngSeed(getrandom: FactsSources["getrandom"], notes: string[]): Uint8Array | null {
-  const seed = getrandom?.(RNG_SEED_SIZE) ?? null;
+function readRngSeed(
+  random: NonNullable<FactsSources["getrandom"]>,
+  notes: string[],
+): Uint8Array | null {
+  // The C library may be unusable, which matters only to those who load something.
+  const seed = attempt(notes, () => random(RNG_SEED_SIZE));
   if (seed?.length === RNG_SEED_SIZE) return seed;
   notes.push("The kernel gave no random bytes for the next kernel's seed.");
   return null;
@@ -61,7 +66,8 @@ function readRngSeed(getrandom: FactsSources["getrandom"], notes: string[]): Uin
 /** All facts of this machine. Takes some milliseconds; see readKexecState for less. Never throws
  * for what the machine shows. */
 export function readFacts(sources: FactsSources = {}): HostFacts {
-  const files = pseudoFiles(sources.root ?? "/");
+  const { root = "/", ioctl = realIoctl, getrandom = realGetrandom } = sources;
+  const files = pseudoFiles(root);
   const notes: string[] = [];
   const machineName = utsField(files, "arch", machine);
   const architecture = ARCHITECTURE_OF.get(machineName) ?? null;
@@ -69,7 +75,6 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
   const memory = readMemoryFacts(files, architecture, bootCommandLine, notes);
   const bootParams = architecture === "x86_64" ? readBootParams(files, notes) : null;
   const efi = readEfi(files, notes);
-  const ioctl = sources.ioctl ?? null;
   return {
     format: 1,
     architecture,
@@ -88,7 +93,7 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     kexec: readKexecStateOf(files, notes),
     lockdown: attempt(notes, () => parseLockdown(files.text(LOCKDOWN))),
     capabilities: attempt(notes, () => parseCapEff(files.text(PROC_STATUS))),
-    rngSeed: readRngSeed(sources.getrandom, notes),
+    rngSeed: getrandom === null ? null : readRngSeed(getrandom, notes),
     notes,
   };
 }

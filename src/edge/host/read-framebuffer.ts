@@ -12,7 +12,7 @@ import type { FramebufferFacts } from "../../model/host-facts.ts";
 import { attempt, type PseudoFiles } from "./read-pseudo-files.ts";
 
 /** ioctl(2): fills `argument`; returns 0 or more, or -errno. */
-export type Ioctl = (fd: number, request: bigint, argument: Uint8Array) => number;
+export type Ioctl = (fd: number, request: number, argument: Uint8Array) => number;
 
 const FB0 = "/dev/fb0";
 
@@ -24,7 +24,7 @@ export function readFramebuffer(
 ): FramebufferFacts | null {
   return attempt(notes, () =>
     files.opened(FB0, (fd) => {
-      const ask = (request: bigint, name: string, size: number): Uint8Array => {
+      const ask = (request: number, name: string, size: number): Uint8Array => {
         const answer = new Uint8Array(size);
         const result = ioctl(fd, request, answer);
         if (result >= 0) return answer;

@@ -1,0 +1,96 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import {
+  auxvOf,
+  BOOT_PARAMS,
+  type Files,
+  IOMEM,
+  LINUX,
+  MEMMAP,
+  memmap,
+  read,
+  removeFakeRoots,
+} from "./fake-machine.ts";
+
+afterAll(removeFakeRoots);
+
+describe("where the memory map is from", () => {
+  const fromIomem = [
+    { start: 0x0n, end: 0x1000n, type: "reserved" },
+    { start: 0x1000n, end: 0x9fc00n, type: "ram" },
+    { start: 0x100000n, end: 0x3ffe0000n, type: "ram" },
+  ];
+
+  test("add_efi_memmap, however far to the right, means /proc/iomem", () => {
+    const line = `${"quiet ".repeat(200)}add_efi_memmap\n`;
+    const facts = read(LINUX, MEMMAP, { "proc/cmdline": line });
+    expect(facts.memoryMap).toMatchObject({ source: "iomem", ranges: fromIomem });
+    expect(facts.notes.join()).toContain("booted with add_efi_memmap");
+  });
+
+  test("a word that only contains it does not", () => {
+    const facts = read(LINUX, MEMMAP, { "proc/cmdline": "not_add_efi_memmap\n" });
+    expect(facts.memoryMap?.source).toBe("firmware-memmap");
+  });
+
+  test.each<[string, Files]>([
+    ["missing", {}],
+    ["empty", { "sys/firmware/memmap/.keep": "" }],
+    ["damaged", { ...MEMMAP, "sys/firmware/memmap/1/start": "?\n" }],
+    [
+      "without a type",
+      { "sys/firmware/memmap/0/start": "0x0", "sys/firmware/memmap/0/end": "0x1" },
+    ],
+  ])("a memmap that is %s means /proc/iomem, with a note", (_, files) => {
+    const facts = read(LINUX, files);
+    expect(facts.memoryMap).toMatchObject({ source: "iomem", ranges: fromIomem });
+    expect(facts.notes).toContain(
+      "/sys/firmware/memmap is of no use, so /proc/iomem is the memory map.",
+    );
+  });
+
+  test("overlaps of the firmware's map are mended", () => {
+    const files = memmap(["0x1000", "0x4fff", "System RAM"], ["0x3000", "0x7fff", "System RAM"]);
+    expect(read(LINUX, files).memoryMap?.ranges).toEqual([
+      { start: 0x1000n, end: 0x5000n, type: "ram" },
+      { start: 0x5000n, end: 0x8000n, type: "ram" },
+    ]);
+  });
+
+  test("notes of both sources are kept", () => {
+    const odd = memmap(["0x0", "0xfff", "Moon"]);
+    const { notes } = read(LINUX, odd, { "proc/iomem": `${IOMEM}oops\n` });
+    expect(notes.join("\n")).toContain('"Moon", which is unknown');
+    expect(notes.join("\n")).toContain("/proc/iomem line 5 is not a resource");
+  });
+
+  test("arm64 uses /proc/iomem without what is taken, and no boot_params", () => {
+    const arm = { "proc/sys/kernel/arch": "aarch64\n", "proc/self/auxv": auxvOf(65536n) };
+    const facts = read(LINUX, MEMMAP, BOOT_PARAMS, arm);
+    expect(facts).toMatchObject({ architecture: "arm64", pageSize: 65536, bootParams: null });
+    expect(facts.memoryMap).toEqual({
+      source: "iomem",
+      ranges: [
+        { start: 0x1000n, end: 0x9fc00n, type: "ram" },
+        { start: 0x100000n, end: 0x2f000000n, type: "ram" },
+        { start: 0x37000000n, end: 0x3ffe0000n, type: "ram" },
+      ],
+    });
+  });
+});
+
+describe("not root", () => {
+  const hidden = { "proc/iomem": IOMEM.replace(/[0-9a-f]+-[0-9a-f]+ :/g, "00000000-00000000 :") };
+
+  test("zeros in /proc/iomem are no memory map and no crash region", () => {
+    const facts = read(LINUX, hidden);
+    expect(facts.memoryMap).toBeNull();
+    expect(facts.crashRegions).toEqual([]);
+    expect(facts.notes.join()).toContain("/proc/iomem: all addresses are zero");
+  });
+
+  test("the firmware's map is used where it is readable", () => {
+    const facts = read(LINUX, hidden, MEMMAP);
+    expect(facts.memoryMap?.source).toBe("firmware-memmap");
+    expect(facts.crashRegions).toEqual([]);
+  });
+});

@@ -1,0 +1,94 @@
+/** Any HostFacts that a machine could have, for property tests. */
+
+import fc from "fast-check";
+import { ADDRESS_END } from "../../src/core/address.ts";
+import { textOf } from "../../src/core/bytes.ts";
+import { ARCHITECTURES, type HostFacts } from "../../src/model/host-facts.ts";
+import { MEMORY_TYPES } from "../../src/model/memory.ts";
+
+const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
+const u64 = fc.bigInt({ min: 0n, max: ADDRESS_END - 1n });
+const u32 = fc.nat(0xffff_ffff);
+const u16 = fc.nat(0xffff);
+const u8 = fc.nat(0xff);
+const byteString = fc.uint8Array({ maxLength: 40 }).map(textOf);
+
+const range = fc
+  .tuple(u64, fc.bigInt({ min: 0n, max: ADDRESS_END }))
+  .map(([a, b]) => (a < b ? { start: a, end: b } : { start: b, end: a }));
+
+const memoryMap = fc.record({
+  source: fc.constantFrom("firmware-memmap" as const, "iomem" as const, "xen" as const),
+  ranges: fc
+    .array(fc.tuple(range, fc.constantFrom(...MEMORY_TYPES)))
+    .map((list) =>
+      list
+        .map(([r, type]) => ({ ...r, type }))
+        .sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0)),
+    ),
+});
+
+const efi = fc.record({
+  systab: fc.array(fc.record({ name: byteString, address: u64 })),
+  fwVendor: orNull(u64),
+  runtime: orNull(u64),
+  configTable: orNull(u64),
+  runtimeMap: fc.array(
+    fc.record({ type: u32, physAddr: u64, virtAddr: u64, numPages: u64, attribute: u64 }),
+  ),
+});
+
+const eddDevice = fc.record({
+  device: u8,
+  version: u8,
+  interfaceSupport: u16,
+  legacyMaxCylinder: u16,
+  legacyMaxHead: u8,
+  legacySectorsPerTrack: u8,
+  rawData: fc.uint8Array({ maxLength: 74 }),
+  mbrSignature: orNull(u32),
+});
+
+const bitField = fc.record({ offset: u32, length: u32 });
+
+const framebuffer = fc.record({
+  id: byteString,
+  smemStart: u64,
+  smemLen: u32,
+  lineLength: u32,
+  xres: u32,
+  yres: u32,
+  bitsPerPixel: u32,
+  red: bitField,
+  green: bitField,
+  blue: bitField,
+  transp: bitField,
+});
+
+export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
+  format: fc.constant(1 as const),
+  architecture: orNull(fc.constantFrom(...ARCHITECTURES)),
+  machine: byteString,
+  kernelRelease: byteString,
+  kernelVersion: byteString,
+  pageSize: fc.constantFrom(4096, 16384, 65536),
+  memoryMap: orNull(memoryMap),
+  crashRegions: fc.array(range),
+  bootCommandLine: orNull(byteString),
+  bootParams: orNull(fc.uint8Array({ minLength: 4096, maxLength: 4096 })),
+  efi: orNull(efi),
+  acpiRsdp: orNull(u64),
+  edd: fc.array(eddDevice, { maxLength: 3 }),
+  framebuffer: orNull(framebuffer),
+  kexec: fc.record({
+    loaded: orNull(fc.boolean()),
+    crashLoaded: orNull(fc.boolean()),
+    crashSize: orNull(u64),
+    loadDisabled: orNull(fc.boolean()),
+    crashElfcorehdrSize: orNull(u64),
+  }),
+  lockdown: orNull(fc.constantFrom("none", "integrity", "confidentiality")),
+  capabilities: orNull(u64),
+  rngSeed: orNull(fc.uint8Array({ minLength: 32, maxLength: 32 })),
+  notes: fc.array(byteString),
+});
