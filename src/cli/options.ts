@@ -91,9 +91,7 @@ const GENERAL_OPTIONS = [
   general.flag("exec-live-update", "Xen: keep the guests' state and start the loaded Xen", LATER),
   general.flag("load-preserve-context", "Load a kernel that may return to this one", LATER),
   general.flag("load-jump-back-helper", "Prepare the return to the first kernel", LATER),
-  general.flag("load-live-update", "Xen: load a Xen that takes over the running one's guests", {
-    ...LATER,
-  }),
+  general.flag("load-live-update", "Xen: load a Xen that takes the guests over", LATER),
   general.valued("entry", "ADDRESS", "Where the kernel is entered, or returned to", LATER),
   general.valued("type", "TYPE", "The kernel's file type, one of those below", { short: "t" }),
   general.flag("load-panic", "With -u or -S: the crash kernel's. Else: load a crash kernel", {

@@ -24,8 +24,9 @@ export const NO_KERNEL: TextRequest = usage("No kernel specified", ExitStatus.fa
 /**
  * Reads the command line.
  *
- * A `RunRequest` with `steps.load` and no kernel comes only with `steps.unload`: kexec-tools unloads
- * before it misses the kernel, so whoever obeys the request unloads and then obeys `NO_KERNEL`.
+ * A `RunRequest` with `steps.load` and no kernel comes only with `steps.unload`: kexec-tools
+ * unloads before it misses the kernel, so whoever obeys the request unloads and then obeys
+ * `NO_KERNEL`.
  *
  * @throws KexecError `arguments.*` for what is valid but cannot be done: an option that is not
  *   implemented, or one of ours without what it needs

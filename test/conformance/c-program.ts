@@ -1,4 +1,4 @@
-/** Compiles a small C program in a directory of its own and talks to it: one line in, one line out. */
+/** Compiles a small C program in a directory of its own and asks it: a line in, a line out. */
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
