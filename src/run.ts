@@ -62,7 +62,7 @@ async function act(request: RunRequest, world: World): Promise<number> {
     if (kernel === null) return printUsage(NO_KERNEL, world);
     await load(kernel, request, world);
   }
-  if (steps.shutdown || steps.exec) refuseIfNothingLoaded(world);
+  if (steps.shutdown || steps.exec) refuseIfNothingLoaded(request, world);
   if (steps.shutdown) world.shutdown();
   if (steps.sync) world.sync();
   if (steps.ifdown) world.ifdown();
@@ -103,9 +103,14 @@ async function load(kernel: string, request: RunRequest, world: World): Promise<
   });
 }
 
-/** Nobody's machine goes down when there is nothing to start; an unknown state is let pass. */
-function refuseIfNothingLoaded(world: World): void {
-  if (world.backend().isLoaded("normal") !== false) return;
+/**
+ * Nobody's machine goes down when there is nothing to start. Where the kernel does not say, it is
+ * let pass, as in kexec-tools, unless the image was unloaded a moment ago.
+ */
+function refuseIfNothingLoaded({ steps }: RunRequest, world: World): void {
+  const loaded = world.backend().isLoaded("normal");
+  const unloaded = steps.unload && !steps.load;
+  if (loaded === true || (loaded === null && !unloaded)) return;
   fail({
     code: "kernel.nothing-loaded",
     message: "Nothing has been loaded!",

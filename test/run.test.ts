@@ -131,6 +131,7 @@ describe("the order of deeds", () => {
     ["-e", { loaded: null }, ["sync", "ifdown", "exec"], 255],
     ["-e -x -y", { loaded: true }, ["exec"], 255],
     ["-e", { loaded: false }, [], 1],
+    ["-u -e", { loaded: null }, ["unload normal auto"], 1],
     ["-c -f K", { loaded: true }, ["read kernel", "load segments", "sync", "ifdown", "exec"], 255],
     ["-c K", { loaded: true }, ["read kernel", "load segments", "shutdown"], 255],
     ["-c K", { loaded: false }, ["read kernel", "load segments"], 1],
