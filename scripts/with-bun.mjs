@@ -96,10 +96,13 @@ function installBun() {
   const step = `Installing Bun ${BUN_VERSION} from npm into ${BUN_HOME}`;
   say(`${step} (once)`);
   fs.mkdirSync(CACHE, { recursive: true });
+  removeAbandoned();
   const folder = fs.mkdtempSync(`${BUN_HOME}.new-`);
   try {
     fs.writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
     const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix", folder];
+    // Without a network npm would try for minutes before it says so.
+    flags.push("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=4000");
     const command = [...npmCommand(), "install", ...flags, `bun@${BUN_VERSION}`];
     must(step, command, { cwd: folder });
     if (!bunsIn(folder).some((path) => exists(path) && isOurBun(path))) {
@@ -114,6 +117,16 @@ function installBun() {
     putInPlace(folder);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Deletes what an install that was killed left behind. */
+function removeAbandoned() {
+  const hourAgo = Date.now() - 3_600_000;
+  for (const name of fs.readdirSync(CACHE)) {
+    const path = join(CACHE, name);
+    if (!path.startsWith(`${BUN_HOME}.new-`) || fs.statSync(path).mtimeMs > hourAgo) continue;
+    fs.rmSync(path, { recursive: true, force: true });
   }
 }
 
