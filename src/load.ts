@@ -43,9 +43,9 @@ export function planAttempt(
   return { plan: buildSegmentPlan(request, facts, { kernel: image, initrd: ramdisk }), facts };
 }
 
-/** What `-d` prints of a plan. */
+/** What `-d` prints of a plan: what could not be read of the machine, and the plan itself. */
 export function debugPlan({ plan, facts }: Planned, world: World): void {
-  world.stderr(debugText(describePlan(plan, facts)));
+  world.stderr(debugText([...facts.notes, ...describePlan(plan, facts)]));
 }
 
 /** The kinds of plan that a dry run shows: this machine's, or with saved facts what was asked. */

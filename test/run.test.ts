@@ -227,7 +227,8 @@ describe("exit statuses and texts", () => {
 
   test("-d prints the evidence and the plan on stderr", async () => {
     const result = await runWith("-d -c -l K");
-    expect(result.stderr).toStartWith("no Xen here\nkexec_load: 3 segments");
+    expect(result.stderr).toStartWith("no Xen here\n/sys/firmware/efi: No such file");
+    expect(result.stderr).toContain("\nkexec_load: 3 segments, entry 0x");
     expect(result.stdout).toBe("");
   });
 });

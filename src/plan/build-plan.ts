@@ -144,7 +144,7 @@ export function buildSegmentPlan(
     ].sort((a, b) => (a.start < b.start ? -1 : 1)),
     commandLine: drafted.commandLine,
     debug: request.debug,
-    notes: [...facts.notes, ...memoryLimits(request), ...drafted.notes],
+    notes: [...memoryLimits(request), ...drafted.notes],
   };
   checkPlan(plan, usable, facts);
   return plan;

@@ -14,7 +14,12 @@ function table(rows: readonly (readonly string[])[]): string[] {
     (sofar, row) => row.map((cell, i) => Math.max(sofar[i] ?? 0, cell.length)),
     [],
   );
-  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
 }
 
 function segmentTable(plan: SegmentPlan): string[] {

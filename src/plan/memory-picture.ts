@@ -2,7 +2,7 @@
 
 import { hex, humanSize } from "../core/address.ts";
 import { type Range, subtract } from "../core/range.ts";
-import type { HostFacts } from "../model/host-facts.ts";
+import type { HostFacts, MemoryMap } from "../model/host-facts.ts";
 import type { SegmentPlan } from "../model/load-plan.ts";
 
 interface Row extends Range {
@@ -13,6 +13,12 @@ interface Row extends Range {
 /** Fill characters: segments stand out, free RAM is light, what is not RAM is blank. */
 const MARK = { segment: "#", ram: ".", other: " " } as const;
 const BAR = 8;
+
+const SOURCE: Readonly<Record<MemoryMap["source"], string>> = {
+  "firmware-memmap": "/sys/firmware/memmap",
+  iomem: "/proc/iomem",
+  xen: "Xen's machine memory map",
+};
 
 /**
  * Lines from the lowest to the highest address: one for each segment and for each stretch of RAM or
@@ -36,7 +42,7 @@ export function memoryPicture(plan: SegmentPlan, facts: HostFacts): string[] {
   const rows = [...segments, ...map].sort((a, b) => (a.start < b.start ? -1 : 1));
   const width = rows.reduce((most, row) => Math.max(most, hex(row.end).length), 0);
   return [
-    "memory (# segment, . free RAM):",
+    `memory by ${SOURCE[facts.memoryMap?.source ?? "iomem"]} (# segment, . free RAM):`,
     ...rows.map(
       ({ start, end, what, mark }) =>
         `  ${hex(start).padStart(width)}  |${mark.repeat(BAR)}|  ${what.padEnd(12)}  ` +

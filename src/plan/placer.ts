@@ -49,8 +49,7 @@ export class Placer {
       throw new RangeError(`alignment ${placement.alignment} is not a power of two`);
     }
     const size = alignUp(placement.size, this.#pageSize);
-    const alignment =
-      placement.alignment > this.#pageSize ? placement.alignment : this.#pageSize;
+    const alignment = placement.alignment > this.#pageSize ? placement.alignment : this.#pageSize;
     const window = { start: placement.min, end: placement.max };
     const candidates = placement.from === "top" ? this.#free.toReversed() : this.#free;
     for (const gap of candidates) {
