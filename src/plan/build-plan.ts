@@ -36,7 +36,9 @@ function usableMemory(request: RunRequest, facts: HostFacts): Range[] {
     return fail({
       code: "facts.memory-map",
       message: "Could not get memory layout",
-      hint: facts.notes.join(" ") || "Neither /sys/firmware/memmap nor /proc/iomem could be read.",
+      hint:
+        facts.notes.filter((note) => /\/memmap|\/iomem/.test(note)).join("\n") ||
+        "Neither /sys/firmware/memmap nor /proc/iomem could be read.",
       exitStatus: ExitStatus.failed,
     });
   }

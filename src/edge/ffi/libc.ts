@@ -106,7 +106,7 @@ export function openingError(path: string, cause: unknown): KexecError {
     hint:
       "The program's runtime compiles the glue for system calls while it runs.\n" +
       "Allow it: no MemoryDenyWriteExecute= in the systemd unit, no deny of execmem in SELinux,\n" +
-      "no BUN_JSC_useJIT=0 in the environment.",
+      "no BUN_JSC_useJIT=0 in the environment, no ulimit -v below 4 GiB.",
     exitStatus: ExitStatus.failed,
     cause,
   });
