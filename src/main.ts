@@ -1,8 +1,7 @@
 /** The start: arguments and the real world → run → exit status. The only `process.exit`. */
 
 import { ExitStatus } from "./core/error.ts";
-import { stderr } from "./edge/host/output.ts";
-import { makeRealWorld } from "./edge/real-world.ts";
+import { makeRealWorld, stderr } from "./edge/real-world.ts";
 import { run } from "./run.ts";
 
 /** The runtime's texts are Unicode; ours are bytes. */

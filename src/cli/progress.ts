@@ -40,7 +40,7 @@ export function progressLine({ label, done, total }: Progress, columns: number):
   const rest = `${percent} of ${humanSize(total)}`;
   const barRoom = room - `${label} [] ${rest}`.length;
   if (barRoom >= BAR_MIN) return `${label} ${bar(ratio, Math.min(barRoom, BAR_MAX))} ${rest}`;
-  const short = `${label}${percent}`;
+  const short = `${label} ${percent}`;
   return short.length <= room ? short : percent.trim().slice(0, room);
 }
 

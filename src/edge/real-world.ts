@@ -6,13 +6,13 @@
 import type { Backend } from "../model/backend.ts";
 import type { Architecture, HostFacts } from "../model/host-facts.ts";
 import type { InputRole, World } from "../model/world.ts";
-import { explainRefusal } from "./backend/explain-refusal.ts";
 import type { LinuxHost } from "./backend/linux-host.ts";
 import { selectBackend } from "./backend/select.ts";
 import { getrandom, ioctl } from "./ffi/device-calls.ts";
 import { kexecCalls } from "./ffi/kexec-calls.ts";
 import { sync } from "./ffi/process-calls.ts";
 import { readArguments, readVariable } from "./host/arguments.ts";
+import { explainRefusal } from "./host/explain-refusal.ts";
 import { stderr, stdout } from "./host/output.ts";
 import { readFacts } from "./host/read-facts.ts";
 import { openForKernel, readOpenedFile, readWholeFile } from "./host/read-files.ts";
@@ -22,6 +22,9 @@ import { withProgress } from "./host/read-progress.ts";
 import { readRefusalEvidence } from "./host/refusal-evidence.ts";
 import { execShutdown, takeInterfacesDown } from "./host/shutdown.ts";
 import { readTextFile, writeTextFile } from "./host/text-files.ts";
+
+/** For what goes wrong before there is a world, or outside of it. */
+export { stderr } from "./host/output.ts";
 
 /** What `make` returns, made when first asked for. */
 function once<T>(make: () => T): () => T {

@@ -1,8 +1,8 @@
 /**
  * Whose kexec this machine has: Linux's own, Xen's, or none. Pure: evidence in, decision out.
  *
- * It must be right before any kexec call is made: Linux's own call in a PV domain of Xen crashes the
- * kernel that makes it, since the memory that it hands to the new kernel is not its own.
+ * It must be right before any kexec call is made: Linux's own call in a PV domain of Xen crashes
+ * the kernel that makes it, since the memory that it hands to the new kernel is not its own.
  */
 
 import type { Architecture } from "../model/host-facts.ts";

@@ -2,7 +2,7 @@
 
 import type { Architecture, KexecState } from "../../model/host-facts.ts";
 import type { KexecCalls } from "../ffi/kexec-calls.ts";
-import type { Explain } from "./explain-refusal.ts";
+import type { Explain } from "../host/explain-refusal.ts";
 
 export interface LinuxHost {
   /** Of the running kernel; null on a machine that onekexec does not know. */

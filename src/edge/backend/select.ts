@@ -7,7 +7,7 @@ import { linuxBackend } from "./linux.ts";
 import type { LinuxHost } from "./linux-host.ts";
 
 /**
- * The backend for the machine that `evidence` was read on. It makes no kexec call and opens nothing.
+ * The backend for the machine that `evidence` was read on. Makes no kexec call, opens nothing.
  * @throws KexecError `xen.not-implemented` in a PV dom0 of Xen, `xen.no-kexec` in a domain that has
  *   no kexec: never does Linux's own call reach a kernel that it would crash
  */

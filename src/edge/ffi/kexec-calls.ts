@@ -90,8 +90,8 @@ function kexecFileLoad(
   // SAFETY: the text is ours and kept until the call returns; the kernel copies it. The descriptors
   // stay the caller's.
   // Fails with: as kexec_load, and ENOEXEC or EINVAL an image that the kernel does not know or a
-  // command line too long; EBADF; EFBIG; ENOKEY, EKEYREJECTED, ELIBBAD, ENOPKG, EBADMSG, ENODATA its
-  // signature.
+  // command line too long; EBADF; EFBIG; and of its signature ENOKEY, EKEYREJECTED, ELIBBAD,
+  // ENOPKG, EBADMSG, ENODATA.
   return keeping([text], () =>
     Number(
       result(

@@ -1,9 +1,9 @@
 /**
  * Optional libraries (libxenctrl, liblzma), opened with the system's own dlopen(3).
  *
- * bun:ffi's dlopen must not be used for them: a bare name that the system lacks it looks for in the
- * working directory, and this program runs as root in any directory. dlopen(3) looks for a bare name
- * in the loader's directories only.
+ * bun:ffi's dlopen must not be used for them: what the system lacks it looks for in the working
+ * directory, and this program runs as root in any directory. dlopen(3) looks for a bare name in the
+ * loader's directories only.
  */
 
 import {
@@ -90,7 +90,7 @@ function checkName(name: string): void {
 export function openLibrary(name: string): OpenedLibrary {
   checkName(name);
   const text = cString(name);
-  // SAFETY: the name is ours and kept until the call returns. Initialisers of the library run: it is
+  // SAFETY: the name is ours and kept until the call returns. The library's initialisers run: it is
   // trusted as any library of the system. Fails with: null, and dlerror says why.
   const handle = keeping([text], () => systemLoader().dlopen(addressOf(text), asInt(RTLD_NOW)));
   if (handle === null) return { failure: loaderError() };

@@ -15,7 +15,7 @@ const MAP_PRIVATE_ANONYMOUS = 0x02 | 0x20;
 const MREMAP_MAYMOVE = 1;
 const MADV_HUGEPAGE = 14;
 
-/** Huge pages are worth their zeroing from here on: 2 MiB on x86_64 and on arm64 with 4 KiB pages. */
+/** From here on huge pages are worth their zeroing: 2 MiB on x86_64, and on most arm64. */
 const HUGE_PAGE = 2 * 1024 * 1024;
 
 /** The longest array that JavaScript can have over foreign memory. */
@@ -59,7 +59,7 @@ export class PinnedMemory {
     return this.#size;
   }
 
-  /** The first `length` bytes. Not to be used after `free` or `resize`: the address may be another. */
+  /** The first `length` bytes. Void after `free` and `resize`, which may move the memory. */
   bytes(length: number = this.#size): Uint8Array {
     if (this.#address === 0n) throw new RangeError("the memory was freed");
     if (length < 0 || length > this.#size) throw new RangeError(`${length} of ${this.#size} bytes`);

@@ -18,7 +18,7 @@ export function execv(path: string, argv: readonly string[]): number {
   const texts = [path, ...argv].map(cString);
   const [program = 0n, ...words] = texts.map(addressOf);
   const vector = new Uint8Array(BigUint64Array.from([...words, 0n]).buffer);
-  // SAFETY: path, words and vector are ours and kept until the call returns; the kernel copies them.
+  // SAFETY: path, words and vector are ours and kept until the call returns, if it does.
   // Fails with: ENOENT no such file; EACCES not executable; ENOEXEC neither binary nor script.
   return keeping([texts, vector], () =>
     result(libc().symbols.execv(asUlong(program), addressOf(vector))),

@@ -14,8 +14,8 @@ import { strerror } from "../ffi/libc.ts";
 import { PINNED_MAX, PinnedMemory } from "../ffi/pinned-memory.ts";
 import { errnoOf } from "./system-error.ts";
 
-/** Of one read(2): fits the second-level cache of most processors, with room for other things. */
-const CHUNK = 512 * 1024;
+/** Of one read(2): a huge page, just zeroed, filled and hashed while it is in the cache. */
+const CHUNK = 2 * 1024 * 1024;
 
 /** The first memory for a file of unknown size; it doubles. */
 const FIRST_SIZE = 1024 * 1024;

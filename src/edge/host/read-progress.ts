@@ -1,6 +1,5 @@
 /** Tells on a terminal how far a long reading is. Silent where it is short, or nobody looks. */
 
-import { isatty } from "node:tty";
 import { eraseLine, progressLine } from "../../cli/progress.ts";
 import { ioctl } from "../ffi/device-calls.ts";
 import { stderr } from "./output.ts";
@@ -17,19 +16,17 @@ const TIOCGWINSZ = 0x5413;
 const WINSIZE_SIZE = 8;
 
 export interface Terminal {
-  readonly isTerminal: boolean;
-  /** 0 where it has no size, as serial lines. */
-  columns(): number;
+  /** null where it is no terminal, 0 where it is one without a size, as serial lines. */
+  columns(): number | null;
   write(text: string): void;
   /** In milliseconds, never going back. */
   now(): number;
 }
 
 export const stderrTerminal: Terminal = {
-  isTerminal: isatty(STDERR),
   columns() {
     const size = new Uint8Array(WINSIZE_SIZE);
-    if (ioctl(STDERR, TIOCGWINSZ, size) < 0) return 0;
+    if (ioctl(STDERR, TIOCGWINSZ, size) < 0) return null;
     return new DataView(size.buffer).getUint16(2, true);
   },
   write: stderr,
@@ -43,10 +40,9 @@ export const stderrTerminal: Terminal = {
  */
 export function withProgress<T>(
   label: string,
-  read: (observe: ReadObserver | undefined) => T,
+  read: (observe: ReadObserver) => T,
   terminal: Terminal = stderrTerminal,
 ): T {
-  if (!terminal.isTerminal) return read(undefined);
   let due = terminal.now() + QUIET_MS;
   let drawn = 0;
   try {
@@ -54,7 +50,9 @@ export function withProgress<T>(
       const now = terminal.now();
       if (now < due) return;
       due = now + INTERVAL_MS;
-      const line = progressLine({ label, done, total }, terminal.columns());
+      const columns = terminal.columns();
+      if (columns === null) return;
+      const line = progressLine({ label, done, total }, columns);
       terminal.write(`\r${line.padEnd(drawn)}`);
       drawn = Math.max(drawn, line.length);
     });

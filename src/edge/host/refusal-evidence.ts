@@ -4,7 +4,7 @@ import { LOCKDOWN, parseLockdown } from "../../facts/lockdown.ts";
 import { PROC_STATUS, parseCapEff } from "../../facts/proc-status.ts";
 import { parseNumber } from "../../facts/sysfs-number.ts";
 import type { ImagePurpose } from "../../model/load-plan.ts";
-import type { RefusalEvidence } from "../backend/explain-refusal.ts";
+import type { RefusalEvidence } from "./explain-refusal.ts";
 import { readKexecStateOf } from "./read-kexec-state.ts";
 import { attempt, type PseudoFiles, pseudoFiles } from "./read-pseudo-files.ts";
 

@@ -20,7 +20,7 @@ export function readTextFile(path: string): string {
   }
 }
 
-/** Makes or replaces a file; only its owner may read what is new. @throws KexecError `file.write` */
+/** Makes or replaces a file; a new one is its owner's alone. @throws KexecError `file.write` */
 export function writeTextFile(path: string, text: string): void {
   try {
     writeFileSync(pathOf(path), bytesOf(text), { mode: 0o600 });

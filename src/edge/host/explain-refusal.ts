@@ -41,9 +41,9 @@ function lockedDown(call: KexecCall, lockdown: string): string {
   const state = `The kernel is locked down (${lockdown})`;
   switch (call) {
     case "kexec_load":
-      return `${state}: it takes signed images by the file based system call only.\nTry -s.`;
+      return `${state}: it takes signed images only.\nTry -s: kexec_load has no signatures.`;
     case "unload":
-      return `${state}: it unloads by the file based system call only.\nTry -s -u.`;
+      return `${state}: it unloads by kexec_file_load only.\nTry -s -u.`;
     default:
       return `${state}.\n${SIGNATURE}`;
   }
@@ -78,7 +78,7 @@ function explainMissing(call: KexecCall): string {
 
 function explainAddress(purpose: ImagePurpose): string {
   return purpose === "crash"
-    ? "A segment does not fit into the memory reserved for a crash kernel: reserve more, crashkernel=."
+    ? "A segment does not fit into the memory reserved for a crash kernel: more crashkernel=."
     : "A segment does not fit into the machine's memory.";
 }
 
@@ -97,7 +97,7 @@ export function explainRefusal(
     case Errno.EBUSY:
       return "Another kexec load is under way, or a crash dump is being set up: try again.";
     case Errno.ENOMEM:
-      return "The kernel has too little free memory for the image: free some, or use a smaller one.";
+      return "The kernel has too little memory for the image: free some, or use a smaller one.";
     case Errno.EADDRNOTAVAIL:
       return explainAddress(purpose);
     case Errno.EINVAL:

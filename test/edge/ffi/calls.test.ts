@@ -1,0 +1,90 @@
+import { afterAll, expect, test } from "bun:test";
+import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { getrandom, ioctl, memfdCreate, seekableSize } from "../../../src/edge/ffi/device-calls.ts";
+import { interfaceSocket, networkInterfaceNames } from "../../../src/edge/ffi/process-calls.ts";
+import { removeScratch, runScript, scratch } from "../run-script.ts";
+
+afterAll(removeScratch);
+
+const ENOTTY = 25;
+const EBADF = 9;
+const ESPIPE = 29;
+
+test("ioctl returns minus the error number", () => {
+  const fd = openSync("/dev/null", "r");
+  expect(ioctl(fd, 0x5413, new Uint8Array(8))).toBe(-ENOTTY);
+  closeSync(fd);
+  expect(ioctl(-1, 0x5413, new Uint8Array(8))).toBe(-EBADF);
+});
+
+test("ioctl fills the structure: FIONREAD of a pipe's file", () => {
+  const path = join(scratch(), "file");
+  writeFileSync(path, "hello");
+  const fd = openSync(path, "r");
+  const count = new Uint8Array(4);
+  expect(ioctl(fd, 0x541b, count)).toBe(0);
+  expect(count).toEqual(new Uint8Array([5, 0, 0, 0]));
+  closeSync(fd);
+});
+
+test("getrandom gives as many bytes as asked, other ones each time", () => {
+  const [one, two] = [getrandom(32), getrandom(32)];
+  expect(one?.length).toBe(32);
+  expect(one).not.toEqual(two);
+});
+
+test("seekableSize tells a file's size and rewinds it", () => {
+  const path = join(scratch(), "file");
+  writeFileSync(path, "hello");
+  const fd = openSync(path, "r");
+  readSync(fd, new Uint8Array(2));
+  expect(seekableSize(fd)).toBe(5);
+  const first = new Uint8Array(1);
+  readSync(fd, first, 0, 1, null);
+  expect(first[0]).toBe(0x68);
+  closeSync(fd);
+});
+
+test("seekableSize of what cannot seek is minus the error number", () => {
+  const ran = runScript(
+    `import { seekableSize } from "@src/edge/ffi/device-calls.ts";
+     console.log(seekableSize(1), seekableSize(-1));`,
+  );
+  expect(ran.stdout).toBe(`${-ESPIPE} ${-EBADF}\n`);
+});
+
+test("a file in memory takes and gives bytes", () => {
+  const fd = memfdCreate("kernel");
+  writeSync(fd, "hello");
+  expect(seekableSize(fd)).toBe(5);
+  closeSync(fd);
+});
+
+test("the loopback interface is among the names", () => {
+  expect(networkInterfaceNames()).toContain("lo");
+});
+
+test("a socket for interface requests can be had", () => {
+  const fd = interfaceSocket();
+  expect(fd).toBeGreaterThan(2);
+  closeSync(fd);
+});
+
+test("execv becomes the program, with its words as bytes and default signals", () => {
+  const ran = runScript(
+    `import { execv, restoreDefaultSignals } from "@src/edge/ffi/process-calls.ts";
+     restoreDefaultSignals();
+     const script = 'printf "%s|" "$0" "$@"; grep SigIgn /proc/self/status';
+     execv("/bin/sh", ["sh", "-c", script, "zero", "", "b\\xe4r", "two words"]);`,
+  );
+  expect(ran.stdout).toBe("zero||b\xe4r|two words|SigIgn:\t0000000000000000\n");
+});
+
+test("execv returns minus the error number where there is no such program", () => {
+  const ran = runScript(
+    `import { execv } from "@src/edge/ffi/process-calls.ts";
+     console.log(execv("/nonexistent/shutdown", ["shutdown"]), execv("/", ["shutdown"]));`,
+  );
+  expect(ran.stdout).toBe("-2 -13\n");
+});

@@ -1,0 +1,80 @@
+import { expect, test } from "bun:test";
+import { PINNED_MAX, PinnedMemory } from "../../../src/edge/ffi/pinned-memory.ts";
+import { addressOf, asPointer, cString, keeping, textAt } from "../../../src/edge/ffi/pointer.ts";
+
+const MIB = 1024 * 1024;
+
+test("memory is zeroed, page-aligned, and where its bytes are", () => {
+  const memory = PinnedMemory.allocate(3 * MIB + 1, "a test");
+  const bytes = memory.bytes();
+  expect(bytes.length).toBe(3 * MIB + 1);
+  expect(memory.address % 4096n).toBe(0n);
+  expect(addressOf(bytes)).toBe(memory.address);
+  expect(bytes.every((byte) => byte === 0)).toBe(true);
+  memory.free();
+});
+
+test("growing and shrinking keep what is in it", () => {
+  const memory = PinnedMemory.allocate(5000, "a test");
+  memory.bytes().fill(7);
+  memory.resize(64 * MIB);
+  expect(memory.bytes(5001).subarray(4999)).toEqual(new Uint8Array([7, 0]));
+  memory.bytes().fill(8, 5000);
+  memory.resize(5001);
+  expect(memory.size).toBe(5001);
+  expect(memory.bytes().subarray(4998)).toEqual(new Uint8Array([7, 7, 8]));
+  memory.free();
+});
+
+test("after free there are no bytes, and a second free is nothing", () => {
+  const memory = PinnedMemory.allocate(1, "a test");
+  memory.free();
+  memory.free();
+  expect(memory.address).toBe(0n);
+  expect(() => memory.bytes(0)).toThrow(RangeError);
+});
+
+test.each([0, -1, 1.5, PINNED_MAX + 1])("%d bytes are refused", (size) => {
+  expect(() => PinnedMemory.allocate(size, "a test")).toThrow(RangeError);
+});
+
+test("more bytes than there are are refused", () => {
+  const memory = PinnedMemory.allocate(10, "a test");
+  expect(() => memory.bytes(11)).toThrow(RangeError);
+  expect(memory.bytes(0).length).toBe(0);
+  memory.free();
+});
+
+test("the longest memory has its last byte", () => {
+  const memory = PinnedMemory.allocate(PINNED_MAX, "a test");
+  const bytes = memory.bytes();
+  bytes[PINNED_MAX - 1] = 0x5a;
+  expect(bytes.length).toBe(PINNED_MAX);
+  expect(bytes[PINNED_MAX - 1]).toBe(0x5a);
+  memory.free();
+});
+
+test("no bytes have the address 0, which the runtime would refuse to tell", () => {
+  expect(addressOf(new Uint8Array(0))).toBe(0n);
+});
+
+test.each([0n, -1n, 1n << 60n])("%p is no address", (address) => {
+  expect(() => asPointer(address)).toThrow(RangeError);
+});
+
+test("texts go to C and back as bytes", () => {
+  const text = "b\xe4r\xff";
+  const bytes = cString(text);
+  expect(bytes).toEqual(new Uint8Array([0x62, 0xe4, 0x72, 0xff, 0]));
+  expect(textAt(asPointer(addressOf(bytes)))).toBe(text);
+  expect(() => cString("a\0b")).toThrow(RangeError);
+});
+
+test("keeping gives the call's result, or its throw", () => {
+  expect(keeping([new Uint8Array(1)], () => 5)).toBe(5);
+  const call = () =>
+    keeping([], () => {
+      throw new RangeError("x");
+    });
+  expect(call).toThrow("x");
+});

@@ -1,0 +1,85 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { makeRealWorld } from "../../src/edge/real-world.ts";
+import { type Ran, removeScratch, runScript, scratch } from "./run-script.ts";
+
+afterAll(removeScratch);
+
+/** The program, from its sources. None of these arguments makes it exec or shut down. */
+function kexec(args: readonly string[], env: Readonly<Record<string, string>> = {}): Ran {
+  return runScript(`import "@src/main.ts";`, { args, env });
+}
+
+const NO_JIT = { BUN_JSC_useJIT: "0" };
+
+describe("where the system forbids what bun:ffi needs", () => {
+  test.each(["-v", "-h"])("%s works: it never comes there", (option) => {
+    const ran = kexec([option], NO_JIT);
+    expect(ran).toMatchObject({ status: 0, stderr: "" });
+    expect(ran.stdout).toStartWith("kexec-tools 2.0.");
+  });
+
+  test("loading says what forbids it, and what to allow", () => {
+    const kernel = join(scratch(), "kernel");
+    writeFileSync(kernel, "no kernel");
+    const ran = kexec(["-c", "-l", kernel], NO_JIT);
+    expect(ran.status).toBe(255);
+    expect(ran.stderr).toStartWith("cannot call the system: this process may not make memory exec");
+    expect(ran.stderr).toContain("MemoryDenyWriteExecute");
+    expect(ran.stderr.trim().split("\n").length).toBeLessThanOrEqual(4);
+  });
+});
+
+describe("bad files end in kexec-tools' words and status", () => {
+  const kernel = "/nonexistent/vmlinuz";
+  test.each([
+    ["-c", 1, `Cannot open \`${kernel}': No such file or directory\n`],
+    ["-s", 255, `Failed to open file ${kernel}:No such file or directory\n`],
+    ["-a", 255, `Failed to open file ${kernel}:No such file or directory\n`],
+  ])("%s", (method, status, stderr) => {
+    expect(kexec([method, "-l", kernel])).toEqual({ status, stdout: "", stderr });
+  });
+});
+
+describe("a bug of ours", () => {
+  /** The runtime and /proc/self/cmdline disagree: nothing that a user can do. */
+  const broken = (args: readonly string[]): Ran =>
+    runScript(`process.argv.push(...Array(50).fill("x")); await import("@src/main.ts");`, { args });
+
+  test("is one line, and exit status 255", () => {
+    const ran = broken(["-l"]);
+    expect(ran.status).toBe(255);
+    expect(ran.stderr).toMatch(/^kexec: internal error: [^\n]+\n$/);
+  });
+
+  test.each(["-d", "--debug"])("%s adds where it is", (option) => {
+    const ran = broken(["-l", option]);
+    expect(ran.status).toBe(255);
+    expect(ran.stderr).toMatch(/^kexec: internal error: [^\n]+\n/);
+    expect(ran.stderr).toContain("arguments.ts");
+  });
+});
+
+describe("makeRealWorld", () => {
+  const world = makeRealWorld();
+
+  test("reads the machine once", () => {
+    expect(world.readFacts()).toBe(world.readFacts());
+    expect(world.backend()).toBe(world.backend());
+  });
+
+  test("gives the next kernel's seed from the kernel's random numbers", () => {
+    expect(world.readFacts().rngSeed?.length).toBe(32);
+  });
+
+  test("knows the environment as bytes", () => {
+    const ran = runScript(
+      `import { makeRealWorld } from "@src/edge/real-world.ts";
+       const { env, stdout } = makeRealWorld();
+       stdout(env("ONEKEXEC_TEST") + "|" + env("ONEKEXEC_NONE"));`,
+      { under: ["bash", "-c", `ONEKEXEC_TEST=$'b\\xe4r' exec "$0" "$@"`] },
+    );
+    expect(ran.stdout).toBe("b\xe4r|undefined");
+  });
+});

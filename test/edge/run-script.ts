@@ -1,0 +1,51 @@
+/** Runs a few lines as a program of their own: for what would end, change or endanger this one. */
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const SRC = join(import.meta.dir, "../../src");
+const made: string[] = [];
+
+/** An empty directory; `removeScratch` takes it away. */
+export function scratch(): string {
+  const directory = mkdtempSync(join(tmpdir(), "onekexec-edge-"));
+  made.push(directory);
+  return directory;
+}
+
+/** For afterAll() of each test file. */
+export function removeScratch(): void {
+  for (const directory of made.splice(0)) rmSync(directory, { recursive: true, force: true });
+}
+
+export interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Circumstances {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Put before the program, e.g. strace and its options. */
+  readonly under?: readonly string[];
+  readonly args?: readonly string[];
+}
+
+/** Runs `text`; `@src/` in its imports stands for the project's sources. */
+export function runScript(text: string, circumstances: Circumstances = {}): Ran {
+  const { cwd = scratch(), env = {}, under = [], args = [] } = circumstances;
+  const script = join(scratch(), "script.ts");
+  writeFileSync(script, text.replaceAll("@src/", `${SRC}/`));
+  const ran = Bun.spawnSync([...under, process.execPath, script, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdin: "ignore",
+  });
+  return {
+    status: ran.exitCode,
+    stdout: ran.stdout.toString("latin1"),
+    stderr: ran.stderr.toString("latin1"),
+  };
+}
