@@ -4,7 +4,6 @@
  */
 
 import { closeSync, fstatSync, openSync, type Stats, writeSync } from "node:fs";
-import { bytesOf } from "../../core/bytes.ts";
 import { ExitStatus, fail, KexecError } from "../../core/error.ts";
 import type { InputFile } from "../../model/image-type.ts";
 import type { FileReference } from "../../model/load-plan.ts";
@@ -12,6 +11,7 @@ import type { InputRole } from "../../model/world.ts";
 import { memfdCreate, seekableSize } from "../ffi/device-calls.ts";
 import { type ReadObserver, readAll } from "./read-all.ts";
 import { reasonOf } from "./system-error.ts";
+import { systemPath } from "./system-path.ts";
 
 /** O_RDONLY | O_CLOEXEC; the same numbers on x86_64 and arm64. [linux asm-generic/fcntl.h] */
 const OPEN_TO_READ = 0o2000000;
@@ -24,7 +24,7 @@ export interface ReadOptions {
 
 /** @throws the system's error; a path with a NUL, which no file has, is a bug of the caller */
 function openPath(path: string): number {
-  return openSync(Buffer.from(bytesOf(path)), OPEN_TO_READ);
+  return openSync(systemPath(path), OPEN_TO_READ);
 }
 
 /**

@@ -4,13 +4,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { bytesOf, textOf } from "../../core/bytes.ts";
 import { fail } from "../../core/error.ts";
 import { reasonOf } from "./system-error.ts";
-
-const pathOf = (path: string): Buffer => Buffer.from(bytesOf(path));
+import { systemPath } from "./system-path.ts";
 
 /** All of a file as a byte string. @throws KexecError `file.open` */
 export function readTextFile(path: string): string {
   try {
-    return textOf(readFileSync(pathOf(path)));
+    return textOf(readFileSync(systemPath(path)));
   } catch (cause) {
     return fail({
       code: "file.open",
@@ -23,7 +22,7 @@ export function readTextFile(path: string): string {
 /** Makes or replaces a file; a new one is its owner's alone. @throws KexecError `file.write` */
 export function writeTextFile(path: string, text: string): void {
   try {
-    writeFileSync(pathOf(path), bytesOf(text), { mode: 0o600 });
+    writeFileSync(systemPath(path), bytesOf(text), { mode: 0o600 });
   } catch (cause) {
     fail({ code: "file.write", message: `Cannot write \`${path}': ${reasonOf(cause)}`, cause });
   }
