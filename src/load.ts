@@ -33,7 +33,7 @@ export function planAttempt(
     const file = world.openInput(kernel, "kernel");
     const image = world.readOpened(file);
     const facts = factsFor(request, world);
-    const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd");
+    const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", kernel);
     return { plan: buildFilePlan(request, facts, image, { kernel: file, initrd: ramdisk }), facts };
   }
   const image = world.readInput(kernel, "kernel", false);
