@@ -1,0 +1,177 @@
+/**
+ * Runs the tests, phase by phase, each with one line: its result and how long it took. The output of
+ * a phase that failed is shown whole. All phases run, whatever failed before.
+ *
+ *     bun scripts/test.ts [unit | PHASE ...]
+ *
+ * Without arguments everything runs, and what is missing on this machine is installed first. `unit`
+ * is the inner loop: format, lint, types and unit tests. The last line is `N passed, N failed`: the
+ * tests of all phases, and each phase that has no tests as one. A test that was skipped counts as
+ * failed, for it proved nothing.
+ */
+
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { Problem, problemText } from "./command.ts";
+import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
+import { ensurePackages, refreshPackageLists } from "./machine.ts";
+
+const ROOT = join(import.meta.dir, "..");
+const BIN = join(ROOT, "node_modules/.bin");
+/** Folders whose tests need more than Bun: a build, other programs, virtual machines. */
+const SLOW_FOLDERS = ["built", "conformance", "vm"];
+const UNIT_TIMEOUT_MS = 20_000;
+const SLOW_TIMEOUT_MS = 900_000;
+
+interface Phase {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** It is a run of `bun test`, whose closing lines are counted. */
+  readonly counted: boolean;
+}
+
+interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+  readonly output: string;
+}
+
+function script(name: string, path: string, ...words: readonly string[]): Phase {
+  return { name, command: [process.execPath, join("scripts", path), ...words], counted: false };
+}
+
+function tests(name: string, timeout: number, paths: readonly string[]): Phase {
+  const command = [process.execPath, "test", `--timeout=${timeout}`, ...paths];
+  return { name, command, counted: true };
+}
+
+/** Every test that needs nothing but Bun. */
+function unitPaths(): string[] {
+  return readdirSync(join(ROOT, "test"), { recursive: true })
+    .map(String)
+    .filter((path) => path.endsWith(".test.ts"))
+    .filter((path) => !SLOW_FOLDERS.some((folder) => path.startsWith(`${folder}/`)))
+    .map((path) => `./test/${path}`)
+    .sort();
+}
+
+function allPhases(): Phase[] {
+  return [
+    { name: "format and lint", command: [join(BIN, "biome"), "check", "."], counted: false },
+    { name: "types", command: [join(BIN, "tsc"), "-p", "."], counted: false },
+    tests("unit", UNIT_TIMEOUT_MS, unitPaths()),
+    script("purgatory", "purgatory.ts", "check"),
+    script("build", "build.ts"),
+    ...SLOW_FOLDERS.map((folder) => tests(folder, SLOW_TIMEOUT_MS, [`./test/${folder}/`])),
+  ];
+}
+
+const UNIT = ["format and lint", "types", "unit"];
+
+function choose(words: readonly string[]): Phase[] {
+  const phases = allPhases();
+  if (words.length === 0) return phases;
+  const names = words.flatMap((word) => (word === "unit" ? UNIT : [word]));
+  for (const name of names) {
+    if (phases.some((phase) => phase.name === name)) continue;
+    const advice = `one of: ${phases.map((phase) => phase.name).join(", ")}`;
+    throw new Problem({ step: "Choose the tests", reason: `no phase "${name}"`, advice });
+  }
+  return phases.filter(({ name }) => names.includes(name));
+}
+
+/** The numbers of bun test's closing lines; 0 where there is no such line. */
+function closing(output: string, word: string): number {
+  const found = [...output.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))];
+  return found.reduce((sum, match) => sum + Number(match[1]), 0);
+}
+
+function judge(phase: Phase, exitCode: number, output: string): Outcome {
+  if (!phase.counted) {
+    const good = exitCode === 0 ? 1 : 0;
+    return { passed: good, failed: 1 - good, output };
+  }
+  const passed = closing(output, "pass");
+  const unproved = closing(output, "skip") + closing(output, "todo");
+  const failed = closing(output, "fail") + unproved;
+  // A run that broke before its first test has no closing lines.
+  const broken = failed === 0 && (exitCode !== 0 || passed === 0) ? 1 : 0;
+  return { passed, failed: failed + broken, output };
+}
+
+/** On a terminal the last line of a running phase is shown and overwritten. */
+function showLive(name: string, text: string): void {
+  if (!process.stderr.isTTY) return;
+  const columns = process.stderr.columns || 80;
+  const last = text.trimEnd().split("\n").at(-1) ?? "";
+  process.stderr.write(`\r\x1b[K${`${name}: ${last}`.slice(0, columns - 1)}`);
+}
+
+function clearLive(): void {
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+}
+
+async function runPhase(phase: Phase): Promise<Outcome> {
+  const child = Bun.spawn([...phase.command], {
+    cwd: ROOT,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const parts: string[] = [];
+  const collect = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) {
+      const text = decoder.decode(bytes, { stream: true });
+      parts.push(text);
+      showLive(phase.name, text);
+    }
+  };
+  await Promise.all([collect(child.stdout), collect(child.stderr)]);
+  const exitCode = await child.exited;
+  clearLive();
+  return judge(phase, exitCode, parts.join(""));
+}
+
+/** Everything that the slow phases use, so that no test installs or downloads. */
+function prepareMachine(phases: readonly Phase[]): void {
+  const slow = phases.filter(({ name }) => SLOW_FOLDERS.includes(name) || name === "purgatory");
+  if (slow.length === 0) return;
+  const say = (line: string) => process.stdout.write(`${line}\n`);
+  ensurePackages(["vm", "conformance"], say);
+  for (const series of KERNEL_SERIES) {
+    ensureKernel(series, say, () => refreshPackageLists(say));
+  }
+}
+
+function resultLine(phase: Phase, { passed, failed }: Outcome, seconds: number): string {
+  const result = failed === 0 ? "ok" : "FAILED";
+  const count = phase.counted ? ` (${passed} passed, ${failed} failed)` : "";
+  return `${phase.name.padEnd(16)}${result.padEnd(8)}${seconds.toFixed(1).padStart(7)} s${count}\n`;
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  const phases = choose(words);
+  prepareMachine(phases);
+  let passed = 0;
+  let failed = 0;
+  for (const phase of phases) {
+    const start = performance.now();
+    const outcome = await runPhase(phase);
+    const seconds = (performance.now() - start) / 1000;
+    process.stdout.write(resultLine(phase, outcome, seconds));
+    if (outcome.failed > 0) process.stdout.write(`${outcome.output.trimEnd()}\n\n`);
+    passed += outcome.passed;
+    failed += outcome.failed;
+  }
+  process.stdout.write(`${passed} passed, ${failed} failed\n`);
+  return failed === 0 ? 0 : 1;
+}
+
+try {
+  if (!existsSync(BIN)) throw new Problem({ step: "Run the tests", reason: "no node_modules" });
+  process.exit(await main(process.argv.slice(2)));
+} catch (error) {
+  process.stdout.write(`${problemText(error)}\n0 passed, 1 failed\n`);
+  process.exit(1);
+}
