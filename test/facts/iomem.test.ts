@@ -96,6 +96,11 @@ test("the end of the address space is an end", () => {
   expect(last?.end).toBe(1n << 64n);
 });
 
+test("the memory map is sorted, whatever the order of the lines", () => {
+  const { resources } = parseIomem("2000-2fff : System RAM\n0-fff : Reserved\n");
+  expect(iomemMemoryRanges(resources).map((r) => r.start)).toEqual([0n, 0x2000n]);
+});
+
 test("lines that are no resources are left out and noted", () => {
   const { resources, notes } = parseIomem("hello\n1000-1fff : System RAM\n3000-1fff : Reserved\n");
   expect(resources).toHaveLength(1);
