@@ -13,7 +13,7 @@ import {
   readFileSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { makeBzImage } from "../images/make-bzimage.ts";
 
 export const ROOT = join(import.meta.dir, "..", "..");
@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly argv0?: string;
+  /** A byte string for stdin; without it stdin is /dev/null. */
+  readonly input?: string;
   readonly seconds?: number;
 }
 
@@ -50,20 +52,36 @@ export interface Outcome {
 /** All that a program gets unless a test says more. */
 export const CLEAN_ENVIRONMENT = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
 
-/** Runs a program to its end, with nothing on its stdin. @throws where it cannot be started */
+/** Runs a program to its end. @throws where it cannot be started */
 export function run(command: readonly string[], options: RunOptions = {}): Outcome {
   const [program = "", ...args] = command;
   const { status, signal, stdout, stderr, error } = spawnSync(program, args, {
     cwd: options.cwd ?? "/",
     env: { ...CLEAN_ENVIRONMENT, ...options.env },
     argv0: options.argv0 ?? program,
-    stdio: ["ignore", "pipe", "pipe"],
+    ...(options.input === undefined ? {} : { input: Buffer.from(options.input, "latin1") }),
+    stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     encoding: "latin1",
     timeout: (options.seconds ?? 20) * 1000,
     maxBuffer: 1 << 28,
   });
   if (error !== undefined) throw error;
   return { status, signal, stdout, stderr };
+}
+
+/**
+ * Runs a program with words that are byte strings: spawning itself would make UTF-8 of them.
+ * @throws where it cannot be started
+ */
+export function runBytes(command: readonly string[], options: RunOptions = {}): Outcome {
+  const input = command.map((word) => `${word}\0`).join("");
+  // xargs tells by its own statuses (123 to 127) of any that is not 0: sh keeps the program's.
+  const keep = '"$@"; echo "status $?" >&2';
+  // -x: never several commands of a part of the words each.
+  const script = ["xargs", "-0", "-x", "-n", `${command.length}`, "/bin/sh", "-c", keep, "sh"];
+  const { stdout, stderr, signal } = run(script, { ...options, input });
+  const [, own = "", status] = /^(.*)status (\d+)\n$/s.exec(stderr) ?? [];
+  return { stdout, stderr: own, signal, status: status === undefined ? null : Number(status) };
 }
 
 /** A script of `sh`, whose `$1`, `$2`, … are `words`. */
@@ -179,11 +197,4 @@ export function recorderTo(program: string, output: string): Recorder {
 export function librariesOf(program: string): string[] {
   const text = execFileSync("ldd", [program]).toString();
   return [...text.matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path ?? "");
-}
-
-/** `path`, and each directory that it needs, below `root`. */
-export function below(root: string, path: string): string {
-  const target = join(root, path);
-  mkdirSync(dirname(target), { recursive: true });
-  return target;
 }
