@@ -11,6 +11,7 @@ test.each([4096, 16384, 65536])("a page of %d bytes", (size) => {
 test.each([
   ["nothing", auxv()],
   ["no AT_PAGESZ", auxv(33n, 6n, 0n, 0n)],
+  ["a value that looks like a tag", auxv(33n, 6n, 4096n, 0n)],
   ["no power of two", auxv(6n, 5000n)],
   ["too small", auxv(6n, 64n)],
   ["too large", auxv(6n, 1n << 40n)],

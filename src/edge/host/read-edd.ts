@@ -26,5 +26,5 @@ export function readEdd(files: PseudoFiles, notes: string[]): EddDevice[] {
       .filter((name) => name.startsWith("int13_dev"))
       .map((name) => readDevice(files, name)),
   );
-  return (devices ?? []).sort((a, b) => a.device - b.device);
+  return devices ?? [];
 }
