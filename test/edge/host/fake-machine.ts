@@ -8,7 +8,7 @@ import type { HostFacts } from "../../../src/model/host-facts.ts";
 
 const made: string[] = [];
 
-/** For afterAll() of each test file, which would be the first file's only if it were called here. */
+/** For afterAll() of each test file: called here, it would be that of the first file only. */
 export function removeFakeRoots(): void {
   for (const root of made.splice(0)) rmSync(root, { recursive: true, force: true });
 }
