@@ -173,6 +173,7 @@ export function parseRecord(text: string): RecordedCall[] {
 }
 
 export interface Recorder {
+  readonly program: string;
   /** The words that go before a command to run it recorded. */
   readonly words: readonly string[];
   /** The calls of what ran last. */
@@ -188,6 +189,7 @@ export function makeRecorder(directory: string): Recorder {
 /** For runs at the same time: each with its own `output`. */
 export function recorderTo(program: string, output: string): Recorder {
   return {
+    program,
     words: [program, output],
     calls: () => parseRecord(readFileSync(output, "latin1")),
   };
