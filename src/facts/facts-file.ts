@@ -127,6 +127,7 @@ const factsFile = z.strictObject({
     .int()
     .check(z.refine((n) => n >= 1 && Number.isInteger(Math.log2(n)), "needed: a power of two")),
   memoryMap: z.nullable(memoryMap),
+  memTotal: z.nullable(u64),
   crashRegions: z.array(crashRegion),
   bootCommandLine: z.nullable(byteString),
   bootParams: z.nullable(

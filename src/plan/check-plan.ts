@@ -97,10 +97,10 @@ function checkMemory(segments: readonly Segment[], usable: readonly Range[]): vo
   }
 }
 
-/** The kernel takes at most half of its memory for one segment and for all together. */
+/** The kernel takes at most half of its memory for all segments together. */
 function checkTotal(segments: readonly Segment[], facts: HostFacts): void {
   const total = segments.reduce((sum, { size }) => sum + size, 0n);
-  const limit = totalMemory(facts) / 2n;
+  const limit = (facts.memTotal ?? mappedMemory(facts)) / 2n;
   if (total <= limit) return;
   fail({
     code: "plan.too-large",
@@ -112,7 +112,8 @@ function checkTotal(segments: readonly Segment[], facts: HostFacts): void {
   });
 }
 
-function totalMemory(facts: HostFacts): bigint {
+/** Where the kernel does not say what it has: all RAM of the map, which is a little more. */
+function mappedMemory(facts: HostFacts): bigint {
   const ranges = facts.memoryMap?.ranges ?? [];
   return ranges
     .filter(({ type }) => type === "ram")

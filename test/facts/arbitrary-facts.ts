@@ -73,6 +73,7 @@ export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
   kernelVersion: byteString,
   pageSize: fc.constantFrom(4096, 16384, 65536),
   memoryMap: orNull(memoryMap),
+  memTotal: orNull(u64),
   crashRegions: fc.array(range),
   bootCommandLine: orNull(byteString),
   bootParams: orNull(fc.uint8Array({ minLength: 4096, maxLength: 4096 })),

@@ -12,6 +12,7 @@ import { machine, release, version } from "node:os";
 import { AUXV, pageSizeOfAuxv } from "../../facts/auxv.ts";
 import { findAcpiRsdp } from "../../facts/boot-params-facts.ts";
 import { LOCKDOWN, parseLockdown } from "../../facts/lockdown.ts";
+import { MEMINFO, parseMemTotal } from "../../facts/meminfo.ts";
 import { PROC_STATUS, parseCapEff } from "../../facts/proc-status.ts";
 import type { Architecture, HostFacts } from "../../model/host-facts.ts";
 import { getrandom as realGetrandom, ioctl as realIoctl } from "../ffi/device-calls.ts";
@@ -83,6 +84,7 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     kernelVersion: utsField(files, "version", version),
     pageSize: attempt(notes, () => pageSizeOfAuxv(files.bytes(AUXV))) ?? USUAL_PAGE_SIZE,
     memoryMap: memory.memoryMap,
+    memTotal: attempt(notes, () => parseMemTotal(files.text(MEMINFO))),
     crashRegions: memory.crashRegions,
     bootCommandLine,
     bootParams,
