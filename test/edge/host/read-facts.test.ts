@@ -147,11 +147,23 @@ describe("an EFI machine", () => {
   });
 });
 
+/** Root may read everything, so for this long the tests are not root. */
+function asNobody<T>(act: () => T): T {
+  if (process.geteuid?.() !== 0) return act();
+  process.seteuid?.(65534);
+  try {
+    return act();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
 describe("what may not be read", () => {
-  test.skipIf(process.getuid?.() === 0)("a file that may not be read is a note", () => {
+  test("a file that may not be read is a note", () => {
     const root = fakeRoot(LINUX, EFI);
+    chmodSync(root, 0o755);
     chmodSync(join(root, "sys/firmware/efi/systab"), 0);
-    const { notes } = readFacts({ ...quiet, root });
+    const { notes } = asNobody(() => readFacts({ ...quiet, root }));
     expect(notes).toContain("/sys/firmware/efi/systab: Permission denied.");
   });
 
