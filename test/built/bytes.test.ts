@@ -28,7 +28,7 @@ const range = (from: number, to: number): string =>
 /** Every byte that a word can have. */
 const ALL_BYTES = range(0x01, 0x100);
 const HIGH_BYTES = range(0x80, 0x100);
-/** Valid UTF-8, parts of it, what UTF-8 never has, and the mark that decoders put in place of it. */
+/** Valid UTF-8, parts of it, what UTF-8 never has, and the mark that decoders replace it with. */
 const NAMES = [
   HIGH_BYTES,
   "k\u00c3\u00a9rnel",

@@ -1,6 +1,6 @@
 /**
- * The other half of sealed.test.ts: its attacks work on a file that was built without the flags that
- * seal ours, so that they are known to be attacks; and the attacks that cannot be closed, which
+ * The other half of sealed.test.ts: its attacks work on a file that was built without the flags
+ * that seal ours, so that they are known to be attacks; and the attacks that cannot be closed, which
  * README tells of, are still open. Where one of these fails, Bun has changed: change README.
  */
 
@@ -31,7 +31,7 @@ function buildUnsealed(source: string, name: string): string {
 
 const unsealed = buildUnsealed(join(ROOT, "src/main.ts"), "kexec");
 
-/** What an attack did to `-v` of the unsealed file: marks and files, and whether it printed else. */
+/** What an attack did to `-v` of the unsealed file: marks, files, and other output. */
 function effectsOn(env: Record<string, string>, place: string): string[] {
   const { stdout, stderr } = run([unsealed, "-v"], { cwd: place, env });
   const printed = stderr === "" && /^kexec-tools \S+ \(onekexec \S+\)\n$/.test(stdout);
