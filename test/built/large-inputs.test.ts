@@ -1,7 +1,7 @@
 /**
  * Initrds beyond 2 GiB, where one read(2) does not suffice and 32-bit numbers end, load; beyond
- * 4 GiB they are refused. The files are sparse: they take no space, and their pages take memory only
- * while they are loaded.
+ * 4 GiB they are refused. The files are sparse: they take no space, and their pages take memory
+ * only while they are loaded.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";

@@ -1,7 +1,7 @@
 /**
  * The other half of sealed.test.ts: its attacks work on a file that was built without the flags
- * that seal ours, so that they are known to be attacks; and the attacks that cannot be closed, which
- * README tells of, are still open. Where one of these fails, Bun has changed: change README.
+ * that seal ours, so that they are known to be attacks; and the attacks that cannot be closed,
+ * which README tells of, are still open. Where one of these fails, Bun has changed: change README.
  */
 
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
