@@ -1,0 +1,140 @@
+/**
+ * Gives this machine what the tests and the demo need from Debian: QEMU and small tools, installed
+ * by apt-get where they are missing, and kernels, only downloaded (kernels.ts).
+ *
+ *     bun scripts/machine.ts [KERNEL-SERIES ...]
+ *
+ * With everything there it asks no network and changes nothing.
+ */
+
+import { existsSync } from "node:fs";
+import { Problem, problemText, runCommand } from "./command.ts";
+import { ensureKernel, KERNEL_SERIES, type KernelSeries } from "./kernels.ts";
+
+/** A package of Debian, and a file or a command that shows that its contents are there. */
+interface Needed {
+  readonly name: string;
+  readonly command?: string;
+  readonly file?: string;
+}
+
+export type Purpose = "vm" | "conformance";
+
+const VM: readonly Needed[] = [
+  { name: "qemu-system-x86", command: "qemu-system-x86_64" },
+  { name: "ovmf", file: "/usr/share/OVMF/OVMF_CODE_4M.fd" },
+  { name: "busybox-static", command: "busybox" },
+  { name: "xz-utils", command: "xz" },
+];
+const CONFORMANCE: readonly Needed[] = [
+  { name: "kexec-tools", file: "/sbin/kexec" },
+  { name: "strace", command: "strace" },
+  { name: "gcc", command: "gcc" },
+  { name: "libc6-dev", file: "/usr/include/stdio.h" },
+  { name: "binutils", command: "ld" },
+];
+/** The VM tests compare with kexec-tools, and assemble the kernels that the purgatory starts. */
+const NEEDED: Record<Purpose | "demo", readonly Needed[]> = {
+  demo: VM,
+  vm: [...VM, ...CONFORMANCE],
+  conformance: CONFORMANCE,
+};
+
+const APT = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
+const APT_ENVIRONMENT = { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" };
+
+/**
+ * kexec-tools must stay a file on this machine: without its init scripts dpkg has nothing to enable,
+ * and the answer keeps `reboot` what it was.
+ */
+const WITHOUT_INIT_SCRIPTS = ["-o", "Dpkg::Options::=--path-exclude=/etc/init.d/kexec*"];
+const KEXEC_TOOLS_ANSWERS = "kexec-tools kexec-tools/load_kexec boolean false\n";
+
+function isThere({ command, file }: Needed): boolean {
+  if (command !== undefined && Bun.which(command) === null) return false;
+  return file === undefined || existsSync(file);
+}
+
+let listsAreFresh = false;
+
+/** `apt-get update`, once in this process. @throws Problem */
+export function refreshPackageLists(say: (line: string) => void): void {
+  if (listsAreFresh) return;
+  const step = "Fetch Debian's package lists";
+  if (process.getuid?.() !== 0) {
+    throw new Problem({ step, reason: "this needs root", advice: "run the same as root" });
+  }
+  say(step);
+  const advice = "look at the network and at /etc/apt/sources.list";
+  runCommand(step, [...APT, "update"], { env: APT_ENVIRONMENT, advice });
+  listsAreFresh = true;
+}
+
+function checkCanInstall(step: string, names: readonly string[]): void {
+  const list = names.join(" ");
+  if (Bun.which("apt-get") === null) {
+    const reason = `missing: ${list}; this machine has no apt-get, so it is not Debian`;
+    throw new Problem({ step, reason, advice: "install the same by this system's own means" });
+  }
+  if (process.getuid?.() !== 0) {
+    const advice = `run the same as root, or: sudo apt-get install ${list}`;
+    throw new Problem({ step, reason: `missing: ${list}; installing needs root`, advice });
+  }
+}
+
+/**
+ * Installs what is missing for `purposes` and returns the names of the packages it installed.
+ * @throws Problem
+ */
+export function ensurePackages(
+  purposes: readonly (Purpose | "demo")[],
+  say: (line: string) => void,
+): string[] {
+  const needed = new Set(purposes.flatMap((purpose) => NEEDED[purpose]));
+  const missing = [...needed].filter((one) => !isThere(one));
+  const names = missing.map(({ name }) => name);
+  if (names.length === 0) return names;
+  const step = `Install ${names.join(" ")} from Debian`;
+  checkCanInstall(step, names);
+  refreshPackageLists(say);
+  say(step);
+  if (names.includes("kexec-tools")) {
+    runCommand(step, ["debconf-set-selections"], { stdin: KEXEC_TOOLS_ANSWERS });
+  }
+  const flags = ["-y", "--no-install-recommends", ...WITHOUT_INIT_SCRIPTS];
+  runCommand(step, [...APT, "install", ...flags, ...names], {
+    env: APT_ENVIRONMENT,
+    advice: "read apt-get's words above; 'apt-get -f install' mends a broken installation",
+  });
+  const absent = missing.filter((one) => !isThere(one));
+  if (absent.length > 0) {
+    const reason = absent.map((one) => `${one.name} has no ${one.command ?? one.file}`).join("\n");
+    throw new Problem({ step, reason });
+  }
+  return names;
+}
+
+function main(words: readonly string[]): void {
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const series = words.map((word): KernelSeries => {
+    const found = KERNEL_SERIES.find((name) => name === word);
+    if (found !== undefined) return found;
+    const reason = `unknown kernel series ${JSON.stringify(word)}`;
+    const advice = `one of: ${KERNEL_SERIES.join(" ")}`;
+    throw new Problem({ step: "Read the command line", reason, advice });
+  });
+  ensurePackages(["vm", "conformance"], say);
+  for (const name of series.length > 0 ? series : KERNEL_SERIES) {
+    const { release, vmlinuz } = ensureKernel(name, say, () => refreshPackageLists(say));
+    process.stdout.write(`${name}\t${release}\t${vmlinuz}\n`);
+  }
+}
+
+if (import.meta.main) {
+  try {
+    main(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${problemText(error)}\n`);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,70 @@
+#!/bin/busybox sh
+# PID 1 of both kernels of a VM test. Each says what it sees; then the first one runs /case.sh. The
+# second one is known by the word `second` on its command line. Both power off at the end.
+
+/bin/busybox --install -s /bin
+export PATH=/sbin:/bin HOME=/
+mkdir -p /proc /sys /dev /tmp /run
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mount -t securityfs securityfs /sys/kernel/security
+mount -t debugfs debugfs /sys/kernel/debug
+# Nothing of the kernel may fall between the words of a line that a test reads.
+dmesg -n 1
+
+# run NAME COMMAND...: its output, line by line, and its exit status.
+run() {
+	run_name=$1
+	shift
+	echo "BEGIN $run_name"
+	{
+		"$@" </dev/null
+		echo $? >/run/status
+	} 2>&1 | awk '{ print "| " $0 }'
+	echo "END $run_name rc=$(cat /run/status)"
+}
+
+say() {
+	echo "$who $1=$2"
+}
+
+# say_lines KEY PATTERN: the kernel's own lines that match, without their times.
+say_lines() {
+	dmesg | grep -E "$2" | sed -E "s/^\[ *[0-9.]+\] /$who $1=/"
+}
+
+# describe WHO: what this kernel sees, one "WHO key=value" a line.
+describe() {
+	who=$1
+	say release "$(uname -r)"
+	say cmdline "$(cat /proc/cmdline)"
+	say uptime "$(cut -d ' ' -f 1 /proc/uptime)"
+	say memory-kib "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)"
+	say cpus "$(grep -c '^processor' /proc/cpuinfo)"
+	say efi "$([ -d /sys/firmware/efi ] && echo yes || echo no)"
+	say runtime-maps "$(ls /sys/firmware/efi/runtime-map 2>/dev/null | wc -l)"
+	say proof "$(sha256sum /proof 2>/dev/null | cut -d ' ' -f 1)"
+	say kernel-code "$(awk '/ : Kernel code/ { print $1 }' /proc/iomem)"
+	say framebuffer "$(cat /proc/fb 2>/dev/null)"
+	for setup_data in /sys/kernel/boot_params/setup_data/*; do
+		[ -f "$setup_data/type" ] && say setup-data "$(cat "$setup_data/type")"
+	done
+	say_lines rsdp 'ACPI: RSDP '
+	say_lines e820 'BIOS-e820: '
+	say_lines initrd 'RAMDISK: '
+	say_lines random 'random: '
+	say_lines efi-lines ' efi: '
+	say_lines console 'Console: '
+	say end yes
+}
+
+case " $(cat /proc/cmdline) " in
+*" second "*) describe SECOND ;;
+*)
+	describe FIRST
+	. /case.sh
+	echo "CASE end"
+	;;
+esac
+poweroff -f

@@ -1,0 +1,210 @@
+/**
+ * Boots a virtual machine with QEMU: a Debian kernel with the rig as its initramfs, which runs a
+ * case. What comes back is what both kernels wrote on the serial port.
+ *
+ * It emulates in software unless ONEKEXEC_ACCEL names another of QEMU's accelerators.
+ */
+
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cacheFolder } from "../../scripts/cache.ts";
+import { Problem } from "../../scripts/command.ts";
+import { ensureKernel, type Kernel, type KernelSeries } from "../../scripts/kernels.ts";
+import { refreshPackageLists } from "../../scripts/machine.ts";
+import type { CpioFile } from "./cpio.ts";
+import { caseArchive, rig } from "./rig.ts";
+import { panicIn, type Run, runsOf, type SerialLine, type Sight, sightOf } from "./serial-log.ts";
+import { inSlot } from "./slots.ts";
+
+const OVMF = "/usr/share/OVMF";
+const ACCELERATOR = process.env.ONEKEXEC_ACCEL ?? "tcg,thread=multi";
+/** What every kernel of a VM is started with: all words on the serial port, no waiting. */
+export const CONSOLE = "console=ttyS0 panic=-1";
+
+export interface MachineSetup {
+  /** Names the log file; one word. */
+  readonly name: string;
+  /** The kexec under test, on this machine. */
+  readonly kexec: string;
+  /** Shell lines for PID 1 of the first kernel; see init.sh for `run`. */
+  readonly caseScript: string;
+  /** In MiB; 1024 unless given. */
+  readonly memory?: number;
+  /** CPUs; 1 unless given. */
+  readonly smp?: number;
+  readonly firmware?: "bios" | "uefi";
+  readonly kernel?: KernelSeries;
+  /** Further words for the first kernel's command line. */
+  readonly commandLine?: string;
+  readonly extraFiles?: readonly CpioFile[];
+  /** Further arguments for QEMU; with a network card among them, leave "-net none" to us. */
+  readonly qemuArguments?: readonly string[];
+  readonly timeoutSeconds?: number;
+  readonly onLine?: (line: SerialLine) => void;
+}
+
+export interface MachineRun {
+  readonly lines: readonly SerialLine[];
+  /** From QEMU's start to its end. */
+  readonly seconds: number;
+  /** Of the kernel that was started and loaded. */
+  readonly release: string;
+  readonly runs: ReadonlyMap<string, Run>;
+  readonly first: Sight;
+  /** Empty where no second kernel came up. */
+  readonly second: Sight;
+  /** When the second kernel's init spoke first. */
+  readonly secondUpAt: number | null;
+  readonly logPath: string;
+}
+
+/** A machine that did not end by itself, or in which a kernel gave up. */
+function machineProblem(
+  setup: MachineSetup,
+  lines: readonly SerialLine[],
+  reason: string,
+): Problem {
+  const last = lines.slice(-25).map(({ text }) => `  | ${text}`);
+  return new Problem({
+    step: `Boot the virtual machine ${setup.name}`,
+    reason: [reason, `serial log: ${logPathOf(setup)}`, "its last lines:", ...last].join("\n"),
+  });
+}
+
+function logPathOf({ name }: MachineSetup): string {
+  return join(cacheFolder("vm-logs"), `${name}.log`);
+}
+
+function firmwareArguments(setup: MachineSetup, folder: string): string[] {
+  if (setup.firmware !== "uefi") return [];
+  const variables = join(folder, "variables.fd");
+  copyFileSync(join(OVMF, "OVMF_VARS_4M.fd"), variables);
+  const flash = "if=pflash,format=raw";
+  const code = join(OVMF, "OVMF_CODE_4M.fd");
+  return ["-drive", `${flash},readonly=on,file=${code}`, "-drive", `${flash},file=${variables}`];
+}
+
+function qemuCommand(setup: MachineSetup, kernel: Kernel, folder: string): string[] {
+  const commandLine = [CONSOLE, setup.commandLine ?? ""].join(" ").trim();
+  const extra = setup.qemuArguments ?? [];
+  const network = extra.includes("-nic") ? [] : ["-net", "none"];
+  return [
+    ...["timeout", "--foreground", "-k", "5", String(setup.timeoutSeconds ?? 300)],
+    ...["qemu-system-x86_64", "-accel", ACCELERATOR, "-cpu", "max"],
+    ...["-m", String(setup.memory ?? 1024), "-smp", String(setup.smp ?? 1)],
+    ...["-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", ...network],
+    ...["-kernel", kernel.vmlinuz, "-initrd", join(folder, "initramfs"), "-append", commandLine],
+    ...firmwareArguments(setup, folder),
+    ...extra,
+  ];
+}
+
+const rigs = new Map<string, Uint8Array[]>();
+
+/** The rig of a kernel and a kexec, which all machines of this process share. */
+function sharedRig(kexec: string, kernel: Kernel): Uint8Array[] {
+  const key = `${kexec} ${kernel.vmlinuz}`;
+  const made = rigs.get(key) ?? rig({ kexec, ...kernel });
+  rigs.set(key, made);
+  return made;
+}
+
+/**
+ * Not compressed: QEMU hands memory over at once, and a guest without hardware support needs two
+ * seconds to unpack zstd, the quickest.
+ */
+function writeInitramfs(setup: MachineSetup, kernel: Kernel, folder: string): void {
+  const ownCase = caseArchive(setup.caseScript, setup.extraFiles ?? []);
+  const parts = [...sharedRig(setup.kexec, kernel), ...ownCase];
+  writeFileSync(join(folder, "initramfs"), Buffer.concat(parts));
+}
+
+/** Lines of a stream as they come, each without its line end. */
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const chunk of stream) {
+    rest += Buffer.from(chunk).toString("latin1");
+    const lines = rest.split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) yield line.replaceAll("\r", "");
+  }
+  if (rest !== "") yield rest.replaceAll("\r", "");
+}
+
+interface QemuEnd {
+  readonly lines: SerialLine[];
+  readonly seconds: number;
+  readonly status: number;
+  readonly errors: string;
+}
+
+async function runQemu(setup: MachineSetup, command: readonly string[]): Promise<QemuEnd> {
+  const started = performance.now();
+  const elapsed = () => (performance.now() - started) / 1000;
+  const qemu = Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const stop = () => qemu.kill();
+  process.on("exit", stop);
+  const lines: SerialLine[] = [];
+  try {
+    for await (const text of linesOf(qemu.stdout)) {
+      const line = { seconds: elapsed(), text };
+      lines.push(line);
+      setup.onLine?.(line);
+    }
+    const status = await qemu.exited;
+    return { lines, seconds: elapsed(), status, errors: await new Response(qemu.stderr).text() };
+  } finally {
+    stop();
+    process.off("exit", stop);
+    writeLog(setup, command, lines);
+  }
+}
+
+function writeLog(setup: MachineSetup, command: readonly string[], lines: SerialLine[]): void {
+  const text = lines.map(({ seconds, text }) => `${seconds.toFixed(2).padStart(7)} ${text}\n`);
+  const head = `# ${command.join(" ")}\n# seconds since QEMU started, serial line\n`;
+  writeFileSync(logPathOf(setup), head + text.join(""), "latin1");
+}
+
+/** The line that a kernel that does not come up ends with, or the end of QEMU itself. */
+function whatWentWrong(end: QemuEnd, setup: MachineSetup): string | undefined {
+  if (end.status === 124 || end.status === 137) {
+    return `it did not end within ${setup.timeoutSeconds ?? 300} s`;
+  }
+  if (end.status !== 0) return `QEMU: exit status ${end.status}\n${end.errors}`;
+  const panic = panicIn(end.lines);
+  return panic === undefined ? undefined : `a kernel gave up: ${panic}`;
+}
+
+async function boot(setup: MachineSetup, kernel: Kernel): Promise<MachineRun> {
+  const folder = mkdtempSync(join(tmpdir(), "onekexec-vm-"));
+  try {
+    writeInitramfs(setup, kernel, folder);
+    const end = await runQemu(setup, qemuCommand(setup, kernel, folder));
+    const wrong = whatWentWrong(end, setup);
+    if (wrong !== undefined) throw machineProblem(setup, end.lines, wrong);
+    const { lines, seconds } = end;
+    return {
+      ...{ lines, seconds, runs: runsOf(lines) },
+      first: sightOf("FIRST", lines),
+      second: sightOf("SECOND", lines),
+      release: kernel.release,
+      secondUpAt: lines.find(({ text }) => text.startsWith("SECOND "))?.seconds ?? null,
+      logPath: logPathOf(setup),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Boots a machine, waits for its end, and returns what it wrote. At most two run at a time
+ * (ONEKEXEC_VMS).
+ * @throws Problem, with the serial log's path, where QEMU fails, the time is over, or a kernel panics
+ */
+export function bootMachine(setup: MachineSetup): Promise<MachineRun> {
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const kernel = ensureKernel(setup.kernel ?? "6.1", say, () => refreshPackageLists(say));
+  return inSlot(() => boot(setup, kernel));
+}

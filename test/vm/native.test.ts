@@ -1,0 +1,168 @@
+/**
+ * A machine that booted: the first kernel runs the kexec under test, the second says what it sees.
+ *
+ * ONEKEXEC_VM_TOOL=kexec-tools runs the same cases with Debian's kexec-tools: what fails then is a
+ * case that asks for more than it can do, or a broken rig.
+ */
+
+import { beforeAll, describe, expect, test } from "bun:test";
+import { buildKexec, KEXEC } from "../../scripts/build.ts";
+import { bootMachine, CONSOLE, type MachineRun, type MachineSetup } from "./machine.ts";
+import { executableInVm, IN_VM, PROOF_SHA256 } from "./rig.ts";
+
+const WITH_KEXEC_TOOLS = process.env.ONEKEXEC_VM_TOOL === "kexec-tools";
+const TOOL = WITH_KEXEC_TOOLS ? IN_VM.kexecTools : IN_VM.onekexec;
+/** Waiting for a free slot counts. */
+const TIMEOUT = 1_200_000;
+const SECOND = `${CONSOLE} second`;
+const FILES = `${IN_VM.kernel} --initrd=${IN_VM.initrd}`;
+const LOAD = `${FILES} --append="${SECOND}"`;
+
+interface Case extends Partial<MachineSetup> {
+  /** What is shown; the log file is `name`. */
+  readonly title: string;
+  readonly name: string;
+  /** What the second kernel's command line must be; SECOND unless given. */
+  readonly secondCommandLine?: string;
+  /** Without the words of `-e`, which end every case. */
+  readonly caseScript: string;
+  readonly check?: (run: MachineRun) => void;
+}
+
+/** Any failure inside names the serial log. */
+function withLog(run: MachineRun, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (error instanceof Error) error.message += `\nserial log: ${run.logPath}`;
+    throw error;
+  }
+}
+
+function statusOf(run: MachineRun, name: string): number | null | undefined {
+  return run.runs.get(name)?.status;
+}
+
+/** The second kernel is up and found the machine as the first one did. */
+function expectSecondKernel(run: MachineRun, commandLine: string): void {
+  const { first, second } = run;
+  const lastWords = run.lines.slice(-5).map(({ text }) => text);
+  expect(second.get("cmdline"), `no second kernel; last words: ${lastWords}`).toBe(commandLine);
+  expect(second.get("proof")).toBe(PROOF_SHA256);
+  expect(second.get("initrd")).toMatch(/^RAMDISK: \[mem 0x[0-9a-f]+-0x[0-9a-f]+\]$/);
+  for (const key of ["release", "cpus", "efi", "runtime-maps", "rsdp", "console"]) {
+    expect({ key, value: second.get(key) }).toEqual({ key, value: first.get(key) });
+  }
+  expect(first.get("rsdp")).toContain("ACPI: RSDP 0x");
+  const lost = Number(first.get("memory-kib")) - Number(second.get("memory-kib"));
+  expect(Math.abs(lost)).toBeLessThan(4096);
+}
+
+async function bootCase({ title: _, secondCommandLine, check, ...setup }: Case): Promise<void> {
+  const caseScript = `KEXEC=${TOOL}\n${setup.caseScript}\nrun exec $KEXEC -e\n`;
+  const run = await bootMachine({ kexec: KEXEC, ...setup, caseScript });
+  withLog(run, () => {
+    expectSecondKernel(run, secondCommandLine ?? SECOND);
+    check?.(run);
+  });
+}
+
+/** Loads with `options`; that nothing was printed and all went well is checked. */
+function loading(options: string, rest = LOAD): Pick<Case, "caseScript" | "check"> {
+  return {
+    caseScript: `run load $KEXEC ${options} -l ${rest}`,
+    check: (run) => expect(run.runs.get("load")).toMatchObject({ status: 0, output: "" }),
+  };
+}
+
+const STATUS_SCRIPT = `
+run nothing $KEXEC -S -l
+run nothing-crash $KEXEC -S
+run unload-nothing $KEXEC -u
+run load $KEXEC -l ${LOAD}
+run loaded $KEXEC -S -l
+run loaded-crash $KEXEC -S
+run kernel-says cat /sys/kernel/kexec_loaded
+run unload $KEXEC -u
+run unloaded $KEXEC -S -l
+run exec-nothing $KEXEC -e
+run load-again $KEXEC -l ${LOAD}`;
+
+/** What each command must have ended with. */
+const STATUSES = {
+  nothing: 0,
+  "nothing-crash": 0,
+  "unload-nothing": 0,
+  load: 0,
+  loaded: 1,
+  "loaded-crash": 0,
+  "kernel-says": 0,
+  unload: 0,
+  unloaded: 0,
+  "exec-nothing": 1,
+  "load-again": 0,
+} as const;
+
+function checkStatuses(run: MachineRun): void {
+  const found = Object.keys(STATUSES).map((name) => [name, statusOf(run, name)]);
+  expect(Object.fromEntries(found)).toEqual(STATUSES);
+  expect(run.runs.get("kernel-says")?.output).toBe("1\n");
+  expect(run.runs.get("exec-nothing")?.output).toStartWith("Nothing has been loaded!\n");
+}
+
+const FORCE_SCRIPT = `
+insmod ${IN_VM.networkDriver}
+ip link set eth0 up
+run eth0-before cat /sys/class/net/eth0/flags
+run force strace -f --seccomp-bpf -e trace=ioctl,sync,reboot $KEXEC -f ${LOAD}`;
+
+/** `-f` saves the disks and takes the network down, in this order, before it starts the kernel. */
+function checkForce(run: MachineRun): void {
+  expect(run.runs.get("eth0-before")?.output).toBe("0x1003\n");
+  const output = run.runs.get("force")?.output ?? "";
+  const deeds = [...output.matchAll(/\b(sync\(|SIOCSIFFLAGS.*"eth0"|LINUX_REBOOT_CMD_KEXEC)/g)];
+  expect(deeds.map((deed) => deed[1]?.slice(0, 12))).toEqual([
+    "sync(",
+    "SIOCSIFFLAGS",
+    "LINUX_REBOOT",
+  ]);
+}
+
+const CASES: readonly Case[] = [
+  {
+    title: "status, unload, load again, and the default method",
+    name: "default",
+    caseScript: STATUS_SCRIPT,
+    check: checkStatuses,
+  },
+  { title: "-c: segments laid out by us", name: "segments", ...loading("-c") },
+  { title: "-s: the kernel reads the files", name: "files", ...loading("-s") },
+  {
+    title: "-f: load, sync, take the network down, start",
+    name: "force",
+    caseScript: FORCE_SCRIPT,
+    check: checkForce,
+    qemuArguments: ["-nic", "user,model=e1000"],
+    extraFiles: executableInVm("strace"),
+  },
+  { title: "-c with 6 GiB", name: "six-gib", memory: 6144, ...loading("-c") },
+  { title: "-c with two CPUs", name: "two-cpus", smp: 2, ...loading("-c") },
+  { title: "-c after UEFI", name: "uefi-segments", firmware: "uefi", ...loading("-c") },
+  { title: "-s after UEFI", name: "uefi-files", firmware: "uefi", ...loading("-s") },
+  { title: "-c with kernel 6.12", name: "kernel-6.12", kernel: "6.12", ...loading("-c") },
+  {
+    title: "--reuse-cmdline: without the boot loader's words, with those of --append at the end",
+    name: "reuse-cmdline",
+    commandLine: "BOOT_IMAGE=/boot/x root=/dev/nothing quiet",
+    secondCommandLine: `${CONSOLE} root=/dev/nothing quiet second`,
+    ...loading("-c", `${FILES} --reuse-cmdline --append=second`),
+  },
+];
+
+beforeAll(() => {
+  buildKexec();
+});
+
+describe("kexec on Linux, x86_64", () => {
+  for (const one of CASES) test.concurrent(one.title, () => bootCase(one), TIMEOUT);
+});
