@@ -14,8 +14,8 @@ import { strerror } from "../ffi/libc.ts";
 import { PINNED_MAX, PinnedMemory } from "../ffi/pinned-memory.ts";
 import { errnoOf } from "./system-error.ts";
 
-/** Of one read(2): a huge page, just zeroed, filled and hashed while it is in the cache. */
-const CHUNK = 2 * 1024 * 1024;
+/** Of one read(2): made, filled and hashed while it is in the processor's cache. */
+const CHUNK = 1024 * 1024;
 
 /** The first memory for a file of unknown size; it doubles. */
 const FIRST_SIZE = 1024 * 1024;
@@ -50,7 +50,7 @@ export interface ReadBytes {
 export function readAll(job: ReadJob): ReadBytes {
   const { path, size, hash } = job;
   if (size === 0) failEmpty(path);
-  if (size !== null && size > PINNED_MAX) failTooLarge(path, humanSize(size));
+  if (size !== null && size > PINNED_MAX) failTooLarge(path, `${size} bytes`);
   const memory = PinnedMemory.allocate(size ?? FIRST_SIZE, path);
   const hasher = hash ? new Bun.CryptoHasher("sha256") : null;
   try {
@@ -66,9 +66,10 @@ export function readAll(job: ReadJob): ReadBytes {
   }
 }
 
-/** One read(2) of at most a chunk into `bytes` at `done`; 0 at the end of the file. */
-function readPiece(job: ReadJob, bytes: Uint8Array, done: number): number {
+/** One read(2) of at most a chunk into `bytes`, the memory's, at `done`; 0 at the file's end. */
+function readPiece(job: ReadJob, memory: PinnedMemory, bytes: Uint8Array, done: number): number {
   const length = Math.min(CHUNK, bytes.length - done);
+  memory.populate(done + length);
   const position = job.from === "start" ? done : null;
   for (;;) {
     try {
@@ -87,7 +88,7 @@ function readExactly(job: ReadJob, memory: PinnedMemory, hasher: Bun.CryptoHashe
   const bytes = memory.bytes();
   let done = 0;
   while (done < bytes.length) {
-    const got = readPiece(job, bytes, done);
+    const got = readPiece(job, memory, bytes, done);
     if (got === 0) {
       failChanged(job.path, `Read on ${job.path} ended before stat said it should`);
     }
@@ -121,7 +122,7 @@ function readToEnd(job: ReadJob, memory: PinnedMemory, hasher: Bun.CryptoHasher 
       memory.resize(Math.min(done * 2, PINNED_MAX));
       bytes = memory.bytes();
     }
-    const got = readPiece(job, bytes, done);
+    const got = readPiece(job, memory, bytes, done);
     if (got === 0) break;
     hasher?.update(bytes.subarray(done, done + got));
     done += got;
@@ -154,6 +155,6 @@ function failChanged(path: string, message: string): never {
 function failTooLarge(path: string, found: string): never {
   return fail({
     code: "file.too-large",
-    message: `Cannot read ${path}: it has ${found}, at most ${humanSize(PINNED_MAX)} can be loaded`,
+    message: `Cannot read ${path}: it has ${found}, at most ${PINNED_MAX} bytes can be loaded`,
   });
 }

@@ -47,7 +47,7 @@ describe.skipIf(Bun.which("strace") === null)("under strace", () => {
     ]);
   });
 
-  test("kexec_file_load gets descriptors, the command line's bytes with their NUL, and flags", () => {
+  test("kexec_file_load gets descriptors, the command line with its NUL, and flags", () => {
     const ran = runScript(
       `${IMPORT}
        k.kexecFileLoad(5, -1, new Uint8Array([0x62, 0xe4, 0]), 4);

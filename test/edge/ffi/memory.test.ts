@@ -14,6 +14,17 @@ test("memory is zeroed, page-aligned, and where its bytes are", () => {
   memory.free();
 });
 
+test("populating makes pages, changes nothing, and may be asked twice or beyond the end", () => {
+  const memory = PinnedMemory.allocate(MIB + 1, "a test");
+  memory.bytes().fill(7);
+  for (const end of [1, MIB, MIB, MIB + 1, 9 * MIB]) memory.populate(end);
+  expect(memory.bytes().every((byte) => byte === 7)).toBe(true);
+  memory.resize(2 * MIB);
+  memory.populate(2 * MIB);
+  expect(memory.bytes().subarray(MIB)).toEqual(new Uint8Array(MIB).fill(7, 0, 1));
+  memory.free();
+});
+
 test("growing and shrinking keep what is in it", () => {
   const memory = PinnedMemory.allocate(5000, "a test");
   memory.bytes().fill(7);
