@@ -7,7 +7,6 @@
  */
 
 import { readSync } from "node:fs";
-import { humanSize } from "../../core/address.ts";
 import { fail } from "../../core/error.ts";
 import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
@@ -117,7 +116,7 @@ function readToEnd(job: ReadJob, memory: PinnedMemory, hasher: Bun.CryptoHasher 
     if (done === bytes.length) {
       if (done === PINNED_MAX) {
         if (!hasMore(job, done)) return done;
-        failTooLarge(job.path, `more than ${humanSize(PINNED_MAX)}`);
+        failTooLarge(job.path, "more");
       }
       memory.resize(Math.min(done * 2, PINNED_MAX));
       bytes = memory.bytes();
