@@ -12,7 +12,7 @@ export interface PurgatoryManifest {
   readonly version: number;
   /** Length of the blob, in bytes. */
   readonly blobSize: number;
-  /** Bytes of memory that it takes, its stack behind the blob included: a multiple of `alignment`. */
+  /** Bytes of memory that it takes, its stack behind the blob included; whole `alignment`s. */
   readonly memorySize: number;
   /** Of its address, in bytes: a power of two. */
   readonly alignment: number;

@@ -96,7 +96,7 @@ export interface PurgatoryBackup {
 export interface PurgatoryParameters {
   readonly registers: PurgatoryRegisters;
   readonly regions: readonly PurgatoryRegion[];
-  /** Start the kernel whatever the memory holds. */
+  /** Start the kernel whatever memory holds; `regions` is then not looked at. */
   readonly skipChecks: boolean;
   readonly console: ConsoleRequest;
   readonly backup?: PurgatoryBackup | undefined;
@@ -148,7 +148,7 @@ function checkBackup({ source, destination, size }: PurgatoryBackup): void {
   if (size === 0n || !overlaps(from, to)) return;
   fail({
     code: "purgatory.backup",
-    message: `purgatory: the backup of ${hex(source)} to ${hex(destination)} would overwrite itself`,
+    message: `purgatory: a backup of ${hex(source)} to ${hex(destination)} overwrites itself`,
   });
 }
 
@@ -189,7 +189,8 @@ export function buildPurgatory(
   parameters: PurgatoryParameters,
 ): Uint8Array {
   checkBlob(blob, manifest);
-  const { registers, regions, console, backup } = parameters;
+  const { registers, console, backup } = parameters;
+  const regions = parameters.skipChecks ? [] : parameters.regions;
   if (backup !== undefined) checkBackup(backup);
   const value: Partial<StructValue<typeof purgatoryParameters.fields>> = {
     flags: flagsOf(parameters),

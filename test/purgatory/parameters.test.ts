@@ -179,6 +179,7 @@ describe("buildPurgatory refuses", () => {
     const regions = Array.from({ length: REGIONS_MAX + 1 }, () => region);
     expect(codeOf(() => build({ regions: regions.slice(1) }))).toBe("nothing");
     expect(codeOf(() => build({ regions }))).toBe("purgatory.regions");
+    expect(read(build({ regions, skipChecks: true })).region_count).toBe(0);
   });
 
   test("memory beyond 64 bits", () => {

@@ -191,14 +191,19 @@ async function watch(
     const decoder = new TextDecoder();
     for await (const chunk of qemu.stdout) text += decoder.decode(chunk);
   })();
-  const ask = (command: string) => {
-    if (qemu.exitCode === null) qemu.stdin.write(`${command}\n`);
-    qemu.stdin.flush();
+  // QEMU may end between any two steps here, and then nobody reads the question.
+  const ask = async (command: string) => {
+    try {
+      qemu.stdin.write(`${command}\n`);
+      await qemu.stdin.flush();
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EPIPE")) throw error;
+    }
   };
   let halted = false;
   while (qemu.exitCode === null) {
     text = "";
-    ask("info registers");
+    await ask("info registers");
     await Promise.race([qemu.exited, Bun.sleep(60)]);
     const state = /RIP=([0-9a-f]+) RFL=([0-9a-f]+)[^\n]*HLT=1/.exec(text);
     if (state?.[1] === undefined || state[2] === undefined) continue;
@@ -207,9 +212,9 @@ async function watch(
     if (rip < start || rip >= end || interrupts !== 0n) continue;
     halted = true;
     for (const [i, { address, length }] of onHalt.entries()) {
-      ask(`pmemsave 0x${address.toString(16)} ${length} "${dumpFile(i)}"`);
+      await ask(`pmemsave 0x${address.toString(16)} ${length} "${dumpFile(i)}"`);
     }
-    ask("quit");
+    await ask("quit");
     break;
   }
   await qemu.exited;

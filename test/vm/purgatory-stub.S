@@ -136,12 +136,12 @@ start64:
 	decl	%eax
 	loop	1b
 	movw	$0x3d4, %dx
-	movw	$0x0011, %ax
+	movw	$0x0011, %ax		/* registers 0 to 7 may be written... */
 	outw	%ax, %dx
-	movl	$0xdb18, %eax
+	movl	$0xdb00, %eax
 	movl	$25, %ecx
-1:	outw	%ax, %dx
-	decl	%eax
+1:	outw	%ax, %dx		/* ...and from register 0x11 on no longer */
+	incl	%eax
 	loop	1b
 	movw	$0x3ce, %dx
 	movl	$0x2508, %eax

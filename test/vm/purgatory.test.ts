@@ -1,119 +1,34 @@
 /** The purgatory does its work on a machine: QEMU runs the very blob that is committed. */
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { sha256 } from "../../src/core/digest.ts";
-import type { ConsoleRequest } from "../../src/model/request.ts";
-import { purgatoryFor } from "../../src/purgatory/index.ts";
+import { ParameterFlag, purgatoryParameters } from "../../src/purgatory/parameters.ts";
 import {
-  buildPurgatory,
-  type PurgatoryParameters,
-  purgatoryMemorySize,
-  purgatoryParameters,
-} from "../../src/purgatory/parameters.ts";
-import {
-  type Memory,
-  type Piece,
-  type PurgatoryOutcome,
-  type PurgatoryRig,
-  type PurgatoryRun,
-  purgatoryRig,
-} from "./purgatory-run.ts";
+  type Case,
+  flipped,
+  GREETING,
+  INITRD,
+  INITRD_BYTES,
+  KERNEL,
+  kernelOf,
+  MEMORY,
+  manifest,
+  noise,
+  outcomeOf,
+  PURGATORY,
+  regionOf,
+  rig,
+  SCREEN,
+  SERIAL,
+  SILENT,
+  standardPieces,
+  VGA,
+} from "./purgatory-case.ts";
+import type { Memory, Piece } from "./purgatory-run.ts";
 
-const { manifest, blob } = purgatoryFor("x86_64");
-const MEMORY = purgatoryMemorySize(manifest);
-const PURGATORY = 0x3000000n;
-const KERNEL = 0x2000000n;
-const INITRD = 0x2400000n;
-const BOOT_PARAMS = 0x90000n;
-const SCREEN: Memory = { address: 0xb8000n, length: 4000 };
-const GREETING = "I'm in purgatory\r\n";
-const SILENT: ConsoleRequest = {
-  resetVga: false,
-  vga: false,
-  serial: false,
-  serialBase: 0x3f8,
-  serialBaud: 0,
-};
-const SERIAL: ConsoleRequest = { ...SILENT, serial: true };
-const VGA: ConsoleRequest = { ...SILENT, vga: true };
-
-let rig: PurgatoryRig;
-beforeAll(() => {
-  rig = purgatoryRig();
-});
-afterAll(() => rig.close());
-
-/** Bytes without a pattern, the same each time. */
-function noise(length: number, seed = 1): Uint8Array {
-  let state = seed;
-  return Uint8Array.from({ length }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 24;
-  });
-}
-
-function flipped(bytes: Uint8Array, at: number): Uint8Array {
-  const copy = bytes.slice();
-  copy[at] = (copy[at] ?? 0) ^ 0x10;
-  return copy;
-}
-
-const regionOf = ({ address, bytes }: Piece) => ({
-  start: address,
-  length: BigInt(bytes.length),
-  sha256: sha256(bytes),
-});
-
-interface Case {
-  readonly console?: ConsoleRequest;
-  readonly parameters?: Partial<PurgatoryParameters>;
-  /** What the regions were computed from; the next kernel comes first. */
-  readonly pieces?: readonly Piece[];
-  /** What memory holds instead. */
-  readonly memory?: (pieces: readonly Piece[]) => readonly Piece[];
-  readonly dumps?: readonly Memory[];
-  readonly patch?: (purgatory: Uint8Array) => void;
-  readonly run?: Partial<PurgatoryRun>;
-  readonly at?: bigint;
-}
-
-const INITRD_BYTES = noise(300 * 1024 + 17);
-const BOOT_PARAMS_BYTES = noise(4096, 2);
-
-function standardPieces(dumps: readonly Memory[]): Piece[] {
-  return [
-    { address: KERNEL, bytes: rig.kernel(dumps) },
-    { address: INITRD, bytes: INITRD_BYTES },
-    { address: BOOT_PARAMS, bytes: BOOT_PARAMS_BYTES },
-  ];
-}
-
-async function outcomeOf(c: Case): Promise<PurgatoryOutcome & { purgatory: Uint8Array }> {
-  const at = c.at ?? PURGATORY;
-  const pieces = c.pieces ?? standardPieces(c.dumps ?? []);
-  const purgatory = buildPurgatory(blob, manifest, {
-    registers: { rip: pieces[0]?.address ?? 0n },
-    regions: pieces.map(regionOf),
-    skipChecks: false,
-    console: c.console ?? SILENT,
-    ...c.parameters,
-  });
-  c.patch?.(purgatory);
-  const outcome = await rig.run({
-    entry: at + BigInt(manifest.entryOffset),
-    pieces: [...(c.memory ?? ((same) => same))(pieces), { address: at, bytes: purgatory }],
-    purgatory: { start: at, end: at + MEMORY },
-    onHalt: c.dumps ?? [],
-    ...c.run,
-  });
-  return { ...outcome, purgatory };
-}
-
-async function kernelOf(c: Case) {
-  const outcome = await outcomeOf(c);
-  if (outcome.kernel === null) throw new Error(`no kernel: ${JSON.stringify(outcome)}`);
-  return { ...outcome, kernel: outcome.kernel };
-}
+// A run takes a fifth of a second on an idle machine; QEMU itself is stopped after a minute.
+setDefaultTimeout(70_000);
+afterAll(() => rig().close());
 
 /** The 25 lines on a screen that starts `origin` cells into text memory. */
 function linesOf(text: Uint8Array, origin = 0): string[] {
@@ -189,7 +104,7 @@ describe("the way to the kernel", () => {
 
   test("works above 4 GiB", async () => {
     const pieces = [
-      { address: 0x128000000n, bytes: rig.kernel() },
+      { address: 0x128000000n, bytes: rig().kernel() },
       { address: 0x130000000n, bytes: INITRD_BYTES },
     ];
     const at = 0x13ff00000n;
@@ -284,7 +199,7 @@ describe("the digests", () => {
 
   test("lengths 0, 1, 55, 56, 63, 64, 65, and odd addresses, in 16 regions", async () => {
     const lengths = [0, 1, 2, 55, 56, 57, 63, 64, 65, 119, 120, 127, 128, 129, 4097];
-    const pieces: Piece[] = [{ address: KERNEL, bytes: rig.kernel() }];
+    const pieces: Piece[] = [{ address: KERNEL, bytes: rig().kernel() }];
     for (const [i, length] of lengths.entries()) {
       pieces.push({ address: INITRD + BigInt(i * 0x2003), bytes: noise(length, i + 1) });
     }
@@ -299,9 +214,11 @@ describe("the digests", () => {
   });
 
   test("--no-checks starts the kernel whatever memory holds", async () => {
+    const flags = ParameterFlag.skipChecks | ParameterFlag.consoleSerial;
     const { kernel, serial } = await kernelOf({
       console: SERIAL,
-      parameters: { skipChecks: true },
+      // buildPurgatory would leave the regions out, and the flag would decide nothing.
+      patch: (bytes) => purgatoryParameters.write(bytes, { flags }, manifest.parameterOffset),
       memory: (pieces) => pieces.map((p, i) => (i > 0 ? { ...p, bytes: flipped(p.bytes, 0) } : p)),
     });
     expect(kernel.rip).toBe(KERNEL);
