@@ -1,0 +1,226 @@
+/**
+ * THE table of intended differences from kexec-tools. scripts/differences.ts puts it into README.md;
+ * a test sees to it that README is up to date and that each row has a test of both sides.
+ *
+ * What is not in it is the same, or a mistake of ours. kexec-tools means its newest release, 2.0.32;
+ * where the release on the test machine (Debian 12's 2.0.25) does something else, the row says so.
+ */
+
+export interface Difference {
+  /** Tests name it. */
+  readonly id: string;
+  /** Texts are Markdown, one line each. */
+  readonly kexecTools: string;
+  readonly onekexec: string;
+  readonly why: string;
+}
+
+export const DIFFERENCES = [
+  {
+    id: "version",
+    kexecTools: "`-v` prints `kexec-tools 2.0.32`",
+    onekexec: "`kexec-tools 2.0.32 (onekexec 0.1.0)`",
+    why: "scripts know the first two words; a bug report should say which program it is about",
+  },
+  {
+    id: "usage",
+    kexecTools: "`-h`",
+    onekexec: "the same headings and option names, our own words, and a section of our own options",
+    why: "the texts are ours",
+  },
+  {
+    id: "own-options",
+    kexecTools: "`--dry-run`, `--facts` and `--save-facts` are unknown options",
+    onekexec: "has them",
+    why: "a plan can be seen, and made for another machine; no abbreviation changes its meaning",
+  },
+  {
+    id: "reason",
+    kexecTools: "an error is one line, often without a reason",
+    onekexec: "the same line, then up to three more: the cause, looked for, and what to try",
+    why: "`Operation not permitted` has five causes; scripts that know the first line still do",
+  },
+  {
+    id: "default-method",
+    kexecTools: "before 2.0.27: without `-s`, `-c` or `-a`, as with `-c`; since then as with `-a`",
+    onekexec: "as with `-a`",
+    why: "a locked-down kernel takes nothing else; it is kexec-tools' own choice now",
+  },
+  {
+    id: "release",
+    kexecTools:
+      "releases before 2.0.32 do not know `--no-cma` and `--force-dtb`, before 2.0.28 `--hotplug`; `--reuse-cmdline` takes out `BOOT_IMAGE` only, not all that begins so",
+    onekexec: "2.0.32's options and rules",
+    why: "a script written for the newest release works",
+  },
+  {
+    id: "later",
+    kexecTools: "has these options and ELF, multiboot, NBI, beoboot and UKI images",
+    onekexec:
+      "options of kexec-tools that are not there yet end with status 1 and `is not implemented yet`; other image types than `bzImage64` are unknown",
+    why: "not there yet; nothing is taken and then ignored",
+  },
+  {
+    id: "unused-option",
+    kexecTools:
+      "an option that the image type does not know, such as `--module` for a Linux kernel, gives a message, and loading goes on without it",
+    onekexec: "refuses",
+    why: "what was asked for must not be left out",
+  },
+  {
+    id: "late-option",
+    kexecTools: "`-u --append=x` and the like end with the usage and no reason",
+    onekexec: "a line before the usage names the option",
+    why: "a screenful of options does not say which one was wrong",
+  },
+  {
+    id: "bad-port",
+    kexecTools: "a bad `--serial` with `-u` is complained about, and then the image is unloaded",
+    onekexec: "nothing is done; status 255, as when loading",
+    why: "a command line with a mistake in it should do nothing",
+  },
+  {
+    id: "serial-baud-zero",
+    kexecTools: "`--serial-baud=0`, or a word, divides by zero and dies of it (SIGFPE)",
+    onekexec: "`Bad serial port baud rate '0'`, status 255",
+    why: "a bad number is a bad number",
+  },
+  {
+    id: "forget-option",
+    kexecTools: "`--append=x --noefi` or `--reuse-video-type` forgets the command line",
+    onekexec: "keeps it",
+    why: "the order of options must not empty a command line",
+  },
+  {
+    id: "type-by-kernel",
+    kexecTools: "`-s` and `-a` ignore `-t TYPE`, even a type that there is not",
+    onekexec: "`Unsupported kernel type`, as with `-c`",
+    why: "what was asked for must not be left out",
+  },
+  {
+    id: "newline",
+    kexecTools: "`Cannot read FILE` has no newline at its end",
+    onekexec: "has one",
+    why: "the next line of a log is not the same line",
+  },
+  {
+    id: "cut-kernel",
+    kexecTools: "loads a kernel file that is cut short; the machine dies when it starts",
+    onekexec: "`Cannot load FILE` and the size that its header asks for, status 255",
+    why: "a full disk or a broken download should be found before the reboot",
+  },
+  {
+    id: "bad-initrd",
+    kexecTools:
+      "`-s` gives the kernel an empty initrd or a directory: `syscall kexec_file_load not available.`, status 253; `-a` then reads it again with `-c`'s messages",
+    onekexec: "`-s` and `-a` say what is wrong with the initrd, status 255",
+    why: "the system call is available; the initrd is bad",
+  },
+  {
+    id: "long-command-line",
+    kexecTools:
+      "`-s` lets the kernel refuse it: `syscall kexec_file_load not available.`, status 253",
+    onekexec: "`Cannot load FILE` and the length that this kernel takes, status 255, as with `-c`",
+    why: "the system call is available; the command line is too long",
+  },
+  {
+    id: "pipe",
+    kexecTools:
+      "a kernel or initrd that is a pipe: `Cannot read FILE`; `-s` gives it to the kernel",
+    onekexec: "is read to its end",
+    why: "`kexec -l <(decrypt kernel)`",
+  },
+  {
+    id: "probe",
+    kexecTools:
+      "2.0.31 and later, for a file that is no kernel: `ERR: can not find .linux section` on stdout, or a crash (SIGSEGV), since the probe for UKI images trusts the file",
+    onekexec: "`Cannot determine the file type of FILE`, as kexec-tools had it before",
+    why: "every offset in a file is checked",
+  },
+  {
+    id: "compressed",
+    kexecTools: "2.0.32 built with zlib, zstd and liblzma decompresses a kernel file; Debian's not",
+    onekexec: "`Cannot determine the file type of FILE`, and that it looks compressed",
+    why: "not there yet",
+  },
+  {
+    id: "enotsupp",
+    kexecTools: "`-a` stops at the kernel's error 524: `Unknown error 524`",
+    onekexec: "tries `kexec_load`, as for `ENOTSUP`",
+    why: "524 is how some of the kernel's checks of signatures spell `ENOTSUP`",
+  },
+  {
+    id: "unload-and-load",
+    kexecTools: "`-s -u -l` loads with the flag that means unloading",
+    onekexec: "unloads, then loads",
+    why: "the kernel takes the second call for an unload too: nothing gets loaded",
+  },
+  {
+    id: "debug-text",
+    kexecTools: "`-d` prints relocations, and memory ranges as numbers",
+    onekexec: "`-d` prints the plan: segments with digests, a picture of memory, every decision",
+    why: "debug output is for people; scripts do not read it",
+  },
+  {
+    id: "debug-flag",
+    kexecTools:
+      "2.0.32 passes `-d` to the kernel as `KEXEC_DEBUG`, which kernels before 6.19 refuse; with `-u` too",
+    onekexec: "loads without it where the kernel refuses it; unloading needs none",
+    why: "asking for messages must not make a load fail",
+  },
+  {
+    id: "status-debug",
+    kexecTools: "2.0.32: `-S -d` looks at the normal image, `-S` at the crash kernel",
+    onekexec: "`-d` does not change what `-S` looks at",
+    why: "asking for messages must not change the answer",
+  },
+  {
+    id: "reuse-quotes",
+    kexecTools:
+      '`--reuse-cmdline` cuts `BOOT_IMAGE="a b"` at its first blank, and knows no blank but the space',
+    onekexec: "takes out the whole parameter, with quotes and blanks as the kernel reads them",
+    why: "half of a quoted value is another parameter",
+  },
+  {
+    id: "segments",
+    kexecTools:
+      "`kexec_load` with 4 to 7 segments for a Linux kernel, the lowest at 1 MiB; a larger purgatory",
+    onekexec:
+      "3 or 4: kernel, initrd, boot parameters with everything that they point to, purgatory",
+    why: "a kernel takes 16, and each one can collide; Linux's own loader does the same",
+  },
+  {
+    id: "zero-page",
+    kexecTools: "the next kernel's `root_dev` is the first IDE disk and read-only",
+    onekexec: "what the image says, as in Linux's own loader",
+    why: "a kernel that was built with a root device keeps it",
+  },
+  {
+    id: "purgatory-text",
+    kexecTools: "`sha256 digests do not match :(`, and an endless busy loop",
+    onekexec: "the same words, then which segment it is and both digests; then the processor halts",
+    why: "which segment it is says what overwrote it",
+  },
+  {
+    id: "unload-and-start",
+    kexecTools:
+      "`-f -u` unloads, then takes the network down and restarts into nothing; so does `-e -u`",
+    onekexec: "`-u` takes back an `-e` or `-f` before it: unloads and stays up",
+    why: "there is nothing left to start",
+  },
+  {
+    id: "load-and-ifdown",
+    kexecTools: "`-f -l` and `-e -l` load, and take the network down though nothing starts",
+    onekexec: "loads; the network stays up",
+    why: "interfaces go down on the way to another kernel, and not otherwise",
+  },
+] as const satisfies readonly Difference[];
+
+export type DifferenceId = (typeof DIFFERENCES)[number]["id"];
+
+/** The row with this `id`: tests call it, and so every row can be looked for in the tests. */
+export function difference(id: DifferenceId): Difference {
+  const row = DIFFERENCES.find((one) => one.id === id);
+  if (row === undefined) throw new RangeError(`no difference is called ${id}`);
+  return row;
+}

@@ -1,0 +1,224 @@
+/** Kernels and initrds that are not what they should be, and numbers that leave no room. */
+
+import { describe } from "bun:test";
+import { differs, same } from "./compare.ts";
+import {
+  COMMAND_LINE_SIZE,
+  CUT,
+  DIRECTORY,
+  EMPTY,
+  FIFO,
+  GZIPPED,
+  INITRD,
+  KERNEL,
+  KERNEL_PIECE,
+  MISSING,
+  NOISE,
+  SECRET,
+  SHORT_STUMP,
+  STUMP,
+  TEXT,
+} from "./inputs.ts";
+
+const METHODS = ["-a", "-c", "-s"];
+const FILES = ["-a", "-s"];
+const USER = { user: "nobody" };
+const before31 = (release: number): boolean => release < 31;
+const from31 = (release: number): boolean => !before31(release);
+const fileLoad = (kernel: string, initrd: string | null): string =>
+  `kexec_file_load ${kernel} ${initrd} "\\u0000" (1) flags ${initrd === null ? "0x4" : "0x0"} -> 0`;
+
+describe("kernel", () => {
+  for (const method of METHODS) {
+    same([method, "-l", MISSING]);
+    same([method, "-l", ""]);
+    same([method, "-l", `${KERNEL}/x`]);
+    same([method, "-l", "a\xff\n b"]);
+    same([method, "-l", SECRET], USER);
+    same([method, "-l", TEXT]);
+    same([method, "-l", MISSING, "--reuse-cmdline"]);
+
+    for (const [file, lines] of [
+      [EMPTY, []],
+      [DIRECTORY, ["Read on IN/directory failed: Is a directory"]],
+    ] as const) {
+      const last = `Cannot read IN/${file === EMPTY ? "empty" : "directory"}`;
+      differs("newline", [method, "-l", file], {
+        theirs: { status: 1, stderr: [...lines, `${last}(no newline)`] },
+        ours: { stderr: [...lines, last] },
+      });
+    }
+    const undetermined = (name: string) => ({
+      status: 255,
+      stdout: [],
+      stderr: [`Cannot determine the file type of IN/${name}`],
+    });
+    for (const [file, name] of [
+      [STUMP, "stump"],
+      [SHORT_STUMP, "short-stump"],
+    ] as const) {
+      differs("probe", [method, "-l", file], {
+        theirs: { status: 255, stdout: ["ERR: can not find .linux section"] },
+        ours: undetermined(name),
+        release: from31,
+      });
+    }
+    same([method, "-l", NOISE]);
+    differs("cut-kernel", [method, "-l", CUT], {
+      theirs: {
+        status: 0,
+        calls: [
+          method === "-c"
+            ? "kexec_load flags 0x3e0000; kernel:; initrd: -> 0"
+            : fileLoad("IN/cut", null),
+          "sync",
+        ],
+      },
+      ours: { status: 255, stderr: ["Cannot load IN/cut"], calls: [] },
+    });
+    differs("compressed", [method, "-l", GZIPPED], {
+      theirs: { status: 0, stderr: [] },
+      ours: { ...undetermined("vmlinuz.gz"), calls: [] },
+      release: from31,
+    });
+  }
+});
+
+describe("initrd", () => {
+  for (const method of METHODS) {
+    for (const path of [MISSING, "", `${KERNEL}/x`]) {
+      same([method, "-l", KERNEL, `--initrd=${path}`]);
+    }
+    same([method, "-l", KERNEL, `--initrd=${SECRET}`], USER);
+  }
+  differs("newline", ["-c", "-l", KERNEL, `--initrd=${EMPTY}`], {
+    theirs: { status: 1, stderr: ["Cannot read IN/empty(no newline)"] },
+    ours: { stderr: ["Cannot read IN/empty"] },
+  });
+  const directory = "Read on IN/directory failed: Is a directory";
+  differs("newline", ["-c", "-l", KERNEL, `--initrd=${DIRECTORY}`], {
+    theirs: { status: 1, stderr: [directory, "Cannot read IN/directory(no newline)"] },
+    ours: { stderr: [directory, "Cannot read IN/directory"] },
+  });
+  for (const method of FILES) {
+    for (const [file, stderr] of [
+      [EMPTY, ["Cannot read IN/empty", "Cannot load IN/vmlinuz"]],
+      [
+        DIRECTORY,
+        ["Could not open initrd file IN/directory:Is a directory", "Cannot load IN/vmlinuz"],
+      ],
+    ] as const) {
+      const path = file === EMPTY ? "IN/empty" : "IN/directory";
+      // What the kernel makes of it is in its sources: EINVAL, which both take for "unsupported".
+      differs("bad-initrd", [method, "-l", KERNEL, `--initrd=${file}`], {
+        theirs: { status: 0, stderr: [], calls: [fileLoad("IN/vmlinuz", path), "sync"] },
+        ours: { status: 255, stderr, calls: [] },
+      });
+    }
+  }
+  const rejected = `${fileLoad("IN/vmlinuz", "IN/empty").slice(0, -1)}-1 EINVAL`;
+  differs(
+    "bad-initrd",
+    ["-s", "-l", KERNEL, `--initrd=${EMPTY}`],
+    {
+      theirs: {
+        status: 253,
+        stderr: ["syscall kexec_file_load not available."],
+        calls: [rejected],
+      },
+      ours: { status: 255, stderr: ["Cannot read IN/empty"], calls: [] },
+    },
+    { kexecFileLoad: "EINVAL" },
+  );
+});
+
+describe("pipes", () => {
+  const kernel = { feed: { fifo: FIFO, from: KERNEL } };
+  const initrd = { feed: { fifo: FIFO, from: INITRD } };
+  const unread = { status: 1, stderr: ["Cannot read IN/fifo(no newline)"], calls: [] };
+  const load = (calls: readonly string[]) => ({ status: 0, stderr: [], calls: [...calls, "sync"] });
+  differs(
+    "pipe",
+    ["-c", "-l", FIFO],
+    { theirs: unread, ours: load([`kexec_load flags 0x3e0000; ${KERNEL_PIECE}; initrd: -> 0`]) },
+    kernel,
+  );
+  differs(
+    "pipe",
+    ["-s", "-l", FIFO],
+    { theirs: unread, ours: load([fileLoad("/memfd:kernel", null)]) },
+    kernel,
+  );
+  differs(
+    "pipe",
+    ["-s", "-l", KERNEL, `--initrd=${FIFO}`],
+    {
+      theirs: load([fileLoad("IN/vmlinuz", "IN/fifo")]),
+      ours: load([fileLoad("IN/vmlinuz", "/memfd:initrd")]),
+    },
+    initrd,
+  );
+});
+
+describe("command line", () => {
+  const longest = "x".repeat(COMMAND_LINE_SIZE - 1);
+  for (const method of METHODS) {
+    same([method, "-l", KERNEL, `--append=${longest}`]);
+    for (const more of [1, 53, 3000]) {
+      const text = longest + "x".repeat(more);
+      const argv = [method, "-l", KERNEL, `--append=${text}`];
+      if (method === "-c") same(argv);
+      else {
+        const call = `kexec_file_load IN/vmlinuz null "${text}\\u0000" (${text.length + 1}) flags 0x4 -> `;
+        differs(
+          "long-command-line",
+          argv,
+          {
+            theirs:
+              method === "-s"
+                ? {
+                    status: 253,
+                    stderr: ["syscall kexec_file_load not available."],
+                    calls: [`${call}-1 EINVAL`],
+                  }
+                : { stderr: ["Cannot load IN/vmlinuz"], calls: [`${call}-1 EINVAL`] },
+            ours: { status: 255, stderr: ["Cannot load IN/vmlinuz"], calls: [] },
+          },
+          // As Linux answers it. [linux arch/x86/kernel/kexec-bzimage64.c]
+          { kexecFileLoad: "EINVAL" },
+        );
+      }
+    }
+  }
+});
+
+describe("numbers", () => {
+  const noRoom = (size: string) => ({
+    status: 1,
+    stderr: [`Could not find a free area of memory of ${size} bytes...`, "locate_hole failed"],
+  });
+  for (const option of ["--mem-min=0xffffffff00000000", "--mem-max=0"]) {
+    same(["-s", "-l", KERNEL, option]);
+    differs("segments", ["-c", "-l", KERNEL, option], {
+      theirs: noRoom("0x9000"),
+      ours: noRoom("0x5000"),
+    });
+  }
+  for (const method of METHODS) {
+    same([method, "-l", KERNEL, "--serial=zz"]);
+    same([method, "-l", KERNEL, "--serial=0x10000"]);
+    same([method, "-l", KERNEL, "--serial=0xzz"]);
+    same([method, "-l", KERNEL, "--serial="]);
+    same([method, "-l", KERNEL, "--serial-baud=1"]);
+    same([method, "-l", KERNEL, "--serial-baud=115201"]);
+    same([method, "-l", KERNEL, "--serial-baud=100000"]);
+    same([method, "-l", KERNEL, "--serial-baud=9600x"]);
+    for (const text of ["0", "zz", ""]) {
+      differs("serial-baud-zero", [method, "-l", KERNEL, `--serial-baud=${text}`], {
+        // 128 and SIGFPE.
+        theirs: { status: 136, stdout: [], stderr: [], calls: [] },
+        ours: { status: 255, stdout: ["(usage)"], stderr: [`Bad serial port baud rate '${text}'`] },
+      });
+    }
+  }
+});

@@ -1,0 +1,232 @@
+/**
+ * Runs a kexec under strace and tells what it said and which system calls it made. The calls that
+ * load are never made: strace answers them. What could stop the machine is refused twice: by the
+ * guard, before anything runs, and by strace and namespaces of its own, should the guard be wrong.
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { assertHarmless } from "./guard.ts";
+import { readSegments } from "./segment-memory.ts";
+import { type Call, readLog } from "./strace-log.ts";
+
+/** 0, or the error that the call shall fail with, as strace names it. */
+export type Answer = 0 | `E${string}` | number;
+
+/** What the machine shall look like to kexec; what is not named stays as it is. */
+export interface FakeMachine {
+  /** /sys/kernel/kexec_loaded, and so on: the text of the file, or null: there is none. */
+  readonly kexec_loaded?: string | null;
+  readonly kexec_crash_loaded?: string | null;
+  readonly kexec_crash_size?: string | null;
+  /** /proc/cmdline */
+  readonly cmdline?: string;
+  /** /proc/iomem */
+  readonly iomem?: string;
+}
+
+export interface RunOptions {
+  readonly kexecLoad?: Answer;
+  readonly kexecFileLoad?: Answer;
+  readonly machine?: FakeMachine;
+  /** A named pipe, and the file whose bytes come out of it. */
+  readonly feed?: { readonly fifo: string; readonly from: string };
+  /** An ordinary user to run as. */
+  readonly user?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Read the bytes of the segments too; kexec_load must be reached. */
+  readonly readSegments?: boolean;
+}
+
+export interface Outcome {
+  /** null: killed by `signal`. */
+  readonly status: number | null;
+  readonly signal: string | null;
+  /** Byte strings. */
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly calls: readonly Call[];
+  /** With `readSegments`, the bytes of each segment of kexec_load. */
+  readonly memory: readonly Uint8Array[];
+}
+
+const SECONDS = 60;
+/** Longer than every command line here; a text that strace cuts short is an error. */
+const TEXT = "1048576";
+const TRACED = "kexec_load,kexec_file_load,reboot,sync,execve,ioctl";
+
+const inject = (call: string, answer: Answer, more = ""): string[] => [
+  "-e",
+  `inject=${call}:${answer === 0 ? "retval=0" : `error=${answer}`}${more}`,
+];
+
+function straceArguments(log: string, options: RunOptions): string[] {
+  return [
+    ...["-f", "-qq", "-yy", "-v", "-X", "raw", "-s", TEXT, "-o", log, "-e", `trace=${TRACED}`],
+    ...["-e", "signal=none"],
+    // Stopped right after the call, its memory is what the call was given.
+    ...inject("kexec_load", options.kexecLoad ?? 0, options.readSegments ? ":signal=STOP" : ""),
+    ...inject("kexec_file_load", options.kexecFileLoad ?? 0),
+    ...inject("sync", 0),
+    // The second fence. strace cannot tell one ioctl from another, so SIOCSIFFLAGS goes with all;
+    // the first execve is the one that starts kexec.
+    ...inject("reboot", "EPERM"),
+    ...inject("ioctl", "ENOTTY"),
+    ...inject("execve", "EACCES", ":when=2+"),
+    ...(options.user === undefined ? [] : ["-u", options.user]),
+  ];
+}
+
+/** Shell words that make the fake machine in a mount namespace of its own. */
+function fakeMachine(directory: string, machine: FakeMachine): string[] {
+  const lines = ["mount -t tmpfs none /sys/kernel"];
+  const put = (file: string, text: string, target: string): string[] => {
+    writeFileSync(join(directory, file), text, "latin1");
+    return [`touch ${target} 2>/dev/null || :`, `mount --bind ${join(directory, file)} ${target}`];
+  };
+  for (const file of ["kexec_loaded", "kexec_crash_loaded", "kexec_crash_size"] as const) {
+    const text = machine[file];
+    if (typeof text === "string") lines.push(...put(file, text, `/sys/kernel/${file}`));
+  }
+  if (machine.cmdline !== undefined)
+    lines.push(...put("cmdline", machine.cmdline, "/proc/cmdline"));
+  if (machine.iomem !== undefined) lines.push(...put("iomem", machine.iomem, "/proc/iomem"));
+  return lines;
+}
+
+/** A network in which there is nothing to take down, and processes whose reboot stops only them. */
+const NAMESPACES = ["--net", "--pid", "--mount", "--fork", "--kill-child"];
+
+/** What runs strace: a shell in namespaces of its own, which takes kexec's arguments, any bytes,
+ * from a file. */
+function fence(
+  directory: string,
+  argv: readonly string[],
+  machine: FakeMachine | undefined,
+): string[] {
+  const words = join(directory, "argv");
+  writeFileSync(words, argv.map((word) => `${word}\0`).join(""), "latin1");
+  const script = [
+    "set -e",
+    `mapfile -d "" -t words <${words}`,
+    ...(machine === undefined ? [] : fakeMachine(directory, machine)),
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is bash's.
+    'exec strace "$@" "${words[@]}"',
+  ];
+  return [...NAMESPACES, "bash", "-c", script.join("\n"), "bash"];
+}
+
+/** Somebody who writes into the pipe, once somebody reads. */
+function feed({ feed }: RunOptions): ChildProcess | undefined {
+  if (feed === undefined) return undefined;
+  return spawn("sh", ["-c", 'exec cat "$1" >"$2"', "sh", feed.from, feed.fifo], {
+    stdio: "ignore",
+  });
+}
+
+interface Ended {
+  readonly status: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The end of `child` and what it said. */
+async function end(child: ChildProcess): Promise<Ended> {
+  const collect = async (stream: Readable | null): Promise<string> => {
+    const parts: Buffer[] = [];
+    for await (const part of stream ?? []) parts.push(Buffer.from(part));
+    return Buffer.concat(parts).toString("latin1");
+  };
+  const ended = new Promise<{ status: number | null; signal: string | null }>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (status, signal) => resolve({ status, signal }));
+  });
+  const [stdout, stderr, how] = await Promise.all([
+    collect(child.stdout),
+    collect(child.stderr),
+    ended,
+  ]);
+  return { ...how, stdout, stderr };
+}
+
+async function runIn(
+  directory: string,
+  binary: string,
+  argv: readonly string[],
+  options: RunOptions,
+): Promise<Outcome> {
+  const log = join(directory, "strace.log");
+  const program = join(directory, "kexec");
+  chmodSync(directory, 0o755);
+  symlinkSync(binary, program);
+  const words = [
+    ...fence(directory, argv, options.machine),
+    ...straceArguments(log, options),
+    program,
+  ];
+  const child = spawn("unshare", words, {
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: SECONDS * 1000,
+    env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin", ...options.env },
+  });
+  const [ended, memory] = await Promise.all([
+    end(child),
+    options.readSegments === true ? readSegments(program, log, child) : [],
+  ]);
+  return {
+    ...ended,
+    stdout: ended.stdout.replaceAll(program, "kexec"),
+    stderr: ended.stderr.replaceAll(program, "kexec"),
+    calls: readLog(readFileSync(log, "latin1")),
+    memory,
+  };
+}
+
+/** As many runs at a time as the machine has processors. */
+let free = availableParallelism();
+const waiting: (() => void)[] = [];
+
+async function taken<T>(work: () => Promise<T>): Promise<T> {
+  if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+  else free -= 1;
+  try {
+    return await work();
+  } finally {
+    const next = waiting.shift();
+    if (next === undefined) free += 1;
+    else next();
+  }
+}
+
+async function runAndRemove(
+  binary: string,
+  argv: readonly string[],
+  options: RunOptions,
+): Promise<Outcome> {
+  const directory = mkdtempSync(join(tmpdir(), "onekexec-run-"));
+  const feeder = feed(options);
+  try {
+    return await runIn(directory, binary, argv, options);
+  } finally {
+    feeder?.kill("SIGKILL");
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/**
+ * Runs `binary` with `argv` and waits for its end. Its argv[0] reads "kexec" in what it says.
+ * @throws Error at once for a command line that might stop the machine; later where strace or the
+ *   namespaces cannot be had
+ */
+export function runKexec(
+  binary: string,
+  argv: readonly string[],
+  options: RunOptions = {},
+): Promise<Outcome> {
+  assertHarmless(argv);
+  return taken(() => runAndRemove(binary, argv, options));
+}

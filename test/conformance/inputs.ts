@@ -1,0 +1,77 @@
+/** Files that the kexecs are told to load: a real kernel, and what people load by mistake. */
+
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensureKernel } from "../../scripts/kernels.ts";
+import { refreshPackageLists } from "../../scripts/machine.ts";
+import type { KnownPiece } from "./seen.ts";
+
+const INITRD_SIZE = 3_000_001;
+const MIB = 1 << 20;
+
+const quiet = () => {};
+const source = readFileSync(ensureKernel("6.1", quiet, () => refreshPackageLists(quiet)).vmlinuz);
+
+/** An ordinary user can read all but `secret`. */
+export const FOLDER = mkdtempSync(join(tmpdir(), "onekexec-inputs-"));
+chmodSync(FOLDER, 0o755);
+process.on("exit", () => rmSync(FOLDER, { recursive: true, force: true }));
+
+function file(name: string, bytes: Uint8Array | string, mode = 0o644): string {
+  const path = join(FOLDER, name);
+  writeFileSync(path, bytes, { mode });
+  return path;
+}
+
+/** Bytes that look like nothing. */
+function noise(size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let state = 1;
+  for (let i = 0; i < size; i += 1) {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
+}
+
+/** Debian's kernel. */
+export const KERNEL = file("vmlinuz", source);
+export const INITRD = file("initrd", noise(INITRD_SIZE));
+export const MISSING = join(FOLDER, "missing");
+export const EMPTY = file("empty", "");
+export const DIRECTORY = join(FOLDER, "directory");
+mkdirSync(DIRECTORY);
+export const FIFO = join(FOLDER, "fifo");
+execFileSync("mkfifo", [FIFO]);
+/** A kernel that its copying left half. */
+export const CUT = file("cut", source.subarray(0, 4 * MIB));
+/** Its boot sector and a little more; and less than that. */
+export const STUMP = file("stump", source.subarray(0, 600));
+export const SHORT_STUMP = file("short-stump", source.subarray(0, 100));
+export const NOISE = file("noise", noise(5000));
+export const TEXT = file("text", "This is a text, and no kernel.\n");
+export const GZIPPED = file("vmlinuz.gz", Bun.gzipSync(new Uint8Array(source), { level: 1 }));
+/** A kernel that only root can read. */
+export const SECRET = file("secret", source, 0o600);
+
+/** The boot sector and real-mode code, which no kexec loads. [x86-boot] 0x1f1 */
+const SETUP_SIZE = ((source[0x1f1] ?? 0) + 1) * 512;
+
+/** Bytes of the 64-bit kernel. */
+export const KERNEL_SIZE = source.length - SETUP_SIZE;
+/** Memory that the kernel takes until it has unpacked itself, in whole pages. [x86-boot] 0x260 */
+const INIT_SIZE = Math.ceil(source.readUInt32LE(0x260) / 4096) * 4096;
+
+/** How `seen` describes the kernel among the segments. */
+export const KERNEL_PIECE = `kernel: ${KERNEL_SIZE} bytes in 0x${INIT_SIZE.toString(16)}`;
+
+/** What both load as it is. */
+export const PIECES: readonly KnownPiece[] = [
+  { name: "kernel", size: KERNEL_SIZE },
+  { name: "initrd", size: INITRD_SIZE },
+];
+
+/** The longest command line that the kernel takes, in bytes with its NUL. [x86-boot] 0x238 */
+export const COMMAND_LINE_SIZE = source.readUInt32LE(0x238);

@@ -1,0 +1,246 @@
+/** Loading, as kexec-tools and onekexec do it: what reaches the kernel, and what they say. */
+
+import { describe, expect, test } from "bun:test";
+import { differs, runBoth, same } from "./compare.ts";
+import { difference } from "./differences.ts";
+import { runKexec } from "./harness.ts";
+import { INITRD, KERNEL, KERNEL_PIECE, STUMP } from "./inputs.ts";
+import { KEXEC_TOOLS, ONEKEXEC, RELEASE } from "./programs.ts";
+
+const METHODS = ["-a", "-c", "-s"];
+const FILES = ["-a", "-s"];
+const loadWith = (flags: string, result = "0"): string =>
+  `kexec_load flags ${flags}; ${KERNEL_PIECE}; initrd: -> ${result}`;
+const LOAD = loadWith("0x3e0000");
+const fileLoad = (commandLine: string, flags = "0x4"): string => {
+  const text = JSON.stringify(`${commandLine}\0`);
+  return `kexec_file_load IN/vmlinuz null ${text} (${commandLine.length + 1}) flags ${flags} -> 0`;
+};
+
+describe("kernel, initrd and command line", () => {
+  for (const method of METHODS) {
+    same([method, "-l", KERNEL]);
+    same([`${method}l`, KERNEL]);
+    same([method, "--load", KERNEL, "--append=x y"]);
+    same([method, "-l", "--append", "x y", KERNEL]);
+    same([method, "-l", KERNEL, `--initrd=${INITRD}`]);
+    same([method, "-l", KERNEL, "--ramdisk", INITRD, "--append", "a", "--command-line=b"]);
+    same([method, "-l", KERNEL, "--command-line=b", "--append", "a"]);
+    same([method, "-l", KERNEL, "--command-l", "b", "--init", INITRD]);
+    same([method, "-l", KERNEL, "--append=", `--initrd=${INITRD}`]);
+    same([method, "-l", KERNEL, `--initrd=${STUMP}`, `--initrd=${INITRD}`]);
+    same([method, "-l", KERNEL, '--append=a\tb  "c d"\xc3\xa9\xff\\']);
+    same([method, "-l", KERNEL, "--append", "-- x"]);
+    same([method, "-l", "--append=x", "--", KERNEL]);
+    same([method, "-l", "--", KERNEL]);
+    same([method, "-l", KERNEL, "extra", "more"]);
+    same([method, "-l", KERNEL, "-i", "-x"]);
+    same([method, "-l", KERNEL, "-y"]);
+    same([method, "-l", KERNEL, "--reset-vga", "--console-vga", "--console-serial"]);
+    same([method, "-l", KERNEL, "--serial=ttyS1", "--serial-baud=9600"]);
+    same([method, "-l", KERNEL, "--serial=0x3e8", "--serial-baud=0x1c200"]);
+    same([method, "-l", KERNEL, "--elf32-core-headers", "--elf64-core-headers"]);
+    same([method, "-l", KERNEL, "--type=bzImage64"]);
+    same([method, "-l", KERNEL, "--noefi", "--append=x"]);
+    same([method, "-l", KERNEL, "--reuse-video-type", "--append=x"]);
+    same([method, "-l", KERNEL, "--mem-min=0x1000", "--mem-max=0x7fffffff"]);
+    same([method, "-l", KERNEL, "--mem-min=", "--mem-max=-1"]);
+    same([method, "-l", KERNEL], { user: "nobody" });
+  }
+  same(["-c", "-l", KERNEL, `--initrd=${INITRD}`, "--mem-min=4096", "--mem-max=0xbfffffff"]);
+
+  for (const option of ["--noefi", "--reuse-video-type"]) {
+    for (const method of FILES) {
+      differs("forget-option", [method, "-l", KERNEL, "--append=x", option], {
+        theirs: { calls: [fileLoad(""), "sync"] },
+        ours: { calls: [fileLoad("x"), "sync"] },
+      });
+    }
+  }
+});
+
+describe("--reuse-cmdline", () => {
+  for (const text of [
+    "root=/dev/sda1 ro quiet\n",
+    "BOOT_IMAGE=/boot/vmlinuz root=/dev/sda1  ro crashkernel=256M quiet\n",
+    "a BOOT_IMAGE=1\n",
+    "  a   BOOT_IMAGE=1   b \n",
+    "BOOT_IMAGE=1\n",
+    'a "b c" d\n',
+    "\n",
+    `${"a".repeat(1990)} BOOT_IMAGE=z\n`,
+  ]) {
+    const machine = { cmdline: text };
+    same(["-s", "-l", KERNEL, "--reuse-cmdline"], { machine });
+    same(["-s", "-l", KERNEL, "--reuse-cmdline", "--append=z"], { machine });
+    same(["-s", "-l", KERNEL, "--append=", "--reuse-cmdline"], { machine });
+  }
+  same(["-a", "-l", KERNEL, "--reuse-cmdline"]);
+  same(["-c", "-l", KERNEL, "--reuse-cmdline"]);
+
+  differs(
+    "release",
+    ["-s", "-l", KERNEL, "--reuse-cmdline"],
+    {
+      theirs: { calls: [fileLoad("xBOOT_IMAGE=1 BOOT_IMAGES=2 b"), "sync"] },
+      ours: { calls: [fileLoad("xBOOT_IMAGE=1 b"), "sync"] },
+      release: (release) => release < 32,
+    },
+    { machine: { cmdline: "xBOOT_IMAGE=1 BOOT_IMAGES=2 b\n" } },
+  );
+
+  for (const [text, theirs, ours] of [
+    ['a BOOT_IMAGE="u v" b\n', 'a v" b', "a b"],
+    ["a\tBOOT_IMAGE=1\tb\n", "a\t", "a\tb"],
+  ] as const) {
+    differs(
+      "reuse-quotes",
+      ["-s", "-l", KERNEL, "--reuse-cmdline"],
+      {
+        theirs: { calls: [fileLoad(theirs), "sync"] },
+        ours: { calls: [fileLoad(ours), "sync"] },
+      },
+      { machine: { cmdline: text } },
+    );
+  }
+});
+
+describe("options that need a newer kexec-tools or are not there yet", () => {
+  for (const method of METHODS) {
+    for (const option of ["--no-cma", "--force-dtb"] as const) {
+      const flags = option === "--no-cma" ? "0x14" : "0x24";
+      differs("release", [method, "-l", KERNEL, option], {
+        theirs: {
+          status: 1,
+          stdout: ["(usage)"],
+          stderr: [`kexec: unrecognized option '${option}'`],
+          calls: [],
+        },
+        ours: {
+          status: 0,
+          stdout: [],
+          calls: [method === "-c" ? LOAD : fileLoad("", flags), "sync"],
+        },
+        release: (release) => release < 32,
+      });
+    }
+  }
+  const notYet = (name: string) => ({
+    status: 1,
+    stdout: [],
+    stderr: [`kexec: option '--${name}' is not implemented yet`],
+    calls: [],
+  });
+  for (const name of ["module", "args-linux", "args-elf", "args-none"]) {
+    const word = name === "module" ? "--module=x" : `--${name}`;
+    for (const [method, call] of [
+      ["-c", LOAD],
+      ["-s", fileLoad("")],
+    ] as const) {
+      differs("unused-option", [method, "-l", KERNEL, word], {
+        theirs: {
+          status: 0,
+          stderr: [`kexec: unrecognized option '${word}'`],
+          calls: [call, "sync"],
+        },
+        ours: notYet(name),
+      });
+    }
+  }
+  for (const name of ["real-mode", "entry-32bit"]) {
+    differs("later", ["-s", "-l", KERNEL, `--${name}`], {
+      theirs: {
+        status: 255,
+        stderr: [
+          "Kexec2 syscall does not support 16bit or 32bit entry yet",
+          "Cannot load IN/vmlinuz",
+        ],
+      },
+      ours: notYet(name),
+    });
+  }
+  differs("later", ["-s", "-l", KERNEL, "--pass-memmap-cmdline"], {
+    theirs: { status: 0, calls: [fileLoad(""), "sync"] },
+    ours: notYet("pass-memmap-cmdline"),
+  });
+  differs("later", ["-s", "-l", KERNEL, "--entry=0x1000"], {
+    theirs: { status: 0, calls: [fileLoad(""), "sync"] },
+    ours: notYet("entry"),
+  });
+});
+
+describe("type", () => {
+  same(["-c", "-l", KERNEL, "--type=nonsense"]);
+  same(["-c", "-l", KERNEL, "-t", ""]);
+  differs("later", ["-c", "-l", KERNEL, "--type=elf-x86_64"], {
+    theirs: { status: 255, stderr: ["Wrong file type elf-x86_64, file matches type bzImage64"] },
+    ours: { status: 255, stderr: ["Unsupported kernel type elf-x86_64"] },
+  });
+  for (const type of ["nonsense", "elf-x86_64", "bzImage"]) {
+    for (const method of FILES) {
+      differs("type-by-kernel", [method, "-l", KERNEL, `--type=${type}`], {
+        theirs: { status: 0, calls: [fileLoad(""), "sync"] },
+        ours: { status: 255, stderr: [`Unsupported kernel type ${type}`], calls: [] },
+      });
+    }
+  }
+});
+
+describe("unload and load", () => {
+  same(["-c", "-u", "-l", KERNEL]);
+  for (const method of FILES) {
+    const unloaded = "kexec_file_load null null null (0) flags 0x1 -> 0";
+    differs("unload-and-load", [method, "-u", "-l", KERNEL, "--append=x"], {
+      theirs: { calls: [unloaded, fileLoad("x", "0x5")] },
+      ours: { calls: [unloaded, fileLoad("x")] },
+    });
+  }
+});
+
+describe("-d", () => {
+  test(`${difference("debug-text").id}: kexec -c -l -d`, async () => {
+    const { theirs, ours } = await runBoth(["-c", "-l", KERNEL, "-d"]);
+    expect([theirs.status, theirs.stdout, ours.status, ours.stdout]).toEqual([0, [], 0, []]);
+    expect(theirs.stderr).toContain("MEMORY RANGES");
+    expect(theirs.stderr.join("\n")).toMatch(/^[0-9a-f]{16}-[0-9a-f]{16} \(0\)$/m);
+    expect(ours.stderr.join("\n")).toMatch(/^purgatory +0x[0-9a-f]+ /m);
+    expect(ours.calls).toEqual([loadWith("0x3e0010"), "sync"]);
+  });
+
+  test(`${difference("debug-flag").id}: kexec -c -l -d, refused`, async () => {
+    const refused = { kexecLoad: "EINVAL" } as const;
+    const { theirs, ours } = await runBoth(["-c", "-l", KERNEL, "-d"], refused);
+    const flags = RELEASE >= 32 ? "0x3e0010" : "0x3e0000";
+    expect(theirs.calls).toEqual([loadWith(flags, "-1 EINVAL")]);
+    expect(ours.calls).toEqual([
+      loadWith("0x3e0010", "-1 EINVAL"),
+      loadWith("0x3e0000", "-1 EINVAL"),
+    ]);
+    expect([theirs.status, ours.status]).toEqual([255, 255]);
+  });
+});
+
+test(`${difference("segments").id}: how many, and how low`, async () => {
+  const segmentsOf = async (binary: string) => {
+    const { calls } = await runKexec(binary, ["-c", "-l", KERNEL, `--initrd=${INITRD}`]);
+    return calls.flatMap((call) => (call.name === "kexec_load" ? call.segments : []));
+  };
+  const theirs = await segmentsOf(KEXEC_TOOLS);
+  const ours = await segmentsOf(ONEKEXEC);
+  expect(theirs.length).toBeGreaterThan(ours.length);
+  expect(theirs[0]?.mem).toBe(0x100000n);
+  expect(ours.length).toBe(4);
+  expect(ours[0]?.mem).toBeGreaterThan(0x100000n);
+});
+
+test(`${difference("own-options").id}: --dry-run=json`, async () => {
+  const { theirs, ours } = await runBoth(["-l", "--dry-run=json", KERNEL]);
+  expect(theirs).toEqual({
+    status: 1,
+    stdout: ["(usage)"],
+    stderr: ["kexec: unrecognized option '--dry-run=json'"],
+    calls: [],
+  });
+  expect([ours.status, ours.stderr, ours.calls]).toEqual([0, [], []]);
+  expect(JSON.parse(ours.stdout.join("\n"))).toMatchObject({ format: 1 });
+});
