@@ -78,6 +78,8 @@ function segmentArch(architecture: Architecture): Arch {
   });
 }
 
+const byStart = (a: Segment, b: Segment) => (a.start < b.start ? -1 : 1);
+
 function withDigest(segment: Segment, inputs: PlanInputs): Segment {
   const { initrd } = inputs;
   const known = initrd !== null && segment.bytes === initrd.bytes ? initrd.sha256 : null;
@@ -119,9 +121,10 @@ export function buildSegmentPlan(
       place: (placement) => placer.place(placement),
     });
   });
-  const segments = request.skipChecks
-    ? drafted.segments
-    : drafted.segments.map((segment) => withDigest(segment, inputs));
+  // The purgatory counts regions as the plan lists segments.
+  const segments = drafted.segments
+    .toSorted(byStart)
+    .map((segment) => (request.skipChecks ? segment : withDigest(segment, inputs)));
   const purgatory = arch.buildPurgatory({
     entryState: drafted.entryState,
     checked: request.skipChecks ? [] : segments,
@@ -143,7 +146,7 @@ export function buildSegmentPlan(
         sha256: null,
         reason: "the highest free pages: it runs before the next kernel and is not needed after",
       },
-    ].sort((a, b) => (a.start < b.start ? -1 : 1)),
+    ].sort(byStart),
     commandLine: drafted.commandLine,
     debug: request.debug,
     notes: [...memoryLimits(request), ...drafted.notes],

@@ -19,6 +19,8 @@ import { inSlot } from "./slots.ts";
 
 const OVMF = "/usr/share/OVMF";
 const ACCELERATOR = process.env.ONEKEXEC_ACCEL ?? "tcg,thread=multi";
+/** How long a machine that should stand still is watched, in ms. */
+const STANDSTILL_MS = 5000;
 /** What every kernel of a VM is started with: all words on the serial port, no waiting. */
 export const CONSOLE = "console=ttyS0 panic=-1";
 
@@ -42,6 +44,9 @@ export interface MachineSetup {
   readonly qemuArguments?: readonly string[];
   readonly timeoutSeconds?: number;
   readonly onLine?: (line: SerialLine) => void;
+  /** A machine that stands still on purpose: this line is its last. It is given some seconds more,
+   * for words that should not come, and ended. */
+  readonly lastLine?: RegExp;
 }
 
 export interface MachineRun {
@@ -136,6 +141,8 @@ interface QemuEnd {
   readonly lines: SerialLine[];
   readonly seconds: number;
   readonly status: number;
+  /** It was ended after its `lastLine`. */
+  readonly stopped: boolean;
   readonly errors: string;
 }
 
@@ -146,14 +153,19 @@ async function runQemu(setup: MachineSetup, command: readonly string[]): Promise
   const stop = () => qemu.kill();
   process.on("exit", stop);
   const lines: SerialLine[] = [];
+  let stopped = false;
   try {
     for await (const text of linesOf(qemu.stdout)) {
       const line = { seconds: elapsed(), text };
       lines.push(line);
       setup.onLine?.(line);
+      if (stopped || !setup.lastLine?.test(text)) continue;
+      stopped = true;
+      setTimeout(stop, STANDSTILL_MS);
     }
     const status = await qemu.exited;
-    return { lines, seconds: elapsed(), status, errors: await new Response(qemu.stderr).text() };
+    const errors = await new Response(qemu.stderr).text();
+    return { lines, seconds: elapsed(), status, stopped, errors };
   } finally {
     stop();
     process.off("exit", stop);
@@ -169,6 +181,7 @@ function writeLog(setup: MachineSetup, command: readonly string[], lines: Serial
 
 /** The line that a kernel that does not come up ends with, or the end of QEMU itself. */
 function whatWentWrong(end: QemuEnd, setup: MachineSetup): string | undefined {
+  if (end.stopped) return undefined;
   if (end.status === 124 || end.status === 137) {
     return `it did not end within ${setup.timeoutSeconds ?? 300} s`;
   }

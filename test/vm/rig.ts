@@ -33,7 +33,7 @@ function proofBytes(): Uint8Array {
   return bytes;
 }
 
-const proof = proofBytes();
+export const proof = proofBytes();
 /** What the second kernel must say that /proof hashes to. */
 export const PROOF_SHA256 = hexOf(sha256(proof));
 
