@@ -76,7 +76,7 @@ describe("beyond 4 GiB", () => {
     const path = sparseFile("large", size);
     const outcome = run([...recorder.words, KEXEC, "-c", "-l", ...words(path)]);
     expect(outcome.stderr).toStartWith(`Cannot read ${path}: it has `);
-    expect(outcome.stderr).toEndWith("at most 4 GiB can be loaded\n");
+    expect(outcome.stderr).toEndWith("at most 4294967296 bytes can be loaded\n");
     expect(outcome.status).toBe(1);
     expect(recorder.calls()).toEqual([]);
   });
