@@ -2,14 +2,15 @@
  * Gives this machine what the tests and the demo need from Debian: QEMU and small tools, installed
  * by apt-get where they are missing, and kernels, only downloaded (kernels.ts).
  *
- *     bun scripts/machine.ts [KERNEL-SERIES ...]
+ *     bun scripts/machine.ts [demo | vm | conformance | KERNEL-SERIES ...]
  *
- * With everything there it asks no network and changes nothing.
+ * Without arguments it gets everything, and prints where the kernels are. With everything there it
+ * asks no network and changes nothing.
  */
 
 import { existsSync } from "node:fs";
 import { Problem, problemText, runCommand } from "./command.ts";
-import { ensureKernel, KERNEL_SERIES, type KernelSeries } from "./kernels.ts";
+import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
 
 /** A package of Debian, and a file or a command that shows that its contents are there. */
 interface Needed {
@@ -18,7 +19,7 @@ interface Needed {
   readonly file?: string;
 }
 
-export type Purpose = "vm" | "conformance";
+export type Purpose = "demo" | "vm" | "conformance";
 
 const VM: readonly Needed[] = [
   { name: "qemu-system-x86", command: "qemu-system-x86_64" },
@@ -34,7 +35,7 @@ const CONFORMANCE: readonly Needed[] = [
   { name: "binutils", command: "ld" },
 ];
 /** The VM tests compare with kexec-tools, and assemble the kernels that the purgatory starts. */
-const NEEDED: Record<Purpose | "demo", readonly Needed[]> = {
+const NEEDED: Readonly<Record<Purpose, readonly Needed[]>> = {
   demo: VM,
   vm: [...VM, ...CONFORMANCE],
   conformance: CONFORMANCE,
@@ -87,7 +88,7 @@ function checkCanInstall(step: string, names: readonly string[]): void {
  * @throws Problem
  */
 export function ensurePackages(
-  purposes: readonly (Purpose | "demo")[],
+  purposes: readonly Purpose[],
   say: (line: string) => void,
 ): string[] {
   const needed = new Set(purposes.flatMap((purpose) => NEEDED[purpose]));
@@ -114,19 +115,22 @@ export function ensurePackages(
   return names;
 }
 
+const PURPOSES: readonly Purpose[] = ["demo", "vm", "conformance"];
+
 function main(words: readonly string[]): void {
   const say = (line: string) => process.stderr.write(`${line}\n`);
-  const series = words.map((word): KernelSeries => {
-    const found = KERNEL_SERIES.find((name) => name === word);
-    if (found !== undefined) return found;
-    const reason = `unknown kernel series ${JSON.stringify(word)}`;
-    const advice = `one of: ${KERNEL_SERIES.join(" ")}`;
+  const known: readonly string[] = [...PURPOSES, ...KERNEL_SERIES];
+  const unknown = words.find((word) => !known.includes(word));
+  if (unknown !== undefined) {
+    const reason = `unknown word ${JSON.stringify(unknown)}`;
+    const advice = `any of: ${known.join(" ")}`;
     throw new Problem({ step: "Read the command line", reason, advice });
-  });
-  ensurePackages(["vm", "conformance"], say);
-  for (const name of series.length > 0 ? series : KERNEL_SERIES) {
-    const { release, vmlinuz } = ensureKernel(name, say, () => refreshPackageLists(say));
-    process.stdout.write(`${name}\t${release}\t${vmlinuz}\n`);
+  }
+  const isWanted = (word: string) => words.length === 0 || words.includes(word);
+  ensurePackages(PURPOSES.filter(isWanted), say);
+  for (const series of KERNEL_SERIES.filter(isWanted)) {
+    const { release, vmlinuz } = ensureKernel(series, say, () => refreshPackageLists(say));
+    process.stdout.write(`${release}\t${vmlinuz}\n`);
   }
 }
 

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { cacheFolder } from "../../scripts/cache.ts";
 import { Problem } from "../../scripts/command.ts";
 import { ensureKernel, type Kernel, type KernelSeries } from "../../scripts/kernels.ts";
+import { linesOf } from "../../scripts/lines.ts";
 import { refreshPackageLists } from "../../scripts/machine.ts";
 import type { CpioFile } from "./cpio.ts";
 import { caseArchive, rig } from "./rig.ts";
@@ -77,7 +78,8 @@ function machineProblem(
   });
 }
 
-function logPathOf({ name }: MachineSetup): string {
+/** Where the serial log of a machine is, or will be. */
+export function logPathOf({ name }: Pick<MachineSetup, "name">): string {
   return join(cacheFolder("vm-logs"), `${name}.log`);
 }
 
@@ -95,7 +97,17 @@ function qemuCommand(setup: MachineSetup, kernel: Kernel, folder: string): strin
   const extra = setup.qemuArguments ?? [];
   const network = extra.includes("-nic") ? [] : ["-net", "none"];
   return [
-    ...["timeout", "--foreground", "-k", "5", String(setup.timeoutSeconds ?? 300)],
+    // It ends with whoever started it, however that one ends.
+    ...[
+      "setpriv",
+      "--pdeathsig",
+      "TERM",
+      "timeout",
+      "--foreground",
+      "-k",
+      "5",
+      String(setup.timeoutSeconds ?? 300),
+    ],
     ...["qemu-system-x86_64", "-accel", ACCELERATOR, "-cpu", "max"],
     ...["-m", String(setup.memory ?? 1024), "-smp", String(setup.smp ?? 1)],
     ...["-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", ...network],
@@ -123,18 +135,6 @@ function writeInitramfs(setup: MachineSetup, kernel: Kernel, folder: string): vo
   const ownCase = caseArchive(setup.caseScript, setup.extraFiles ?? []);
   const parts = [...sharedRig(setup.kexec, kernel), ...ownCase];
   writeFileSync(join(folder, "initramfs"), Buffer.concat(parts));
-}
-
-/** Lines of a stream as they come, each without its line end. */
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const chunk of stream) {
-    rest += Buffer.from(chunk).toString("latin1");
-    const lines = rest.split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) yield line.replaceAll("\r", "");
-  }
-  if (rest !== "") yield rest.replaceAll("\r", "");
 }
 
 interface QemuEnd {
