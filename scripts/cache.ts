@@ -3,6 +3,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { Problem } from "./command.ts";
 
 /** `~/.cache/onekexec`; with-bun.mjs keeps Bun in the same place. */
 export function cacheDirectory(): string {
@@ -10,10 +11,18 @@ export function cacheDirectory(): string {
   return join(base, "onekexec");
 }
 
-/** A folder below the cache directory, made where it is missing. */
+/** A folder below the cache directory, made where it is missing. @throws Problem */
 export function cacheFolder(name: string): string {
   const path = join(cacheDirectory(), name);
-  mkdirSync(path, { recursive: true });
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new Problem({
+      step: `Make the folder ${path}`,
+      reason: String(error),
+      advice: "set XDG_CACHE_HOME to a directory that you may write",
+    });
+  }
   return path;
 }
 
