@@ -46,7 +46,8 @@ const SEALED = [
   "--no-compile-autoload-package-json",
   "--compile-exec-argv=--",
 ];
-const FLAGS = ["--compile", "--minify", "--bytecode", "--format=esm", ...SEALED];
+/** Split, because `-v` and `-h` must not wait until what they do not use is read. */
+const FLAGS = ["--compile", "--minify", "--bytecode", "--format=esm", "--splitting", ...SEALED];
 
 export interface Build {
   readonly path: string;

@@ -1,7 +1,7 @@
 /** The start: arguments and the real world → run → exit status. The only `process.exit`. */
 
 import { ExitStatus } from "./core/error.ts";
-import { makeRealWorld, stderr } from "./edge/real-world.ts";
+import { realConsole, stderr } from "./edge/console.ts";
 import { run } from "./run.ts";
 
 /** The runtime's texts are Unicode; ours are bytes. */
@@ -20,7 +20,9 @@ function reportBug(error: unknown): number {
 }
 
 try {
-  process.exit(await run(makeRealWorld()));
+  const console = realConsole();
+  const openWorld = async () => (await import("./edge/real-world.ts")).makeRealWorld(console);
+  process.exit(await run(console, openWorld));
 } catch (error) {
   process.exit(reportBug(error));
 }

@@ -11,41 +11,49 @@ import { ExitStatus, fail, KexecError } from "./core/error.ts";
 import type { LoadOutcome } from "./model/backend.ts";
 import { ARCHITECTURES } from "./model/host-facts.ts";
 import type { Request, RunRequest, TextRequest } from "./model/request.ts";
-import type { World } from "./model/world.ts";
+import type { Console, World } from "./model/world.ts";
 
 /**
  * Does what the command line asks and returns the exit status, 0–255. Failures are printed here,
  * once.
+ * @param openWorld makes the rest of the world, which texts do without
  * @throws only bugs
  */
-export async function run(world: World): Promise<number> {
+export async function run(console: Console, openWorld: () => Promise<World>): Promise<number> {
   try {
-    return await runKexecCommand(toRequest(world), (request) => dispatch(request, world));
+    const request = toRequest(console);
+    return await runKexecCommand(request, () => dispatch(request, console, openWorld));
   } catch (error) {
     if (!(error instanceof KexecError)) throw error;
-    world.stderr(errorText(error));
+    console.stderr(errorText(error));
     return error.exitStatus;
   }
 }
 
-function dispatch(request: Request, world: World): Promise<number> | number {
+async function dispatch(
+  request: Request,
+  console: Console,
+  openWorld: () => Promise<World>,
+): Promise<number> {
   switch (request.action) {
-    case "run":
-      return act(request, world);
+    case "run": {
+      const { RunRequest } = await import("./model/request-schema.ts");
+      return act(RunRequest.parse(request), await openWorld());
+    }
     case "version":
-      world.stdout(`${versionLine()}\n`);
+      console.stdout(`${versionLine()}\n`);
       return request.exitStatus;
     case "help":
     case "usage":
-      return printUsage(request, world);
+      return printUsage(request, console);
   }
 }
 
 /** The complaint on stderr, then the usage on stdout, as kexec-tools has it. */
-async function printUsage(request: TextRequest, world: World): Promise<number> {
+async function printUsage(request: TextRequest, console: Console): Promise<number> {
   const { imageTypes } = await import("./image/index.ts");
-  if (request.complaint !== "") world.stderr(`${request.complaint}\n`);
-  world.stdout(usageText(ARCHITECTURES.flatMap(imageTypes)));
+  if (request.complaint !== "") console.stderr(`${request.complaint}\n`);
+  console.stdout(usageText(ARCHITECTURES.flatMap(imageTypes)));
   return request.exitStatus;
 }
 

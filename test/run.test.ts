@@ -110,7 +110,7 @@ async function runWith(line: string, settings: Settings = {}): Promise<Result> {
       });
     },
   };
-  const status = await run(world);
+  const status = await run(world, async () => world);
   return { status, deeds, stdout, stderr, plans };
 }
 

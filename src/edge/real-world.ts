@@ -1,19 +1,17 @@
 /**
- * The real `World`: this process, this machine. Each part is touched when it is first asked for, so
- * that `-v` and `-h` read no machine and open no library.
+ * The real `World`: this process, this machine. Each part is touched when it is first asked for.
+ * `-v` and `-h` do without, so this file is loaded only for those who do something.
  */
 
 import type { Backend } from "../model/backend.ts";
 import type { Architecture, HostFacts } from "../model/host-facts.ts";
-import type { InputRole, World } from "../model/world.ts";
+import type { Console, InputRole, World } from "../model/world.ts";
 import type { LinuxHost } from "./backend/linux-host.ts";
 import { selectBackend } from "./backend/select.ts";
 import { getrandom, ioctl } from "./ffi/device-calls.ts";
 import { kexecCalls } from "./ffi/kexec-calls.ts";
 import { sync } from "./ffi/process-calls.ts";
-import { readArguments, readVariable } from "./host/arguments.ts";
 import { explainRefusal } from "./host/explain-refusal.ts";
-import { stderr, stdout } from "./host/output.ts";
 import { readFacts } from "./host/read-facts.ts";
 import { openForKernel, readOpenedFile, readWholeFile } from "./host/read-files.ts";
 import { readHypervisorEvidence } from "./host/read-hypervisor.ts";
@@ -22,9 +20,6 @@ import { withProgress } from "./host/read-progress.ts";
 import { readRefusalEvidence } from "./host/refusal-evidence.ts";
 import { execShutdown, takeInterfacesDown } from "./host/shutdown.ts";
 import { readTextFile, writeTextFile } from "./host/text-files.ts";
-
-/** For what goes wrong before there is a world, or outside of it. */
-export { stderr } from "./host/output.ts";
 
 /** What `make` returns, made when first asked for. */
 function once<T>(make: () => T): () => T {
@@ -52,13 +47,10 @@ function chooseBackend(): Backend {
 
 const label = (role: InputRole): string => `Reading ${role}`;
 
-export function makeRealWorld(): World {
+export function makeRealWorld(console: Console): World {
   const facts = once((): HostFacts => readFacts({ ioctl, getrandom }));
   return {
-    ...readArguments(),
-    env: readVariable,
-    stdout,
-    stderr,
+    ...console,
     readFacts: facts,
     readInput: (path, role, hash) =>
       withProgress(label(role), (observe) => readWholeFile(path, { hash, observe })),
@@ -73,7 +65,7 @@ export function makeRealWorld(): World {
     backend: once(chooseBackend),
     sync,
     ifdown() {
-      for (const line of takeInterfacesDown()) stderr(`${line}\n`);
+      for (const line of takeInterfacesDown()) console.stderr(`${line}\n`);
     },
     shutdown: () => execShutdown(),
   };

@@ -10,7 +10,8 @@ import type { FileReference } from "./load-plan.ts";
 
 export type InputRole = "kernel" | "initrd";
 
-export interface World {
+/** The part of the world that every program has: what `-v` and `-h` need. */
+export interface Console {
   /** As given, e.g. `/sbin/kexec`: getopt's messages begin with it. */
   readonly argv0: string;
   readonly argv: readonly string[];
@@ -18,6 +19,9 @@ export interface World {
   /** A closed pipe or a full disk on these is remembered, not thrown. */
   stdout(text: string): void;
   stderr(text: string): void;
+}
+
+export interface World extends Console {
   /** Reads the machine; slow parts only once. */
   readFacts(): HostFacts;
   /** Reads all of a file into private memory, with progress on a terminal, and its SHA-256 on the

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { realConsole } from "../../src/edge/console.ts";
 import { makeRealWorld } from "../../src/edge/real-world.ts";
 import { type Ran, removeScratch, runScript, scratch } from "./run-script.ts";
 
@@ -62,7 +63,7 @@ describe("a bug of ours", () => {
 });
 
 describe("makeRealWorld", () => {
-  const world = makeRealWorld();
+  const world = makeRealWorld(realConsole());
 
   test("reads the machine once", () => {
     expect(world.readFacts()).toBe(world.readFacts());
@@ -75,8 +76,8 @@ describe("makeRealWorld", () => {
 
   test("knows the environment as bytes", () => {
     const ran = runScript(
-      `import { makeRealWorld } from "@src/edge/real-world.ts";
-       const { env, stdout } = makeRealWorld();
+      `import { realConsole } from "@src/edge/console.ts";
+       const { env, stdout } = realConsole();
        stdout(env("ONEKEXEC_TEST") + "|" + env("ONEKEXEC_NONE"));`,
       { under: ["bash", "-c", `ONEKEXEC_TEST=$'b\\xe4r' exec "$0" "$@"`] },
     );

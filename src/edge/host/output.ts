@@ -6,7 +6,7 @@
 import { writeSync } from "node:fs";
 import { bytesOf } from "../../core/bytes.ts";
 import { Errno } from "../ffi/errno.ts";
-import { errnoOf } from "./system-error.ts";
+import { errnoOf } from "./errno-of.ts";
 
 /** write(2) to one descriptor, from an offset; returns how many bytes were taken. */
 export type Write = (bytes: Uint8Array, from: number) => number;

@@ -11,7 +11,7 @@ import { fail } from "../../core/error.ts";
 import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
 import { PINNED_MAX, PinnedMemory } from "../ffi/pinned-memory.ts";
-import { errnoOf } from "./system-error.ts";
+import { errnoOf } from "./errno-of.ts";
 
 /** Of one read(2): made, filled and hashed while it is in the processor's cache. */
 const CHUNK = 1024 * 1024;

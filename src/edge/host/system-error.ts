@@ -1,13 +1,7 @@
 /** What the system said when a call of `node:fs` failed. */
 
 import { strerror } from "../ffi/libc.ts";
-
-/** The error number, or null where `error` is not the system's refusal but a bug. */
-export function errnoOf(error: unknown): number | null {
-  if (!(error instanceof Error) || !("errno" in error)) return null;
-  const { errno } = error;
-  return typeof errno === "number" && errno < 0 ? -errno : null;
-}
+import { errnoOf } from "./errno-of.ts";
 
 /**
  * The C library's words for it, as scripts know them.

@@ -1,0 +1,13 @@
+/** The real `Console`: what this process was called with, and where its words go. */
+
+import type { Console } from "../model/world.ts";
+import { readArguments, readVariable } from "./host/arguments.ts";
+import { stderr, stdout } from "./host/output.ts";
+
+/** @throws where there is no /proc */
+export function realConsole(): Console {
+  return { ...readArguments(), env: readVariable, stdout, stderr };
+}
+
+/** For what goes wrong before there is a console. */
+export { stderr } from "./host/output.ts";

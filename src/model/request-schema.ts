@@ -1,0 +1,81 @@
+/**
+ * What a well-formed request to do something is. `run.ts` checks each by it before it acts; texts to
+ * print (`-v`, `-h`) need no check, and never load this file.
+ *
+ * Texts are byte strings; addresses are `bigint`.
+ */
+
+import * as z from "zod/mini";
+import { ADDRESS_END } from "../core/address.ts";
+import { isByteString } from "../core/bytes.ts";
+import { IMAGE_PURPOSES } from "./load-plan.ts";
+
+const address = z.bigint().check(z.gte(0n), z.lt(ADDRESS_END));
+const byteString = z.string().check(z.refine(isByteString));
+
+/** How a loaded image reaches the kernel: `-s`, `-c`, `-a`. */
+export const LoadMethod = z.enum(["file", "segments", "auto"]);
+export type LoadMethod = z.infer<typeof LoadMethod>;
+
+/** What happens, in this order: status, unload, load, shutdown, sync, ifdown, exec. */
+export const Steps = z.object({
+  status: z.boolean(),
+  unload: z.boolean(),
+  load: z.boolean(),
+  /** Run `shutdown -r now`, which ends in `kexec -e`. */
+  shutdown: z.boolean(),
+  sync: z.boolean(),
+  ifdown: z.boolean(),
+  exec: z.boolean(),
+});
+export type Steps = z.infer<typeof Steps>;
+
+/** What the image's own loader takes. */
+export const LoaderRequest = z.object({
+  /** `--command-line`, `--append`; null: not given. */
+  commandLine: z.nullable(byteString),
+  reuseCommandLine: z.boolean(),
+  initrd: z.nullable(byteString),
+});
+export type LoaderRequest = z.infer<typeof LoaderRequest>;
+
+/** What the purgatory does to the console of the machine (x86). */
+export const ConsoleRequest = z.object({
+  resetVga: z.boolean(),
+  vga: z.boolean(),
+  serial: z.boolean(),
+  /** I/O port, below 0x10000. */
+  serialBase: z.int().check(z.gte(0), z.lt(0x10000)),
+  /** 0: leave the port's speed alone. */
+  serialBaud: z.int().check(z.gte(0), z.lte(115200)),
+});
+export type ConsoleRequest = z.infer<typeof ConsoleRequest>;
+
+export const RunRequest = z.object({
+  action: z.literal("run"),
+  steps: Steps,
+  purpose: z.enum(IMAGE_PURPOSES),
+  method: LoadMethod,
+  /** The first operand. */
+  kernel: z.nullable(byteString),
+  /** `-t`; null: find out. */
+  type: z.nullable(byteString),
+  loader: LoaderRequest,
+  console: ConsoleRequest,
+  /** Lowest and highest usable address, both inclusive. */
+  memMin: address,
+  memMax: address,
+  /** `-i` */
+  skipChecks: z.boolean(),
+  debug: z.boolean(),
+  noEfi: z.boolean(),
+  reuseVideoType: z.boolean(),
+  noCma: z.boolean(),
+  forceDtb: z.boolean(),
+  /** `--dry-run`, `--dry-run=json`; null: act. */
+  dryRun: z.nullable(z.enum(["text", "json"])),
+  /** `--facts=FILE`, `--save-facts=FILE` */
+  facts: z.nullable(byteString),
+  saveFacts: z.nullable(byteString),
+});
+export type RunRequest = z.infer<typeof RunRequest>;
