@@ -1,8 +1,8 @@
 /**
- * The demo: boots a Debian kernel in a virtual machine, and lets our kexec start a second one inside
- * it. Each step is shown as it happens, with kexec's own words. The last line says that the second
- * kernel is up and how long each step took; any failure ends with status 1, its reason, and where
- * the serial log is.
+ * The demo: boots a Debian kernel in a virtual machine, and lets our kexec start a second one
+ * inside it. Each step is shown as it happens, with kexec's own words. The last line says that the
+ * second kernel is up and how long each step took; any failure ends with status 1, its reason, and
+ * where the serial log is.
  */
 
 import { join } from "node:path";

@@ -45,8 +45,8 @@ const APT = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
 const APT_ENVIRONMENT = { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" };
 
 /**
- * kexec-tools must stay a file on this machine: without its init scripts dpkg has nothing to enable,
- * and the answer keeps `reboot` what it was.
+ * kexec-tools must stay a file on this machine: without its init scripts dpkg has nothing to
+ * enable, and the answer keeps `reboot` what it was.
  */
 const WITHOUT_INIT_SCRIPTS = ["-o", "Dpkg::Options::=--path-exclude=/etc/init.d/kexec*"];
 const KEXEC_TOOLS_ANSWERS = "kexec-tools kexec-tools/load_kexec boolean false\n";

@@ -1,7 +1,7 @@
 /**
  * Shows the steps of a long script as they happen: a heading, the lines that belong to it, and how
- * long it took. On a terminal one more line lives at the bottom while a step runs; elsewhere, and on
- * a terminal that does not know its width, there are only plain lines that stay.
+ * long it took. On a terminal one more line lives at the bottom while a step runs; elsewhere, and
+ * on a terminal that does not know its width, there are only plain lines that stay.
  */
 
 /** What is needed of process.stdout. */

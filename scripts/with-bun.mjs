@@ -3,10 +3,10 @@
  *
  *     node scripts/with-bun.mjs scripts/build.ts --force
  *
- * Finds Bun of exactly the version below, or installs it from npm into the cache directory; installs
- * the packages of bun.lock where node_modules is not theirs; then runs the script in the project's
- * directory and ends with its status. Needs no network when everything is there, and changes nothing
- * outside the cache directory and node_modules.
+ * Finds Bun of exactly the version below, or installs it from npm into the cache directory;
+ * installs the packages of bun.lock where node_modules is not theirs; then runs the script in the
+ * project's directory and ends with its status. Needs no network when everything is there, and
+ * changes nothing outside the cache directory and node_modules.
  */
 
 import { spawn, spawnSync } from "node:child_process";
@@ -60,7 +60,8 @@ function exists(path) {
   return fs.existsSync(path);
 }
 
-/** Where a folder that npm filled may have Bun: the platform's package, and what postinstall makes. */
+/** Where a folder that npm filled may have Bun: the platform's package, and what postinstall
+ * makes. */
 function bunsIn(folder) {
   const packages = join(folder, "node_modules");
   const scope = join(packages, "@oven");

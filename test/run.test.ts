@@ -1,4 +1,5 @@
-/** The order of deeds, their failures, and exit statuses, with a world that only writes things down. */
+/** The order of deeds, their failures, and exit statuses, with a world that only writes things
+ * down. */
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";

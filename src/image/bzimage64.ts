@@ -105,7 +105,8 @@ function checkNumbers(header: SetupHeader): void {
   }
 }
 
-/** `cmdline_size` does not count the NUL, but Linux's own loader does; so no loader differs here. */
+/** `cmdline_size` does not count the NUL, but Linux's own loader does; so no loader differs
+ * here. */
 function checkCommandLine(commandLine: string | null, header: SetupHeader): void {
   const length = (commandLine ?? "").length;
   if (length + 1 <= header.cmdline_size) return;

@@ -100,7 +100,8 @@ export interface HostFacts {
   readonly pageSize: number;
   /** null where no source could be read; `notes` says why. */
   readonly memoryMap: MemoryMap | null;
-  /** /proc/meminfo's MemTotal, in bytes: what the running kernel has; null where it is unreadable. */
+  /** /proc/meminfo's MemTotal, in bytes: what the running kernel has; null where it is
+   * unreadable. */
   readonly memTotal: bigint | null;
   /** "Crash kernel" lines of /proc/iomem; empty where nothing is reserved. */
   readonly crashRegions: readonly Range[];

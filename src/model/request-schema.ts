@@ -1,6 +1,6 @@
 /**
- * What a well-formed request to do something is. `run.ts` checks each by it before it acts; texts to
- * print (`-v`, `-h`) need no check, and never load this file.
+ * What a well-formed request to do something is. `run.ts` checks each by it before it acts; texts
+ * to print (`-v`, `-h`) need no check, and never load this file.
  *
  * Texts are byte strings; addresses are `bigint`.
  */

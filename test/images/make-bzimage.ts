@@ -1,7 +1,7 @@
 /**
- * The smallest bzImage that is valid, byte by byte from the boot protocol and not by the tables under
- * test: a boot sector, `setup_sects` sectors of real-mode code, and 64-bit code that is a pattern.
- * [x86-boot] "The Real-Mode Kernel Header"
+ * The smallest bzImage that is valid, byte by byte from the boot protocol and not by the tables
+ * under test: a boot sector, `setup_sects` sectors of real-mode code, and 64-bit code that is a
+ * pattern. [x86-boot] "The Real-Mode Kernel Header"
  */
 
 export interface BzImageParts {

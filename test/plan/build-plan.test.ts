@@ -134,7 +134,7 @@ describe("places", () => {
     expect([ext_ramdisk_image, ext_cmd_line_ptr]).toEqual([1, 1]);
   });
 
-  test("an image without XLF_CAN_BE_LOADED_ABOVE_4G stays below, its initrd below its limit", () => {
+  test("an image without XLF_CAN_BE_LOADED_ABOVE_4G stays below, its initrd too", () => {
     const plan = planOf({
       facts: machine("qemu-6g-bios"),
       image: { xloadflags: 1, initrdAddrMax: 0x37ffffff },

@@ -1,7 +1,7 @@
 /**
  * A segment that changes between loading and starting never runs: the purgatory stops the machine
- * and says which. The machine's memory is a file of the host, in which the test flips one bit of the
- * loaded initrd, wherever it lies.
+ * and says which. The machine's memory is a file of the host, in which the test flips one bit of
+ * the loaded initrd, wherever it lies.
  */
 
 import { describe, expect, test } from "bun:test";

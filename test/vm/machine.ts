@@ -214,7 +214,8 @@ async function boot(setup: MachineSetup, kernel: Kernel): Promise<MachineRun> {
 /**
  * Boots a machine, waits for its end, and returns what it wrote. At most two run at a time
  * (ONEKEXEC_VMS).
- * @throws Problem, with the serial log's path, where QEMU fails, the time is over, or a kernel panics
+ * @throws Problem, with the serial log's path, where QEMU fails, the time is over, or a kernel
+ * panics
  */
 export function bootMachine(setup: MachineSetup): Promise<MachineRun> {
   const say = (line: string) => process.stderr.write(`${line}\n`);

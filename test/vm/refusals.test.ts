@@ -1,6 +1,6 @@
 /**
- * What cannot be loaded, each with its own words and exit status, and nothing loaded afterwards; and
- * the ways to start a kernel that need more than a load.
+ * What cannot be loaded, each with its own words and exit status, and nothing loaded afterwards;
+ * and the ways to start a kernel that need more than a load.
  */
 
 import { describe, expect, test } from "bun:test";

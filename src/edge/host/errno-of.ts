@@ -1,4 +1,5 @@
-/** The number of an error that `node:fs` throws. Apart from reasonOf, since this opens no library. */
+/** The number of an error that `node:fs` throws. Apart from reasonOf, since this opens no
+ * library. */
 
 /** The error number, or null where `error` is not the system's refusal but a bug. */
 export function errnoOf(error: unknown): number | null {
