@@ -19,7 +19,7 @@ export const DIFFERENCES = [
   {
     id: "version",
     kexecTools: "`-v` prints `kexec-tools 2.0.32`",
-    onekexec: "`kexec-tools 2.0.32 (onekexec 0.1.0)`",
+    onekexec: "`kexec-tools 2.0.32 (onekexec VERSION)`",
     why: "scripts know the first two words; a bug report should say which program it is about",
   },
   {
@@ -175,10 +175,10 @@ export const DIFFERENCES = [
     why: "asking for messages must not change the answer",
   },
   {
-    id: "reuse-quotes",
+    id: "reuse-words",
     kexecTools:
-      '`--reuse-cmdline` cuts `BOOT_IMAGE="a b"` at its first blank, and knows no blank but the space',
-    onekexec: "takes out the whole parameter, with quotes and blanks as the kernel reads them",
+      '`--reuse-cmdline` cuts `BOOT_IMAGE="a b"` at its first blank, knows no blank but the space, and gives up where the name is inside another word',
+    onekexec: "takes out each whole parameter, with quotes and blanks as the kernel reads them",
     why: "half of a quoted value is another parameter",
   },
   {
@@ -204,8 +204,8 @@ export const DIFFERENCES = [
   {
     id: "unload-and-start",
     kexecTools:
-      "`-f -u` unloads, then takes the network down and restarts into nothing; so does `-e -u`",
-    onekexec: "`-u` takes back an `-e` or `-f` before it: unloads and stays up",
+      "`-f -u` and `-e -u` unload and then try to start: `Nothing has been loaded!`, status 1; where `/sys` cannot be read, the network goes down first",
+    onekexec: "`-u` takes back an `-e` or `-f` before it: unloads, status 0",
     why: "there is nothing left to start",
   },
   {

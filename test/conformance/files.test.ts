@@ -19,11 +19,13 @@ import {
   STUMP,
   TEXT,
 } from "./inputs.ts";
+import { RELEASE } from "./programs.ts";
 
 const METHODS = ["-a", "-c", "-s"];
 const FILES = ["-a", "-s"];
 const USER = { user: "nobody" };
 const before31 = (release: number): boolean => release < 31;
+/** It probes for UKI images, and decompresses. */
 const from31 = (release: number): boolean => !before31(release);
 const fileLoad = (kernel: string, initrd: string | null): string =>
   `kexec_file_load ${kernel} ${initrd} "\\u0000" (1) flags ${initrd === null ? "0x4" : "0x0"} -> 0`;
@@ -35,7 +37,6 @@ describe("kernel", () => {
     same([method, "-l", `${KERNEL}/x`]);
     same([method, "-l", "a\xff\n b"]);
     same([method, "-l", SECRET], USER);
-    same([method, "-l", TEXT]);
     same([method, "-l", MISSING, "--reuse-cmdline"]);
 
     for (const [file, lines] of [
@@ -63,7 +64,17 @@ describe("kernel", () => {
         release: from31,
       });
     }
-    same([method, "-l", NOISE]);
+    for (const [file, name] of [
+      [NOISE, "noise"],
+      [TEXT, "text"],
+    ] as const) {
+      differs("probe", [method, "-l", file], {
+        // 128 and SIGSEGV.
+        theirs: { status: 139, stdout: [], stderr: [] },
+        ours: undetermined(name),
+        release: from31,
+      });
+    }
     differs("cut-kernel", [method, "-l", CUT], {
       theirs: {
         status: 0,
@@ -132,7 +143,8 @@ describe("initrd", () => {
   );
 });
 
-describe("pipes", () => {
+// A newer kexec-tools opens the pipe again and again, and may wait for ever.
+describe.if(before31(RELEASE))("pipes", () => {
   const kernel = { feed: { fifo: FIFO, from: KERNEL } };
   const initrd = { feed: { fifo: FIFO, from: INITRD } };
   const unread = { status: 1, stderr: ["Cannot read IN/fifo(no newline)"], calls: [] };

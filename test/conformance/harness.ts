@@ -21,11 +21,10 @@ export interface FakeMachine {
   /** /sys/kernel/kexec_loaded, and so on: the text of the file, or null: there is none. */
   readonly kexec_loaded?: string | null;
   readonly kexec_crash_loaded?: string | null;
-  readonly kexec_crash_size?: string | null;
   /** /proc/cmdline */
   readonly cmdline?: string;
-  /** /proc/iomem */
-  readonly iomem?: string;
+  /** Nothing of EFI, EDD and the firmware's memory map. */
+  readonly firmware?: "none";
 }
 
 export interface RunOptions {
@@ -72,28 +71,33 @@ function straceArguments(log: string, options: RunOptions): string[] {
     ...inject("kexec_file_load", options.kexecFileLoad ?? 0),
     ...inject("sync", 0),
     // The second fence. strace cannot tell one ioctl from another, so SIOCSIFFLAGS goes with all;
-    // the first execve is the one that starts kexec.
+    // the execve that starts kexec is strace's own and goes through.
     ...inject("reboot", "EPERM"),
     ...inject("ioctl", "ENOTTY"),
-    ...inject("execve", "EACCES", ":when=2+"),
+    ...inject("execve", "EACCES"),
     ...(options.user === undefined ? [] : ["-u", options.user]),
   ];
 }
 
 /** Shell words that make the fake machine in a mount namespace of its own. */
 function fakeMachine(directory: string, machine: FakeMachine): string[] {
-  const lines = ["mount -t tmpfs none /sys/kernel"];
+  const bootParams = join(directory, "boot-params");
+  const lines = [
+    `cat /sys/kernel/boot_params/data >${bootParams} 2>/dev/null || :`,
+    "mount -t tmpfs none /sys/kernel",
+    `[ ! -s ${bootParams} ] || { mkdir /sys/kernel/boot_params; cp ${bootParams} /sys/kernel/boot_params/data; }`,
+  ];
   const put = (file: string, text: string, target: string): string[] => {
     writeFileSync(join(directory, file), text, "latin1");
     return [`touch ${target} 2>/dev/null || :`, `mount --bind ${join(directory, file)} ${target}`];
   };
-  for (const file of ["kexec_loaded", "kexec_crash_loaded", "kexec_crash_size"] as const) {
+  for (const file of ["kexec_loaded", "kexec_crash_loaded"] as const) {
     const text = machine[file];
     if (typeof text === "string") lines.push(...put(file, text, `/sys/kernel/${file}`));
   }
   if (machine.cmdline !== undefined)
     lines.push(...put("cmdline", machine.cmdline, "/proc/cmdline"));
-  if (machine.iomem !== undefined) lines.push(...put("iomem", machine.iomem, "/proc/iomem"));
+  if (machine.firmware === "none") lines.push("mount -t tmpfs none /sys/firmware");
   return lines;
 }
 
@@ -171,6 +175,8 @@ async function runIn(
   const child = spawn("unshare", words, {
     stdio: ["ignore", "pipe", "pipe"],
     timeout: SECONDS * 1000,
+    // unshare outlives every other signal.
+    killSignal: "SIGKILL",
     env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin", ...options.env },
   });
   const [ended, memory] = await Promise.all([

@@ -82,19 +82,20 @@ describe("--reuse-cmdline", () => {
     "release",
     ["-s", "-l", KERNEL, "--reuse-cmdline"],
     {
-      theirs: { calls: [fileLoad("xBOOT_IMAGE=1 BOOT_IMAGES=2 b"), "sync"] },
-      ours: { calls: [fileLoad("xBOOT_IMAGE=1 b"), "sync"] },
+      theirs: { calls: [fileLoad("BOOT_IMAGES=2 b"), "sync"] },
+      ours: { calls: [fileLoad("b"), "sync"] },
       release: (release) => release < 32,
     },
-    { machine: { cmdline: "xBOOT_IMAGE=1 BOOT_IMAGES=2 b\n" } },
+    { machine: { cmdline: "BOOT_IMAGE=1 BOOT_IMAGES=2 b\n" } },
   );
 
   for (const [text, theirs, ours] of [
     ['a BOOT_IMAGE="u v" b\n', 'a v" b', "a b"],
     ["a\tBOOT_IMAGE=1\tb\n", "a\t", "a\tb"],
+    ["xBOOT_IMAGE=1 BOOT_IMAGE=2 b\n", "xBOOT_IMAGE=1 BOOT_IMAGE=2 b", "xBOOT_IMAGE=1 b"],
   ] as const) {
     differs(
-      "reuse-quotes",
+      "reuse-words",
       ["-s", "-l", KERNEL, "--reuse-cmdline"],
       {
         theirs: { calls: [fileLoad(theirs), "sync"] },
