@@ -1,9 +1,10 @@
 /**
- * THE table of intended differences from kexec-tools. scripts/differences.ts puts it into README.md;
- * a test sees to it that README is up to date and that each row has a test of both sides.
+ * THE table of intended differences from kexec-tools. scripts/differences.ts puts it into
+ * README.md; a test sees to it that README is up to date and that each row has a test of both
+ * sides.
  *
- * What is not in it is the same, or a mistake of ours. kexec-tools means its newest release, 2.0.32;
- * where the release on the test machine (Debian 12's 2.0.25) does something else, the row says so.
+ * What is not in it is the same, or a mistake of ours. kexec-tools means its newest release,
+ * 2.0.32; where Debian 12's 2.0.25 does something else, the row says so.
  */
 
 export interface Difference {

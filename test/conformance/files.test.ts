@@ -181,7 +181,8 @@ describe("command line", () => {
       const argv = [method, "-l", KERNEL, `--append=${text}`];
       if (method === "-c") same(argv);
       else {
-        const call = `kexec_file_load IN/vmlinuz null "${text}\\u0000" (${text.length + 1}) flags 0x4 -> `;
+        const given = `"${text}\\u0000" (${text.length + 1})`;
+        const call = `kexec_file_load IN/vmlinuz null ${given} flags 0x4 -> `;
         differs(
           "long-command-line",
           argv,

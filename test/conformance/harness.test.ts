@@ -13,8 +13,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /**
  * Tries what a kexec that went wrong could try, in a way that does nothing without a fence either:
- * reboot with numbers that the kernel refuses, an ioctl that only asks, and /bin/true. It prints the
- * error numbers, and the network interfaces that there are.
+ * reboot with numbers that the kernel refuses, an ioctl that only asks, and /bin/true. It prints
+ * the error numbers, and the network interfaces that there are.
  */
 const TRIES = `#!/usr/bin/perl
 sub tried { print "$_[0] ", ($_[1] ? "done" : $! + 0), "\\n"; }

@@ -1,6 +1,6 @@
 /**
- * The same command line to kexec-tools and to onekexec: version, help, mistakes in the command line,
- * status and unload. No kernel is loaded here; see load.test.ts.
+ * The same command line to kexec-tools and to onekexec: version, help, mistakes in the command
+ * line, status and unload. Loading is in load.test.ts.
  */
 
 import { describe, expect, test } from "bun:test";

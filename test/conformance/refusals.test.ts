@@ -95,7 +95,8 @@ describe("a reason follows", () => {
     [["-c", "-l", KERNEL], { kexecLoad: "ENOSYS" }, /CONFIG_KEXEC\b.*-s/],
     [["-c", "-u"], { kexecLoad: "EBUSY" }, /try again/],
   ] as const) {
-    test(`${difference("reason").id}: kexec ${argv[0]} ${argv[1]}, ${JSON.stringify(options)}`, async () => {
+    const about = `kexec ${argv[0]} ${argv[1]}, ${JSON.stringify(options)}`;
+    test(`${difference("reason").id}: ${about}`, async () => {
       const { theirs, ours } = await runBoth(argv, options);
       const own = ours.stderr.slice(theirs.stderr.length);
       expect(ours.stderr.slice(0, theirs.stderr.length)).toEqual([...theirs.stderr]);

@@ -45,7 +45,8 @@ function describeLoad(call: Call & { name: "kexec_load" }, pieces: readonly Know
   if (segments.length === 0) return `${head} entry ${hex(entry)} nothing -> ${result}`;
   const loaded = pieces.map(({ name, size }) => {
     const found = segments.filter(({ bufsz }) => bufsz === BigInt(size));
-    return `${name}: ${found.map(({ memsz }) => `${size} bytes in ${hex(memsz)}`).join(" and ")}`.trim();
+    const where = found.map(({ memsz }) => `${size} bytes in ${hex(memsz)}`);
+    return `${name}: ${where.join(" and ")}`.trim();
   });
   return `${[head, ...loaded, ...faults(entry, segments)].join("; ")} -> ${result}`;
 }
@@ -57,7 +58,8 @@ function describeCall(call: Call, pieces: readonly KnownPiece[]): string {
     case "kexec_file_load": {
       const { kernel, initrd, commandLine, length, flags, result } = call;
       const text = JSON.stringify(commandLine);
-      return `kexec_file_load ${kernel} ${initrd} ${text} (${length}) flags ${hex(flags)} -> ${result}`;
+      const files = `${kernel} ${initrd} ${text} (${length})`;
+      return `kexec_file_load ${files} flags ${hex(flags)} -> ${result}`;
     }
     case "sync":
       return "sync";

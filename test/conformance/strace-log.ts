@@ -76,9 +76,13 @@ function kexecLoad(words: string, result: string): Call {
   return { name: "kexec_load", entry: number(parts[1]), segments, flags: number(parts[4]), result };
 }
 
+const DESCRIPTOR = String.raw`(-1|\d+<[^>]*>(?:\(deleted\))?)`;
+const TEXT = String.raw`(NULL|".*"(?:\.\.\.)?)`;
 /** Kernel, initrd, length, command line and flags. */
-const FILE_LOAD =
-  /^(-1|\d+<[^>]*>(?:\(deleted\))?), (-1|\d+<[^>]*>(?:\(deleted\))?), (\d+), (NULL|".*"(?:\.\.\.)?), ([\w|]+)$/s;
+const FILE_LOAD = new RegExp(
+  String.raw`^${DESCRIPTOR}, ${DESCRIPTOR}, (\d+), ${TEXT}, ([\w|]+)$`,
+  "s",
+);
 
 function kexecFileLoad(words: string, result: string): Call {
   const parts = FILE_LOAD.exec(words);
