@@ -11,6 +11,7 @@
  */
 
 import { existsSync, readdirSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { Problem, problemText } from "./command.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
@@ -41,7 +42,8 @@ function script(name: string, path: string, ...words: readonly string[]): Phase 
 }
 
 function tests(name: string, timeout: number, paths: readonly string[]): Phase {
-  const command = [process.execPath, "test", `--timeout=${timeout}`, ...paths];
+  const flags = ["--only-failures", `--timeout=${timeout}`];
+  const command = [process.execPath, "test", ...flags, ...paths];
   return { name, command, counted: true };
 }
 
@@ -99,16 +101,21 @@ function judge(phase: Phase, exitCode: number, output: string): Outcome {
   return { passed, failed: failed + broken, output };
 }
 
+/** Of the terminal; 0 where there is none, or it does not know. */
+function terminalColumns(): number {
+  return process.stderr.isTTY && process.env.TERM !== "dumb" ? (process.stderr.columns ?? 0) : 0;
+}
+
 /** On a terminal the last line of a running phase is shown and overwritten. */
 function showLive(name: string, text: string): void {
-  if (!process.stderr.isTTY) return;
-  const columns = process.stderr.columns || 80;
+  const columns = terminalColumns();
+  if (columns === 0) return;
   const last = text.trimEnd().split("\n").at(-1) ?? "";
-  process.stderr.write(`\r\x1b[K${`${name}: ${last}`.slice(0, columns - 1)}`);
+  process.stderr.write(`\r\x1b[K${Bun.stripANSI(`${name}: ${last}`).slice(0, columns - 1)}`);
 }
 
 function clearLive(): void {
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  if (terminalColumns() > 0) process.stderr.write("\r\x1b[K");
 }
 
 async function runPhase(phase: Phase): Promise<Outcome> {
@@ -118,6 +125,8 @@ async function runPhase(phase: Phase): Promise<Outcome> {
     stdout: "pipe",
     stderr: "pipe",
   });
+  const stop = () => child.kill();
+  process.on("exit", stop);
   const parts: string[] = [];
   const collect = async (stream: ReadableStream<Uint8Array>) => {
     const decoder = new TextDecoder();
@@ -129,6 +138,7 @@ async function runPhase(phase: Phase): Promise<Outcome> {
   };
   await Promise.all([collect(child.stdout), collect(child.stderr)]);
   const exitCode = await child.exited;
+  process.off("exit", stop);
   clearLive();
   return judge(phase, exitCode, parts.join(""));
 }
@@ -174,6 +184,10 @@ async function main(words: readonly string[]): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
+// Whoever stops this script stops what it runs.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => process.exit(128 + constants.signals[signal]));
+}
 try {
   if (!existsSync(BIN)) throw new Problem({ step: "Run the tests", reason: "no node_modules" });
   process.exit(await main(process.argv.slice(2)));
