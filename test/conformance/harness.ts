@@ -10,7 +10,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { assertHarmless } from "./guard.ts";
-import { readSegments } from "./segment-memory.ts";
+import { atLoad, type StoppedLoad } from "./stopped-load.ts";
 import { type Call, readLog } from "./strace-log.ts";
 
 /** 0, or the error that the call shall fail with, as strace names it. */
@@ -36,8 +36,8 @@ export interface RunOptions {
   /** An ordinary user to run as. */
   readonly user?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Read the bytes of the segments too; kexec_load must be reached. */
-  readonly readSegments?: boolean;
+  /** Called while kexec is stopped, right after its only kexec_load, which must be reached. */
+  readonly whenStopped?: (stopped: StoppedLoad) => void;
 }
 
 export interface Outcome {
@@ -48,8 +48,6 @@ export interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
   readonly calls: readonly Call[];
-  /** With `readSegments`, the bytes of each segment of kexec_load. */
-  readonly memory: readonly Uint8Array[];
 }
 
 const SECONDS = 60;
@@ -66,8 +64,7 @@ function straceArguments(log: string, options: RunOptions): string[] {
   return [
     ...["-f", "-qq", "-yy", "-v", "-X", "raw", "-s", TEXT, "-o", log, "-e", `trace=${TRACED}`],
     ...["-e", "signal=none"],
-    // Stopped right after the call, its memory is what the call was given.
-    ...inject("kexec_load", options.kexecLoad ?? 0, options.readSegments ? ":signal=STOP" : ""),
+    ...inject("kexec_load", options.kexecLoad ?? 0, options.whenStopped ? ":signal=STOP" : ""),
     ...inject("kexec_file_load", options.kexecFileLoad ?? 0),
     ...inject("sync", 0),
     // The second fence. strace cannot tell one ioctl from another, so SIOCSIFFLAGS goes with all;
@@ -179,16 +176,16 @@ async function runIn(
     killSignal: "SIGKILL",
     env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin", ...options.env },
   });
-  const [ended, memory] = await Promise.all([
+  const { whenStopped } = options;
+  const [ended] = await Promise.all([
     end(child),
-    options.readSegments === true ? readSegments(program, log, child) : [],
+    whenStopped === undefined ? null : atLoad(program, log, child, whenStopped),
   ]);
   return {
     ...ended,
     stdout: ended.stdout.replaceAll(program, "kexec"),
     stderr: ended.stderr.replaceAll(program, "kexec"),
     calls: readLog(readFileSync(log, "latin1")),
-    memory,
   };
 }
 

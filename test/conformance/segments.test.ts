@@ -8,9 +8,10 @@ import { readFileSync } from "node:fs";
 import { Reader, textOf, textUntilNul } from "../../src/core/bytes.ts";
 import { TIMEOUT_MS } from "./compare.ts";
 import { difference } from "./differences.ts";
-import { type RunOptions, runKexec } from "./harness.ts";
+import { type Outcome, runKexec } from "./harness.ts";
 import { INITRD, KERNEL, KERNEL_SIZE } from "./inputs.ts";
 import { KEXEC_TOOLS, ONEKEXEC } from "./programs.ts";
+import { segmentBytes } from "./stopped-load.ts";
 
 interface Loaded {
   /** Bytes of memory from `address` on, which lie in one segment. */
@@ -21,12 +22,27 @@ interface Loaded {
 
 const HEADER_MAGIC = 0x53726448;
 
+interface LoadedBytes {
+  readonly calls: Outcome["calls"];
+  /** Of each segment. */
+  readonly memory: readonly Uint8Array[];
+}
+
 /** Alike on every machine: what firmware adds has tests of its own in test/handoff. */
-const READ: RunOptions = { readSegments: true, machine: { firmware: "none" } };
+async function loadBytes(binary: string, argv: readonly string[]): Promise<LoadedBytes> {
+  let memory: readonly Uint8Array[] = [];
+  const { calls } = await runKexec(binary, ["-c", "-l", ...argv], {
+    machine: { firmware: "none" },
+    whenStopped: (stopped) => {
+      memory = segmentBytes(stopped);
+    },
+  });
+  return { calls, memory };
+}
 
 /** @throws Error where there is not exactly one zero page */
 async function load(binary: string, argv: readonly string[]): Promise<Loaded> {
-  const { calls, memory } = await runKexec(binary, ["-c", "-l", ...argv], READ);
+  const { calls, memory } = await loadBytes(binary, argv);
   const segments = calls.flatMap((call) => (call.name === "kexec_load" ? call.segments : []));
   const pieces = segments.map(({ mem }, i) => ({
     start: mem,
@@ -99,7 +115,7 @@ describe("kexec -c -l", () => {
         const image = readFileSync(KERNEL);
         expect(Buffer.from(initrdOf(loaded)).equals(readFileSync(INITRD))).toBe(true);
         expect(commandLineOf(loaded)).toBe('a\tb  "c d"\xc3\xa9\xff');
-        const { calls, memory } = await runKexec(binary, ["-c", "-l", ...ARGV], READ);
+        const { calls, memory } = await loadBytes(binary, ARGV);
         expect(calls.map(({ name }) => name)).toEqual(["kexec_load", "sync"]);
         const kernel = memory.find(({ length }) => length === KERNEL_SIZE);
         expect(Buffer.from(kernel ?? []).equals(image.subarray(-KERNEL_SIZE))).toBe(true);
@@ -156,7 +172,7 @@ describe("kexec -c -l", () => {
     `${difference("purgatory-text").id}: what the two purgatories can say`,
     async () => {
       const words = async (binary: string): Promise<string> => {
-        const { memory } = await runKexec(binary, ["-c", "-l", ...ARGV], READ);
+        const { memory } = await loadBytes(binary, ARGV);
         return memory.map(textOf).find((text) => text.includes("I'm in purgatory")) ?? "";
       };
       const MISMATCH = "sha256 digests do not match :(";

@@ -1,10 +1,16 @@
-/** Reads what a kexec gives to kexec_load, from its memory, while it is stopped after the call. */
+/** A kexec that is stopped right after kexec_load: what it gave to the call is in its memory. */
 
 import type { ChildProcess } from "node:child_process";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
-import { readLog } from "./strace-log.ts";
+import { type KexecSegment, readLog } from "./strace-log.ts";
 
 const POLL_MS = 5;
+
+export interface StoppedLoad {
+  /** On this machine, outside the namespaces. */
+  readonly pid: number;
+  readonly segments: readonly KexecSegment[];
+}
 
 /** The process whose argv[0] is `program`; null while there is none. */
 function processOf(program: string): number | null {
@@ -40,8 +46,21 @@ function readMemory(pid: number, address: bigint, size: bigint): Uint8Array {
   return bytes;
 }
 
+/** The bytes of each segment. */
+export function segmentBytes({ pid, segments }: StoppedLoad): Uint8Array[] {
+  return segments.map(({ buf, bufsz }) => readMemory(pid, buf, bufsz));
+}
+
+/** The most memory that the process had at a time, in bytes. */
+export function peakMemory({ pid }: StoppedLoad): number {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
+  if (kib === undefined) throw new Error(`/proc/${pid}/status has no VmHWM`);
+  return Number(kib) * 1024;
+}
+
 /** The segments of the call that `log` ends with; null while there is none. */
-function loadIn(log: string) {
+function loadIn(log: string): readonly KexecSegment[] | null {
   if (!existsSync(log)) return null;
   const text = readFileSync(log, "latin1");
   if (!/ kexec_load\(.*INJECTED\)$/m.test(text)) return null;
@@ -50,14 +69,15 @@ function loadIn(log: string) {
 }
 
 /**
- * Waits until `program` is stopped after kexec_load, reads its segments, and lets it go on.
+ * Waits until `program` is stopped after kexec_load, calls `look`, and lets it go on.
  * @throws Error where it ends before
  */
-export async function readSegments(
+export async function atLoad(
   program: string,
   log: string,
   child: ChildProcess,
-): Promise<Uint8Array[]> {
+  look: (stopped: StoppedLoad) => void,
+): Promise<void> {
   for (;;) {
     await Bun.sleep(POLL_MS);
     if (child.exitCode !== null) throw new Error("kexec ended without kexec_load");
@@ -65,9 +85,10 @@ export async function readSegments(
     const pid = segments === null ? null : processOf(program);
     if (segments === null || pid === null || !isStopped(pid)) continue;
     try {
-      return segments.map(({ buf, bufsz }) => readMemory(pid, buf, bufsz));
+      look({ pid, segments });
     } finally {
       process.kill(pid, "SIGCONT");
     }
+    return;
   }
 }
