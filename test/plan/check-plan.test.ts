@@ -1,0 +1,131 @@
+/** Each demand of the kernel, at both sides of its limit. */
+
+import { describe, expect, test } from "bun:test";
+import { KexecError } from "../../src/core/error.ts";
+import { range } from "../../src/core/range.ts";
+import type { HostFacts } from "../../src/model/host-facts.ts";
+import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
+import { checkPlan, KEXEC_SEGMENT_MAX } from "../../src/plan/check-plan.ts";
+
+const MIB = 1n << 20n;
+const USABLE = [range(MIB, 65n * MIB)];
+const FACTS = { pageSize: 4096, memTotal: 64n * MIB, memoryMap: null } as HostFacts;
+
+const segment = (start: bigint, size: bigint, changes: Partial<Segment> = {}): Segment => ({
+  role: "kernel",
+  start,
+  size,
+  bytes: new Uint8Array(16),
+  sha256: null,
+  reason: "",
+  ...changes,
+});
+
+function planOf(segments: readonly Segment[], entry?: bigint): SegmentPlan {
+  return {
+    kind: "segments",
+    purpose: "normal",
+    architecture: "x86_64",
+    imageType: "bzImage64",
+    entry: entry ?? segments[0]?.start ?? 0n,
+    segments,
+    commandLine: null,
+    debug: false,
+    notes: [],
+  };
+}
+
+/** Segments of one page each, with a page between. */
+const pages = (count: number) =>
+  Array.from({ length: count }, (_, i) => segment(MIB + BigInt(i) * 0x2000n, 0x1000n));
+
+function refusal(plan: SegmentPlan, facts = FACTS): string {
+  try {
+    checkPlan(plan, USABLE, facts);
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    expect(error.exitStatus).toBe(255);
+    return `${error.code}: ${[error.message, error.hint ?? ""].join(" ")}`;
+  }
+  return "";
+}
+
+describe("accepts", () => {
+  test.each<[string, SegmentPlan]>([
+    ["one page", planOf(pages(1))],
+    ["as many segments as the kernel takes", planOf(pages(KEXEC_SEGMENT_MAX))],
+    ["neighbours", planOf([segment(MIB, 0x1000n), segment(MIB + 0x1000n, 0x1000n)])],
+    ["bytes that fill their memory", planOf([segment(MIB, 0x1000n, { bytes: bytes(0x1000) })])],
+    ["all of the RAM's end", planOf([segment(64n * MIB, MIB)])],
+    ["half of the memory", planOf([segment(MIB, 32n * MIB)])],
+    ["an entry at the last byte", planOf([segment(MIB, 0x1000n)], MIB + 15n)],
+  ])("%s", (_, plan) => {
+    expect(refusal(plan)).toBe("");
+  });
+});
+
+function bytes(length: number): Uint8Array {
+  return new Uint8Array(length);
+}
+
+describe("refuses", () => {
+  test.each<[string, SegmentPlan, string]>([
+    ["no segment", planOf([]), "plan.segment-count: the plan has 0 segments, the kernel takes 1"],
+    ["17 segments", planOf(pages(17)), "plan.segment-count: the plan has 17 segments"],
+    ["an empty segment", planOf([segment(MIB, 0n)]), "plan.segment-range: the kernel segment"],
+    [
+      "a segment beyond 64 bits",
+      planOf([segment((1n << 64n) - 0x1000n, 0x2000n)]),
+      "plan.segment-range: the kernel segment",
+    ],
+    [
+      "an unaligned start",
+      planOf([segment(MIB + 1n, 0x1000n)]),
+      "plan.alignment: the kernel segment [0x100001, 0x101001) does not begin and end at",
+    ],
+    [
+      "an unaligned end",
+      planOf([segment(MIB, 0x1001n)]),
+      "plan.alignment: the kernel segment [0x100000, 0x101001)",
+    ],
+    [
+      "more bytes than memory",
+      planOf([segment(MIB, 0x1000n, { bytes: bytes(0x1001) })]),
+      "plan.segment-size: the kernel segment [0x100000, 0x101000) has 0x1000 bytes of memory",
+    ],
+    [
+      "an overlap, whatever the order",
+      planOf([segment(MIB + 0x1000n, 0x1000n, { role: "initrd" }), segment(MIB, 0x2000n)]),
+      "plan.overlap: Overlapping memory segments at 0x101000 the kernel segment",
+    ],
+    [
+      "a segment that reaches out of RAM",
+      planOf([segment(64n * MIB, 2n * MIB)]),
+      "plan.not-ram: Invalid memory segment 0x4000000 - 0x41fffff the kernel segment",
+    ],
+    [
+      "a page more than half of the memory",
+      planOf([segment(MIB, 32n * MIB), segment(40n * MIB, 0x1000n)]),
+      "plan.too-large: the segments take 32.0 MiB (0x2001000 bytes), the kernel allows half",
+    ],
+    [
+      "an entry behind the bytes",
+      planOf([segment(MIB, 0x1000n)], MIB + 16n),
+      "plan.entry: the entry point 0x100010 is in no segment",
+    ],
+  ])("%s", (_, plan, words) => {
+    expect(refusal(plan)).toStartWith(words);
+  });
+
+  test("by the memory map, where the kernel does not say how much it has", () => {
+    const memoryMap = {
+      source: "iomem" as const,
+      ranges: [
+        { ...range(0n, 16n * MIB), type: "ram" as const },
+        { ...range(16n * MIB, 96n * MIB), type: "reserved" as const },
+      ],
+    };
+    const plan = planOf([segment(MIB, 9n * MIB)]);
+    expect(refusal(plan, { ...FACTS, memTotal: null, memoryMap })).toStartWith("plan.too-large");
+  });
+});
