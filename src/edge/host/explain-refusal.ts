@@ -73,7 +73,7 @@ function explainMissing(call: KexecCall): string {
   if (call === "kexec_file_load" || call === "file-unload") {
     return "This kernel was built without CONFIG_KEXEC_FILE: try -c.";
   }
-  return "This kernel was built without CONFIG_KEXEC: try -s.";
+  return "This kernel was built without CONFIG_KEXEC. With CONFIG_KEXEC_FILE, -s works.";
 }
 
 function explainAddress(purpose: ImagePurpose): string {

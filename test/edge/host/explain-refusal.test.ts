@@ -37,7 +37,7 @@ describe("EPERM", () => {
 
 describe("other errors need no look at the machine", () => {
   test.each([
-    [38, "kexec_load", "normal", "CONFIG_KEXEC:"],
+    [38, "kexec_load", "normal", "CONFIG_KEXEC. With CONFIG_KEXEC_FILE"],
     [38, "kexec_file_load", "normal", "CONFIG_KEXEC_FILE:"],
     [38, "file-unload", "normal", "CONFIG_KEXEC_FILE:"],
     [16, "kexec_load", "normal", "try again"],
