@@ -2,7 +2,6 @@
 
 import { debugText } from "./cli/report.ts";
 import { ExitStatus } from "./core/error.ts";
-import { factsFromJson } from "./facts/facts-file.ts";
 import type { HostFacts } from "./model/host-facts.ts";
 import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
 import type { RunRequest } from "./model/request.ts";
@@ -16,28 +15,30 @@ interface Planned {
 }
 
 /** Where the facts come from: this machine, or a file that was saved on another. */
-function factsFor(request: RunRequest, world: World): HostFacts {
+async function factsFor(request: RunRequest, world: World): Promise<HostFacts> {
   if (request.facts === null) return world.readFacts();
+  // Reading a file of facts takes a schema of them, which takes its time to make.
+  const { factsFromJson } = await import("./facts/facts-file.ts");
   return factsFromJson(world.readText(request.facts));
 }
 
 /** Reads what a plan of this `kind` needs and makes it. @throws KexecError */
-export function planAttempt(
+export async function planAttempt(
   kind: PlanKind,
   kernel: string,
   request: RunRequest,
   world: World,
-): Planned {
+): Promise<Planned> {
   const { initrd } = request.loader;
   if (kind === "file") {
     const file = world.openInput(kernel, "kernel");
     const image = world.readOpened(file);
-    const facts = factsFor(request, world);
+    const facts = await factsFor(request, world);
     const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", kernel);
     return { plan: buildFilePlan(request, facts, image, { kernel: file, initrd: ramdisk }), facts };
   }
   const image = world.readInput(kernel, "kernel", false);
-  const facts = factsFor(request, world);
+  const facts = await factsFor(request, world);
   const hash = !request.skipChecks;
   const ramdisk = initrd === null ? null : world.readInput(initrd, "initrd", hash);
   return { plan: buildSegmentPlan(request, facts, { kernel: image, initrd: ramdisk }), facts };
@@ -58,9 +59,10 @@ function dryRunKinds(request: RunRequest, world: World): readonly PlanKind[] {
  * Plans and prints; changes nothing. Returns the exit status.
  * @throws KexecError where no plan can be made
  */
-export function dryRun(kernel: string, request: RunRequest, world: World): number {
+export async function dryRun(kernel: string, request: RunRequest, world: World): Promise<number> {
   const kinds = dryRunKinds(request, world);
-  const planned = kinds.map((kind) => planAttempt(kind, kernel, request, world));
+  const planned: Planned[] = [];
+  for (const kind of kinds) planned.push(await planAttempt(kind, kernel, request, world));
   if (request.dryRun === "json") {
     const attempts = planned.map(({ plan }) => planToJson(plan));
     world.stdout(`${asciiJson({ format: 1, attempts })}\n`);

@@ -97,7 +97,7 @@ async function load(kernel: string, request: RunRequest, world: World): Promise<
   if (request.debug) world.stderr(debugText(backend.evidence));
   let outcome: LoadOutcome = { kind: "unsupported", why: "no way to load was tried" };
   for (const kind of backend.attempts(request.method)) {
-    const planned = planAttempt(kind, kernel, request, world);
+    const planned = await planAttempt(kind, kernel, request, world);
     if (request.debug) debugPlan(planned, world);
     outcome = backend.load(planned.plan);
     if (outcome.kind === "loaded") return;
