@@ -1,8 +1,8 @@
 /** The start: arguments and the real world → run → exit status. The only `process.exit`. */
 
+import { asksForVersionFirst, versionLine } from "./cli/version.ts";
 import { ExitStatus } from "./core/error.ts";
 import { realConsole, stderr } from "./edge/console.ts";
-import { run } from "./run.ts";
 
 /** The runtime's texts are Unicode; ours are bytes. */
 function byteString(text: string): string {
@@ -19,10 +19,18 @@ function reportBug(error: unknown): number {
   return ExitStatus.failed;
 }
 
-try {
+async function start(): Promise<number> {
   const console = realConsole();
-  const openWorld = async () => (await import("./edge/real-world.ts")).makeRealWorld(console);
-  process.exit(await run(console, openWorld));
+  if (asksForVersionFirst(console.argv)) {
+    console.stdout(`${versionLine()}\n`);
+    return ExitStatus.ok;
+  }
+  const { run } = await import("./run.ts");
+  return run(console, async () => (await import("./edge/real-world.ts")).makeRealWorld(console));
+}
+
+try {
+  process.exit(await start());
 } catch (error) {
   process.exit(reportBug(error));
 }

@@ -6,7 +6,8 @@
 import { runKexecCommand } from "./cli/command.ts";
 import { debugText, errorText } from "./cli/report.ts";
 import { NO_KERNEL, toRequest } from "./cli/to-request.ts";
-import { usageText, versionLine } from "./cli/usage.ts";
+import { usageText } from "./cli/usage.ts";
+import { versionLine } from "./cli/version.ts";
 import { ExitStatus, fail, KexecError } from "./core/error.ts";
 import type { LoadOutcome } from "./model/backend.ts";
 import { ARCHITECTURES } from "./model/host-facts.ts";

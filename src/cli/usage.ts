@@ -4,10 +4,7 @@
  */
 
 import { OPTIONS, type Option } from "./options.ts";
-import { VERSION } from "./version.ts";
-
-/** The kexec-tools release whose command line onekexec takes. */
-const KEXEC_TOOLS_VERSION = "2.0.32";
+import { VERSION, versionLine } from "./version.ts";
 
 /** Column at which every description starts, and the width of a console. */
 const HELP_COLUMN = 30;
@@ -17,11 +14,6 @@ const COLUMNS = 80;
 export interface ListedImageType {
   readonly name: string;
   readonly options: readonly string[];
-}
-
-/** `kexec-tools 2.0.32 (onekexec 0.1.0)`: scripts look for the first two words. */
-export function versionLine(version: string = VERSION): string {
-  return `kexec-tools ${KEXEC_TOOLS_VERSION} (onekexec ${version})`;
 }
 
 /** All of `-h`, with its last newline. `imageTypes` are listed in their order. */

@@ -1,5 +1,21 @@
 /** The version of onekexec, from package.json, the only place that has it. */
 
-import { version } from "../../package.json" with { type: "json" };
+import { version as packageVersion } from "../../package.json" with { type: "json" };
 
-export const VERSION: string = version;
+export const VERSION: string = packageVersion;
+
+/** The kexec-tools release whose command line onekexec takes. */
+const KEXEC_TOOLS_VERSION = "2.0.32";
+
+/** `kexec-tools 2.0.32 (onekexec 0.1.0)`: scripts look for the first two words. */
+export function versionLine(version: string = VERSION): string {
+  return `kexec-tools ${KEXEC_TOOLS_VERSION} (onekexec ${version})`;
+}
+
+/**
+ * Whether the command line asks for the version by its first word, which ends the program whatever
+ * follows. Scripts ask so to see whether there is a kexec; they need not wait for the option table.
+ */
+export function asksForVersionFirst([first]: readonly string[]): boolean {
+  return first === "-v" || first === "--version";
+}

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { KEXEC_TOOLS_OPTIONS, OPTIONS, type Option } from "../../src/cli/options.ts";
-import { optionHelp, spelling, usageText, versionLine } from "../../src/cli/usage.ts";
-import { VERSION } from "../../src/cli/version.ts";
+import { optionHelp, spelling, usageText } from "../../src/cli/usage.ts";
+import { VERSION, versionLine } from "../../src/cli/version.ts";
 
 const TYPES = [
   { name: "bzImage64", options: ["command-line", "append", "reuse-cmdline", "initrd", "ramdisk"] },
