@@ -25,7 +25,7 @@ export const DIFFERENCES = [
   },
   {
     id: "usage",
-    kexecTools: "`-h`",
+    kexecTools: "`-h` prints its help",
     onekexec: "the same headings and option names, our own words, and a section of our own options",
     why: "the texts are ours",
   },
