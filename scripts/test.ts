@@ -10,8 +10,8 @@
  * failed, for it proved nothing.
  */
 
-import { existsSync, readdirSync } from "node:fs";
-import { constants } from "node:os";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Problem, problemText } from "./command.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
@@ -118,9 +118,21 @@ function clearLive(): void {
   if (terminalColumns() > 0) process.stderr.write("\r\x1b[K");
 }
 
+/** Runs a phase with a temporary folder of its own, which takes with it what tests leave behind. */
 async function runPhase(phase: Phase): Promise<Outcome> {
+  const folder = mkdtempSync(join(tmpdir(), "onekexec-tests-"));
+  chmodSync(folder, 0o1777);
+  try {
+    return await runIn(folder, phase);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function runIn(folder: string, phase: Phase): Promise<Outcome> {
   const child = Bun.spawn([...phase.command], {
     cwd: ROOT,
+    env: { ...process.env, TMPDIR: folder },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

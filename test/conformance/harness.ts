@@ -5,6 +5,7 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -128,6 +129,14 @@ function feed({ feed }: RunOptions): ChildProcess | undefined {
   });
 }
 
+/** Ends `feeder`, if it has not ended by itself, and waits for that. */
+async function ended(feeder: ChildProcess): Promise<void> {
+  if (feeder.exitCode !== null || feeder.signalCode !== null) return;
+  const gone = once(feeder, "exit");
+  feeder.kill("SIGKILL");
+  await gone;
+}
+
 interface Ended {
   readonly status: number | null;
   readonly signal: string | null;
@@ -215,7 +224,8 @@ async function runAndRemove(
   try {
     return await runIn(directory, binary, argv, options);
   } finally {
-    feeder?.kill("SIGKILL");
+    // Gone, and not just told to go: the next run's reader may otherwise meet it at the pipe.
+    if (feeder !== undefined) await ended(feeder);
     rmSync(directory, { recursive: true });
   }
 }
