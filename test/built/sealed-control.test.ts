@@ -90,10 +90,22 @@ describe("what README says cannot be closed", () => {
     expect(hostile.effects()).toContain(mark);
   });
 
-  test("BUN_INSPECT opens a debugger's socket", () => {
-    const { status } = run([KEXEC, "-v"], { env: { BUN_INSPECT: `ws+unix://${cwd}/socket` } });
-    expect(status).toBe(0);
-    expect(hostile.effects()).toEqual(["socket"]);
+  test("BUN_INSPECT opens a debugger's socket", async () => {
+    // The socket is opened beside the program, which must not end before that: it waits for input.
+    const waiting = Bun.spawn([KEXEC, "-c", "-l", "--dry-run", "/dev/stdin"], {
+      env: { BUN_INSPECT: `ws+unix://${cwd}/socket` },
+      stdin: "pipe",
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    try {
+      const deadline = performance.now() + 20_000;
+      while (hostile.effects().length === 0 && performance.now() < deadline) await Bun.sleep(20);
+      expect(hostile.effects()).toEqual(["socket"]);
+    } finally {
+      waiting.kill("SIGKILL");
+      await waiting.exited;
+    }
   });
 
   test("BUN_JSC_* sets the engine's options", () => {
