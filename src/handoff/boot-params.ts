@@ -16,6 +16,7 @@ import {
   SETUP_HEADER_START,
   SetupHeader,
   setupHeaderBytes,
+  showVersion,
   XLF_CAN_BE_LOADED_ABOVE_4G,
 } from "./setup-header.ts";
 
@@ -198,9 +199,4 @@ function split(header: SetupHeader, what: string, address: bigint, size: bigint)
 
 function halves(value: bigint): { readonly low: number; readonly high: number } {
   return { low: Number(value & 0xffffffffn), high: Number(value >> 32n) };
-}
-
-/** 0x020c is 2.12. */
-function showVersion(version: number): string {
-  return `${version >> 8}.${String(version & 0xff).padStart(2, "0")}`;
 }

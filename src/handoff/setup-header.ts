@@ -125,6 +125,11 @@ export const SetupHeader = defineStruct("setup_header", 0x26c, {
 });
 export type SetupHeader = StructValue<typeof SetupHeader.fields>;
 
+/** A protocol version as people write it: 0x020c is 2.12. */
+export function showVersion(version: number): string {
+  return `${version >> 8}.${String(version & 0xff).padStart(2, "0")}`;
+}
+
 /**
  * The bytes of `image` that a boot loader copies to offset 0x1f1 of the zero page.
  *

@@ -9,7 +9,7 @@ import { ADDRESS_END, alignUp, GIB, hex, isPowerOfTwo, MIB } from "../core/addre
 import { bytesOf } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
 import { BOOT_PARAMS_SIZE, buildBootParams } from "../handoff/boot-params.ts";
-import { buildE820 } from "../handoff/e820.ts";
+import { buildE820, type E820Map } from "../handoff/e820.ts";
 import { buildEddTables } from "../handoff/edd-info.ts";
 import { buildEfi, type EfiHandoff } from "../handoff/efi-info.ts";
 import { buildScreenInfo } from "../handoff/screen-info.ts";
@@ -25,7 +25,8 @@ import {
   HEADER_MAGIC,
   LOADED_HIGH,
   readSetupHeader,
-  type SetupHeader,
+  SetupHeader,
+  showVersion,
   XLF_CAN_BE_LOADED_ABOVE_4G,
   XLF_KERNEL_64,
 } from "../handoff/setup-header.ts";
@@ -52,10 +53,9 @@ const no = (why: string): Probe => ({ match: false, why });
 
 function probe(image: Uint8Array): Probe {
   if (image.length < 2 * SECTOR) return no(`${image.length} bytes are too few for a boot sector`);
-  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
-  if (view.getUint32(0x202, true) !== HEADER_MAGIC) return no('no "HdrS" at offset 0x202');
-  if (view.getUint16(0x1fe, true) !== BOOT_FLAG) return no("no 0xaa55 at offset 0x1fe");
-  const version = view.getUint16(0x206, true);
+  const { header: magic, boot_flag, version } = SetupHeader.read(image);
+  if (magic !== HEADER_MAGIC) return no('no "HdrS" at offset 0x202');
+  if (boot_flag !== BOOT_FLAG) return no("no 0xaa55 at offset 0x1fe");
   if (version < OLDEST_VERSION) {
     return no(`boot protocol ${showVersion(version)} at offset 0x206, 2.12 or newer is needed`);
   }
@@ -67,9 +67,6 @@ function probe(image: Uint8Array): Probe {
   }
   return { match: true };
 }
-
-const showVersion = (version: number) =>
-  `${version >> 8}.${(version & 0xff).toString().padStart(2, "0")}`;
 
 /** Bytes of boot sector and real-mode code in front of the 64-bit kernel. */
 function setupSize({ setup_sects }: SetupHeader): number {
@@ -118,9 +115,13 @@ function checkCommandLine(commandLine: string | null, header: SetupHeader): void
   });
 }
 
+function mayLieAbove4G({ xloadflags }: SetupHeader): boolean {
+  return (xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0;
+}
+
 /** One past the highest address for what the kernel reads before it has its own page tables. */
 function highest(header: SetupHeader): bigint {
-  return (header.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0 ? ADDRESS_END : 4n * GIB;
+  return mayLieAbove4G(header) ? ADDRESS_END : 4n * GIB;
 }
 
 function placeKernel(context: PlanContext, header: SetupHeader): Segment {
@@ -155,7 +156,7 @@ function placeInitrd(context: PlanContext, header: SetupHeader): Segment | null 
   const { initrd } = context.inputs;
   if (initrd === null || initrd.bytes.length === 0) return null;
   const size = alignUp(BigInt(initrd.bytes.length), BigInt(context.facts.pageSize));
-  const above4G = (header.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0;
+  const above4G = mayLieAbove4G(header);
   const max = above4G ? ADDRESS_END : BigInt(header.initrd_addr_max) + 1n;
   const start = context.place({
     role: "initrd",
@@ -184,6 +185,7 @@ interface BootParamsPieces {
   readonly commandLine: Uint8Array;
   readonly efi: EfiHandoff;
   readonly efiMemoryMap: Uint8Array;
+  readonly e820: E820Map;
   readonly nodes: readonly SetupDataNode[];
 }
 
@@ -204,14 +206,15 @@ function collectPieces(context: PlanContext, header: SetupHeader): BootParamsPie
     xloadflags: header.xloadflags,
     noEfi: request.noEfi,
   });
-  const { extended } = buildE820(facts.memoryMap?.ranges ?? []);
+  const e820 = buildE820(facts.memoryMap?.ranges ?? []);
   const nodes = [
     ...(facts.rngSeed === null ? [] : [{ type: SETUP_RNG_SEED, data: facts.rngSeed }]),
     ...(efi.passed ? [efi.setupData] : []),
-    ...(extended === null ? [] : [extended]),
+    ...(e820.extended === null ? [] : [e820.extended]),
   ];
   const commandLine = bytesOf(`${context.commandLine ?? ""}\0`);
-  return { commandLine, efi, efiMemoryMap: efi.passed ? efi.memoryMap : new Uint8Array(0), nodes };
+  const efiMemoryMap = efi.passed ? efi.memoryMap : new Uint8Array(0);
+  return { commandLine, efi, efiMemoryMap, e820, nodes };
 }
 
 function placeBootParams(
@@ -241,7 +244,7 @@ function placeBootParams(
     commandLine,
     initrd: initrd && { address: initrd.start, size: BigInt(initrd.bytes.length) },
     setupData: chain.head,
-    e820: buildE820(facts.memoryMap?.ranges ?? []),
+    e820: pieces.e820,
     efi: efi.passed ? { handoff: efi, memoryMap: start + layout.efiMemoryMapAt } : null,
     screenInfo: screen.bytes,
     edd,
