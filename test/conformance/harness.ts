@@ -10,6 +10,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { slots } from "../slots.ts";
 import { assertHarmless } from "./guard.ts";
 import { atLoad, type StoppedLoad } from "./stopped-load.ts";
 import { type Call, readLog } from "./strace-log.ts";
@@ -199,20 +200,7 @@ async function runIn(
 }
 
 /** As many runs at a time as the machine has processors. */
-let free = availableParallelism();
-const waiting: (() => void)[] = [];
-
-async function taken<T>(work: () => Promise<T>): Promise<T> {
-  if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
-  else free -= 1;
-  try {
-    return await work();
-  } finally {
-    const next = waiting.shift();
-    if (next === undefined) free += 1;
-    else next();
-  }
-}
+const inSlot = slots(availableParallelism());
 
 async function runAndRemove(
   binary: string,
@@ -241,5 +229,5 @@ export function runKexec(
   options: RunOptions = {},
 ): Promise<Outcome> {
   assertHarmless(argv);
-  return taken(() => runAndRemove(binary, argv, options));
+  return inSlot(() => runAndRemove(binary, argv, options));
 }

@@ -1,20 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import {
-  decideHost,
-  type HypervisorEvidence,
-  parseXenFeatures,
-} from "../../src/facts/hypervisor.ts";
+import { decideHost, parseXenFeatures } from "../../src/facts/hypervisor.ts";
+import { BARE, XEN } from "./evidence.ts";
 
-const BARE: HypervisorEvidence = {
-  architecture: "x86_64",
-  type: null,
-  guestType: null,
-  features: null,
-  capabilities: null,
-  procXen: false,
-};
-const XEN = { ...BARE, type: "xen", procXen: true };
 const ARM = { ...XEN, architecture: "arm64" as const };
 
 /** As Xen composes them. [xen xen/common/kernel.c XENVER_get_features] */

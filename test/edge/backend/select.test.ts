@@ -1,18 +1,8 @@
 import { expect, test } from "bun:test";
 import { selectBackend } from "../../../src/edge/backend/select.ts";
-import type { HypervisorEvidence } from "../../../src/facts/hypervisor.ts";
+import { BARE, XEN } from "../../facts/evidence.ts";
 import { refusal } from "../refusal.ts";
 import { fakeLinux } from "./fake-linux.ts";
-
-const BARE: HypervisorEvidence = {
-  architecture: "x86_64",
-  type: null,
-  guestType: null,
-  features: null,
-  capabilities: null,
-  procXen: false,
-};
-const XEN = { ...BARE, type: "xen", procXen: true };
 
 test("a machine without Xen gets Linux's own kexec, with the evidence", () => {
   const backend = selectBackend(BARE, fakeLinux().host);

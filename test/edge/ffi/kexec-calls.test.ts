@@ -19,7 +19,7 @@ function callsIn(stderr: string): string[] {
 
 const IMPORT = `import { kexecCalls as k } from "@src/edge/ffi/kexec-calls.ts";`;
 
-describe.skipIf(Bun.which("strace") === null)("under strace", () => {
+describe("under strace", () => {
   test("kexec_load gets its entry, its flags, and each segment's four numbers", () => {
     const ran = runScript(
       `${IMPORT}

@@ -1,0 +1,13 @@
+/** What machines show of a hypervisor, for tests of what follows from it. */
+
+import type { HypervisorEvidence } from "../../src/facts/hypervisor.ts";
+
+export const BARE: HypervisorEvidence = {
+  architecture: "x86_64",
+  type: null,
+  guestType: null,
+  features: null,
+  capabilities: null,
+  procXen: false,
+};
+export const XEN = { ...BARE, type: "xen", procXen: true };
