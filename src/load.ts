@@ -22,23 +22,28 @@ async function factsFor(request: RunRequest, world: World): Promise<HostFacts> {
   return factsFromJson(world.readText(request.facts));
 }
 
-/** Reads what a plan of this `kind` needs and makes it. @throws KexecError */
+/**
+ * Reads what a plan of this `kind` needs and makes it.
+ * @param known the facts, where they were read already
+ * @throws KexecError
+ */
 export async function planAttempt(
   kind: PlanKind,
   kernel: string,
   request: RunRequest,
   world: World,
+  known?: HostFacts,
 ): Promise<Planned> {
   const { initrd } = request.loader;
   if (kind === "file") {
     const file = world.openInput(kernel, "kernel");
     const image = world.readOpened(file);
-    const facts = await factsFor(request, world);
+    const facts = known ?? (await factsFor(request, world));
     const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", kernel);
     return { plan: buildFilePlan(request, facts, image, { kernel: file, initrd: ramdisk }), facts };
   }
   const image = world.readInput(kernel, "kernel", false);
-  const facts = await factsFor(request, world);
+  const facts = known ?? (await factsFor(request, world));
   const hash = !request.skipChecks;
   const ramdisk = initrd === null ? null : world.readInput(initrd, "initrd", hash);
   return { plan: buildSegmentPlan(request, facts, { kernel: image, initrd: ramdisk }), facts };
@@ -49,10 +54,11 @@ export function debugPlan({ plan, facts }: Planned, world: World): void {
   world.stderr(debugText([...facts.notes, ...describePlan(plan, facts)]));
 }
 
-/** The kinds of plan that a dry run shows: this machine's, or with saved facts what was asked. */
-function dryRunKinds(request: RunRequest, world: World): readonly PlanKind[] {
-  if (request.facts === null) return world.backend().attempts(request.method);
-  return request.method === "auto" ? ["file", "segments"] : [request.method];
+/** The kinds of plan that a machine would try for what was asked. */
+function dryRunKinds(request: RunRequest, { planKinds }: HostFacts): readonly PlanKind[] {
+  const asked = request.method === "auto" ? planKinds : [request.method];
+  const taken = asked.filter((kind) => planKinds.includes(kind));
+  return taken.length > 0 ? taken : planKinds;
 }
 
 /**
@@ -60,9 +66,11 @@ function dryRunKinds(request: RunRequest, world: World): readonly PlanKind[] {
  * @throws KexecError where no plan can be made
  */
 export async function dryRun(kernel: string, request: RunRequest, world: World): Promise<number> {
-  const kinds = dryRunKinds(request, world);
+  if (request.facts === null) world.backend().admit(request.purpose, "load");
+  const facts = await factsFor(request, world);
+  const kinds = dryRunKinds(request, facts);
   const planned: Planned[] = [];
-  for (const kind of kinds) planned.push(await planAttempt(kind, kernel, request, world));
+  for (const kind of kinds) planned.push(await planAttempt(kind, kernel, request, world, facts));
   if (request.dryRun === "json") {
     const attempts = planned.map(({ plan }) => planToJson(plan));
     world.stdout(`${asciiJson({ format: 1, attempts })}\n`);

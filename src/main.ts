@@ -26,7 +26,10 @@ async function start(): Promise<number> {
     return ExitStatus.ok;
   }
   const { run } = await import("./run.ts");
-  return run(console, async () => (await import("./edge/real-world.ts")).makeRealWorld(console));
+  return run(console, async (request) => {
+    const { makeRealWorld } = await import("./edge/real-world.ts");
+    return makeRealWorld(console, request);
+  });
 }
 
 try {

@@ -9,6 +9,7 @@ import { NO_KERNEL, toRequest } from "./cli/to-request.ts";
 import { usageText } from "./cli/usage.ts";
 import { versionLine } from "./cli/version.ts";
 import { ExitStatus, fail, KexecError } from "./core/error.ts";
+import { rangeSize } from "./core/range.ts";
 import type { LoadOutcome } from "./model/backend.ts";
 import { ARCHITECTURES } from "./model/host-facts.ts";
 import type { Request, RunRequest, TextRequest } from "./model/request.ts";
@@ -20,7 +21,10 @@ import type { Console, World } from "./model/world.ts";
  * @param openWorld makes the rest of the world, which texts do without
  * @throws only bugs
  */
-export async function run(console: Console, openWorld: () => Promise<World>): Promise<number> {
+export async function run(
+  console: Console,
+  openWorld: (request: RunRequest) => Promise<World>,
+): Promise<number> {
   try {
     const request = toRequest(console);
     return await runKexecCommand(request, () => dispatch(request, console, openWorld));
@@ -34,12 +38,18 @@ export async function run(console: Console, openWorld: () => Promise<World>): Pr
 async function dispatch(
   request: Request,
   console: Console,
-  openWorld: () => Promise<World>,
+  openWorld: (request: RunRequest) => Promise<World>,
 ): Promise<number> {
   switch (request.action) {
     case "run": {
       const { RunRequest } = await import("./model/request-schema.ts");
-      return act(RunRequest.parse(request), await openWorld());
+      const checked = RunRequest.parse(request);
+      const world = await openWorld(checked);
+      try {
+        return await act(checked, world);
+      } finally {
+        world.close();
+      }
     }
     case "version":
       console.stdout(`${versionLine()}\n`);
@@ -60,11 +70,16 @@ async function printUsage(request: TextRequest, console: Console): Promise<numbe
 
 async function act(request: RunRequest, world: World): Promise<number> {
   const { steps, kernel } = request;
+  if (request.printCrashRegionSize) return printCrashRegionSize(world);
   if (request.saveFacts !== null) await saveFacts(request.saveFacts, world);
   if (request.dryRun !== null && kernel !== null) {
     const { dryRun } = await import("./load.ts");
     return dryRun(kernel, request, world);
   }
+  if (steps.load) world.backend().admit(request.purpose, "load");
+  if (steps.exec) world.backend().admit(request.purpose, "exec");
+  const acts = steps.status || steps.unload || steps.load || steps.exec;
+  if (request.debug && acts) world.stderr(debugText(world.backend().evidence));
   if (steps.status) return status(request, world);
   if (steps.unload) world.backend().unload(request.purpose, request.method);
   if (steps.load) {
@@ -75,7 +90,7 @@ async function act(request: RunRequest, world: World): Promise<number> {
   if (steps.shutdown) world.shutdown();
   if (steps.sync) world.sync();
   if (steps.ifdown) world.ifdown();
-  if (steps.exec) world.backend().exec();
+  if (steps.exec) world.backend().exec(request.purpose);
   return ExitStatus.ok;
 }
 
@@ -84,9 +99,17 @@ async function saveFacts(path: string, world: World): Promise<void> {
   world.writeText(path, factsToJson(world.readFacts()));
 }
 
+/** `--print-ckr-size`: of the crash region that is used, the last; 0 where there is none. */
+function printCrashRegionSize(world: World): number {
+  const region = world.readFacts().crashRegions.at(-1);
+  world.stdout(`${region === undefined ? 0n : rangeSize(region)}\n`);
+  return ExitStatus.ok;
+}
+
 /** `-S`: 1 where an image is loaded, 0 where none is, 255 where the kernel does not say. */
 function status(request: RunRequest, world: World): number {
-  const loaded = world.backend().isLoaded(request.purpose);
+  const { loaded, doubt } = world.backend().loadedState(request.purpose);
+  if (doubt !== null) world.stderr(`${doubt}\n`);
   if (loaded === null) return ExitStatus.failed;
   return loaded ? 1 : 0;
 }
@@ -95,7 +118,6 @@ function status(request: RunRequest, world: World): number {
 async function load(kernel: string, request: RunRequest, world: World): Promise<void> {
   const { planAttempt, debugPlan } = await import("./load.ts");
   const backend = world.backend();
-  if (request.debug) world.stderr(debugText(backend.evidence));
   let outcome: LoadOutcome = { kind: "unsupported", why: "no way to load was tried" };
   for (const kind of backend.attempts(request.method)) {
     const planned = await planAttempt(kind, kernel, request, world);
@@ -117,12 +139,13 @@ async function load(kernel: string, request: RunRequest, world: World): Promise<
  * let pass, as in kexec-tools, unless the image was unloaded a moment ago.
  */
 function refuseIfNothingLoaded({ steps }: RunRequest, world: World): void {
-  const loaded = world.backend().isLoaded("normal");
+  const { loaded, doubt } = world.backend().loadedState("normal");
   const unloaded = steps.unload && !steps.load;
   if (loaded === true || (loaded === null && !unloaded)) return;
+  const advice = "Load a kernel first: kexec -l KERNEL --initrd=FILE --reuse-cmdline";
   fail({
     code: "kernel.nothing-loaded",
     message: "Nothing has been loaded!",
-    hint: "Load a kernel first: kexec -l KERNEL --initrd=FILE --reuse-cmdline",
+    hint: doubt === null ? advice : `${doubt}\n${advice}`,
   });
 }

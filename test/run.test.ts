@@ -20,6 +20,7 @@ interface Settings {
   /** How each attempt ends; the last one is used again. */
   readonly outcomes?: readonly (LoadOutcome | KexecError)[];
   readonly unloadFails?: KexecError;
+  readonly doubt?: string;
 }
 
 interface Result {
@@ -43,7 +44,12 @@ function fakeBackend(settings: Settings, deeds: string[], plans: LoadPlan[]): Ba
   return {
     name: "linux",
     evidence: ["no Xen here"],
+    admit: (purpose, deed) => {
+      if (purpose === "live-update")
+        throw new KexecError({ code: "host.live-update", message: deed });
+    },
     attempts: (method) => (method === "auto" ? ["file", "segments"] : [method]),
+    hostFacts: (linux) => linux,
     load(plan) {
       plans.push(plan);
       deeds.push(`load ${plan.kind}`);
@@ -55,7 +61,10 @@ function fakeBackend(settings: Settings, deeds: string[], plans: LoadPlan[]): Ba
       deeds.push(`unload ${purpose} ${method}`);
       if (settings.unloadFails !== undefined) throw settings.unloadFails;
     },
-    isLoaded: (purpose) => (purpose === "crash" ? settings.crashLoaded : settings.loaded) ?? null,
+    loadedState: (purpose) => ({
+      loaded: (purpose === "crash" ? settings.crashLoaded : settings.loaded) ?? null,
+      doubt: settings.doubt ?? null,
+    }),
     exec() {
       deeds.push("exec");
       throw EXEC_FAILED;
@@ -110,6 +119,7 @@ async function runWith(line: string, settings: Settings = {}): Promise<Result> {
         exitStatus: 255,
       });
     },
+    close: () => {},
   };
   const status = await run(world, async () => world);
   return { status, deeds, stdout, stderr, plans };
@@ -144,7 +154,7 @@ describe("the order of deeds", () => {
     ["-c -l --save-facts=F K", {}, ["write F", "read kernel", "load segments", "sync"], 0],
     ["-c -l --dry-run K", {}, ["read kernel"], 0],
     ["-l --dry-run K", {}, ["open kernel", "read kernel"], 0],
-    ["-c -l --dry-run --facts=F K", {}, ["read kernel", "read F"], 0],
+    ["-c -l --dry-run --facts=F K", {}, ["read F", "read kernel"], 0],
   ])("kexec %s, %p", async (line, settings, deeds, status) => {
     const result = await runWith(line, settings);
     expect(result.deeds).toEqual(deeds);

@@ -4,6 +4,7 @@
  */
 
 import { ExitStatus, fail } from "../core/error.ts";
+import type { ImagePurpose } from "../model/load-plan.ts";
 import type { RunRequest, Steps, TextRequest } from "../model/request.ts";
 import type { Option, OptionName } from "./options.ts";
 import { strtoul } from "./strtoul.ts";
@@ -18,16 +19,21 @@ export interface Settings
   actionGiven: boolean;
   /** `-l` was given, which chooses the image that `-S` looks at. */
   loadGiven: boolean;
-  /** `-p` was given. */
-  crash: boolean;
+  /** What the last option that says so wants the image for; null: none did. */
+  purpose: ImagePurpose | null;
   noIfdown: boolean;
   noSync: boolean;
   /** The complaint about the first bad --serial or --serial-baud. */
   badPort: string | null;
 }
 
-/** Changes the settings; returns a text where reading ends with one. */
-type Handler = (settings: Settings, argument: string, option: Option) => TextRequest | undefined;
+/** Changes the settings; returns a text where reading ends with one, "act" where it ends and what
+ * was read until then counts. */
+type Handler = (
+  settings: Settings,
+  argument: string,
+  option: Option,
+) => TextRequest | "act" | undefined;
 
 const effect =
   (change: (settings: Settings, argument: string) => void): Handler =>
@@ -132,16 +138,25 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
     exec: false,
   }),
   exec: action({ load: false, shutdown: false, sync: true, ifdown: true, exec: true }),
-  "exec-live-update": refusedLater,
+  "exec-live-update": action(
+    { load: false, shutdown: false, sync: true, ifdown: true, exec: true },
+    { purpose: "live-update" },
+  ),
   "load-preserve-context": refusedLater,
   "load-jump-back-helper": refusedLater,
-  "load-live-update": refusedLater,
+  "load-live-update": action(
+    { load: true, shutdown: false, sync: true, exec: false },
+    { purpose: "live-update" },
+  ),
   entry: address(() => undefined),
   type: effect((settings, type) => {
     settings.type = type;
   }),
   // kexec-tools forgets a -d before -p, since both are bits of one number; differs.
-  "load-panic": action({ load: true, shutdown: false, sync: false, exec: false }, { crash: true }),
+  "load-panic": action(
+    { load: true, shutdown: false, sync: false, exec: false },
+    { purpose: "crash" },
+  ),
   "mem-min": address((settings, value) => {
     settings.memMin = value;
   }),
@@ -162,7 +177,11 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
     settings.debug = true;
   }),
   status: action({ status: true }),
-  "print-ckr-size": refusedLater,
+  // At once, as in kexec-tools: what follows it is not read.
+  "print-ckr-size": (settings) => {
+    settings.printCrashRegionSize = true;
+    return "act";
+  },
   hotplug: refusedLater,
   "no-cma": effect((settings) => {
     settings.noCma = true;
@@ -212,5 +231,18 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
   }),
   "save-facts": effect((settings, path) => {
     settings.saveFacts = path;
+  }),
+  "xen-library": effect((settings, path) => {
+    if (!path.startsWith("/")) {
+      fail({
+        code: "arguments.xen-library",
+        message: `Bad option value in --xen-library=${path}`,
+        hint: "It is an absolute path: a library is never looked for in the working directory.",
+      });
+    }
+    settings.xen.library = path;
+  }),
+  "xen-direct": effect((settings) => {
+    settings.xen.direct = true;
   }),
 };

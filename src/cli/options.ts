@@ -88,10 +88,10 @@ const GENERAL_OPTIONS = [
     short: "u",
   }),
   general.flag("exec", "Start the loaded kernel", { short: "e" }),
-  general.flag("exec-live-update", "Xen: keep the guests' state and start the loaded Xen", LATER),
+  general.flag("exec-live-update", "Xen: keep the guests' state and start the loaded Xen"),
   general.flag("load-preserve-context", "Load a kernel that may return to this one", LATER),
   general.flag("load-jump-back-helper", "Prepare the return to the first kernel", LATER),
-  general.flag("load-live-update", "Xen: load a Xen that takes the guests over", LATER),
+  general.flag("load-live-update", "Xen: load a Xen that takes the guests over"),
   general.valued("entry", "ADDRESS", "Where the kernel is entered, or returned to", LATER),
   general.valued("type", "TYPE", "The kernel's file type, one of those below", { short: "t" }),
   general.flag("load-panic", "With -u or -S: the crash kernel's. Else: load a crash kernel", {
@@ -112,7 +112,7 @@ const GENERAL_OPTIONS = [
   general.flag("status", "Exit with 1 if a crash kernel (with -l: a kernel) is loaded, else 0", {
     short: "S",
   }),
-  general.flag("print-ckr-size", "Print the size of the crash region in bytes", LATER),
+  general.flag("print-ckr-size", "Print the size of the crash region in bytes"),
   general.flag("hotplug", "Let the kernel keep a crash kernel's CPU and memory lists new", LATER),
   general.flag("no-cma", "Keep the kernel out of contiguous (CMA) memory; with -s"),
   general.flag("force-dtb", "Pass the running kernel's device tree on (x86); with -s"),
@@ -166,6 +166,8 @@ export const OWN_OPTIONS = [
   own.perhapsValued("dry-run", "text|json", "Print what would be loaded where; change nothing"),
   own.valued("facts", "FILE", "With --dry-run: plan for the machine that FILE describes"),
   own.valued("save-facts", "FILE", "Write a description of this machine to FILE"),
+  own.valued("xen-library", "PATH", "Xen: use this libxenctrl, an absolute path, and no other"),
+  own.flag("xen-direct", "Xen: make the hypercalls without any library"),
 ] as const;
 
 /** Every option, kexec-tools' first. */

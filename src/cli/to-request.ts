@@ -39,8 +39,9 @@ export function toRequest(source: CommandLineSource): Request {
   });
   const settings = initialSettings();
   for (const event of parsed.events) {
-    const text = act(settings, event);
-    if (text !== undefined) return text;
+    const ending = act(settings, event);
+    if (ending === "act") break;
+    if (ending !== undefined) return ending;
   }
   const steps = finalSteps(settings, parsed);
   return (
@@ -66,7 +67,7 @@ function initialSettings(): Settings {
     },
     actionGiven: false,
     loadGiven: false,
-    crash: false,
+    purpose: null,
     noIfdown: false,
     noSync: false,
     method: "auto",
@@ -82,14 +83,16 @@ function initialSettings(): Settings {
     reuseVideoType: false,
     noCma: false,
     forceDtb: false,
+    xen: { library: null, direct: false },
+    printCrashRegionSize: false,
     dryRun: null,
     facts: null,
     saveFacts: null,
   };
 }
 
-/** A text to print and nothing else to do, or undefined to read on. */
-function act(settings: Settings, event: GetoptEvent): TextRequest | undefined {
+/** A text to print and nothing else to do, "act" to read no further, or undefined to read on. */
+function act(settings: Settings, event: GetoptEvent): TextRequest | "act" | undefined {
   if (event.kind === "error") return usage(event.message, ExitStatus.general);
   return HANDLERS[event.option.name](settings, event.argument ?? "", event.option);
 }
@@ -111,6 +114,7 @@ const NO_STEPS: Steps = {
 /** What the options say together; -x, -y and -S count wherever they stand. */
 function finalSteps(settings: Settings, { operands }: ParsedCommandLine): Steps {
   const { steps, noIfdown, noSync, actionGiven, saveFacts, dryRun } = settings;
+  if (settings.printCrashRegionSize) return NO_STEPS;
   if (steps.status) return { ...NO_STEPS, status: true };
   const onlySaves = saveFacts !== null && dryRun === null && !actionGiven && operands.length === 0;
   if (onlySaves) return NO_STEPS;
@@ -189,11 +193,11 @@ function missingKernel(
 
 function runRequest(settings: Settings, steps: Steps, { operands }: ParsedCommandLine): RunRequest {
   // kexec-tools takes -d for the choice of another image here; differs: only -l and -p choose.
-  const crash = settings.crash || (steps.status && !settings.loadGiven);
+  const usual = steps.status && !settings.loadGiven ? "crash" : "normal";
   return {
     action: "run",
     steps,
-    purpose: crash ? "crash" : "normal",
+    purpose: settings.purpose ?? usual,
     method: settings.method,
     kernel: operands[0] ?? null,
     type: settings.type,
@@ -207,6 +211,8 @@ function runRequest(settings: Settings, steps: Steps, { operands }: ParsedComman
     reuseVideoType: settings.reuseVideoType,
     noCma: settings.noCma,
     forceDtb: settings.forceDtb,
+    xen: settings.xen,
+    printCrashRegionSize: settings.printCrashRegionSize,
     dryRun: settings.dryRun,
     facts: settings.facts,
     saveFacts: settings.saveFacts,

@@ -3,20 +3,27 @@
  * `-v` and `-h` do without, so this file is loaded only for those who do something.
  */
 
+import { KexecError } from "../core/error.ts";
 import type { Backend } from "../model/backend.ts";
 import type { Architecture, HostFacts } from "../model/host-facts.ts";
+import type { RunRequest } from "../model/request.ts";
 import type { Console, InputRole, World } from "../model/world.ts";
 import type { LinuxHost } from "./backend/linux-host.ts";
 import { selectBackend } from "./backend/select.ts";
+import type { XenHost } from "./backend/xen.ts";
 import { getrandom, ioctl } from "./ffi/device-calls.ts";
 import { kexecCalls } from "./ffi/kexec-calls.ts";
+import { strerror } from "./ffi/libc.ts";
+import { addressOf } from "./ffi/pointer.ts";
 import { sync } from "./ffi/process-calls.ts";
 import { explainRefusal } from "./host/explain-refusal.ts";
+import { openXen } from "./host/open-xen.ts";
 import { readFacts } from "./host/read-facts.ts";
 import { openForKernel, readOpenedFile, readWholeFile } from "./host/read-files.ts";
 import { readHypervisorEvidence } from "./host/read-hypervisor.ts";
 import { readKexecState } from "./host/read-kexec-state.ts";
 import { withProgress } from "./host/read-progress.ts";
+import { readXenFacts } from "./host/read-xen.ts";
 import { readRefusalEvidence } from "./host/refusal-evidence.ts";
 import { execShutdown, takeInterfacesDown } from "./host/shutdown.ts";
 import { readTextFile, writeTextFile } from "./host/text-files.ts";
@@ -40,15 +47,45 @@ function linuxHost(architecture: Architecture | null): LinuxHost {
   };
 }
 
-function chooseBackend(): Backend {
+function xenHost(request: RunRequest, version: string | null): XenHost {
+  return {
+    open: () => openXen(request.xen, version),
+    readFacts: (calls, linux) => readXenFacts(calls, linux),
+    addressOf,
+    strerror,
+  };
+}
+
+function chooseBackend(request: RunRequest): Backend {
   const evidence = readHypervisorEvidence();
-  return selectBackend(evidence, linuxHost(evidence.architecture));
+  const linux = linuxHost(evidence.architecture);
+  return selectBackend(evidence, linux, xenHost(request, evidence.version));
+}
+
+/**
+ * What Linux shows, and where there is a backend what its host knows better. Facts can be saved on
+ * a machine that has no kexec too.
+ */
+function factsOf(linux: HostFacts, backend: () => Backend): HostFacts {
+  let chosen: Backend;
+  try {
+    chosen = backend();
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    return { ...linux, notes: [...linux.notes, error.message] };
+  }
+  return chosen.hostFacts(linux);
 }
 
 const label = (role: InputRole): string => `Reading ${role}`;
 
-export function makeRealWorld(console: Console): World {
-  const facts = once((): HostFacts => readFacts({ ioctl, getrandom }));
+export function makeRealWorld(console: Console, request: RunRequest): World {
+  let chosen: Backend | null = null;
+  const backend = once(() => {
+    chosen = chooseBackend(request);
+    return chosen;
+  });
+  const facts = once((): HostFacts => factsOf(readFacts({ ioctl, getrandom }), backend));
   return {
     ...console,
     readFacts: facts,
@@ -62,11 +99,12 @@ export function makeRealWorld(console: Console): World {
       withProgress(label("kernel"), (observe) => readOpenedFile(file, { hash: false, observe })),
     readText: readTextFile,
     writeText: writeTextFile,
-    backend: once(chooseBackend),
+    backend,
     sync,
     ifdown() {
       for (const line of takeInterfacesDown()) console.stderr(`${line}\n`);
     },
     shutdown: () => execShutdown(),
+    close: () => chosen?.close(),
   };
 }

@@ -12,7 +12,12 @@ import * as z from "zod/mini";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { isByteString } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
-import { ARCHITECTURES, type HostFacts } from "../model/host-facts.ts";
+import {
+  ARCHITECTURES,
+  type HostFacts,
+  LINUX_PLAN_KINDS,
+  LINUX_SEGMENT_RULES,
+} from "../model/host-facts.ts";
 import { MEMORY_TYPES } from "../model/memory.ts";
 import { BOOT_PARAMS_SIZE } from "./boot-params-facts.ts";
 
@@ -47,9 +52,7 @@ const bytes = z.codec(
 
 const ORDERED = "needed: end not below start";
 const end = bigUint(ADDRESS_END);
-const crashRegion = z
-  .strictObject({ start: u64, end })
-  .check(z.refine((r) => r.start <= r.end, ORDERED));
+const range = z.strictObject({ start: u64, end }).check(z.refine((r) => r.start <= r.end, ORDERED));
 const memoryRange = z
   .strictObject({ start: u64, end, type: z.enum(MEMORY_TYPES) })
   .check(z.refine((r) => r.start <= r.end, ORDERED));
@@ -117,6 +120,21 @@ const kexecState = z.strictObject({
   crashElfcorehdrSize: z.nullable(u64),
 });
 
+const segmentRules = z.strictObject({
+  countMax: z.int().check(z.gte(1), z.lte(2 ** 16)),
+  halfOfMemory: z.boolean(),
+  mapped: z.nullable(range),
+  settled: z.nullable(z.array(range)),
+});
+
+const xen = z.strictObject({
+  version: byteString,
+  capabilities: byteString,
+  hypervisor: z.nullable(range),
+  vmcoreinfo: z.nullable(range),
+  cpuNotes: z.array(range),
+});
+
 const factsFile = z.strictObject({
   format: z.literal(FORMAT),
   architecture: z.nullable(z.enum(ARCHITECTURES)),
@@ -128,7 +146,7 @@ const factsFile = z.strictObject({
     .check(z.refine((n) => n >= 1 && Number.isInteger(Math.log2(n)), "needed: a power of two")),
   memoryMap: z.nullable(memoryMap),
   memTotal: z.nullable(u64),
-  crashRegions: z.array(crashRegion),
+  crashRegions: z.array(range),
   bootCommandLine: z.nullable(byteString),
   bootParams: z.nullable(
     bytes.check(
@@ -142,6 +160,10 @@ const factsFile = z.strictObject({
   kexec: kexecState,
   lockdown: z.nullable(z.enum(["none", "integrity", "confidentiality"])),
   capabilities: z.nullable(u64),
+  // A file that was written before there were other hosts than Linux has none of these three.
+  planKinds: z._default(z.array(z.enum(["file", "segments"])), [...LINUX_PLAN_KINDS]),
+  segmentRules: z._default(segmentRules, { ...LINUX_SEGMENT_RULES, mapped: null, settled: null }),
+  xen: z._default(z.nullable(xen), null),
   notes: z.array(byteString),
 });
 

@@ -21,6 +21,10 @@ export interface HypervisorEvidence {
   readonly capabilities: string | null;
   /** Whether /proc/xen exists, which is so in every domain of Xen. */
   readonly procXen: boolean;
+  /** Whether /proc/interrupts has Xen's event channels: told even where /sys is not mounted. */
+  readonly xenInterrupts: boolean;
+  /** The hypervisor's version, `4.17`, from /sys/hypervisor/version. */
+  readonly version: string | null;
 }
 
 export const HYPERVISOR_FILES = {
@@ -29,6 +33,9 @@ export const HYPERVISOR_FILES = {
   features: "/sys/hypervisor/properties/features",
   capabilities: "/proc/xen/capabilities",
   procXen: "/proc/xen",
+  interrupts: "/proc/interrupts",
+  major: "/sys/hypervisor/version/major",
+  minor: "/sys/hypervisor/version/minor",
 } as const;
 
 export type HostDecision =
@@ -58,8 +65,14 @@ export function parseXenFeatures(text: string): bigint | null {
   return /^[0-9a-f]{1,16}$/i.test(digits) ? BigInt(`0x${digits}`) : null;
 }
 
-function isXen({ type, capabilities, procXen }: HypervisorEvidence): boolean {
-  return type === "xen" || (type === null && (procXen || capabilities !== null));
+/** Whether the text of /proc/interrupts names a chip of Xen's. [linux drivers/xen/events] */
+export function hasXenInterrupts(interrupts: string): boolean {
+  return /\bxen-(?:dyn|percpu|pirq)\b/.test(interrupts);
+}
+
+function isXen({ type, capabilities, procXen, xenInterrupts }: HypervisorEvidence): boolean {
+  if (type !== null) return type === "xen";
+  return procXen || capabilities !== null || xenInterrupts;
 }
 
 function hasFeature({ features }: HypervisorEvidence, bit: bigint): boolean {
@@ -84,7 +97,7 @@ function domainOf(evidence: HypervisorEvidence): Domain {
 }
 
 function show(evidence: HypervisorEvidence): string[] {
-  const { type, guestType, features, capabilities, procXen } = evidence;
+  const { type, guestType, features, capabilities, procXen, xenInterrupts, version } = evidence;
   const lines: string[] = [];
   if (type !== null) lines.push(`${HYPERVISOR_FILES.type}: ${type}`);
   if (guestType !== null) lines.push(`${HYPERVISOR_FILES.guestType}: ${guestType}`);
@@ -93,6 +106,8 @@ function show(evidence: HypervisorEvidence): string[] {
     lines.push(`${HYPERVISOR_FILES.capabilities}: ${JSON.stringify(capabilities.trim())}`);
   }
   if (procXen) lines.push(`${HYPERVISOR_FILES.procXen} exists`);
+  if (xenInterrupts) lines.push(`${HYPERVISOR_FILES.interrupts}: event channels of Xen`);
+  if (version !== null) lines.push(`/sys/hypervisor/version: ${version}`);
   return lines;
 }
 
@@ -105,7 +120,8 @@ export function decideHost(evidence: HypervisorEvidence): HostDecision {
   const seen = [`Xen, ${domain} ${dom0 ? "dom0" : "domain"}`, ...lines];
   if (domain === "unknown") return unknownDomain(seen);
   if (domain === "PV") return dom0 ? { host: "xen", evidence: seen } : pvGuest(seen);
-  return dom0 ? translatedDom0(seen) : { host: "linux", evidence: seen };
+  if (!dom0) return { host: "linux", evidence: seen };
+  return evidence.architecture === "arm64" ? armDom0(seen) : translatedDom0(seen, domain);
 }
 
 function unknownDomain(evidence: string[]): HostDecision {
@@ -128,13 +144,22 @@ function pvGuest(evidence: string[]): HostDecision {
   };
 }
 
-function translatedDom0(evidence: string[]): HostDecision {
+function translatedDom0(evidence: string[], domain: Domain): HostDecision {
   return {
     host: "none",
     evidence,
-    why: "this is a dom0 of Xen that is not PV, to which Xen offers no kexec",
+    why: `this is a ${domain} dom0 of Xen, and Xen offers kexec to a PV dom0 only`,
     hint:
       "Linux's own kexec would reset the whole machine here, so it is not tried.\n" +
-      "On x86_64, boot Xen with a PV dom0 (no dom0=pvh).",
+      "Boot Xen with a PV dom0: without dom0=pvh on its command line.",
+  };
+}
+
+function armDom0(evidence: string[]): HostDecision {
+  return {
+    host: "none",
+    evidence,
+    why: "this is dom0 of Xen on arm64, and Xen has no kexec there",
+    hint: "Linux's own kexec would reset the whole machine here, so it is not tried.",
   };
 }

@@ -3,6 +3,7 @@
  * method is optional, and nobody but the selection in edge/backend asks which host this is.
  */
 
+import type { HostFacts } from "./host-facts.ts";
 import type { ImagePurpose, LoadPlan, PlanKind } from "./load-plan.ts";
 import type { LoadMethod } from "./request.ts";
 
@@ -12,12 +13,30 @@ export type LoadOutcome =
   /** The host has no such call, or did not understand the image: another attempt may work. */
   | { readonly kind: "unsupported"; readonly why: string };
 
+/** Whether an image is loaded. */
+export interface LoadedState {
+  /** null where the host cannot tell. */
+  readonly loaded: boolean | null;
+  /** How far the host's answer can be trusted, or why there is none; null where it simply is so. */
+  readonly doubt: string | null;
+}
+
 export interface Backend {
   readonly name: "linux" | "xen";
-  /** Why this backend was chosen, for `-d`. */
+  /** Why this backend was chosen, and how it reaches its host, for `-d`. */
   readonly evidence: readonly string[];
+  /**
+   * Refuses a purpose that this host does not have, before anything is done for it.
+   * @throws KexecError
+   */
+  admit(purpose: ImagePurpose, deed: "load" | "exec"): void;
   /** The kinds of plan to try, best first, for what the user asked. */
   attempts(method: LoadMethod): readonly PlanKind[];
+  /**
+   * The facts of the machine that plans are for, from those that the running Linux shows.
+   * @throws KexecError where the host cannot be asked
+   */
+  hostFacts(linux: HostFacts): HostFacts;
   /**
    * Hands the plan over. After a throw nothing is half loaded.
    * @throws KexecError where the host refused for a reason that another attempt cannot mend
@@ -25,10 +44,10 @@ export interface Backend {
   load(plan: LoadPlan): LoadOutcome;
   /** Unloads what is loaded for `purpose`; nothing loaded is no failure. @throws KexecError */
   unload(purpose: ImagePurpose, method: LoadMethod): void;
-  /** null where the host cannot tell. */
-  isLoaded(purpose: ImagePurpose): boolean | null;
-  /** Starts the loaded image: returns only by throwing KexecError. */
-  exec(): never;
+  loadedState(purpose: ImagePurpose): LoadedState;
+  /** Starts the loaded image: returns only by throwing KexecError, except for a live update, which
+   * begins after the return. */
+  exec(purpose: ImagePurpose): void;
   /** Closes what was opened. */
   close(): void;
 }

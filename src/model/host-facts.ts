@@ -7,6 +7,7 @@
  */
 
 import type { Range } from "../core/range.ts";
+import type { PlanKind } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
 
 /** Architectures that onekexec plans for. */
@@ -87,6 +88,46 @@ export interface KexecState {
   readonly crashElfcorehdrSize: bigint | null;
 }
 
+/** What the host that takes a plan's segments demands of them. Linux and Xen differ here. */
+export interface SegmentRules {
+  /** Most segments of one plan. */
+  readonly countMax: number;
+  /** Whether all segments together may take at most half of the host's memory. */
+  readonly halfOfMemory: boolean;
+  /** Addresses that the next kernel must find mapped, so that all of them belong to some segment,
+   * be it one without bytes; null where the host maps all memory for it. */
+  readonly mapped: Range | null;
+  /** RAM that the host does not hand out while it takes a plan, and so the place for segments: what
+   * a segment takes elsewhere may be needed meanwhile. Empty where the host did not say; null where
+   * all RAM is as good. */
+  readonly settled: readonly Range[] | null;
+}
+
+/** [linux include/uapi/linux/kexec.h KEXEC_SEGMENT_MAX; kernel/kexec_core.c] */
+export const LINUX_SEGMENT_RULES: SegmentRules = {
+  countMax: 16,
+  halfOfMemory: true,
+  mapped: null,
+  settled: null,
+};
+
+/** Both of kexec_file_load and kexec_load, best first. */
+export const LINUX_PLAN_KINDS: readonly PlanKind[] = ["file", "segments"];
+
+/** What Xen says of itself. All addresses are machine addresses. [xen-kexec] */
+export interface XenFacts {
+  /** As Xen prints it: `4.17.7`. */
+  readonly version: string;
+  /** XENVER_capabilities: `xen-3.0-x86_64 hvm-3.0-x86_32 …`. */
+  readonly capabilities: string;
+  /** KEXEC_RANGE_MA_XEN: the hypervisor's own code and data; null where it does not say. */
+  readonly hypervisor: Range | null;
+  /** KEXEC_RANGE_MA_VMCOREINFO: Xen's own. */
+  readonly vmcoreinfo: Range | null;
+  /** KEXEC_RANGE_MA_CPU of each physical CPU; empty without `crashkernel=`. */
+  readonly cpuNotes: readonly Range[];
+}
+
 export interface HostFacts {
   /** Version of this structure in JSON. */
   readonly format: 1;
@@ -103,7 +144,7 @@ export interface HostFacts {
   /** /proc/meminfo's MemTotal, in bytes: what the running kernel has; null where it is
    * unreadable. */
   readonly memTotal: bigint | null;
-  /** "Crash kernel" lines of /proc/iomem; empty where nothing is reserved. */
+  /** "Crash kernel" lines of /proc/iomem, or Xen's crash area; empty where nothing is reserved. */
   readonly crashRegions: readonly Range[];
   /** /proc/cmdline without its newline. */
   readonly bootCommandLine: string | null;
@@ -122,6 +163,11 @@ export interface HostFacts {
   /** 32 random bytes for the next kernel's RNG seed; null where the kernel had none ready. They are
    * not written to facts files: a plan with `--facts` has none. */
   readonly rngSeed: Uint8Array | null;
+  /** What kinds of plan the host takes, best first. */
+  readonly planKinds: readonly PlanKind[];
+  readonly segmentRules: SegmentRules;
+  /** What Xen says, where it is Xen that takes plans; else null. */
+  readonly xen: XenFacts | null;
   /** One sentence for each thing that could not be read as expected, for `-d`. */
   readonly notes: readonly string[];
 }

@@ -19,7 +19,9 @@ export type SegmentRole =
   | "elfcorehdr"
   | "backup"
   | "module"
-  | "device-tree";
+  | "device-tree"
+  /** Has no bytes: memory that the next kernel finds mapped, as it was. */
+  | "mapped";
 
 /** A range of physical memory and what is put there. */
 export interface Segment {

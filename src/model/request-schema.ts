@@ -51,6 +51,15 @@ export const ConsoleRequest = z.object({
 });
 export type ConsoleRequest = z.infer<typeof ConsoleRequest>;
 
+/** How Xen is reached, where the machine has one. */
+export const XenRequest = z.object({
+  /** `--xen-library`, an absolute path; null: look for libxenctrl. */
+  library: z.nullable(byteString.check(z.startsWith("/"))),
+  /** `--xen-direct` */
+  direct: z.boolean(),
+});
+export type XenRequest = z.infer<typeof XenRequest>;
+
 export const RunRequest = z.object({
   action: z.literal("run"),
   steps: Steps,
@@ -72,6 +81,9 @@ export const RunRequest = z.object({
   reuseVideoType: z.boolean(),
   noCma: z.boolean(),
   forceDtb: z.boolean(),
+  xen: XenRequest,
+  /** `--print-ckr-size`: nothing else is done. */
+  printCrashRegionSize: z.boolean(),
   /** `--dry-run`, `--dry-run=json`; null: act. */
   dryRun: z.nullable(z.enum(["text", "json"])),
   /** `--facts=FILE`, `--save-facts=FILE` */

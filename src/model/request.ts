@@ -11,6 +11,7 @@ export type {
   LoadMethod,
   RunRequest,
   Steps,
+  XenRequest,
 } from "./request-schema.ts";
 
 /** Requests that end in a text: `-h`, `-v`, and usage after a bad command line. */

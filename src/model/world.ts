@@ -45,4 +45,6 @@ export interface World extends Console {
   ifdown(): void;
   /** execs `shutdown -r now`: returns only by throwing KexecError. */
   shutdown(): never;
+  /** Closes what was opened. */
+  close(): void;
 }

@@ -18,6 +18,7 @@ import type { RunRequest } from "../model/request.ts";
 import { checkPlan } from "./check-plan.ts";
 import { chooseImageType } from "./choose-image-type.ts";
 import { nextCommandLine } from "./command-line.ts";
+import { mappedSegments } from "./mapped-segments.ts";
 import { Placer } from "./placer.ts";
 
 /** @throws KexecError `facts.architecture` for a machine that onekexec cannot plan for */
@@ -99,7 +100,7 @@ export function buildSegmentPlan(
   const usable = usableMemory(request, facts);
   const type = chooseImageType(imageTypes(architecture), inputs.kernel, request.type);
   const arch = segmentArch(architecture);
-  const placer = new Placer(usable, BigInt(facts.pageSize));
+  const placer = new Placer(usable, BigInt(facts.pageSize), facts.segmentRules.settled);
   const size = arch.purgatorySize();
   const start = placer.place({
     role: "purgatory",
@@ -130,26 +131,28 @@ export function buildSegmentPlan(
     checked: request.skipChecks ? [] : segments,
     console: request.console,
   });
+  const loaded: readonly Segment[] = [
+    ...segments,
+    {
+      role: "purgatory",
+      start,
+      size,
+      bytes: purgatory.bytes,
+      sha256: null,
+      reason: "the highest free pages: it runs before the next kernel and is not needed after",
+    },
+  ];
+  const { mapped } = facts.segmentRules;
   const plan: SegmentPlan = {
     kind: "segments",
     purpose: request.purpose,
     architecture,
     imageType: type.name,
     entry: start + purgatory.entry,
-    segments: [
-      ...segments,
-      {
-        role: "purgatory" as const,
-        start,
-        size,
-        bytes: purgatory.bytes,
-        sha256: null,
-        reason: "the highest free pages: it runs before the next kernel and is not needed after",
-      },
-    ].sort(byStart),
+    segments: [...loaded, ...(mapped === null ? [] : mappedSegments(loaded, mapped))].sort(byStart),
     commandLine: drafted.commandLine,
     debug: request.debug,
-    notes: [...memoryLimits(request), ...drafted.notes],
+    notes: [...memoryLimits(request), ...placer.notes, ...drafted.notes],
   };
   checkPlan(plan, usable, facts);
   return plan;

@@ -1,6 +1,7 @@
 /**
- * Everything that the running kernel will check, checked before asking it: it would only say
- * "Invalid argument". [linux kernel/kexec_core.c sanity_check_segment_list]
+ * Everything that the host will check, checked before asking it: it would only say "Invalid
+ * argument". [linux kernel/kexec_core.c sanity_check_segment_list] [xen xen/common/kimage.c
+ * do_kimage_alloc]
  */
 
 import { ADDRESS_END, hex, humanSize } from "../core/address.ts";
@@ -9,9 +10,6 @@ import { covers, normalize, overlaps, type Range, showRange } from "../core/rang
 import type { HostFacts } from "../model/host-facts.ts";
 import type { Segment, SegmentPlan } from "../model/load-plan.ts";
 
-/** KEXEC_SEGMENT_MAX. [linux include/uapi/linux/kexec.h] */
-export const KEXEC_SEGMENT_MAX = 16;
-
 const rangeOf = (segment: Segment): Range => ({
   start: segment.start,
   end: segment.start + segment.size,
@@ -19,24 +17,36 @@ const rangeOf = (segment: Segment): Range => ({
 const nameOf = (segment: Segment) => `the ${segment.role} segment ${showRange(rangeOf(segment))}`;
 
 /**
- * Checks one plan against what the kernel demands.
+ * Checks one plan against what the host demands.
  * @param usable RAM that segments may use, `--mem-min` and `--mem-max` applied
  * @throws KexecError `plan.*` naming the first demand that is not met, with the numbers
  */
 export function checkPlan(plan: SegmentPlan, usable: readonly Range[], facts: HostFacts): void {
-  checkCount(plan);
+  checkCount(plan, facts);
   for (const segment of plan.segments) checkSegment(segment, facts);
   checkOverlap(plan.segments);
-  checkMemory(plan.segments, normalize(usable));
-  checkTotal(plan.segments, facts);
+  const loaded = plan.segments.filter(({ role }) => role !== "mapped");
+  checkMemory(loaded, normalize(usable));
+  if (facts.segmentRules.halfOfMemory) checkTotal(loaded, facts);
+  checkMapped(plan.segments, facts);
   checkEntry(plan);
 }
 
-function checkCount({ segments }: SegmentPlan): void {
-  if (segments.length > 0 && segments.length <= KEXEC_SEGMENT_MAX) return;
+function checkCount({ segments }: SegmentPlan, { segmentRules: { countMax } }: HostFacts): void {
+  if (segments.length > 0 && segments.length <= countMax) return;
   fail({
     code: "plan.segment-count",
-    message: `the plan has ${segments.length} segments, the kernel takes 1 to ${KEXEC_SEGMENT_MAX}`,
+    message: `the plan has ${segments.length} segments, this host takes 1 to ${countMax}`,
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+/** Nothing else can be noticed to be missing: it would be a fault of the next kernel's start. */
+function checkMapped(segments: readonly Segment[], { segmentRules: { mapped } }: HostFacts): void {
+  if (mapped === null || covers(normalize(segments.map(rangeOf)), mapped)) return;
+  fail({
+    code: "plan.mapped",
+    message: `not all of ${showRange(mapped)} is in a segment, which the next kernel needs mapped`,
     exitStatus: ExitStatus.failed,
   });
 }

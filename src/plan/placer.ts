@@ -4,6 +4,10 @@
  *
  * Two rules, as in kexec-tools: from the top (the highest place that fits), so that pieces stay out
  * of the way of the next kernel's early allocations, or from the bottom.
+ *
+ * Where the host says which memory is settled (`SegmentRules.settled`), pieces go there. What fits
+ * nowhere there gets the lowest place that fits: Xen's allocator, whose free memory it may be,
+ * takes the highest first.
  */
 
 import { alignDown, alignUp, hex, humanSize, isPowerOfTwo } from "../core/address.ts";
@@ -20,19 +24,34 @@ import {
 } from "../core/range.ts";
 import type { Placement } from "../model/image-type.ts";
 
+/** Whole pages of a canonical set. */
+function wholePages(ranges: readonly Range[], pageSize: bigint): Range[] {
+  return ranges
+    .map((r) => ({ start: alignUp(r.start, pageSize), end: alignDown(r.end, pageSize) }))
+    .filter((r) => !isEmpty(r));
+}
+
 export class Placer {
   readonly #pageSize: bigint;
+  /** null: all that is free is as good. */
+  readonly #settled: readonly Range[] | null;
+  readonly #notes: string[] = [];
   #free: Range[];
 
   /**
    * @param usable memory that may be used; whole pages of it are
    * @param pageSize in bytes, a power of two
+   * @param settled memory that is better than the rest of `usable`; null where none is
    */
-  constructor(usable: readonly Range[], pageSize: bigint) {
+  constructor(usable: readonly Range[], pageSize: bigint, settled: readonly Range[] | null = null) {
     this.#pageSize = pageSize;
-    this.#free = normalize(usable)
-      .map((r) => ({ start: alignUp(r.start, pageSize), end: alignDown(r.end, pageSize) }))
-      .filter((r) => !isEmpty(r));
+    this.#free = wholePages(normalize(usable), pageSize);
+    this.#settled = settled === null ? null : wholePages(normalize(settled), pageSize);
+  }
+
+  /** A sentence for each piece that did not get what is best for it. */
+  get notes(): readonly string[] {
+    return this.#notes;
   }
 
   /** What is still free, as a canonical set of whole pages. */
@@ -51,14 +70,36 @@ export class Placer {
     const size = alignUp(placement.size, this.#pageSize);
     const alignment = placement.alignment > this.#pageSize ? placement.alignment : this.#pageSize;
     const window = { start: placement.min, end: placement.max };
-    const candidates = placement.from === "top" ? this.#free.toReversed() : this.#free;
-    for (const gap of candidates) {
-      const start = startWithin(intersect(gap, window), size, alignment, placement.from);
-      if (start === undefined) continue;
-      this.#free = subtract(this.#free, [{ start, end: start + size }]);
-      return start;
+    const start = this.#find(placement, size, alignment, window);
+    if (start === undefined) return this.#noRoom(placement, size, alignment, window);
+    this.#free = subtract(this.#free, [{ start, end: start + size }]);
+    return start;
+  }
+
+  #find(
+    { role, from }: Placement,
+    size: bigint,
+    alignment: bigint,
+    window: Range,
+  ): bigint | undefined {
+    const among = (gaps: readonly Range[], end: Placement["from"]): bigint | undefined => {
+      for (const gap of end === "top" ? gaps.toReversed() : gaps) {
+        const start = startWithin(intersect(gap, window), size, alignment, end);
+        if (start !== undefined) return start;
+      }
+      return undefined;
+    };
+    if (this.#settled === null) return among(this.#free, from);
+    const best = among(common(this.#free, this.#settled), from);
+    if (best !== undefined) return best;
+    const lowest = among(this.#free, "bottom");
+    if (lowest !== undefined) {
+      this.#notes.push(
+        `the ${role} lies at ${hex(lowest)}, as low as it can: no memory that is in use while the ` +
+          "host loads has room for it",
+      );
     }
-    return this.#noRoom(placement, size, alignment, window);
+    return lowest;
   }
 
   #noRoom(placement: Placement, size: bigint, alignment: bigint, window: Range): never {
@@ -75,6 +116,11 @@ export class Placer {
         `${hex(alignment)}) must lie within ${showRange(window)}, but ${found}.`,
     });
   }
+}
+
+/** What two canonical sets have in common, as one. */
+function common(a: readonly Range[], b: readonly Range[]): Range[] {
+  return a.flatMap((r) => b.map((other) => intersect(r, other)).filter((both) => !isEmpty(both)));
 }
 
 /** The highest or lowest aligned start in `gap`, or undefined where `size` does not fit. */

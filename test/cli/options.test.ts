@@ -70,8 +70,9 @@ describe("the option table", () => {
   });
 
   test("has own options that their names reach, though kexec-tools' rows come first", () => {
-    for (const { name } of OWN_OPTIONS) {
-      const line = { argv0: "kexec", argv: [`--${name}=x`], posixlyCorrect: false };
+    for (const { name, argument } of OWN_OPTIONS) {
+      const word = argument === "none" ? `--${name}` : `--${name}=x`;
+      const line = { argv0: "kexec", argv: [word], posixlyCorrect: false };
       expect(getopt(line).events).toMatchObject([{ kind: "option", option: { name } }]);
     }
   });

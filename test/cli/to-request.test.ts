@@ -59,6 +59,8 @@ test("a plain load has kexec-tools' defaults", () => {
     reuseVideoType: false,
     noCma: false,
     forceDtb: false,
+    xen: { library: null, direct: false },
+    printCrashRegionSize: false,
     dryRun: null,
     facts: null,
     saveFacts: null,
@@ -76,10 +78,13 @@ const EFFECTS: Record<OptionName, readonly [string, Partial<RunRequest> | string
   load: ["--load", {}],
   unload: ["--unload", { steps: { ...PLAIN.steps, load: false, unload: true, sync: false } }],
   exec: ["--exec", { steps: { ...PLAIN.steps, load: false, ifdown: true, exec: true } }],
-  "exec-live-update": ["--exec-live-update", "later"],
+  "exec-live-update": [
+    "--exec-live-update",
+    { steps: { ...PLAIN.steps, load: false, ifdown: true, exec: true }, purpose: "live-update" },
+  ],
   "load-preserve-context": ["--load-preserve-context", "later"],
   "load-jump-back-helper": ["--load-jump-back-helper", "later"],
-  "load-live-update": ["--load-live-update", "later"],
+  "load-live-update": ["--load-live-update", { purpose: "live-update" }],
   entry: ["--entry=0", "later"],
   type: ["--type=x", { type: "x" }],
   "load-panic": ["--load-panic", "later"],
@@ -94,7 +99,11 @@ const EFFECTS: Record<OptionName, readonly [string, Partial<RunRequest> | string
     "--status",
     { steps: { ...PLAIN.steps, load: false, sync: false, status: true }, purpose: "normal" },
   ],
-  "print-ckr-size": ["--print-ckr-size", "later"],
+  // It ends the reading, so that the kernel after it does not count.
+  "print-ckr-size": [
+    "--print-ckr-size",
+    { steps: { ...PLAIN.steps, load: false, sync: false }, printCrashRegionSize: true },
+  ],
   hotplug: ["--hotplug", "later"],
   "no-cma": ["--no-cma", { noCma: true }],
   "force-dtb": ["--force-dtb", { forceDtb: true }],
@@ -123,6 +132,8 @@ const EFFECTS: Record<OptionName, readonly [string, Partial<RunRequest> | string
   "dry-run": ["--dry-run", { dryRun: "text" }],
   facts: ["--facts=f", "misused"],
   "save-facts": ["--save-facts=f", { saveFacts: "f" }],
+  "xen-library": ["--xen-library=/x.so", { xen: { library: "/x.so", direct: false } }],
+  "xen-direct": ["--xen-direct", { xen: { library: null, direct: true } }],
 };
 
 describe("every option", () => {

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { realConsole } from "../../src/edge/console.ts";
 import { makeRealWorld } from "../../src/edge/real-world.ts";
+import { loadRequest } from "../plan/requests.ts";
 import { type Ran, removeScratch, runScript, scratch } from "./run-script.ts";
 
 afterAll(removeScratch);
@@ -63,7 +64,7 @@ describe("a bug of ours", () => {
 });
 
 describe("makeRealWorld", () => {
-  const world = makeRealWorld(realConsole());
+  const world = makeRealWorld(realConsole(), loadRequest());
 
   test("reads the machine once", () => {
     expect(world.readFacts()).toBe(world.readFacts());

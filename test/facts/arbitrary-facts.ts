@@ -91,5 +91,21 @@ export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
   lockdown: orNull(fc.constantFrom("none", "integrity", "confidentiality")),
   capabilities: orNull(u64),
   rngSeed: orNull(fc.uint8Array({ minLength: 32, maxLength: 32 })),
+  planKinds: fc.subarray(["file", "segments"] as const),
+  segmentRules: fc.record({
+    countMax: fc.integer({ min: 1, max: 16 }),
+    halfOfMemory: fc.boolean(),
+    mapped: orNull(range),
+    settled: orNull(fc.array(range)),
+  }),
+  xen: orNull(
+    fc.record({
+      version: byteString,
+      capabilities: byteString,
+      hypervisor: orNull(range),
+      vmcoreinfo: orNull(range),
+      cpuNotes: fc.array(range),
+    }),
+  ),
   notes: fc.array(byteString),
 });

@@ -9,5 +9,7 @@ export const BARE: HypervisorEvidence = {
   features: null,
   capabilities: null,
   procXen: false,
+  xenInterrupts: false,
+  version: null,
 };
 export const XEN = { ...BARE, type: "xen", procXen: true };

@@ -37,6 +37,7 @@ test.each([
   ["a dom0 of an unknown kind", { ...XEN, capabilities: "control_d\n" }, "none"],
   ["only /proc/xen: no sysfs", { ...BARE, procXen: true }, "none"],
   ["only xenfs", { ...BARE, capabilities: "" }, "none"],
+  ["only interrupts", { ...BARE, xenInterrupts: true }, "none"],
 
   ["arm64 guest", { ...ARM, guestType: "Xen", features: HVM_GUEST }, "linux"],
   ["arm64 guest without features", ARM, "linux"],
@@ -76,12 +77,15 @@ describe("whatever the files say", () => {
     features: fc.option(fc.bigInt(0n, 0xfffffn)),
     capabilities: fc.constantFrom(null, "", "control_d\n"),
     procXen: fc.boolean(),
+    xenInterrupts: fc.boolean(),
+    version: fc.constantFrom(null, "4.17"),
   });
 
   test("Linux's own call never reaches a PV domain, nor any dom0", () => {
     fc.assert(
       fc.property(anyEvidence, (evidence) => {
-        const xen = evidence.type === "xen" || evidence.procXen || evidence.capabilities !== null;
+        const { type, procXen, capabilities, xenInterrupts } = evidence;
+        const xen = type === "xen" || procXen || capabilities !== null || xenInterrupts;
         const dom0 =
           evidence.capabilities === "control_d\n" || ((evidence.features ?? 0n) & 0x800n) !== 0n;
         if (xen && (dom0 || evidence.guestType === "PV")) {

@@ -3,13 +3,18 @@
 import { describe, expect, test } from "bun:test";
 import { KexecError } from "../../src/core/error.ts";
 import { range } from "../../src/core/range.ts";
-import type { HostFacts } from "../../src/model/host-facts.ts";
+import { type HostFacts, LINUX_SEGMENT_RULES } from "../../src/model/host-facts.ts";
 import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
-import { checkPlan, KEXEC_SEGMENT_MAX } from "../../src/plan/check-plan.ts";
+import { checkPlan } from "../../src/plan/check-plan.ts";
 
 const MIB = 1n << 20n;
 const USABLE = [range(MIB, 65n * MIB)];
-const FACTS = { pageSize: 4096, memTotal: 64n * MIB, memoryMap: null } as HostFacts;
+const FACTS = {
+  pageSize: 4096,
+  memTotal: 64n * MIB,
+  memoryMap: null,
+  segmentRules: LINUX_SEGMENT_RULES,
+} as HostFacts;
 
 const segment = (start: bigint, size: bigint, changes: Partial<Segment> = {}): Segment => ({
   role: "kernel",
@@ -53,7 +58,7 @@ function refusal(plan: SegmentPlan, facts = FACTS): string {
 describe("accepts", () => {
   test.each<[string, SegmentPlan]>([
     ["one page", planOf(pages(1))],
-    ["as many segments as the kernel takes", planOf(pages(KEXEC_SEGMENT_MAX))],
+    ["as many segments as the kernel takes", planOf(pages(LINUX_SEGMENT_RULES.countMax))],
     ["neighbours", planOf([segment(MIB, 0x1000n), segment(MIB + 0x1000n, 0x1000n)])],
     ["bytes that fill their memory", planOf([segment(MIB, 0x1000n, { bytes: bytes(0x1000) })])],
     ["all of the RAM's end", planOf([segment(64n * MIB, MIB)])],
@@ -70,7 +75,11 @@ function bytes(length: number): Uint8Array {
 
 describe("refuses", () => {
   test.each<[string, SegmentPlan, string]>([
-    ["no segment", planOf([]), "plan.segment-count: the plan has 0 segments, the kernel takes 1"],
+    [
+      "no segment",
+      planOf([]),
+      "plan.segment-count: the plan has 0 segments, this host takes 1 to 16",
+    ],
     ["17 segments", planOf(pages(17)), "plan.segment-count: the plan has 17 segments"],
     ["an empty segment", planOf([segment(MIB, 0n)]), "plan.segment-range: the kernel segment"],
     [

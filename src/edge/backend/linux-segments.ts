@@ -5,7 +5,7 @@ import type { LoadOutcome } from "../../model/backend.ts";
 import type { Architecture } from "../../model/host-facts.ts";
 import type { ImagePurpose, SegmentPlan } from "../../model/load-plan.ts";
 import { Errno } from "../ffi/errno.ts";
-import type { KexecSegment } from "../ffi/kexec-calls.ts";
+import { failedLoad } from "./failed-load.ts";
 import type { LinuxHost } from "./linux-host.ts";
 
 /** [linux include/uapi/linux/kexec.h] */
@@ -28,29 +28,8 @@ function purposeFlag(purpose: ImagePurpose): number {
     case "preserve-context":
       return KEXEC_PRESERVE_CONTEXT;
     case "live-update":
-      return fail({
-        code: "host.live-update",
-        message: "--load-live-update can only be used with xen",
-      });
+      throw new RangeError("Linux admits no live update");
   }
-}
-
-/** As C's `%p` prints an address. */
-function pointerText(address: bigint): string {
-  return address === 0n ? "(nil)" : `0x${address.toString(16)}`;
-}
-
-/** kexec-tools' lines about the segments of a load that failed, which people send in reports. */
-function segmentLines(segments: readonly KexecSegment[]): string[] {
-  return [
-    `nr_segments = ${segments.length}`,
-    ...segments.flatMap(({ buf, bufsz, mem, memsz }, i) => [
-      `segment[${i}].buf   = ${pointerText(buf)}`,
-      `segment[${i}].bufsz = 0x${bufsz.toString(16)}`,
-      `segment[${i}].mem   = ${pointerText(mem)}`,
-      `segment[${i}].memsz = 0x${memsz.toString(16)}`,
-    ]),
-  ];
 }
 
 /**
@@ -80,11 +59,7 @@ export function loadSegments(plan: SegmentPlan, host: LinuxHost): LoadOutcome {
   if (status === 0) return { kind: "loaded" };
   return fail({
     code: "kernel.kexec_load",
-    message: [
-      `kexec_load failed: ${calls.strerror(-status)}`,
-      `entry       = ${pointerText(plan.entry)} flags = 0x${flags.toString(16)}`,
-      ...segmentLines(segments),
-    ].join("\n"),
+    message: failedLoad(calls.strerror(-status), plan.entry, flags, segments),
     hint: host.explain(-status, "kexec_load", plan.purpose),
     exitStatus: ExitStatus.failed,
   });

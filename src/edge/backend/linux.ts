@@ -35,11 +35,20 @@ export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Back
     name: "linux",
     evidence,
     attempts: (method) => ATTEMPTS[method],
+    admit(purpose, deed) {
+      if (purpose !== "live-update") return;
+      const message =
+        deed === "load"
+          ? "--load-live-update can only be used with xen"
+          : "--exec-live-update only works under xen.";
+      fail({ code: "host.live-update", message });
+    },
+    hostFacts: (linux) => linux,
     load: (plan) => (plan.kind === "file" ? loadFiles(plan, host) : loadSegments(plan, host)),
     unload: (purpose, method) => unload(purpose, method, host),
-    isLoaded(purpose) {
-      const state = host.readKexecState();
-      return purpose === "crash" ? state.crashLoaded : state.loaded;
+    loadedState(purpose) {
+      const { crashLoaded, loaded } = host.readKexecState();
+      return { loaded: purpose === "crash" ? crashLoaded : loaded, doubt: null };
     },
     exec() {
       const errno = -host.calls.rebootKexec();

@@ -5,24 +5,24 @@ import { decideHost, type HypervisorEvidence } from "../../facts/hypervisor.ts";
 import type { Backend } from "../../model/backend.ts";
 import { linuxBackend } from "./linux.ts";
 import type { LinuxHost } from "./linux-host.ts";
+import { type XenHost, xenBackend } from "./xen.ts";
 
 /**
  * The backend for the machine that `evidence` was read on. Makes no kexec call, opens nothing.
- * @throws KexecError `xen.not-implemented` in a PV dom0 of Xen, `xen.no-kexec` in a domain that has
- *   no kexec: never does Linux's own call reach a kernel that it would crash
+ * @throws KexecError `xen.no-kexec` in a domain that has no kexec: never does Linux's own call
+ *   reach a kernel that it would crash
  */
-export function selectBackend(evidence: HypervisorEvidence, linux: LinuxHost): Backend {
+export function selectBackend(
+  evidence: HypervisorEvidence,
+  linux: LinuxHost,
+  xen: XenHost,
+): Backend {
   const decision = decideHost(evidence);
   switch (decision.host) {
     case "linux":
       return linuxBackend(linux, decision.evidence);
     case "xen":
-      return fail({
-        code: "xen.not-implemented",
-        message: `kexec through Xen is not implemented yet (${decision.evidence.join(", ")})`,
-        hint: "Linux's own kexec would crash this dom0's kernel, so it is not tried.",
-        exitStatus: ExitStatus.failed,
-      });
+      return xenBackend(xen, decision.evidence);
     case "none":
       return fail({
         code: "xen.no-kexec",

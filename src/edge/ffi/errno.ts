@@ -9,6 +9,8 @@ export const Errno = {
   ENOEXEC: 8,
   EAGAIN: 11,
   ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
   EBUSY: 16,
   EISDIR: 21,
   EINVAL: 22,

@@ -5,7 +5,7 @@
  * that is missing, refused or damaged stops it: the fact is null or empty, and `notes` has the
  * reason. What a plan cannot do without, the plan complains of.
  *
- * It knows nothing of Xen, whose dom0 shows a memory map that is not the machine's: xen-facts.ts.
+ * It knows nothing of Xen, whose dom0 shows a memory map that is not the machine's: read-xen.ts.
  */
 
 import { machine, release, version } from "node:os";
@@ -14,7 +14,12 @@ import { findAcpiRsdp } from "../../facts/boot-params-facts.ts";
 import { LOCKDOWN, parseLockdown } from "../../facts/lockdown.ts";
 import { MEMINFO, parseMemTotal } from "../../facts/meminfo.ts";
 import { PROC_STATUS, parseCapEff } from "../../facts/proc-status.ts";
-import type { Architecture, HostFacts } from "../../model/host-facts.ts";
+import {
+  type Architecture,
+  type HostFacts,
+  LINUX_PLAN_KINDS,
+  LINUX_SEGMENT_RULES,
+} from "../../model/host-facts.ts";
 import { getrandom as realGetrandom, ioctl as realIoctl } from "../ffi/device-calls.ts";
 import { readBootParams } from "./read-boot-params.ts";
 import { readEdd } from "./read-edd.ts";
@@ -96,6 +101,9 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     lockdown: attempt(notes, () => parseLockdown(files.text(LOCKDOWN))),
     capabilities: attempt(notes, () => parseCapEff(files.text(PROC_STATUS))),
     rngSeed: getrandom === null ? null : readRngSeed(getrandom, notes),
+    planKinds: LINUX_PLAN_KINDS,
+    segmentRules: LINUX_SEGMENT_RULES,
+    xen: null,
     notes,
   };
 }

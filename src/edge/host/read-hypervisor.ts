@@ -5,6 +5,7 @@ import { machine } from "node:os";
 import {
   HYPERVISOR_FILES,
   type HypervisorEvidence,
+  hasXenInterrupts,
   parseXenFeatures,
 } from "../../facts/hypervisor.ts";
 import type { Architecture } from "../../model/host-facts.ts";
@@ -20,6 +21,21 @@ function architectureOf(machineName: string): Architecture | null {
   return machineName === "aarch64" ? "arm64" : null;
 }
 
+/** `4.17`; null where either half is missing. */
+function versionOf(files: PseudoFiles): string | null {
+  const parts = [HYPERVISOR_FILES.major, HYPERVISOR_FILES.minor].map((path) =>
+    firstLine(files, path),
+  );
+  return parts.every((part) => part !== null && /^\d+$/.test(part)) ? parts.join(".") : null;
+}
+
+/** Asked only where sysfs does not tell: the file takes its time on a machine with many CPUs. */
+function sawXenInterrupts(files: PseudoFiles, type: string | null): boolean {
+  if (type !== null) return false;
+  const text = attempt([], () => files.optionalText(HYPERVISOR_FILES.interrupts));
+  return text !== null && hasXenInterrupts(text);
+}
+
 /**
  * The evidence of this machine. Never throws for what the machine shows.
  *
@@ -28,12 +44,15 @@ function architectureOf(machineName: string): Architecture | null {
 export function readHypervisorEvidence(root = "/"): HypervisorEvidence {
   const files = pseudoFiles(root);
   const features = firstLine(files, HYPERVISOR_FILES.features);
+  const type = firstLine(files, HYPERVISOR_FILES.type);
   return {
     architecture: architectureOf(machine()),
-    type: firstLine(files, HYPERVISOR_FILES.type),
+    type,
     guestType: firstLine(files, HYPERVISOR_FILES.guestType),
     features: features === null ? null : parseXenFeatures(features),
     capabilities: attempt([], () => files.optionalText(HYPERVISOR_FILES.capabilities)),
     procXen: existsSync(`${root.replace(/\/+$/, "")}${HYPERVISOR_FILES.procXen}`),
+    xenInterrupts: sawXenInterrupts(files, type),
+    version: versionOf(files),
   };
 }

@@ -62,10 +62,13 @@ describe("kexec_load", () => {
     expect(linux.calls.map((call) => call.flags)).toEqual([flags]);
   });
 
-  test("a live update is Xen's alone, and is not tried", () => {
+  test.each([
+    ["load", "--load-live-update can only be used with xen"],
+    ["exec", "--exec-live-update only works under xen."],
+  ] as const)("a live update is Xen's alone: %s", (deed, message) => {
     const linux = fakeLinux();
-    const error = refusal(() => backend(linux).load(segmentPlan({ purpose: "live-update" })));
-    expect(error.message).toBe("--load-live-update can only be used with xen");
+    const error = refusal(() => backend(linux).admit("live-update", deed));
+    expect(error.message).toBe(message);
     expect(error.exitStatus).toBe(1);
     expect(linux.calls).toEqual([]);
   });
@@ -263,13 +266,16 @@ test.each([
   ["crash", { loaded: true, crashLoaded: false }, false],
   ["crash", { crashLoaded: true }, true],
   ["crash", {}, null],
-] as [ImagePurpose, object, boolean | null][])("isLoaded(%s) of %p", (purpose, state, loaded) => {
-  expect(backend(fakeLinux([], { state })).isLoaded(purpose)).toBe(loaded);
-});
+] as [ImagePurpose, object, boolean | null][])(
+  "loadedState(%s) of %p",
+  (purpose, state, loaded) => {
+    expect(backend(fakeLinux([], { state })).loadedState(purpose)).toEqual({ loaded, doubt: null });
+  },
+);
 
 test("exec comes back only to say why it failed", () => {
   const linux = fakeLinux([EPERM]);
-  const error = refusal(() => backend(linux).exec());
+  const error = refusal(() => backend(linux).exec("normal"));
   expect(linux.calls).toEqual([{ name: "reboot" }]);
   expect(error.message).toBe("kexec failed: Operation not permitted");
   expect(error.exitStatus).toBe(255);

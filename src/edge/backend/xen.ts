@@ -1,0 +1,234 @@
+/**
+ * The Xen backend: in a PV dom0 the hypervisor keeps and starts the next kernel.
+ *
+ * What Xen tells of its images is little. Its status is not "loaded": each load and each unload of
+ * an image, even an unload of nothing, turns it over. [xen xen/common/kexec.c kexec_swap_images,
+ * kexec_status] So this backend unloads before it loads where the mark is up, and unloads twice
+ * where it is down: after either, as long as nobody else loads, the mark says what is loaded.
+ */
+
+import { ExitStatus, fail, KexecError } from "../../core/error.ts";
+import type { Backend, LoadedState, LoadOutcome } from "../../model/backend.ts";
+import type { HostFacts } from "../../model/host-facts.ts";
+import type { ImagePurpose, LoadPlan, SegmentPlan } from "../../model/load-plan.ts";
+import { Errno } from "../ffi/errno.ts";
+import type { XenCalls } from "../ffi/xen-calls.ts";
+import { EM_X86_64 } from "../ffi/xen-calls.ts";
+import { KexecType } from "../ffi/xen-structs.ts";
+import { explainXen } from "../host/explain-xen.ts";
+import { ClosedDoor, type OpenedXen } from "../host/open-xen.ts";
+import { failedLoad } from "./failed-load.ts";
+
+/** What the backend needs of the machine; tests give their own. */
+export interface XenHost {
+  /** Opened once, when first needed. @throws ClosedDoor */
+  open(): OpenedXen;
+  /** @throws KexecError `xen.memory-map` */
+  readFacts(calls: XenCalls, linux: HostFacts): HostFacts;
+  addressOf(bytes: Uint8Array): bigint;
+  strerror(errno: number): string;
+}
+
+const KEXEC_TYPE: Readonly<Record<ImagePurpose, KexecType | null>> = {
+  normal: KexecType.KEXEC_TYPE_DEFAULT,
+  crash: KexecType.KEXEC_TYPE_CRASH,
+  "live-update": KexecType.KEXEC_TYPE_LIVE_UPDATE,
+  "preserve-context": null,
+};
+
+/** kexec-tools' flags for the same, which its message shows. */
+const SHOWN_FLAGS: Readonly<Record<ImagePurpose, number>> = {
+  normal: 0,
+  crash: 1,
+  "preserve-context": 2,
+  "live-update": 4,
+};
+
+function typeOf(purpose: ImagePurpose): KexecType {
+  const type = KEXEC_TYPE[purpose];
+  if (type !== null) return type;
+  return fail({
+    code: "xen.preserve-context",
+    message: "--load-preserve-context is not possible under Xen",
+    hint: "Xen's kexec never returns to the kernel that it left.",
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+/** kexec-tools' line for an operation that has no way to Xen, and then why there is none. */
+function opening<T>(line: (why: string) => string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    if (!(error instanceof ClosedDoor)) throw error;
+    throw new KexecError({
+      code: error.code,
+      message: line(error.why),
+      hint: [error.message, error.hint].filter(Boolean).join("\n"),
+      exitStatus: ExitStatus.failed,
+      cause: error,
+    });
+  }
+}
+
+function failLoad(plan: SegmentPlan, errno: number, host: XenHost, hint?: string): never {
+  const shown = plan.segments
+    .filter(({ role }) => role !== "mapped")
+    .map(({ bytes, start, size }) => ({
+      buf: host.addressOf(bytes),
+      bufsz: BigInt(bytes.length),
+      mem: start,
+      memsz: size,
+    }));
+  const flags = (EM_X86_64 << 16) | SHOWN_FLAGS[plan.purpose];
+  return fail({
+    code: "xen.load",
+    message: failedLoad(host.strerror(errno), plan.entry, flags, shown),
+    hint: hint ?? explainXen(errno, "load", plan.purpose),
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+/** So that the mark is down before a load, and up after it. A Xen without the call has no mark. */
+function takeMarkDown(calls: XenCalls, type: KexecType): number {
+  return calls.status(type) > 0 ? calls.unload(type) : 0;
+}
+
+/** What kexec-tools says where a load ends because of it. */
+const noMemoryMap = (): string =>
+  "get_memory_ranges_xen: Failed to open Xen control interface\nCould not get memory layout";
+
+function load(plan: SegmentPlan, host: XenHost): LoadOutcome {
+  const type = typeOf(plan.purpose);
+  const { calls } = opening(noMemoryMap, () => host.open());
+  const down = takeMarkDown(calls, type);
+  if (down < 0) failLoad(plan, -down, host);
+  const outcome = calls.load({
+    type,
+    arch: EM_X86_64,
+    entryMaddr: plan.entry,
+    segments: plan.segments.map(({ bytes, start, size }) => ({
+      bytes,
+      destMaddr: start,
+      destSize: size,
+    })),
+  });
+  switch (outcome.kind) {
+    case "loaded":
+      return outcome;
+    case "refused":
+      return failLoad(plan, outcome.errno, host);
+    case "no-memory": {
+      const segment = outcome.segment === null ? undefined : plan.segments[outcome.segment];
+      const what = segment === undefined ? "the call itself" : `the ${segment.role}`;
+      const hint =
+        `dom0 has no memory for a copy of ${what} that Xen can read.\n` +
+        "Free some, or use a smaller image: every segment is copied before Xen is asked.";
+      return failLoad(plan, outcome.errno, host, hint);
+    }
+  }
+}
+
+function unload(purpose: ImagePurpose, host: XenHost): void {
+  const failed = (errno: number, hint: string | undefined): never =>
+    fail({
+      code: "xen.unload",
+      message: `kexec unload failed: ${host.strerror(errno)}`,
+      hint,
+      exitStatus: ExitStatus.failed,
+    });
+  const type = typeOf(purpose);
+  const { calls } = opening(
+    (why) => `kexec unload failed: ${why}`,
+    () => host.open(),
+  );
+  const once = (): void => {
+    const status = calls.unload(type);
+    if (status < 0) failed(-status, explainXen(-status, "unload", purpose));
+  };
+  once();
+  if (calls.status(type) > 0) once();
+}
+
+/** What can be known, and how well. */
+const MARK_UP =
+  "Xen says so. It only counts: loads and unloads by programs other than onekexec make it wrong.";
+const MARK_DOWN =
+  "Xen says no. It only counts: after two loads by a program other than onekexec it is wrong.";
+
+function loadedState(purpose: ImagePurpose, host: XenHost): LoadedState {
+  let opened: OpenedXen;
+  try {
+    opened = host.open();
+  } catch (error) {
+    if (!(error instanceof ClosedDoor)) throw error;
+    return { loaded: null, doubt: [error.message, error.hint].filter(Boolean).join("\n") };
+  }
+  const status = opened.calls.status(typeOf(purpose));
+  if (status >= 0) return { loaded: status > 0, doubt: status > 0 ? MARK_UP : MARK_DOWN };
+  const old = status === -Errno.ENOSYS || status === -Errno.EINVAL;
+  const why = old ? "this Xen does not tell" : host.strerror(-status);
+  return { loaded: null, doubt: `Whether an image is loaded is not known: ${why}.` };
+}
+
+function exec(purpose: ImagePurpose, host: XenHost): void {
+  const { calls } = opening(
+    (why) => `kexec failed: ${why}`,
+    () => host.open(),
+  );
+  const type = purpose === "live-update" ? typeOf(purpose) : KexecType.KEXEC_TYPE_DEFAULT;
+  const status = calls.exec(type);
+  // A live update goes on in Xen after the call has returned.
+  if (status >= 0 && purpose === "live-update") return;
+  const errno = status < 0 ? -status : Errno.EIO;
+  fail({
+    code: "xen.exec",
+    message: `kexec failed: ${host.strerror(errno)}`,
+    hint: explainXen(errno, "exec", purpose),
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+function segmentsOf(plan: LoadPlan): SegmentPlan {
+  if (plan.kind === "segments") return plan;
+  throw new RangeError("Xen takes no files, and no plan for any is made");
+}
+
+/** @param evidence why this backend was chosen */
+export function xenBackend(host: XenHost, evidence: readonly string[]): Backend {
+  let opened: OpenedXen | null = null;
+  const own: XenHost = {
+    ...host,
+    open() {
+      opened ??= host.open();
+      return opened;
+    },
+  };
+  const service = (): readonly string[] => {
+    try {
+      const { calls, tried } = own.open();
+      return [...tried, `Xen's calls are made through ${calls.servedBy}`];
+    } catch (error) {
+      if (!(error instanceof ClosedDoor)) throw error;
+      return [error.message];
+    }
+  };
+  return {
+    name: "xen",
+    get evidence() {
+      const only = "Xen takes segments that were laid out here: -s and -a are as -c";
+      return [...evidence, ...service(), only];
+    },
+    attempts: () => ["segments"],
+    admit: (purpose) => void typeOf(purpose),
+    hostFacts: (linux) => opening(noMemoryMap, () => own.readFacts(own.open().calls, linux)),
+    load: (plan) => load(segmentsOf(plan), own),
+    unload: (purpose) => unload(purpose, own),
+    loadedState: (purpose) => loadedState(purpose, own),
+    exec: (purpose) => exec(purpose, own),
+    close() {
+      opened?.calls.close();
+      opened = null;
+    },
+  };
+}
