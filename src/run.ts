@@ -138,8 +138,9 @@ async function load(kernel: string, request: RunRequest, world: World): Promise<
  * Nobody's machine goes down when there is nothing to start. Where the kernel does not say, it is
  * let pass, as in kexec-tools, unless the image was unloaded a moment ago.
  */
-function refuseIfNothingLoaded({ steps }: RunRequest, world: World): void {
-  const { loaded, doubt } = world.backend().loadedState("normal");
+function refuseIfNothingLoaded({ steps, purpose }: RunRequest, world: World): void {
+  const started = purpose === "live-update" ? purpose : "normal";
+  const { loaded, doubt } = world.backend().loadedState(started);
   const unloaded = steps.unload && !steps.load;
   if (loaded === true || (loaded === null && !unloaded)) return;
   const advice = "Load a kernel first: kexec -l KERNEL --initrd=FILE --reuse-cmdline";

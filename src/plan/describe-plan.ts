@@ -8,6 +8,7 @@ import type { FilePlan, LoadPlan, Segment, SegmentPlan } from "../model/load-pla
 import { memoryPicture } from "./memory-picture.ts";
 
 const digestOf = (segment: Segment) => hexOf(segment.sha256 ?? sha256(segment.bytes));
+const shownDigest = (segment: Segment) => (segment.bytes.length === 0 ? "-" : digestOf(segment));
 
 function table(rows: readonly (readonly string[])[]): string[] {
   const widths = rows.reduce<number[]>(
@@ -30,7 +31,7 @@ function segmentTable(plan: SegmentPlan): string[] {
     hex(segment.start + segment.size),
     hex(segment.size),
     hex(segment.bytes.length),
-    digestOf(segment),
+    shownDigest(segment),
   ]);
   return table([head, ...rows]);
 }

@@ -49,9 +49,11 @@ export class Placer {
     this.#settled = settled === null ? null : wholePages(normalize(settled), pageSize);
   }
 
-  /** A sentence for each piece that did not get what is best for it. */
+  /** What became of the demand for settled memory, if there is one; one sentence for each piece
+   * that it was not met for. */
   get notes(): readonly string[] {
-    return this.#notes;
+    if (this.#settled === null || this.#notes.length > 0) return this.#notes;
+    return ["all pieces lie in memory that the host does not hand out while it loads"];
   }
 
   /** What is still free, as a canonical set of whole pages. */
@@ -95,8 +97,8 @@ export class Placer {
     const lowest = among(this.#free, "bottom");
     if (lowest !== undefined) {
       this.#notes.push(
-        `the ${role} lies at ${hex(lowest)}, as low as it can: no memory that is in use while the ` +
-          "host loads has room for it",
+        `the ${role} lies at ${hex(lowest)}, as low as it can: no memory that the host is known not ` +
+          "to hand out while it loads has room for it",
       );
     }
     return lowest;

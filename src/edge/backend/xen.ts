@@ -171,22 +171,33 @@ function loadedState(purpose: ImagePurpose, host: XenHost): LoadedState {
   return { loaded: null, doubt: `Whether an image is loaded is not known: ${why}.` };
 }
 
-function exec(purpose: ImagePurpose, host: XenHost): void {
-  const { calls } = opening(
-    (why) => `kexec failed: ${why}`,
-    () => host.open(),
-  );
-  const type = purpose === "live-update" ? typeOf(purpose) : KexecType.KEXEC_TYPE_DEFAULT;
-  const status = calls.exec(type);
-  // A live update goes on in Xen after the call has returned.
-  if (status >= 0 && purpose === "live-update") return;
-  const errno = status < 0 ? -status : Errno.EIO;
-  fail({
+function failExec(errno: number, purpose: ImagePurpose, host: XenHost): never {
+  return fail({
     code: "xen.exec",
     message: `kexec failed: ${host.strerror(errno)}`,
     hint: explainXen(errno, "exec", purpose),
     exitStatus: ExitStatus.failed,
   });
+}
+
+/** The network is down by the time an image is started, so what can be known is asked before. */
+function admit(purpose: ImagePurpose, deed: "load" | "exec", host: XenHost): void {
+  const type = typeOf(purpose);
+  if (deed === "load") return;
+  const { calls } = opening(
+    (why) => `kexec failed: ${why}`,
+    () => host.open(),
+  );
+  const status = purpose === "live-update" ? calls.status(type) : 0;
+  if (status === -Errno.EINVAL) failExec(Errno.EINVAL, purpose, host);
+}
+
+function exec(purpose: ImagePurpose, host: XenHost): void {
+  const type = purpose === "live-update" ? typeOf(purpose) : KexecType.KEXEC_TYPE_DEFAULT;
+  const status = host.open().calls.exec(type);
+  // A live update goes on in Xen after the call has returned.
+  if (status >= 0 && purpose === "live-update") return;
+  failExec(status < 0 ? -status : Errno.EIO, purpose, host);
 }
 
 function segmentsOf(plan: LoadPlan): SegmentPlan {
@@ -197,11 +208,19 @@ function segmentsOf(plan: LoadPlan): SegmentPlan {
 /** @param evidence why this backend was chosen */
 export function xenBackend(host: XenHost, evidence: readonly string[]): Backend {
   let opened: OpenedXen | null = null;
+  let closed: ClosedDoor | null = null;
   const own: XenHost = {
     ...host,
     open() {
-      opened ??= host.open();
-      return opened;
+      if (closed !== null) throw closed;
+      try {
+        opened ??= host.open();
+        return opened;
+      } catch (error) {
+        // libxenctrl has its own words for it on stderr: once is enough.
+        if (error instanceof ClosedDoor) closed = error;
+        throw error;
+      }
     },
   };
   const service = (): readonly string[] => {
@@ -220,7 +239,7 @@ export function xenBackend(host: XenHost, evidence: readonly string[]): Backend 
       return [...evidence, ...service(), only];
     },
     attempts: () => ["segments"],
-    admit: (purpose) => void typeOf(purpose),
+    admit: (purpose, deed) => admit(purpose, deed, own),
     hostFacts: (linux) => opening(noMemoryMap, () => own.readFacts(own.open().calls, linux)),
     load: (plan) => load(segmentsOf(plan), own),
     unload: (purpose) => unload(purpose, own),
