@@ -1,16 +1,17 @@
 /**
  * Gives this machine what the tests and the demo need from Debian: QEMU and small tools, installed
- * by apt-get where they are missing, and kernels, only downloaded (kernels.ts).
+ * by apt-get where they are missing, and kernels and Xen, only downloaded (kernels.ts, xen.ts).
  *
- *     bun scripts/machine.ts [demo | vm | conformance | KERNEL-SERIES ...]
+ *     bun scripts/machine.ts [demo | vm | conformance | xen | KERNEL-SERIES ...]
  *
- * Without arguments it gets everything, and prints where the kernels are. With everything there it
+ * Without arguments it gets everything, and prints where the kernels and Xen are. With everything there it
  * asks no network and changes nothing.
  */
 
 import { existsSync } from "node:fs";
 import { Problem, problemText, runCommand } from "./command.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
+import { ensureXen } from "./xen.ts";
 
 /** A package of Debian, and a file or a command that shows that its contents are there. */
 interface Needed {
@@ -119,7 +120,7 @@ const PURPOSES: readonly Purpose[] = ["demo", "vm", "conformance"];
 
 function main(words: readonly string[]): void {
   const say = (line: string) => process.stderr.write(`${line}\n`);
-  const known: readonly string[] = [...PURPOSES, ...KERNEL_SERIES];
+  const known: readonly string[] = [...PURPOSES, "xen", ...KERNEL_SERIES];
   const unknown = words.find((word) => !known.includes(word));
   if (unknown !== undefined) {
     const reason = `unknown word ${JSON.stringify(unknown)}`;
@@ -132,6 +133,9 @@ function main(words: readonly string[]): void {
     const { release, vmlinuz } = ensureKernel(series, say, () => refreshPackageLists(say));
     process.stdout.write(`${release}\t${vmlinuz}\n`);
   }
+  if (!isWanted("xen")) return;
+  const { version, hypervisor } = ensureXen(say, () => refreshPackageLists(say));
+  process.stdout.write(`${version}\t${hypervisor}\n`);
 }
 
 if (import.meta.main) {

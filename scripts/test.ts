@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { Problem, problemText } from "./command.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
 import { ensurePackages, refreshPackageLists } from "./machine.ts";
+import { ensureXen } from "./xen.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const BIN = join(ROOT, "node_modules/.bin");
@@ -161,9 +162,9 @@ function prepareMachine(phases: readonly Phase[]): void {
   const slow = phases.some(({ name }) => SLOW_FOLDERS.includes(name));
   ensurePackages(slow ? ["vm", "conformance"] : ["conformance"], say);
   if (!slow) return;
-  for (const series of KERNEL_SERIES) {
-    ensureKernel(series, say, () => refreshPackageLists(say));
-  }
+  const refresh = () => refreshPackageLists(say);
+  for (const series of KERNEL_SERIES) ensureKernel(series, say, refresh);
+  ensureXen(say, refresh);
 }
 
 /** A thousand lines of tests that passed would hide the one that failed. */

@@ -25,6 +25,17 @@ run() {
 	echo "END $run_name rc=$(cat /run/status)"
 }
 
+# In a dom0. xen_modules: /dev/xen/privcmd and its like, for programs that speak to Xen; xen_fs,
+# after it: /proc/xen. A case that wants neither has a dom0 without.
+xen_modules() {
+	insmod /boot/modules/xen-privcmd.ko
+	insmod /boot/modules/xen-evtchn.ko
+}
+xen_fs() {
+	insmod /boot/modules/xenfs.ko
+	mount -t xenfs xenfs /proc/xen
+}
+
 say() {
 	echo "$who $1=$2"
 }
@@ -42,6 +53,7 @@ describe() {
 	say uptime "$(cut -d ' ' -f 1 /proc/uptime)"
 	say memory-kib "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)"
 	say cpus "$(grep -c '^processor' /proc/cpuinfo)"
+	say guest-type "$(cat /sys/hypervisor/guest_type 2>/dev/null)"
 	say efi "$([ -d /sys/firmware/efi ] && echo yes || echo no)"
 	say runtime-maps "$(ls /sys/firmware/efi/runtime-map 2>/dev/null | wc -l)"
 	say proof "$(sha256sum /proof 2>/dev/null | cut -d ' ' -f 1)"

@@ -1,6 +1,6 @@
 /**
- * Boots a virtual machine with QEMU: a Debian kernel with the rig as its initramfs, which runs a
- * case. What comes back is what both kernels wrote on the serial port.
+ * Boots a virtual machine with QEMU: a Debian kernel, or Xen with one as its dom0, with the rig as
+ * its initramfs, which runs a case. What comes back is what both kernels wrote on the serial port.
  *
  * It emulates in software unless ONEKEXEC_ACCEL names another of QEMU's accelerators.
  */
@@ -13,10 +13,20 @@ import { Problem } from "../../scripts/command.ts";
 import { ensureKernel, type Kernel, type KernelSeries } from "../../scripts/kernels.ts";
 import { linesOf } from "../../scripts/lines.ts";
 import { refreshPackageLists } from "../../scripts/machine.ts";
+import { ensureXen, type Xen } from "../../scripts/xen.ts";
 import type { CpioFile } from "./cpio.ts";
 import { caseArchive, rig } from "./rig.ts";
-import { panicIn, type Run, runsOf, type SerialLine, type Sight, sightOf } from "./serial-log.ts";
+import {
+  panicIn,
+  type Run,
+  runsOf,
+  type SerialLine,
+  type Sight,
+  sightOf,
+  untangled,
+} from "./serial-log.ts";
 import { inSlot } from "./slots.ts";
+import { XEN_MEMORY, type XenSetup, xenBootArguments, xenMachineArguments } from "./xen.ts";
 
 const OVMF = "/usr/share/OVMF";
 const ACCELERATOR = process.env.ONEKEXEC_ACCEL ?? "tcg,thread=multi";
@@ -24,6 +34,8 @@ const ACCELERATOR = process.env.ONEKEXEC_ACCEL ?? "tcg,thread=multi";
 const STANDSTILL_MS = 5000;
 /** What every kernel of a VM is started with: all words on the serial port, no waiting. */
 export const CONSOLE = "console=ttyS0 panic=-1";
+/** The same for a dom0: the serial port is Xen's, which passes the words on. */
+export const DOM0_CONSOLE = "console=hvc0 panic=-1";
 
 export interface MachineSetup {
   /** Names the log file; one word. */
@@ -32,12 +44,14 @@ export interface MachineSetup {
   readonly kexec: string;
   /** Shell lines for PID 1 of the first kernel; see init.sh for `run`. */
   readonly caseScript: string;
-  /** In MiB; 1024 unless given. */
+  /** In MiB; unless given 1024, with Xen 2048. */
   readonly memory?: number;
   /** CPUs; 1 unless given. */
   readonly smp?: number;
   readonly firmware?: "bios" | "uefi";
   readonly kernel?: KernelSeries;
+  /** The first kernel is the dom0 of a Xen; after BIOS only. */
+  readonly xen?: XenSetup;
   /** Further words for the first kernel's command line. */
   readonly commandLine?: string;
   readonly extraFiles?: readonly CpioFile[];
@@ -51,6 +65,7 @@ export interface MachineSetup {
 }
 
 export interface MachineRun {
+  /** Xen's among them, where there is one; they begin with "(XEN) ". */
   readonly lines: readonly SerialLine[];
   /** From QEMU's start to its end. */
   readonly seconds: number;
@@ -92,8 +107,24 @@ function firmwareArguments(setup: MachineSetup, folder: string): string[] {
   return ["-drive", `${flash},readonly=on,file=${code}`, "-drive", `${flash},file=${variables}`];
 }
 
-function qemuCommand(setup: MachineSetup, kernel: Kernel, folder: string): string[] {
-  const commandLine = [CONSOLE, setup.commandLine ?? ""].join(" ").trim();
+/** What a machine starts with, in files of this one. */
+interface Boot {
+  readonly kernel: Kernel;
+  readonly xen: Xen | null;
+}
+
+function bootArguments(setup: MachineSetup, { kernel, xen }: Boot, folder: string): string[] {
+  const { vmlinuz } = kernel;
+  const initramfs = join(folder, "initramfs");
+  const console = xen === null ? CONSOLE : DOM0_CONSOLE;
+  const commandLine = [console, setup.commandLine ?? ""].join(" ").trim();
+  if (xen === null) return ["-kernel", vmlinuz, "-initrd", initramfs, "-append", commandLine];
+  return xenBootArguments(setup.xen ?? {}, xen, { vmlinuz, commandLine, initramfs });
+}
+
+function qemuCommand(setup: MachineSetup, files: Boot, folder: string): string[] {
+  const memory = setup.memory ?? (setup.xen === undefined ? 1024 : XEN_MEMORY);
+  const machine = setup.xen === undefined ? ["-cpu", "max"] : xenMachineArguments(setup.xen);
   const extra = setup.qemuArguments ?? [];
   const network = extra.includes("-nic") ? [] : ["-net", "none"];
   return [
@@ -108,10 +139,10 @@ function qemuCommand(setup: MachineSetup, kernel: Kernel, folder: string): strin
       "5",
       String(setup.timeoutSeconds ?? 300),
     ],
-    ...["qemu-system-x86_64", "-accel", ACCELERATOR, "-cpu", "max"],
-    ...["-m", String(setup.memory ?? 1024), "-smp", String(setup.smp ?? 1)],
+    ...["qemu-system-x86_64", "-accel", ACCELERATOR, ...machine],
+    ...["-m", String(memory), "-smp", String(setup.smp ?? 1)],
     ...["-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", ...network],
-    ...["-kernel", kernel.vmlinuz, "-initrd", join(folder, "initramfs"), "-append", commandLine],
+    ...bootArguments(setup, files, folder),
     ...firmwareArguments(setup, folder),
     ...extra,
   ];
@@ -190,14 +221,16 @@ function whatWentWrong(end: QemuEnd, setup: MachineSetup): string | undefined {
   return panic === undefined ? undefined : `a kernel gave up: ${panic}`;
 }
 
-async function boot(setup: MachineSetup, kernel: Kernel): Promise<MachineRun> {
+async function boot(setup: MachineSetup, files: Boot): Promise<MachineRun> {
+  const { kernel } = files;
   const folder = mkdtempSync(join(tmpdir(), "onekexec-vm-"));
   try {
     writeInitramfs(setup, kernel, folder);
-    const end = await runQemu(setup, qemuCommand(setup, kernel, folder));
-    const wrong = whatWentWrong(end, setup);
-    if (wrong !== undefined) throw machineProblem(setup, end.lines, wrong);
-    const { lines, seconds } = end;
+    const end = await runQemu(setup, qemuCommand(setup, files, folder));
+    const lines = setup.xen === undefined ? end.lines : untangled(end.lines);
+    const wrong = whatWentWrong({ ...end, lines }, setup);
+    if (wrong !== undefined) throw machineProblem(setup, lines, wrong);
+    const { seconds } = end;
     return {
       ...{ lines, seconds, runs: runsOf(lines) },
       first: sightOf("FIRST", lines),
@@ -214,11 +247,13 @@ async function boot(setup: MachineSetup, kernel: Kernel): Promise<MachineRun> {
 /**
  * Boots a machine, waits for its end, and returns what it wrote. At most two run at a time
  * (ONEKEXEC_VMS).
- * @throws Problem, with the serial log's path, where QEMU fails, the time is over, or a kernel
- * panics
+ * @throws Problem, with the serial log's path, where QEMU fails, the time is over, or a kernel or
+ * Xen panics and no kernel comes up after it
  */
 export function bootMachine(setup: MachineSetup): Promise<MachineRun> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
-  const kernel = ensureKernel(setup.kernel ?? "6.1", say, () => refreshPackageLists(say));
-  return inSlot(() => boot(setup, kernel));
+  const refresh = () => refreshPackageLists(say);
+  const kernel = ensureKernel(setup.kernel ?? "6.1", say, refresh);
+  const xen = setup.xen === undefined ? null : ensureXen(say, refresh);
+  return inSlot(() => boot(setup, { kernel, xen }));
 }

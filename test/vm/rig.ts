@@ -4,8 +4,9 @@
  */
 
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Problem, runCommand } from "../../scripts/command.ts";
+import type { KernelModule } from "../../scripts/kernels.ts";
 import { hexOf } from "../../src/core/bytes.ts";
 import { sha256 } from "../../src/core/digest.ts";
 import { type CpioFile, cpio } from "./cpio.ts";
@@ -17,7 +18,7 @@ export const IN_VM = {
   kexecTools: "/opt/kexec-tools/kexec",
   kernel: "/boot/vmlinuz",
   initrd: "/boot/small",
-  networkDriver: "/boot/e1000.ko",
+  networkDriver: "/boot/modules/e1000.ko",
 } as const;
 
 const KEXEC_TOOLS = "/sbin/kexec";
@@ -76,7 +77,7 @@ function kexecTools(): CpioFile[] {
   const program = `${IN_VM.kexecTools}.bin`;
   const libraries = librariesOf(KEXEC_TOOLS)
     .filter((path) => !path.includes("/ld-linux"))
-    .map((path) => executable(join(LIBRARIES_OF_KEXEC_TOOLS, path.split("/").at(-1) ?? ""), path));
+    .map((path) => executable(join(LIBRARIES_OF_KEXEC_TOOLS, basename(path)), path));
   const start = `#!/bin/sh\nLD_LIBRARY_PATH=${LIBRARIES_OF_KEXEC_TOOLS} exec ${program} "$@"\n`;
   return [
     executable(program, KEXEC_TOOLS),
@@ -94,16 +95,27 @@ function smallInitrd(): Uint8Array {
   return joined(cpio([...userSpace(), { path: "/proof", data: proof }]));
 }
 
+/**
+ * libxenctrl and what it needs, where the loader of the VM looks by itself: for cases in which the
+ * kexec under test finds it.
+ */
+export function xenLibraries(): CpioFile[] {
+  return librariesOf(KEXEC_TOOLS)
+    .filter((path) => basename(path).startsWith("libxen"))
+    .map((path) => executable(path, path));
+}
+
 export interface RigSetup {
   /** The kexec under test, on this machine. */
   readonly kexec: string;
   /** The kernel that kexec loads. */
   readonly vmlinuz: string;
-  readonly e1000: string;
+  /** For the first kernel, in /boot/modules. */
+  readonly modules: readonly KernelModule[];
 }
 
 /** The first kernel's initramfs without its case, as parts to be written one after the other. */
-export function rig({ kexec, vmlinuz, e1000 }: RigSetup): Uint8Array[] {
+export function rig({ kexec, vmlinuz, modules }: RigSetup): Uint8Array[] {
   const data = (path: string) => new Uint8Array(readFileSync(path));
   return cpio([
     ...userSpace(),
@@ -111,7 +123,7 @@ export function rig({ kexec, vmlinuz, e1000 }: RigSetup): Uint8Array[] {
     ...kexecTools(),
     { path: IN_VM.kernel, data: data(vmlinuz) },
     { path: IN_VM.initrd, data: smallInitrd() },
-    { path: IN_VM.networkDriver, data: data(e1000) },
+    ...modules.map(({ name, path }) => ({ path: `/boot/modules/${name}.ko`, data: data(path) })),
   ]);
 }
 

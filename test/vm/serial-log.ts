@@ -56,8 +56,40 @@ export function sightOf(who: "FIRST" | "SECOND", lines: readonly SerialLine[]): 
   return sight.has("end") ? sight : new Map();
 }
 
-/** The line in which a kernel says that it gives up, if it does. */
+/** What a kernel says when it gives up; and Xen, which says the same of itself and of its dom0. */
+const SIGNS_OF_PANIC = [
+  /Kernel panic - not syncing|Run \/init as init process failed|-- System halted/,
+  /^\(XEN\) Panic on CPU \d+:/,
+  /^\(XEN\) Hardware Dom\d+ crashed: (?!Executing)/,
+];
+
+/**
+ * The line in which a kernel or Xen says that it gives up, if one does. Where a second kernel came
+ * up afterwards, that was what a crash kernel is for.
+ */
 export function panicIn(lines: readonly SerialLine[]): string | undefined {
-  const signs = /Kernel panic - not syncing|Run \/init as init process failed|-- System halted/;
-  return lines.find(({ text }) => signs.test(text))?.text;
+  const up = lines.findLastIndex(({ text }) => text.startsWith("SECOND end="));
+  const last = lines.slice(up + 1);
+  return last.find(({ text }) => SIGNS_OF_PANIC.some((sign) => sign.test(text)))?.text;
+}
+
+const XEN = "(XEN) ";
+
+/**
+ * The serial log of a machine with Xen, each line whole. Xen and its dom0 share the port, and Xen
+ * does not wait for the end of the dom0's line: what it says then is taken out, and the line goes
+ * on with what follows. So a case cannot print Xen's own words.
+ */
+export function untangled(lines: readonly SerialLine[]): SerialLine[] {
+  const whole: SerialLine[] = [];
+  let head: SerialLine | null = null;
+  for (const line of lines) {
+    const { seconds, text } = line;
+    const at = text.indexOf(XEN);
+    if (at >= 0) whole.push({ seconds, text: text.slice(at) });
+    else whole.push({ seconds, text: (head?.text ?? "") + text });
+    if (at > 0) head = { seconds, text: (head?.text ?? "") + text.slice(0, at) };
+    else if (at < 0) head = null;
+  }
+  return head === null ? whole : [...whole, head];
 }
