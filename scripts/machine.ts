@@ -4,8 +4,8 @@
  *
  *     bun scripts/machine.ts [demo | vm | conformance | xen | KERNEL-SERIES ...]
  *
- * Without arguments it gets everything, and prints where the kernels and Xen are. With everything there it
- * asks no network and changes nothing.
+ * Without arguments it gets everything, and prints where the kernels and Xen are. With everything
+ * there it asks no network and changes nothing.
  */
 
 import { existsSync } from "node:fs";

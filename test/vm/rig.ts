@@ -105,6 +105,13 @@ export function xenLibraries(): CpioFile[] {
     .map((path) => executable(path, path));
 }
 
+/** libxenctrl itself, on this machine. */
+export function xenLibraryPath(): string {
+  const path = librariesOf(KEXEC_TOOLS).find((one) => basename(one).startsWith("libxenctrl.so"));
+  if (path !== undefined) return path;
+  throw new Problem({ step: "Find libxenctrl", reason: `${KEXEC_TOOLS} does not need it` });
+}
+
 export interface RigSetup {
   /** The kexec under test, on this machine. */
   readonly kexec: string;

@@ -55,7 +55,15 @@ test("a panic that a second kernel came up after is not the machine's end", () =
 });
 
 test("Xen's words are taken out of the line that they fell into", () => {
-  const log = lines("BEGIN a", "| on(XEN) x", "(XEN) y", "e t(XEN) z", "wo", "(XEN) v", "END a rc=0");
+  const log = lines(
+    "BEGIN a",
+    "| on(XEN) x",
+    "(XEN) y",
+    "e t(XEN) z",
+    "wo",
+    "(XEN) v",
+    "END a rc=0",
+  );
   const whole = untangled(log);
   expect(whole.map(({ text }) => text)).toEqual([
     ...["BEGIN a", "(XEN) x", "(XEN) y", "(XEN) z", "| one two", "(XEN) v", "END a rc=0"],

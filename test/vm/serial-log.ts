@@ -82,14 +82,18 @@ const XEN = "(XEN) ";
  */
 export function untangled(lines: readonly SerialLine[]): SerialLine[] {
   const whole: SerialLine[] = [];
-  let head: SerialLine | null = null;
-  for (const line of lines) {
-    const { seconds, text } = line;
+  let head = "";
+  let headAt = 0;
+  for (const { seconds, text } of lines) {
     const at = text.indexOf(XEN);
-    if (at >= 0) whole.push({ seconds, text: text.slice(at) });
-    else whole.push({ seconds, text: (head?.text ?? "") + text });
-    if (at > 0) head = { seconds, text: (head?.text ?? "") + text.slice(0, at) };
-    else if (at < 0) head = null;
+    if (at < 0) {
+      whole.push({ seconds, text: head + text });
+      head = "";
+      continue;
+    }
+    whole.push({ seconds, text: text.slice(at) });
+    if (at > 0) headAt = seconds;
+    head += text.slice(0, at);
   }
-  return head === null ? whole : [...whole, head];
+  return head === "" ? whole : [...whole, { seconds: headAt, text: head }];
 }

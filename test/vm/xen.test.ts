@@ -1,0 +1,319 @@
+/**
+ * Real Xen 4.17 with a Debian dom0: the kexec under test loads, and the hypervisor starts the
+ * second kernel, which says what it sees. The same file, byte for byte, runs where there is no Xen.
+ */
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildKexec, KEXEC } from "../../scripts/build.ts";
+import { hexOf } from "../../src/core/bytes.ts";
+import { sha256 } from "../../src/core/digest.ts";
+import { type CpioFile, cpio } from "./cpio.ts";
+import { bootMachine, CONSOLE, type MachineRun, type MachineSetup } from "./machine.ts";
+import { IN_VM, PROOF_SHA256, xenLibraries, xenLibraryPath } from "./rig.ts";
+import { VM_TIMEOUT, withLog } from "./with-log.ts";
+
+const SECOND = `${CONSOLE} second`;
+const load = (initrd: string) => `-l ${IN_VM.kernel} --initrd=${initrd} --append="${SECOND}"`;
+const LOAD = load(IN_VM.initrd);
+const RECORD = "/opt/record-xenctrl.so";
+const EXEC = "run exec kexec -e";
+const SAME_FILE = "run file sha256sum /sbin/kexec";
+const BIG_SIZE = 48 << 20;
+
+const scratch = mkdtempSync(join(tmpdir(), "onekexec-xen-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+let fileDigest = "";
+beforeAll(() => {
+  buildKexec();
+  fileDigest = hexOf(sha256(new Uint8Array(readFileSync(KEXEC))));
+});
+
+/** The library that says what is loaded through it. */
+function recorder(): CpioFile {
+  const library = join(scratch, "record-xenctrl.so");
+  const source = join(import.meta.dir, "record-xenctrl.c");
+  const real = ["-Wl,--no-as-needed", xenLibraryPath()];
+  execFileSync("gcc", [
+    "-Wall",
+    "-Werror",
+    "-O2",
+    "-shared",
+    "-fPIC",
+    "-o",
+    library,
+    source,
+    ...real,
+  ]);
+  return { path: RECORD, data: new Uint8Array(readFileSync(library)), mode: 0o755 };
+}
+
+const output = (run: MachineRun, name: string): string => run.runs.get(name)?.output ?? "(no run)";
+const status = (run: MachineRun, name: string) => run.runs.get(name)?.status;
+
+function statuses(run: MachineRun, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.map((name) => [name, status(run, name)]));
+}
+
+async function boot(
+  setup: Partial<MachineSetup> & { readonly name: string; readonly caseScript: string },
+  check: (run: MachineRun) => void,
+): Promise<void> {
+  const run = await bootMachine({ kexec: KEXEC, ...setup });
+  withLog(run, () => {
+    expect(output(run, "file")).toStartWith(fileDigest);
+    check(run);
+  });
+}
+
+/** The second kernel is up, on the bare machine, with all that it was given. */
+function expectSecondKernel(run: MachineRun): void {
+  const { second, lines } = run;
+  const last = lines.slice(-5).map(({ text }) => text);
+  expect(second.get("cmdline"), `no second kernel; last words: ${last}`).toBe(SECOND);
+  expect(second.get("proof")).toBe(PROOF_SHA256);
+  expect(second.get("guest-type")).toBe("");
+  expect(second.get("rsdp")).toContain("ACPI: RSDP 0x");
+}
+
+function expectStartedByXen(run: MachineRun): void {
+  expect(run.first.get("guest-type")).toBe("PV");
+  expect(run.lines.map(({ text }) => text)).toContain("(XEN) Executing kexec image on cpu0");
+  expectSecondKernel(run);
+  expect(Number(run.second.get("memory-kib"))).toBeGreaterThan(1_900_000);
+}
+
+interface Recorded {
+  readonly call: string;
+  /** Without a place: what is loaded, and how much memory it gets. */
+  readonly segments: readonly { readonly size: string; readonly digest: string }[];
+  readonly mapped: readonly string[];
+}
+
+/** What reached the hypercall, as record-xenctrl.c has it. */
+function recorded(text: string): Recorded {
+  const call = /^xc_kexec_load (type=\d+ arch=\d+)/m.exec(text)?.[1] ?? "(none)";
+  const all = [
+    ...text.matchAll(
+      /^segment buf=(\S+) buf_size=(\S+) dest_maddr=(\S+) dest_size=(\S+) fnv=(\S+)$/gm,
+    ),
+  ];
+  return {
+    call,
+    segments: all
+      .filter(([, buf]) => buf === "yes")
+      .map(([, , size, , memory, digest]) => ({
+        size: `${size} of ${memory}`,
+        digest: digest ?? "",
+      })),
+    mapped: all.filter(([, buf]) => buf === "null").map(([, , , at, memory]) => `${at} ${memory}`),
+  };
+}
+
+/** kexec-tools' is kept to memory that dom0 has, where Xen does not spoil it. */
+const LIBRARY_SCRIPT = `
+${SAME_FILE}
+xen_modules
+xen_fs
+run decision kexec -d -S -l
+run theirs env LD_PRELOAD=${RECORD} ${IN_VM.kexecTools} -l --mem-max=0x60000000 ${LOAD.slice(3)}
+run ours kexec --xen-library=${RECORD} ${LOAD}
+run loaded kexec -S -l
+run again kexec ${LOAD}
+run still-loaded kexec -S -l
+run unload kexec -u
+run unloaded kexec -S -l
+run unload-nothing kexec -u
+run still-unloaded kexec -S -l
+run exec-nothing kexec -e
+run crash-size kexec --print-ckr-size
+run live-update kexec --load-live-update ${LOAD.slice(3)}
+run exec-live-update kexec --exec-live-update
+run load kexec ${LOAD}
+${EXEC}
+`;
+
+function checkLibrary(run: MachineRun): void {
+  expect(output(run, "decision")).toContain("Xen's calls are made through libxenctrl.so.4.17\n");
+  const theirs = recorded(output(run, "theirs"));
+  const ours = recorded(output(run, "ours"));
+  expect(ours.call).toBe(theirs.call);
+  expect(ours.call).toBe("type=0 arch=62");
+  expect(ours.mapped).toEqual(theirs.mapped);
+  expect(ours.mapped).toEqual(["0x0 0x100000"]);
+  // The two largest are the kernel and the initrd: the same bytes, the same memory.
+  const large = ({ segments }: Recorded) =>
+    segments.filter(({ size }) => Number(size.split(" ")[0]) > 0x100000);
+  expect(large(ours)).toHaveLength(2);
+  expect(large(ours)).toEqual(expect.arrayContaining(large(theirs)));
+  expect(
+    statuses(run, ["loaded", "again", "still-loaded", "unload", "unloaded", "unload-nothing"]),
+  ).toEqual({
+    loaded: 1,
+    again: 0,
+    "still-loaded": 1,
+    unload: 0,
+    unloaded: 0,
+    "unload-nothing": 0,
+  });
+  expect(statuses(run, ["still-unloaded", "exec-nothing"])).toEqual({
+    "still-unloaded": 0,
+    "exec-nothing": 1,
+  });
+  expect(output(run, "loaded")).toStartWith("Xen says so. It only counts");
+  expect(output(run, "unloaded")).toStartWith("Xen says no. It only counts");
+  expect(output(run, "exec-nothing")).toStartWith("Nothing has been loaded!\n");
+  expect(output(run, "crash-size")).toBe("201326592\n");
+  expect(status(run, "live-update")).toBe(255);
+  expect(output(run, "live-update")).toStartWith("kexec_load failed: Invalid argument\n");
+  expect(output(run, "live-update")).toContain("This Xen has no live update");
+  expect(status(run, "exec-live-update")).toBe(255);
+  expect(output(run, "exec-live-update")).toStartWith("kexec failed: Invalid argument\n");
+  expectStartedByXen(run);
+}
+
+/** Nothing of Xen but the hypervisor and one module; 2 GiB, and no crashkernel=. */
+const DIRECT_SCRIPT = `
+${SAME_FILE}
+run no-module kexec ${LOAD}
+run no-module-status kexec -S -l
+run no-module-unload kexec -u
+run no-module-exec kexec -e
+insmod /boot/modules/xen-privcmd.ko
+run no-xenfs ls /proc/xen/capabilities
+run facts kexec --save-facts=/run/facts
+run saved cat /run/facts
+run load kexec -d ${LOAD}
+run loaded kexec -S -l
+run unload kexec -u
+run unloaded kexec -S -l
+run load-again kexec ${LOAD}
+${EXEC}
+`;
+
+function checkDirect(run: MachineRun): void {
+  const noModule = "There is no /dev/xen/privcmd: the module xen-privcmd makes it.";
+  for (const [name, words] of [
+    ["no-module", "get_memory_ranges_xen: Failed to open Xen control interface\nCould not get"],
+    ["no-module-unload", "kexec unload failed: No such file or directory\n"],
+    ["no-module-exec", "kexec failed: No such file or directory\n"],
+    ["no-module-status", "cannot open /dev/xen/privcmd: No such file or directory\n"],
+  ] as const) {
+    expect({ name, status: status(run, name) }).toEqual({ name, status: 255 });
+    expect(output(run, name)).toStartWith(words);
+    expect(output(run, name)).toContain(noModule);
+  }
+  expect(status(run, "no-xenfs")).toBe(1);
+  expect(output(run, "load")).toContain("Xen's calls are made through /dev/xen/privcmd\n");
+  expect(output(run, "load")).toContain("all pieces lie in memory that the host does not hand out");
+  expect(statuses(run, ["load", "loaded", "unload", "unloaded", "load-again"])).toEqual({
+    load: 0,
+    loaded: 1,
+    unload: 0,
+    unloaded: 0,
+    "load-again": 0,
+  });
+  expectStartedByXen(run);
+}
+
+const FILES_SCRIPT = `
+${SAME_FILE}
+xen_modules
+cat ${IN_VM.initrd} /boot/more > /boot/large
+run load kexec -d -s ${load("/boot/large")} --console-serial --serial=ttyS0
+${EXEC}
+`;
+
+function checkFiles(run: MachineRun): void {
+  expect(status(run, "load")).toBe(0);
+  expect(output(run, "load")).toContain("-s and -a are as -c\n");
+  expectStartedByXen(run);
+}
+
+/** Another archive behind the initrd: without a pattern, so that any page that is not itself is
+ * found by the purgatory. */
+function more(): CpioFile {
+  const data = new Uint8Array(BIG_SIZE);
+  for (let at = 0; at < BIG_SIZE; at += 65536)
+    crypto.getRandomValues(data.subarray(at, at + 65536));
+  return { path: "/boot/more", data: Buffer.concat(cpio([{ path: "/more", data }])) };
+}
+
+const PVH_SCRIPT = `
+${SAME_FILE}
+xen_modules
+run load kexec ${LOAD}
+run files kexec -s ${LOAD}
+run unload kexec -u
+run status kexec -S -l
+run exec kexec -e
+run facts kexec --save-facts=/run/facts
+run alive echo still here
+`;
+
+function checkPvh(run: MachineRun): void {
+  expect(run.first.get("guest-type")).toBe("PVH");
+  for (const name of ["load", "files", "unload", "status", "exec"]) {
+    expect({ name, status: status(run, name) }).toEqual({ name, status: 255 });
+    expect(output(run, name)).toStartWith("kexec is not possible here: this is a PVH dom0 of Xen");
+  }
+  expect(status(run, "facts")).toBe(0);
+  expect(output(run, "alive")).toBe("still here\n");
+}
+
+describe("kexec in a dom0 of Xen", () => {
+  test.concurrent(
+    "PV dom0, libxenctrl: what reaches Xen is what kexec-tools gives it; -S, -u, live update",
+    () =>
+      boot(
+        {
+          name: "xen-library",
+          xen: { commandLine: "crashkernel=192M" },
+          caseScript: LIBRARY_SCRIPT,
+          extraFiles: [...xenLibraries(), recorder()],
+        },
+        checkLibrary,
+      ),
+    VM_TIMEOUT,
+  );
+  test.concurrent(
+    "PV dom0, no library, only privcmd, no xenfs, 2 GiB without crashkernel=",
+    () => boot({ name: "xen-direct", xen: {}, caseScript: DIRECT_SCRIPT }, checkDirect),
+    VM_TIMEOUT,
+  );
+  test.concurrent(
+    "PV dom0, -s, an initrd of 51 MiB, 2 GiB without crashkernel=",
+    () =>
+      boot(
+        {
+          name: "xen-files",
+          xen: {},
+          caseScript: FILES_SCRIPT,
+          extraFiles: [...xenLibraries(), more()],
+        },
+        checkFiles,
+      ),
+    VM_TIMEOUT,
+  );
+  test.concurrent(
+    "PVH dom0: refused, and still running",
+    () => boot({ name: "xen-pvh", xen: { dom0: "pvh" }, caseScript: PVH_SCRIPT }, checkPvh),
+    VM_TIMEOUT,
+  );
+  test.concurrent(
+    "no Xen: the same file, and no Xen library",
+    () =>
+      boot(
+        { name: "xen-none", caseScript: `${SAME_FILE}\nrun load kexec -c ${LOAD}\n${EXEC}` },
+        (run) => {
+          expect(run.runs.get("load")).toMatchObject({ status: 0, output: "" });
+          expectSecondKernel(run);
+        },
+      ),
+    VM_TIMEOUT,
+  );
+});
