@@ -21,7 +21,7 @@ import { ensureXen } from "./xen.ts";
 const ROOT = join(import.meta.dir, "..");
 const BIN = join(ROOT, "node_modules/.bin");
 /** Folders whose tests need more than Bun: a build, other programs, virtual machines. */
-const SLOW_FOLDERS = ["built", "conformance", "vm"];
+const SLOW_FOLDERS = ["built", "conformance", "xen", "vm"];
 const UNIT_TIMEOUT_MS = 20_000;
 const SLOW_TIMEOUT_MS = 900_000;
 

@@ -3,11 +3,11 @@
  * name: `libxenctrl.so.4.17`. The name without a version comes with the package for developers.
  */
 
-/** Names of libxenctrl in the text of /etc/ld.so.cache, a byte string: each is its own word there,
- * ended by NUL, and so is each path, which ends in one. [linux ld.so(8)] */
+/** Names of libxenctrl in the text of /etc/ld.so.cache, a byte string: words that end with NUL,
+ * each a path or a name; a name that ends a path need not be a word of its own. [ld.so(8)] */
 function namesInCache(cache: string): string[] {
   const found = cache.split("\0").flatMap((word) => {
-    const [, name] = /(?:^|[^/\w.+-])(libxenctrl\.so\.\d+(?:\.\d+)*)$/.exec(word) ?? [];
+    const [, name] = /(?:^|[^\w.+-])(libxenctrl\.so\.\d+(?:\.\d+)*)$/.exec(word) ?? [];
     return name === undefined ? [] : [name];
   });
   return [...new Set(found)];

@@ -24,6 +24,9 @@ import {
 } from "../core/range.ts";
 import type { Placement } from "../model/image-type.ts";
 
+/** Below it lies what firmware left; nothing goes there that has another place. */
+const ONE_MIB = 1n << 20n;
+
 /** Whole pages of a canonical set. */
 function wholePages(ranges: readonly Range[], pageSize: bigint): Range[] {
   return ranges
@@ -94,7 +97,8 @@ export class Placer {
     if (this.#settled === null) return among(this.#free, from);
     const best = among(common(this.#free, this.#settled), from);
     if (best !== undefined) return best;
-    const lowest = among(this.#free, "bottom");
+    const aboveOneMib = subtract(this.#free, [{ start: 0n, end: ONE_MIB }]);
+    const lowest = among(aboveOneMib, "bottom") ?? among(this.#free, "bottom");
     if (lowest !== undefined) {
       this.#notes.push(
         `the ${role} lies at ${hex(lowest)}, as low as it can: no memory that the host is known not ` +

@@ -118,9 +118,9 @@ test.each([
 });
 
 describe("xenctrlNames", () => {
-  /** The cache has each name as its own word, and the path, which ends in it too. */
+  /** Words of the cache: paths, whose ends are the names, and in older ones the names too. */
   const cache = (...names: string[]): string =>
-    `ld.so-1.7.0 \x01\x02${names.map((name) => `${name}\0/usr/lib/${name}\0`).join("")}`;
+    `ld.so-1.7.0 \x01\x02${names.map((name) => `/usr/lib/${name}\0`).join("")}`;
 
   test("the running version first, then the loader's, newest first, then the bare name", () => {
     const names = ["libxenctrl.so.4.4", "libxenctrl.so.4.21", "libxenctrl.so.4.17", "libz.so.1"];
@@ -136,6 +136,12 @@ describe("xenctrlNames", () => {
     [null, null, ["libxenctrl.so"]],
     ["4.20", null, ["libxenctrl.so.4.20", "libxenctrl.so"]],
     [null, cache("libxenctrl.so.4.17.0"), ["libxenctrl.so.4.17.0", "libxenctrl.so"]],
+    [
+      null,
+      "\x01\x02libxenctrl.so.4.9\0/x/libxenctrl.so.4.9\0",
+      ["libxenctrl.so.4.9", "libxenctrl.so"],
+    ],
+    [null, "/usr/lib/notlibxenctrl.so.4.9\0/usr/lib/libxenctrl.so.4.9-old\0", ["libxenctrl.so"]],
     ["4.17", cache("libxenctrl.so"), ["libxenctrl.so.4.17", "libxenctrl.so"]],
   ] as const)("version %p, cache %j", (version, text, names) => {
     expect(xenctrlNames(version, text)).toEqual([...names]);

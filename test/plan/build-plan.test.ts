@@ -59,6 +59,8 @@ describe("golden plans", () => {
     ["qemu-uefi"],
     ["qemu-2g-vesa-edd-crash"],
     ["many-ranges"],
+    ["qemu-2g-xen"],
+    ["qemu-2g-xen-crash"],
   ])("%s", (name) => {
     const facts = machine(name);
     const plan = planOf({ facts });

@@ -3,7 +3,11 @@
 import { describe, expect, test } from "bun:test";
 import { KexecError } from "../../src/core/error.ts";
 import { range } from "../../src/core/range.ts";
-import { type HostFacts, LINUX_SEGMENT_RULES } from "../../src/model/host-facts.ts";
+import {
+  type HostFacts,
+  LINUX_SEGMENT_RULES,
+  type SegmentRules,
+} from "../../src/model/host-facts.ts";
 import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
 import { checkPlan } from "../../src/plan/check-plan.ts";
 
@@ -124,6 +128,44 @@ describe("refuses", () => {
     ],
   ])("%s", (_, plan, words) => {
     expect(refusal(plan)).toStartWith(words);
+  });
+
+  describe("under other rules", () => {
+    const settings = (changes: Partial<SegmentRules>): HostFacts => ({
+      ...FACTS,
+      segmentRules: { ...LINUX_SEGMENT_RULES, ...changes },
+    });
+    const mapped = range(0n, MIB);
+    const hole = segment(0n, MIB, { role: "mapped", bytes: bytes(0) });
+
+    test("fewer segments, those without bytes counted", () => {
+      const plan = planOf([hole, ...pages(15)], MIB);
+      expect(refusal(plan, settings({ countMax: 15 }))).toStartWith(
+        "plan.segment-count: the plan has 16 segments, this host takes 1 to 15",
+      );
+      expect(refusal(planOf([hole, ...pages(14)], MIB), settings({ countMax: 15 }))).toBe("");
+    });
+
+    test("a mapped segment need not be RAM, and what it covers is no overlap's excuse", () => {
+      expect(refusal(planOf([hole, ...pages(1)], MIB), settings({ mapped }))).toBe("");
+      const twice = planOf([hole, { ...hole, size: 0x1000n }, ...pages(1)], MIB);
+      expect(refusal(twice, settings({ mapped }))).toStartWith("plan.overlap");
+    });
+
+    test("all that must be mapped is in a segment", () => {
+      const short = segment(0n, MIB - 0x1000n, { role: "mapped", bytes: bytes(0) });
+      for (const plan of [planOf(pages(1)), planOf([short, ...pages(1)], MIB)]) {
+        expect(refusal(plan, settings({ mapped }))).toStartWith(
+          "plan.mapped: not all of [0x0, 0x100000) is in a segment",
+        );
+      }
+    });
+
+    test("half of this kernel's memory is no limit where another keeps the image", () => {
+      const plan = planOf([segment(MIB, 60n * MIB)]);
+      expect(refusal(plan)).toStartWith("plan.too-large");
+      expect(refusal(plan, settings({ halfOfMemory: false }))).toBe("");
+    });
   });
 
   test("by the memory map, where the kernel does not say how much it has", () => {

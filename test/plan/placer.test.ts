@@ -105,3 +105,57 @@ test("what is placed is in RAM, aligned, in its window, and disjoint", () => {
     }),
   );
 });
+
+describe("with settled memory", () => {
+  const MIB = 1n << 20n;
+  const usable = [range(0x1000n, 0x9f000n), range(MIB, 64n * MIB)];
+  const settled = [range(0n, 0x2000n), range(8n * MIB, 10n * MIB), range(20n * MIB, 22n * MIB)];
+  const placer = () => new Placer(usable, PAGE, settled);
+
+  test("pieces go there, from the top", () => {
+    const one = placer();
+    expect(one.place(piece({ size: MIB }))).toBe(21n * MIB);
+    expect(one.place(piece({ size: MIB }))).toBe(20n * MIB);
+    expect(one.place(piece({ size: MIB }))).toBe(9n * MIB);
+    expect(one.notes).toEqual([
+      "all pieces lie in memory that the host does not hand out while it loads",
+    ]);
+  });
+
+  test("or from the bottom, and within their limits", () => {
+    expect(placer().place(piece({ size: MIB, from: "bottom", min: MIB }))).toBe(8n * MIB);
+    expect(placer().place(piece({ size: MIB, max: 12n * MIB }))).toBe(9n * MIB);
+  });
+
+  test("what fits nowhere there lies as low as it can, above 1 MiB, with a note", () => {
+    const one = placer();
+    expect(one.place(piece({ size: 4n * MIB }))).toBe(MIB);
+    expect(one.notes).toHaveLength(1);
+    expect(one.notes[0]).toStartWith("the kernel lies at 0x100000, as low as it can");
+  });
+
+  test("below 1 MiB only where nothing else is left", () => {
+    const one = new Placer([range(0x1000n, 0x9f000n)], PAGE, []);
+    expect(one.place(piece({}))).toBe(0x1000n);
+  });
+
+  test("a host that says nothing of it leaves no note", () => {
+    const one = new Placer(usable, PAGE);
+    one.place(piece({}));
+    expect(one.notes).toEqual([]);
+  });
+
+  test("every piece is inside settled memory as long as that has room", () => {
+    const sizes = fc.array(fc.bigInt(1n, 64n), { maxLength: 12 });
+    fc.assert(
+      fc.property(sizes, (pagesOf) => {
+        const one = placer();
+        for (const pages of pagesOf) {
+          const size = pages * PAGE;
+          const start = one.place(piece({ size, min: MIB }));
+          expect(covers(settled, range(start, start + size))).toBe(true);
+        }
+      }),
+    );
+  });
+});
