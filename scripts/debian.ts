@@ -12,7 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fillFolder } from "./cache.ts";
 import { Problem, runCommand } from "./command.ts";
 
@@ -100,6 +100,7 @@ function unpack(wanted: WantedFiles, name: string, deb: string, folder: string):
     const glob = new Bun.Glob(place);
     const from = found.find((path) => glob.match(path));
     if (from === undefined) throw new Problem({ step, reason: `it has no ${place}` });
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
     keep(step, join(tree, from), join(folder, file));
   }
   rmSync(tree, { recursive: true });

@@ -17,6 +17,7 @@ import { Problem, problemText } from "./command.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
 import { ensurePackages, refreshPackageLists } from "./machine.ts";
 import { ensureXen } from "./xen.ts";
+import { ensureXenHeaders } from "./xen-headers.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const BIN = join(ROOT, "node_modules/.bin");
@@ -165,6 +166,7 @@ function prepareMachine(phases: readonly Phase[]): void {
   const refresh = () => refreshPackageLists(say);
   for (const series of KERNEL_SERIES) ensureKernel(series, say, refresh);
   ensureXen(say, refresh);
+  ensureXenHeaders(say, refresh);
 }
 
 /** A thousand lines of tests that passed would hide the one that failed. */
