@@ -21,7 +21,15 @@ const load = (initrd: string) => `-l ${IN_VM.kernel} --initrd=${initrd} --append
 const LOAD = load(IN_VM.initrd);
 const RECORD = "/opt/record-xenctrl.so";
 const EXEC = "run exec kexec -e";
-const SAME_FILE = "run file sha256sum /sbin/kexec";
+/** The file under test, and what the loader makes of it and of kexec-tools, which needs libxenctrl
+ * even to say its version. */
+const SAME_FILE = `
+run file sha256sum /sbin/kexec
+run ldd env LD_TRACE_LOADED_OBJECTS=1 /sbin/kexec
+run version kexec -v
+run their-ldd env LD_TRACE_LOADED_OBJECTS=1 ${IN_VM.kexecTools}.bin
+run their-version ${IN_VM.kexecTools}.bin -v
+`;
 const BIG_SIZE = 48 << 20;
 
 const scratch = mkdtempSync(join(tmpdir(), "onekexec-xen-"));
@@ -59,6 +67,18 @@ function statuses(run: MachineRun, names: readonly string[]): Record<string, unk
   return Object.fromEntries(names.map((name) => [name, status(run, name)]));
 }
 
+/** kexec-tools as Debian has it: linked to eight libraries of Xen, and useless without them. */
+function checkTheirs(run: MachineRun, librariesAreThere: boolean): void {
+  if (librariesAreThere) {
+    expect(output(run, "their-ldd").match(/libxen\S+ => \//g)).toHaveLength(8);
+    expect(status(run, "their-version")).toBe(0);
+    return;
+  }
+  expect(output(run, "their-ldd")).toContain("libxenctrl.so.4.17 => not found");
+  expect(status(run, "their-version")).toBe(127);
+  expect(output(run, "their-version")).toContain("libxenctrl.so.4.17: cannot open shared object");
+}
+
 async function boot(
   setup: Partial<MachineSetup> & { readonly name: string; readonly caseScript: string },
   check: (run: MachineRun) => void,
@@ -66,6 +86,12 @@ async function boot(
   const run = await bootMachine({ kexec: KEXEC, ...setup });
   withLog(run, () => {
     expect(output(run, "file")).toStartWith(fileDigest);
+    expect(output(run, "ldd")).not.toMatch(/xen|not found/);
+    expect(run.runs.get("version")).toMatchObject({
+      status: 0,
+      output: expect.stringMatching(/^kexec-tools 2\./),
+    });
+    checkTheirs(run, setup.extraFiles !== undefined);
     check(run);
   });
 }

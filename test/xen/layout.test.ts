@@ -111,8 +111,8 @@ beforeAll(() => {
     const source = join(folder, "layout.c");
     writeFileSync(source, program());
     const binary = join(folder, "layout");
-    // Linux's header lies in a folder of the same name as Xen's, so it is named by its path; what it
-    // includes, and does not bring, are the types that Xen's headers have.
+    // Linux's header lies in a folder of the same name as Xen's, so it is named by its path; what
+    // it includes, and does not bring, are the types that Xen's headers have.
     mkdirSync(join(folder, "xen/interface"), { recursive: true });
     writeFileSync(join(folder, "xen/interface/xen.h"), "");
     const privcmd = '-DPRIVCMD_H="/usr/include/xen/privcmd.h"';

@@ -85,7 +85,7 @@ const REQUIRED = {
 
 /** Without these one thing less can be done. */
 const OPTIONAL = {
-  /** int xc_kexec_status(xc_interface *, int type), since Xen 4.8
+  /** int xc_kexec_status(xc_interface *, int type), since Xen 4.9
    * Fails with: EINVAL no such type; ENOSYS, EINVAL a hypervisor that is older. */
   xc_kexec_status: { args: [pointer, i32], returns: i32 },
 } as const satisfies Record<string, FFIFunction>;
