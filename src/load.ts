@@ -7,7 +7,8 @@ import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
 import type { RunRequest } from "./model/request.ts";
 import type { World } from "./model/world.ts";
 import { buildFilePlan, buildSegmentPlan } from "./plan/build-plan.ts";
-import { crashRegion } from "./plan/crash-plan.ts";
+import { hotplugHeaderSize } from "./plan/crash-plan.ts";
+import { crashRegion } from "./plan/crash-region.ts";
 import { describePlan, planToJson } from "./plan/describe-plan.ts";
 
 interface Planned {
@@ -24,6 +25,16 @@ async function factsFor(request: RunRequest, world: World): Promise<HostFacts> {
 }
 
 /**
+ * Refuses what cannot be done on this machine whatever the files are, before any is read and before
+ * anything is unloaded, as kexec-tools does.
+ * @throws KexecError `plan.no-crash-region`, `plan.hotplug`
+ */
+export function refuseEarly({ steps, purpose, hotplug }: RunRequest, facts: HostFacts): void {
+  if (steps.load && purpose === "crash") crashRegion(facts);
+  if (hotplug) hotplugHeaderSize(facts);
+}
+
+/**
  * Reads what a plan of this `kind` needs and makes it.
  * @param known the facts, where they were read already
  * @throws KexecError
@@ -36,7 +47,6 @@ export async function planAttempt(
   known?: HostFacts,
 ): Promise<Planned> {
   const { initrd } = request.loader;
-  if (request.purpose === "crash") crashRegion(known ?? (await factsFor(request, world)));
   if (kind === "file") {
     const file = world.openInput(kernel, "kernel");
     const image = world.readOpened(file);
@@ -70,6 +80,7 @@ function dryRunKinds(request: RunRequest, { planKinds }: HostFacts): readonly Pl
 export async function dryRun(kernel: string, request: RunRequest, world: World): Promise<number> {
   if (request.facts === null) world.backend().admit(request.purpose, "load");
   const facts = await factsFor(request, world);
+  refuseEarly(request, facts);
   const kinds = dryRunKinds(request, facts);
   const planned: Planned[] = [];
   for (const kind of kinds) planned.push(await planAttempt(kind, kernel, request, world, facts));

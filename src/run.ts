@@ -78,6 +78,10 @@ async function act(request: RunRequest, world: World): Promise<number> {
   }
   if (steps.load) world.backend().admit(request.purpose, "load");
   if (steps.exec) world.backend().admit(request.purpose, "exec");
+  if ((steps.load && request.purpose === "crash") || request.hotplug) {
+    const { refuseEarly } = await import("./load.ts");
+    refuseEarly(request, world.readFacts());
+  }
   const acts = steps.status || steps.unload || steps.load || steps.exec;
   if (request.debug && acts) world.stderr(debugText(world.backend().evidence));
   if (steps.status) return status(request, world);

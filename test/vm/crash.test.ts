@@ -1,6 +1,6 @@
 /**
- * Crash kernels: loaded, the machine crashed, and the crash kernel finds what there was. Its dump is
- * looked at by Debian's vmcore-dmesg, on bare Linux, and by what the kernel makes of it under Xen.
+ * Crash kernels: loaded, the machine crashed, and the crash kernel finds what there was. Debian's
+ * vmcore-dmesg looks at its dump, on bare Linux; under Xen, what the kernel makes of it counts.
  */
 
 import { beforeAll, describe, expect, test } from "bun:test";
