@@ -7,6 +7,7 @@ import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
 import type { RunRequest } from "./model/request.ts";
 import type { World } from "./model/world.ts";
 import { buildFilePlan, buildSegmentPlan } from "./plan/build-plan.ts";
+import { crashRegion } from "./plan/crash-plan.ts";
 import { describePlan, planToJson } from "./plan/describe-plan.ts";
 
 interface Planned {
@@ -35,6 +36,7 @@ export async function planAttempt(
   known?: HostFacts,
 ): Promise<Planned> {
   const { initrd } = request.loader;
+  if (request.purpose === "crash") crashRegion(known ?? (await factsFor(request, world)));
   if (kind === "file") {
     const file = world.openInput(kernel, "kernel");
     const image = world.readOpened(file);

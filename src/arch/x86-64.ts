@@ -1,11 +1,13 @@
 /** x86_64: what a plan needs to know of it. */
 
 import { ADDRESS_END } from "../core/address.ts";
+import { type Range, rangeSize } from "../core/range.ts";
 import type { Arch } from "../model/arch.ts";
 import type { Segment } from "../model/load-plan.ts";
 import { purgatoryFor } from "../purgatory/index.ts";
 import {
   buildPurgatory,
+  type PurgatoryBackup,
   type PurgatoryRegion,
   purgatoryMemorySize,
 } from "../purgatory/parameters.ts";
@@ -15,12 +17,18 @@ function regionOf({ start, bytes, sha256 }: Segment): PurgatoryRegion[] {
   return sha256 === null ? [] : [{ start, length: BigInt(bytes.length), sha256 }];
 }
 
+const backupOf = (backup: { source: Range; destination: bigint }): PurgatoryBackup => ({
+  source: backup.source.start,
+  destination: backup.destination,
+  size: rangeSize(backup.source),
+});
+
 export const x86_64: Arch = {
   name: "x86_64",
   // Position-independent, so it may lie anywhere above the first pages, where firmware keeps data.
   purgatoryWindow: { start: 0x3000n, end: ADDRESS_END },
   purgatorySize: () => purgatoryMemorySize(purgatoryFor("x86_64").manifest),
-  buildPurgatory({ entryState, checked, console }) {
+  buildPurgatory({ entryState, checked, console, backup }) {
     const { manifest, blob } = purgatoryFor("x86_64");
     const regions = checked.flatMap(regionOf);
     const bytes = buildPurgatory(blob, manifest, {
@@ -28,6 +36,7 @@ export const x86_64: Arch = {
       regions,
       skipChecks: regions.length === 0,
       console,
+      backup: backup === null ? undefined : backupOf(backup),
     });
     return { bytes, entry: BigInt(manifest.entryOffset) };
   },

@@ -182,7 +182,9 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
     settings.printCrashRegionSize = true;
     return "act";
   },
-  hotplug: refusedLater,
+  hotplug: effect((settings) => {
+    settings.hotplug = true;
+  }),
   "no-cma": effect((settings) => {
     settings.noCma = true;
   }),
@@ -203,7 +205,9 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
   // kexec-tools on x86_64 takes these two and does nothing with them either.
   "elf32-core-headers": effect(() => undefined),
   "elf64-core-headers": effect(() => undefined),
-  "pass-memmap-cmdline": refusedLater,
+  "pass-memmap-cmdline": effect((settings) => {
+    settings.passMemmapCmdline = true;
+  }),
   // kexec-tools loses the command line if this or --reuse-video-type follows it; differs.
   noefi: effect((settings) => {
     settings.noEfi = true;

@@ -94,9 +94,8 @@ const GENERAL_OPTIONS = [
   general.flag("load-live-update", "Xen: load a Xen that takes the guests over"),
   general.valued("entry", "ADDRESS", "Where the kernel is entered, or returned to", LATER),
   general.valued("type", "TYPE", "The kernel's file type, one of those below", { short: "t" }),
-  general.flag("load-panic", "With -u or -S: the crash kernel's. Else: load a crash kernel", {
+  general.flag("load-panic", "Load a crash kernel, for when this one dies; with -u or -S: its", {
     short: "p",
-    ...LATER,
   }),
   general.valued("mem-min", "ADDRESS", "Lowest address to load to"),
   general.valued("mem-max", "ADDRESS", "Highest address to load to"),
@@ -113,7 +112,7 @@ const GENERAL_OPTIONS = [
     short: "S",
   }),
   general.flag("print-ckr-size", "Print the size of the crash region in bytes"),
-  general.flag("hotplug", "Let the kernel keep a crash kernel's CPU and memory lists new", LATER),
+  general.flag("hotplug", "Let the kernel keep a crash kernel's CPU and memory lists new"),
   general.flag("no-cma", "Keep the kernel out of contiguous (CMA) memory; with -s"),
   general.flag("force-dtb", "Pass the running kernel's device tree on (x86); with -s"),
 ] as const;
@@ -128,7 +127,6 @@ const ARCH_OPTIONS = [
   arch.flag("elf64-core-headers", "Accepted, without effect: it is what is always done"),
   arch.flag("pass-memmap-cmdline", "Pass a crash kernel its memory as memmap= parameters", {
     onlyWithLoad: true,
-    ...LATER,
   }),
   arch.flag("noefi", "Do not pass EFI on to the kernel", { onlyWithLoad: true }),
   arch.flag("reuse-video-type", "Pass the video mode on, whatever the driver says", {

@@ -46,7 +46,7 @@ export function toRequest(source: CommandLineSource): Request {
   const steps = finalSteps(settings, parsed);
   return (
     misplacedOption(settings, steps, parsed, source.argv0) ??
-    refuseUnimplemented(steps, parsed, source.argv0) ??
+    refuseUnimplemented(parsed, source.argv0) ??
     refuseMisusedOwn(settings, steps, source.argv0) ??
     missingKernel(settings, steps, parsed) ??
     runRequest(settings, steps, parsed)
@@ -83,6 +83,8 @@ function initialSettings(): Settings {
     reuseVideoType: false,
     noCma: false,
     forceDtb: false,
+    hotplug: false,
+    passMemmapCmdline: false,
     xen: { library: null, direct: false },
     printCrashRegionSize: false,
     dryRun: null,
@@ -148,15 +150,10 @@ function misplacedOption(
 }
 
 /** No option is accepted and then ignored. */
-function refuseUnimplemented(
-  steps: Steps,
-  { events }: ParsedCommandLine,
-  argv0: string,
-): undefined {
+function refuseUnimplemented({ events }: ParsedCommandLine, argv0: string): undefined {
   for (const event of events) {
     if (event.kind === "error" || event.option.status !== "later") continue;
     const { name } = event.option;
-    if (name === "load-panic" && !steps.load) continue;
     fail({
       code: "arguments.not-implemented",
       message: `${argv0}: option '--${name}' is not implemented yet`,
@@ -211,6 +208,8 @@ function runRequest(settings: Settings, steps: Steps, { operands }: ParsedComman
     reuseVideoType: settings.reuseVideoType,
     noCma: settings.noCma,
     forceDtb: settings.forceDtb,
+    hotplug: settings.hotplug,
+    passMemmapCmdline: settings.passMemmapCmdline,
     xen: settings.xen,
     printCrashRegionSize: settings.printCrashRegionSize,
     dryRun: settings.dryRun,

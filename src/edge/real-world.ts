@@ -85,7 +85,8 @@ export function makeRealWorld(console: Console, request: RunRequest): World {
     chosen = chooseBackend(request);
     return chosen;
   });
-  const facts = once((): HostFacts => factsOf(readFacts({ ioctl, getrandom }), backend));
+  const crash = request.purpose === "crash" || request.saveFacts !== null;
+  const facts = once((): HostFacts => factsOf(readFacts({ ioctl, getrandom, crash }), backend));
   return {
     ...console,
     readFacts: facts,

@@ -131,8 +131,14 @@ const xen = z.strictObject({
   version: byteString,
   capabilities: byteString,
   hypervisor: z.nullable(range),
-  vmcoreinfo: z.nullable(range),
+});
+
+const crash = z.strictObject({
+  memory: z.array(memoryRange),
   cpuNotes: z.array(range),
+  vmcoreinfo: z.nullable(range),
+  kernelText: z.nullable(z.strictObject({ physical: u64, virtual: u64, size: u64 })),
+  pageOffset: u64,
 });
 
 const factsFile = z.strictObject({
@@ -160,7 +166,8 @@ const factsFile = z.strictObject({
   kexec: kexecState,
   lockdown: z.nullable(z.enum(["none", "integrity", "confidentiality"])),
   capabilities: z.nullable(u64),
-  // A file that was written before there were other hosts than Linux has none of these three.
+  // A file that an earlier version wrote has none of these four.
+  crash: z._default(z.nullable(crash), null),
   planKinds: z._default(z.array(z.enum(["file", "segments"])), [...LINUX_PLAN_KINDS]),
   segmentRules: z._default(segmentRules, { ...LINUX_SEGMENT_RULES, mapped: null, settled: null }),
   xen: z._default(z.nullable(xen), null),

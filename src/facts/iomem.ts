@@ -130,6 +130,27 @@ export function iomemMemoryRanges(resources: readonly IomemResource[]): MemoryRa
 }
 
 /**
+ * What a crash dump has of an x86 machine: RAM by every name, since the running kernel uses
+ * "System RAM (kmem)" and "System RAM (virtio_mem)" too, and what a crash kernel must be told of.
+ * Memory that a graphics aperture lies over is no RAM. Sorted. [kexec-tools]
+ */
+export function iomemDumpRanges(resources: readonly IomemResource[]): MemoryRange[] {
+  const gart = resources.filter(({ name }) => name === "GART");
+  const ranges = resources.flatMap(({ start, end, name }): MemoryRange[] => {
+    if (end <= start) return [];
+    const type = name.includes("System RAM") ? "ram" : memoryType(name);
+    if (type === null) return [];
+    return subtract([{ start, end }], gart).map((r) => ({ ...r, type }));
+  });
+  return ranges.sort(byStart);
+}
+
+/** Where the running kernel's code begins; null where the file does not say. */
+export function iomemKernelCode(resources: readonly IomemResource[]): bigint | null {
+  return resources.find(({ name }) => name === "Kernel code")?.start ?? null;
+}
+
+/**
  * The memory map of an arm64 machine: System RAM without what lies in it, except the running
  * kernel, which may be overwritten. The device tree says the rest, so only RAM is listed.
  * [kexec-tools]

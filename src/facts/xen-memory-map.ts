@@ -2,7 +2,7 @@
 
 import { Reader } from "../core/bytes.ts";
 import type { MemoryRange, MemoryType } from "../model/memory.ts";
-import { fixMemoryRanges, withoutRealModeIvt } from "./firmware-memmap.ts";
+import { fixMemoryRanges } from "./firmware-memmap.ts";
 
 /** struct e820entry, packed. */
 const ENTRY_SIZE = 20;
@@ -17,8 +17,7 @@ const TYPES: ReadonlyMap<number, MemoryType> = new Map([
 ]);
 
 /**
- * The ranges, sorted by start; the first KiB, the real mode's table of interrupts, is not RAM, as
- * in kexec-tools.
+ * The ranges, sorted by start.
  * @param entries 20 bytes each: u64 address, u64 size, u32 type; what is left over is ignored
  */
 export function xenMemoryMap(entries: Uint8Array): MemoryRange[] {
@@ -32,5 +31,5 @@ export function xenMemoryMap(entries: Uint8Array): MemoryRange[] {
     if (size > 0n) ranges.push({ start, end, type });
   }
   ranges.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
-  return withoutRealModeIvt(fixMemoryRanges(ranges));
+  return fixMemoryRanges(ranges);
 }

@@ -28,6 +28,7 @@ import {
   SetupHeader,
   showVersion,
   XLF_CAN_BE_LOADED_ABOVE_4G,
+  XLF_EFI_KEXEC,
   XLF_KERNEL_64,
 } from "../handoff/setup-header.ts";
 import type { DraftPlan, ImageType, PlanContext, Probe } from "../model/image-type.ts";
@@ -206,7 +207,7 @@ function collectPieces(context: PlanContext, header: SetupHeader): BootParamsPie
     xloadflags: header.xloadflags,
     noEfi: request.noEfi,
   });
-  const e820 = buildE820(facts.memoryMap?.ranges ?? []);
+  const e820 = buildE820(context.memory);
   const nodes = [
     ...(facts.rngSeed === null ? [] : [{ type: SETUP_RNG_SEED, data: facts.rngSeed }]),
     ...(efi.passed ? [efi.setupData] : []),
@@ -297,5 +298,6 @@ export const bzImage64: ImageType = {
     checkNumbers(header);
     checkCommandLine(commandLine, header);
   },
+  takesEfi: (image) => (readSetupHeader(image).xloadflags & XLF_EFI_KEXEC) !== 0,
   draft,
 };

@@ -12,6 +12,8 @@ export interface PurgatoryRequest {
   /** Segments whose `sha256` is to be checked before the jump; empty with `--no-checks`. */
   readonly checked: readonly Segment[];
   readonly console: ConsoleRequest;
+  /** What is copied before the jump, for a crash kernel; in bytes. */
+  readonly backup: { readonly source: Range; readonly destination: bigint } | null;
 }
 
 export interface Arch {

@@ -122,10 +122,27 @@ export interface XenFacts {
   readonly capabilities: string;
   /** KEXEC_RANGE_MA_XEN: the hypervisor's own code and data; null where it does not say. */
   readonly hypervisor: Range | null;
-  /** KEXEC_RANGE_MA_VMCOREINFO: Xen's own. */
-  readonly vmcoreinfo: Range | null;
-  /** KEXEC_RANGE_MA_CPU of each physical CPU; empty without `crashkernel=`. */
+}
+
+/** Where the text of the running kernel is. */
+export interface KernelText {
+  readonly physical: bigint;
+  readonly virtual: bigint;
+  /** In bytes. */
+  readonly size: bigint;
+}
+
+/** What a crash kernel must be told to find what is left of this one. */
+export interface CrashFacts {
+  /** The memory that is in use, and other that a crash kernel must know of; sorted. */
+  readonly memory: readonly MemoryRange[];
+  /** Where each CPU leaves its state, by the CPUs' numbers. */
   readonly cpuNotes: readonly Range[];
+  readonly vmcoreinfo: Range | null;
+  /** null where the memory's own mapping has it. */
+  readonly kernelText: KernelText | null;
+  /** The virtual address of physical address 0. */
+  readonly pageOffset: bigint;
 }
 
 export interface HostFacts {
@@ -146,6 +163,8 @@ export interface HostFacts {
   readonly memTotal: bigint | null;
   /** "Crash kernel" lines of /proc/iomem, or Xen's crash area; empty where nothing is reserved. */
   readonly crashRegions: readonly Range[];
+  /** null where it was not asked for: reading it takes its time. */
+  readonly crash: CrashFacts | null;
   /** /proc/cmdline without its newline. */
   readonly bootCommandLine: string | null;
   /** boot_params of the running kernel, 4096 bytes, x86 only. */

@@ -2,6 +2,7 @@
 
 import type { Architecture, HostFacts } from "./host-facts.ts";
 import type { ImagePurpose, Segment, SegmentRole } from "./load-plan.ts";
+import type { MemoryRange } from "./memory.ts";
 import type { RunRequest } from "./request.ts";
 
 /** Three answers: not mine (and why), mine, or a throw: mine but broken. */
@@ -59,6 +60,8 @@ export interface PlanContext {
   readonly purpose: ImagePurpose;
   /** The command line asked for, `--reuse-cmdline` included; null: none was asked for. */
   readonly commandLine: string | null;
+  /** What the next kernel is told of memory, sorted. */
+  readonly memory: readonly MemoryRange[];
   /** Takes memory. @throws KexecError `plan.no-room` with the size needed and the largest gap */
   place(placement: Placement): bigint;
 }
@@ -76,6 +79,8 @@ export interface ImageType {
    * @throws KexecError `image.*` where the image cannot be started with them
    */
   check(image: Uint8Array, commandLine: string | null): void;
+  /** Whether the checked image can take EFI over from the running kernel. */
+  takesEfi(image: Uint8Array): boolean;
   /** Lays the checked image out. @throws KexecError where no valid plan exists */
   draft(context: PlanContext): DraftPlan;
 }

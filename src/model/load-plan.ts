@@ -53,6 +53,8 @@ export interface SegmentPlan {
   readonly commandLine: string | null;
   /** `-d`: KEXEC_DEBUG. */
   readonly debug: boolean;
+  /** `--hotplug`: the kernel may write a new core header as CPUs and memory come and go. */
+  readonly hotplug: boolean;
   /** One sentence for each decision; `-d` prints them. */
   readonly notes: readonly string[];
 }

@@ -81,6 +81,10 @@ export const RunRequest = z.object({
   reuseVideoType: z.boolean(),
   noCma: z.boolean(),
   forceDtb: z.boolean(),
+  /** `--hotplug` */
+  hotplug: z.boolean(),
+  /** `--pass-memmap-cmdline` */
+  passMemmapCmdline: z.boolean(),
   xen: XenRequest,
   /** `--print-ckr-size`: nothing else is done. */
   printCrashRegionSize: z.boolean(),

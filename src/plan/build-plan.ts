@@ -12,12 +12,13 @@ import { intersect, isEmpty, normalize, type Range } from "../core/range.ts";
 import { imageTypes } from "../image/index.ts";
 import type { Arch } from "../model/arch.ts";
 import type { Architecture, HostFacts } from "../model/host-facts.ts";
-import type { ImageType, InputFile, PlanInputs } from "../model/image-type.ts";
+import type { ImageType, InputFile, Placement, PlanInputs } from "../model/image-type.ts";
 import type { FilePlan, FileReference, Segment, SegmentPlan } from "../model/load-plan.ts";
 import type { RunRequest } from "../model/request.ts";
 import { checkPlan } from "./check-plan.ts";
 import { chooseImageType } from "./choose-image-type.ts";
 import { nextCommandLine } from "./command-line.ts";
+import { type CrashPlan, crashRegion, crashRoomNotes, planCrash } from "./crash-plan.ts";
 import { mappedSegments } from "./mapped-segments.ts";
 import { Placer } from "./placer.ts";
 
@@ -52,6 +53,18 @@ function usableMemory(request: RunRequest, facts: HostFacts): Range[] {
   );
 }
 
+/** Where segments go: a crash kernel's into what is reserved for one, and nowhere else. */
+function destinations(request: RunRequest, facts: HostFacts): Range[] {
+  if (request.purpose !== "crash") return usableMemory(request, facts);
+  const window = { start: request.memMin, end: request.memMax + 1n };
+  return [intersect(crashRegion(facts), window)].filter((r) => !isEmpty(r));
+}
+
+/** An ordinary kernel needs nothing besides itself, and is told all that there is. */
+function withoutCrash(facts: HostFacts): CrashPlan {
+  return { segments: [], backup: null, memory: facts.memoryMap?.ranges ?? [], commandLine: "" };
+}
+
 /** A loader that cannot go on ends, in kexec-tools, with this line; ours adds the reason. */
 function loading<T>(type: ImageType, kernel: InputFile, make: () => T): T {
   try {
@@ -81,6 +94,11 @@ function segmentArch(architecture: Architecture): Arch {
 
 const byStart = (a: Segment, b: Segment) => (a.start < b.start ? -1 : 1);
 
+/** What has no bytes has nothing to check, and what the kernel may write anew will not match. */
+function isChecked({ role, bytes }: Segment, { skipChecks, hotplug }: RunRequest): boolean {
+  return !skipChecks && bytes.length > 0 && !(hotplug && role === "elfcorehdr");
+}
+
 function withDigest(segment: Segment, inputs: PlanInputs): Segment {
   const { initrd } = inputs;
   const known = initrd !== null && segment.bytes === initrd.bytes ? initrd.sha256 : null;
@@ -97,10 +115,13 @@ export function buildSegmentPlan(
   inputs: PlanInputs,
 ): SegmentPlan {
   const architecture = architectureOf(facts);
-  const usable = usableMemory(request, facts);
+  const usable = destinations(request, facts);
   const type = chooseImageType(imageTypes(architecture), inputs.kernel, request.type);
   const arch = segmentArch(architecture);
-  const placer = new Placer(usable, BigInt(facts.pageSize), facts.segmentRules.settled);
+  const isCrash = request.purpose === "crash";
+  // What is reserved is nobody's to hand out.
+  const settled = isCrash ? null : facts.segmentRules.settled;
+  const placer = new Placer(usable, BigInt(facts.pageSize), settled);
   const size = arch.purgatorySize();
   const start = placer.place({
     role: "purgatory",
@@ -110,7 +131,12 @@ export function buildSegmentPlan(
     max: arch.purgatoryWindow.end,
     from: "top",
   });
-  const commandLine = nextCommandLine(request.loader, facts, request.purpose);
+  const place = (placement: Placement) => placer.place(placement);
+  const asked = nextCommandLine(request.loader, facts, request.purpose);
+  loading(type, inputs.kernel, () => type.check(inputs.kernel.bytes, asked));
+  const takesEfi = type.takesEfi(inputs.kernel.bytes);
+  const crash = isCrash ? planCrash(request, facts, takesEfi, place) : withoutCrash(facts);
+  const commandLine = crash.commandLine === "" ? asked : `${asked ?? ""}${crash.commandLine}`;
   const drafted = loading(type, inputs.kernel, () => {
     type.check(inputs.kernel.bytes, commandLine);
     return type.draft({
@@ -119,17 +145,19 @@ export function buildSegmentPlan(
       inputs,
       purpose: request.purpose,
       commandLine,
-      place: (placement) => placer.place(placement),
+      memory: crash.memory,
+      place,
     });
   });
   // The purgatory counts regions as the plan lists segments.
-  const segments = drafted.segments
+  const segments = [...drafted.segments, ...crash.segments]
     .toSorted(byStart)
-    .map((segment) => (request.skipChecks ? segment : withDigest(segment, inputs)));
+    .map((segment) => (isChecked(segment, request) ? withDigest(segment, inputs) : segment));
   const purgatory = arch.buildPurgatory({
     entryState: drafted.entryState,
-    checked: request.skipChecks ? [] : segments,
+    checked: segments.filter(({ sha256 }) => sha256 !== null),
     console: request.console,
+    backup: crash.backup,
   });
   const loaded: readonly Segment[] = [
     ...segments,
@@ -152,7 +180,13 @@ export function buildSegmentPlan(
     segments: [...loaded, ...(mapped === null ? [] : mappedSegments(loaded, mapped))].sort(byStart),
     commandLine: drafted.commandLine,
     debug: request.debug,
-    notes: [...memoryLimits(request), ...placer.notes, ...drafted.notes],
+    hotplug: isCrash && request.hotplug,
+    notes: [
+      ...memoryLimits(request),
+      ...placer.notes,
+      ...drafted.notes,
+      ...(isCrash ? crashRoomNotes(crashRegion(facts), loaded) : []),
+    ],
   };
   checkPlan(plan, usable, facts);
   return plan;

@@ -17,15 +17,15 @@ const range = fc
   .tuple(u64, fc.bigInt({ min: 0n, max: ADDRESS_END }))
   .map(([a, b]) => (a < b ? { start: a, end: b } : { start: b, end: a }));
 
+const memoryRange = fc
+  .tuple(range, fc.constantFrom(...MEMORY_TYPES))
+  .map(([r, type]) => ({ ...r, type }));
+
 const memoryMap = fc.record({
   source: fc.constantFrom("firmware-memmap" as const, "iomem" as const, "xen" as const),
   ranges: fc
-    .array(fc.tuple(range, fc.constantFrom(...MEMORY_TYPES)))
-    .map((list) =>
-      list
-        .map(([r, type]) => ({ ...r, type }))
-        .sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0)),
-    ),
+    .array(memoryRange)
+    .map((list) => list.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))),
 });
 
 const efi = fc.record({
@@ -103,8 +103,15 @@ export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
       version: byteString,
       capabilities: byteString,
       hypervisor: orNull(range),
-      vmcoreinfo: orNull(range),
+    }),
+  ),
+  crash: orNull(
+    fc.record({
+      memory: fc.array(memoryRange),
       cpuNotes: fc.array(range),
+      vmcoreinfo: orNull(range),
+      kernelText: orNull(fc.record({ physical: u64, virtual: u64, size: u64 })),
+      pageOffset: u64,
     }),
   ),
   notes: fc.array(byteString),

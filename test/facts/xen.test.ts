@@ -59,7 +59,7 @@ describe("xenMemoryMap", () => {
     return bytes;
   }
 
-  test("is sorted, typed as kexec-tools types it, without the real mode's table", () => {
+  test("is sorted, typed as kexec-tools types it", () => {
     const map = xenMemoryMap(
       entries([
         [0x100000n, 0x7fee0000n, 1],
@@ -75,7 +75,7 @@ describe("xenMemoryMap", () => {
       ]),
     );
     expect(map.map(({ start, end, type }) => [start, end, type])).toEqual([
-      [0x400n, 0x9fc00n, "ram"],
+      [0n, 0x9fc00n, "ram"],
       [0x9fc00n, 0xa0000n, "reserved"],
       [0x100000n, 0x7ffe0000n, "ram"],
       [0x80000000n, 0x80001000n, "acpi"],

@@ -40,6 +40,7 @@ function planOf(segments: readonly Segment[], entry?: bigint): SegmentPlan {
     segments,
     commandLine: null,
     debug: false,
+    hotplug: false,
     notes: [],
   };
 }

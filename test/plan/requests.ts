@@ -28,6 +28,8 @@ export function loadRequest(changes: Partial<RunRequest> = {}): RunRequest {
     reuseVideoType: false,
     noCma: false,
     forceDtb: false,
+    hotplug: false,
+    passMemmapCmdline: false,
     xen: { library: null, direct: false },
     printCrashRegionSize: false,
     dryRun: null,

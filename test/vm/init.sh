@@ -62,6 +62,12 @@ describe() {
 	for setup_data in /sys/kernel/boot_params/setup_data/*; do
 		[ -f "$setup_data/type" ] && say setup-data "$(cat "$setup_data/type")"
 	done
+	if [ -e /proc/vmcore ]; then
+		say vmcore "$(ls -l /proc/vmcore | awk '{ print $5 }')"
+		say dmesg-marked "$(vmcore-dmesg /proc/vmcore 2>/run/vmcore-dmesg |
+			grep -c 'the last word before the crash')"
+		say vmcore-dmesg "$(head -n 1 /run/vmcore-dmesg)"
+	fi
 	say_lines rsdp 'ACPI: RSDP '
 	say_lines e820 'BIOS-e820: '
 	say_lines initrd 'RAMDISK: '

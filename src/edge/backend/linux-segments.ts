@@ -12,6 +12,9 @@ import type { LinuxHost } from "./linux-host.ts";
 const KEXEC_ON_CRASH = 0x1;
 const KEXEC_PRESERVE_CONTEXT = 0x2;
 const KEXEC_DEBUG = 0x10;
+/** KEXEC_UPDATE_ELFCOREHDR where the kernel writes the header alone, on x86; elsewhere
+ * KEXEC_CRASH_HOTPLUG_SUPPORT. */
+const KEXEC_HOTPLUG: Readonly<Record<Architecture, number>> = { x86_64: 0x4, arm64: 0x8 };
 
 /** ELF machine numbers, in the flags' upper half. */
 const KEXEC_ARCH: Readonly<Record<Architecture, number>> = {
@@ -45,7 +48,8 @@ export function loadSegments(plan: SegmentPlan, host: LinuxHost): LoadOutcome {
     mem: start,
     memsz: size,
   }));
-  const wanted = KEXEC_ARCH[plan.architecture] | purposeFlag(plan.purpose);
+  const hotplug = plan.hotplug ? KEXEC_HOTPLUG[plan.architecture] : 0;
+  const wanted = KEXEC_ARCH[plan.architecture] | purposeFlag(plan.purpose) | hotplug;
   const call = (flags: number): number => calls.kexecLoad(plan.entry, segments, memory, flags);
 
   // Kernels before 6.19 do not know KEXEC_DEBUG and refuse the whole call for it. It only makes the

@@ -22,6 +22,7 @@ import {
 } from "../../model/host-facts.ts";
 import { getrandom as realGetrandom, ioctl as realIoctl } from "../ffi/device-calls.ts";
 import { readBootParams } from "./read-boot-params.ts";
+import { readCrashFacts } from "./read-crash.ts";
 import { readEdd } from "./read-edd.ts";
 import { readEfi } from "./read-efi.ts";
 import { type Ioctl, readFramebuffer } from "./read-framebuffer.ts";
@@ -34,6 +35,8 @@ export interface FactsSources {
   readonly root?: string;
   /** null: the framebuffer is not asked. */
   readonly ioctl?: Ioctl | null;
+  /** Whether to read what a crash kernel must be told, which takes its time. */
+  readonly crash?: boolean;
   /** getrandom(2) with GRND_NONBLOCK: that many bytes, or null where none are ready. null: no seed
    * is made. */
   readonly getrandom?: ((length: number) => Uint8Array | null) | null;
@@ -72,7 +75,7 @@ function readRngSeed(
 /** All facts of this machine. Takes some milliseconds; see readKexecState for less. Never throws
  * for what the machine shows. */
 export function readFacts(sources: FactsSources = {}): HostFacts {
-  const { root = "/", ioctl = realIoctl, getrandom = realGetrandom } = sources;
+  const { root = "/", ioctl = realIoctl, getrandom = realGetrandom, crash = false } = sources;
   const files = pseudoFiles(root);
   const notes: string[] = [];
   const machineName = utsField(files, "arch", machine);
@@ -91,6 +94,7 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     memoryMap: memory.memoryMap,
     memTotal: attempt(notes, () => parseMemTotal(files.text(MEMINFO))),
     crashRegions: memory.crashRegions,
+    crash: crash ? readCrashFacts(files, memory.resources ?? [], notes) : null,
     bootCommandLine,
     bootParams,
     efi,

@@ -23,6 +23,8 @@ import { attempt, type PseudoFiles } from "./read-pseudo-files.ts";
 export interface MemoryFacts {
   readonly memoryMap: MemoryMap | null;
   readonly crashRegions: readonly Range[];
+  /** All of /proc/iomem; null where it could not be read. */
+  readonly resources: readonly IomemResource[] | null;
 }
 
 /** @throws KexecError where the directory is missing, or any of it is damaged */
@@ -71,9 +73,9 @@ export function readMemoryFacts(
   const crashRegions = resources === null ? [] : iomemCrashRegions(resources);
   if (architecture === "x86_64") {
     const memoryMap = x86MemoryMap(files, resources, bootCommandLine, notes);
-    return { memoryMap, crashRegions };
+    return { memoryMap, crashRegions, resources };
   }
   const memoryMap: MemoryMap | null =
     resources === null ? null : { source: "iomem", ranges: iomemUsableRam(resources) };
-  return { memoryMap, crashRegions };
+  return { memoryMap, crashRegions, resources };
 }

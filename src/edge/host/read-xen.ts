@@ -5,10 +5,12 @@
 
 import { ExitStatus, fail } from "../../core/error.ts";
 import { intersect, isEmpty, normalize, type Range, rangeSize } from "../../core/range.ts";
+import { withoutRealModeIvt } from "../../facts/firmware-memmap.ts";
+import { USUAL_PAGE_OFFSET } from "../../facts/kernel-text.ts";
 import { guestMemory, MACHPHYS_ENTRY_SIZE } from "../../facts/machine-to-phys.ts";
 import { architectureOfCapabilities } from "../../facts/xen-capabilities.ts";
 import { xenMemoryMap } from "../../facts/xen-memory-map.ts";
-import type { HostFacts, SegmentRules, XenFacts } from "../../model/host-facts.ts";
+import type { CrashFacts, HostFacts, SegmentRules, XenFacts } from "../../model/host-facts.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
@@ -158,6 +160,21 @@ function textOr(notes: string[], what: string, answer: string | number): string 
   return "";
 }
 
+/** Of the machine's CPUs and the hypervisor: dom0's kernel is mapped nowhere that a dump knows. */
+function readXenCrash(
+  calls: XenCalls,
+  memory: readonly MemoryRange[],
+  notes: string[],
+): CrashFacts {
+  return {
+    memory,
+    cpuNotes: cpuNotes(calls),
+    vmcoreinfo: rangeOf(calls, KexecRange.KEXEC_RANGE_MA_VMCOREINFO, notes),
+    kernelText: null,
+    pageOffset: USUAL_PAGE_OFFSET,
+  };
+}
+
 /**
  * The facts of the machine, from those that Linux shows in dom0.
  * @param open the device through which Xen shows who has which memory
@@ -175,8 +192,6 @@ export function readXenFacts(
     version: textOr(notes, "version", calls.version()),
     capabilities: textOr(notes, "capabilities", calls.capabilities()),
     hypervisor: rangeOf(calls, KexecRange.KEXEC_RANGE_MA_XEN, notes),
-    vmcoreinfo: rangeOf(calls, KexecRange.KEXEC_RANGE_MA_VMCOREINFO, notes),
-    cpuNotes: cpuNotes(calls),
   };
   const ram = normalize(ranges.filter(({ type }) => type === "ram"));
   const segmentRules: SegmentRules = {
@@ -189,8 +204,9 @@ export function readXenFacts(
   return {
     ...linux,
     architecture: architectureOfCapabilities(xen.capabilities) ?? linux.architecture,
-    memoryMap: { source: "xen", ranges },
+    memoryMap: { source: "xen", ranges: withoutRealModeIvt(ranges) },
     crashRegions: crash === null ? [] : [crash],
+    crash: linux.crash === null ? null : readXenCrash(calls, ranges, notes),
     planKinds: ["segments"],
     segmentRules,
     xen,

@@ -78,6 +78,7 @@ export function segmentPlan(parts: Partial<SegmentPlan> = {}): SegmentPlan {
     ],
     commandLine: "quiet",
     debug: false,
+    hotplug: false,
     notes: [],
     ...parts,
   };

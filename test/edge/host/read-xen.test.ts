@@ -114,12 +114,8 @@ describe("readXenFacts", () => {
       version: "4.17.7",
       capabilities: "xen-3.0-x86_64 ",
       hypervisor: { start: 0x1000000n, end: 0x1001000n },
-      vmcoreinfo: { start: 0x6000000n, end: 0x6001000n },
-      cpuNotes: [
-        { start: 0x1000n, end: 0x11f4n },
-        { start: 0x1001n, end: 0x11f5n },
-      ],
     });
+    expect(facts.crash).toBeNull();
     expect(facts.bootCommandLine).toBe(LINUX.bootCommandLine);
     expect(facts.segmentRules).toMatchObject({ countMax: 15, halfOfMemory: false });
   });
@@ -128,7 +124,25 @@ describe("readXenFacts", () => {
     const getRange = () => ({ start: 0n, size: 0n });
     const facts = readXenFacts(xenCalls({ getRange }), LINUX, nothingOwned());
     expect(facts.crashRegions).toEqual([]);
-    expect(facts.xen).toMatchObject({ hypervisor: null, vmcoreinfo: null, cpuNotes: [] });
+    expect(facts.xen).toMatchObject({ hypervisor: null });
+  });
+
+  test("for a crash kernel: CPUs, vmcoreinfo and memory of the machine", () => {
+    const crash = { memory: [], cpuNotes: [], vmcoreinfo: null, kernelText: null, pageOffset: 0n };
+    const facts = readXenFacts(xenCalls(), { ...LINUX, crash }, nothingOwned());
+    expect(facts.crash).toEqual({
+      memory: [
+        { start: 0n, end: 0x9f000n, type: "ram" },
+        { start: 0x100000n, end: 2n * GIB, type: "ram" },
+      ],
+      vmcoreinfo: { start: 0x6000000n, end: 0x6001000n },
+      cpuNotes: [
+        { start: 0x1000n, end: 0x11f4n },
+        { start: 0x1001n, end: 0x11f5n },
+      ],
+      kernelText: null,
+      pageOffset: 0xffff888000000000n,
+    });
   });
 
   test("what is not told is a note", () => {

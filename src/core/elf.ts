@@ -1,0 +1,41 @@
+/** The structures of 64-bit ELF files that this program reads and writes. [elf] */
+
+import { blob, defineStruct, u16, u32, u64 } from "./struct.ts";
+
+export const Elf64_Ehdr = defineStruct("Elf64_Ehdr", 64, {
+  e_ident: blob(0, 16),
+  e_type: u16(16),
+  e_machine: u16(18),
+  e_version: u32(20),
+  e_entry: u64(24),
+  e_phoff: u64(32),
+  e_shoff: u64(40),
+  e_flags: u32(48),
+  e_ehsize: u16(52),
+  e_phentsize: u16(54),
+  e_phnum: u16(56),
+  e_shentsize: u16(58),
+  e_shnum: u16(60),
+  e_shstrndx: u16(62),
+});
+
+export const Elf64_Phdr = defineStruct("Elf64_Phdr", 56, {
+  p_type: u32(0),
+  p_flags: u32(4),
+  p_offset: u64(8),
+  p_vaddr: u64(16),
+  p_paddr: u64(24),
+  p_filesz: u64(32),
+  p_memsz: u64(40),
+  p_align: u64(48),
+});
+
+/** 0x7f "ELF", 64 bits, little endian, version 1; the rest is 0. */
+export const ELF64_IDENT = Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, ...new Uint8Array(9));
+
+export const ET_CORE = 4;
+export const EV_CURRENT = 1;
+export const PT_LOAD = 1;
+export const PT_NOTE = 4;
+/** PF_R, PF_W and PF_X. */
+export const PF_RWX = 7;
