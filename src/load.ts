@@ -23,6 +23,12 @@ async function factsFor(request: RunRequest, world: World): Promise<HostFacts> {
   return factsFromJson(world.readText(request.facts));
 }
 
+/** To be called before anything is done, as in kexec-tools.
+ * @throws KexecError `plan.no-crash-region` */
+export async function refuseWithoutCrashRegion(request: RunRequest, world: World): Promise<void> {
+  crashRegion(await factsFor(request, world));
+}
+
 /**
  * Reads what a plan of this `kind` needs and makes it.
  * @param known the facts, where they were read already
@@ -36,7 +42,6 @@ export async function planAttempt(
   known?: HostFacts,
 ): Promise<Planned> {
   const { initrd } = request.loader;
-  if (request.purpose === "crash") crashRegion(known ?? (await factsFor(request, world)));
   if (kind === "file") {
     const file = world.openInput(kernel, "kernel");
     const image = world.readOpened(file);

@@ -72,7 +72,12 @@ async function act(request: RunRequest, world: World): Promise<number> {
   const { steps, kernel } = request;
   if (request.printCrashRegionSize) return printCrashRegionSize(world);
   if (request.saveFacts !== null) await saveFacts(request.saveFacts, world);
-  if (request.dryRun !== null && kernel !== null) {
+  if (steps.load && request.purpose === "crash") {
+    const { refuseWithoutCrashRegion } = await import("./load.ts");
+    await refuseWithoutCrashRegion(request, world);
+  }
+  if (request.dryRun !== null) {
+    if (kernel === null) return printUsage(NO_KERNEL, world);
     const { dryRun } = await import("./load.ts");
     return dryRun(kernel, request, world);
   }

@@ -24,9 +24,9 @@ export const NO_KERNEL: TextRequest = usage("No kernel specified", ExitStatus.fa
 /**
  * Reads the command line.
  *
- * A `RunRequest` with `steps.load` and no kernel comes only with `steps.unload`: kexec-tools
- * unloads before it misses the kernel, so whoever obeys the request unloads and then obeys
- * `NO_KERNEL`.
+ * A `RunRequest` with `steps.load` and no kernel comes only with `steps.unload`, or for a crash
+ * kernel: kexec-tools unloads, or looks for the crash region, before it misses the kernel, so
+ * whoever obeys the request does that first and then obeys `NO_KERNEL`.
  *
  * @throws KexecError `arguments.*` for what is valid but cannot be done: an option that is not
  *   implemented, or one of ours without what it needs
@@ -184,6 +184,8 @@ function missingKernel(
   steps: Steps,
   { operands }: ParsedCommandLine,
 ): TextRequest | undefined {
+  // kexec-tools looks for the crash region before it misses the kernel.
+  if (settings.purpose === "crash") return undefined;
   const unloadsFirst = steps.unload && settings.dryRun === null;
   return steps.load && operands.length === 0 && !unloadsFirst ? NO_KERNEL : undefined;
 }

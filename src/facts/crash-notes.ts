@@ -33,7 +33,10 @@ export function parseCrashNotes(notes: string, size: string | null, file: string
   return { start, end: start + BigInt(bytes) };
 }
 
-/** Two hexadecimal numbers, with or without 0x: address and size. @throws KexecError `facts.vmcoreinfo` */
+/**
+ * Two hexadecimal numbers, with or without 0x: address and size.
+ * @throws KexecError `facts.vmcoreinfo`
+ */
 export function parseVmcoreinfoPlace(text: string): Range {
   const place = /^(?:0x)?([0-9a-f]{1,16}) (?:0x)?([0-9a-f]{1,8})\n?$/i;
   const [, address, size] = place.exec(text) ?? [];
