@@ -72,7 +72,8 @@ async function act(request: RunRequest, world: World): Promise<number> {
   const { steps, kernel } = request;
   if (request.printCrashRegionSize) return printCrashRegionSize(world);
   if (request.saveFacts !== null) await saveFacts(request.saveFacts, world);
-  if (request.dryRun !== null && kernel !== null) {
+  if (request.dryRun !== null) {
+    if (kernel === null) return printUsage(NO_KERNEL, world);
     const { dryRun } = await import("./load.ts");
     return dryRun(kernel, request, world);
   }

@@ -25,8 +25,8 @@ export const NO_KERNEL: TextRequest = usage("No kernel specified", ExitStatus.fa
  * Reads the command line.
  *
  * A `RunRequest` with `steps.load` and no kernel comes only with `steps.unload`, or for a crash
- * kernel: kexec-tools unloads, and misses a crash region, before it misses the kernel, so whoever
- * obeys the request does these first and then obeys `NO_KERNEL`.
+ * kernel: kexec-tools unloads, or looks for the crash region, before it misses the kernel, so
+ * whoever obeys the request does that first and then obeys `NO_KERNEL`.
  *
  * @throws KexecError `arguments.*` for what is valid but cannot be done: an option that is not
  *   implemented, or one of ours without what it needs
@@ -184,8 +184,10 @@ function missingKernel(
   steps: Steps,
   { operands }: ParsedCommandLine,
 ): TextRequest | undefined {
-  const actsFirst = (steps.unload || settings.purpose === "crash") && settings.dryRun === null;
-  return steps.load && operands.length === 0 && !actsFirst ? NO_KERNEL : undefined;
+  // kexec-tools looks for the crash region before it misses the kernel.
+  if (settings.purpose === "crash") return undefined;
+  const unloadsFirst = steps.unload && settings.dryRun === null;
+  return steps.load && operands.length === 0 && !unloadsFirst ? NO_KERNEL : undefined;
 }
 
 function runRequest(settings: Settings, steps: Steps, { operands }: ParsedCommandLine): RunRequest {

@@ -1,6 +1,7 @@
 /**
  * Crash kernels: loaded, the machine crashed, and the crash kernel finds what there was. Debian's
- * vmcore-dmesg looks at its dump, on bare Linux; under Xen, what the kernel makes of it counts.
+ * vmcore-dmesg reads the log of the one that died; under Xen it finds Xen's vmcoreinfo, and gives
+ * up.
  */
 
 import { beforeAll, describe, expect, test } from "bun:test";
