@@ -12,7 +12,7 @@ import type { HostFacts } from "../model/host-facts.ts";
 export function crashRegion(facts: HostFacts): Range {
   const region = facts.crashRegions.at(-1);
   if (region !== undefined) return region;
-  const hidden = facts.notes.find((note) => note.startsWith("/proc/iomem"));
+  const hidden = facts.notes.find((note) => note.startsWith("/proc/iomem:"));
   return fail({
     code: "plan.no-crash-region",
     message:

@@ -12,18 +12,53 @@ import type { MemoryRange } from "../model/memory.ts";
  * everything that real mode must reach. */
 const LOW_END = 0xa0000n;
 
-/**
- * Refuses with what reading said of it, in kexec-tools' words where it has some, else with `line`.
- * @param subject what notes about it mention
- */
-function missing(facts: HostFacts, subject: RegExp, line: string, hint: string): never {
-  const about = facts.notes.filter((note) => subject.test(note));
-  const [message = line, ...rest] = about.map((note) => note.replace(/\.$/, ""));
+/** What a dump cannot be without. */
+interface Needed {
+  /** What notes about it mention. */
+  readonly subject: RegExp;
+  /** What is said where no note says it: kexec-tools' line. */
+  readonly line: string;
+  readonly hint: string;
+  /** kexec-tools dies of some at once, with 1. */
+  readonly exitStatus: number;
+}
+
+const MEMORY: Needed = {
+  subject: /^$/,
+  line: "Could not get memory layout",
+  hint: "A dump needs to know where all RAM is: see /proc/iomem.",
+  exitStatus: ExitStatus.failed,
+};
+const CPU_NOTES: Needed = {
+  subject: /crash_notes|system\/cpu/,
+  line: "Cannot parse /sys/devices/system/cpu/cpu0/crash_notes",
+  hint: "A dump has the CPUs' registers by these files. Is sysfs mounted on /sys?",
+  exitStatus: ExitStatus.general,
+};
+const VMCOREINFO: Needed = {
+  subject: /vmcoreinfo/,
+  line: "Cannot parse /sys/kernel/vmcoreinfo",
+  hint: "Without it no tool can read a dump. Is sysfs mounted on /sys?",
+  exitStatus: ExitStatus.general,
+};
+const KERNEL_TEXT: Needed = {
+  subject: /kcore|kernel physical/,
+  line: "Can't find kernel text map area from kcore",
+  hint: "A dump must tell where this kernel is mapped: see /proc/iomem and /proc/kcore.",
+  exitStatus: ExitStatus.failed,
+};
+
+/** Refuses with what reading said of it. */
+function refuse(facts: HostFacts, { subject, line, hint, exitStatus }: Needed): never {
+  const about = facts.notes
+    .filter((note) => subject.test(note))
+    .map((note) => note.replace(/\.$/, "").replace(/^\//, "Cannot read /"));
+  const [message = line, ...rest] = about;
   return fail({
     code: "facts.crash",
     message,
     hint: [...rest.slice(0, 2), hint].join("\n"),
-    exitStatus: ExitStatus.failed,
+    exitStatus,
   });
 }
 
@@ -38,34 +73,15 @@ export function crashFacts(facts: HostFacts): CrashFacts {
     return fail({
       code: "facts.crash",
       message: "These facts do not tell what a crash kernel must know of the running one",
-      hint: "Save them again: kexec --save-facts=FILE reads it since there is -p.",
+      hint: "Save them again: an earlier version did not write it.",
       exitStatus: ExitStatus.failed,
     });
   }
-  if (!crash.memory.some(({ type }) => type === "ram")) {
-    const line = "Could not get memory layout";
-    missing(
-      facts,
-      /^\/proc\/iomem/,
-      line,
-      "A dump needs to know where all RAM is: see /proc/iomem.",
-    );
-  }
-  if (crash.cpuNotes.length === 0) {
-    const line = "Cannot parse /sys/devices/system/cpu/cpu0/crash_notes";
-    missing(facts, /crash_notes|system\/cpu/, line, "Is sysfs mounted on /sys?");
-  }
-  // Xen's is not everywhere, and dom0's kernel is mapped where only Xen knows.
-  if (facts.xen !== null) return crash;
-  if (crash.vmcoreinfo === null) {
-    const hint = "Without it no tool can read a dump.";
-    missing(facts, /vmcoreinfo/, "Cannot parse /sys/kernel/vmcoreinfo", hint);
-  }
-  if (crash.kernelText === null) {
-    const hint = "A dump must tell where this kernel is mapped: see /proc/iomem and /proc/kcore.";
-    const subject = /kcore|kallsyms|kernel physical/;
-    missing(facts, subject, "Can't find kernel text map area from kcore", hint);
-  }
+  if (!crash.memory.some(({ type }) => type === "ram")) refuse(facts, MEMORY);
+  if (crash.cpuNotes.length === 0) refuse(facts, CPU_NOTES);
+  // Not every Xen tells its own, and dom0's kernel is mapped where only Xen knows.
+  if (facts.xen === null && crash.vmcoreinfo === null) refuse(facts, VMCOREINFO);
+  if (facts.xen === null && crash.kernelText === null) refuse(facts, KERNEL_TEXT);
   return crash;
 }
 

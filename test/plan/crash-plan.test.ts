@@ -169,7 +169,9 @@ describe("the command line", () => {
     const loader = { commandLine: "x".repeat(2040), reuseCommandLine: false, initrd: null };
     const error = refusal(() => plan(LINUX, { loader }));
     expect(error).toMatchObject({ message: "Command line overflow", exitStatus: 1 });
-    expect(error.hint).toStartWith("With the 38 bytes that a crash kernel is told: the command line");
+    expect(error.hint).toStartWith(
+      "With the 38 bytes that a crash kernel is told: the command line",
+    );
     const long = { ...loader, commandLine: "x".repeat(2100) };
     expect(refusal(() => plan(LINUX, { loader: long })).message).toStartWith("Cannot load ");
   });
