@@ -36,4 +36,4 @@ export function anonymous(facts: HostFacts): HostFacts {
   return { ...facts, bootCommandLine: line === null ? null : withoutSecrets(line), rngSeed: null };
 }
 
-if (import.meta.main) process.stdout.write(factsToJson(anonymous(readFacts())));
+if (import.meta.main) process.stdout.write(factsToJson(anonymous(readFacts({ crash: true }))));

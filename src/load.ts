@@ -8,7 +8,8 @@ import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
 import type { RunRequest } from "./model/request.ts";
 import type { World } from "./model/world.ts";
 import { buildFilePlan, buildSegmentPlan } from "./plan/build-plan.ts";
-import { crashRegion } from "./plan/crash-plan.ts";
+import { hotplugHeaderSize } from "./plan/crash-plan.ts";
+import { crashRegion } from "./plan/crash-region.ts";
 import { describePlan, planToJson } from "./plan/describe-plan.ts";
 
 interface Planned {
@@ -24,10 +25,14 @@ async function factsFor(request: RunRequest, world: World): Promise<HostFacts> {
   return factsFromJson(world.readText(request.facts));
 }
 
-/** To be called before anything is done, as in kexec-tools.
- * @throws KexecError `plan.no-crash-region` */
-export async function refuseWithoutCrashRegion(request: RunRequest, world: World): Promise<void> {
-  crashRegion(await factsFor(request, world));
+/**
+ * Refuses what cannot be done on this machine whatever the files are, before any is read and before
+ * anything is unloaded, as kexec-tools does.
+ * @throws KexecError `plan.no-crash-region`, `plan.hotplug`
+ */
+export function refuseEarly({ steps, purpose, hotplug }: RunRequest, facts: HostFacts): void {
+  if (steps.load && purpose === "crash") crashRegion(facts);
+  if (hotplug) hotplugHeaderSize(facts);
 }
 
 /**
@@ -76,6 +81,7 @@ function dryRunKinds(request: RunRequest, { planKinds }: HostFacts): readonly Pl
 export async function dryRun(kernel: string, request: RunRequest, world: World): Promise<number> {
   if (request.facts === null) world.backend().admit(request.purpose, "load");
   const facts = await factsFor(request, world);
+  refuseEarly(request, facts);
   const kinds = dryRunKinds(request, facts);
   const planned: Planned[] = [];
   for (const kind of kinds) planned.push(await planAttempt(kind, kernel, request, world, facts));

@@ -76,10 +76,6 @@ async function act(request: RunRequest, world: World): Promise<number> {
     return doctor(request.doctor, world);
   }
   if (request.saveFacts !== null) await saveFacts(request.saveFacts, world);
-  if (steps.load && request.purpose === "crash") {
-    const { refuseWithoutCrashRegion } = await import("./load.ts");
-    await refuseWithoutCrashRegion(request, world);
-  }
   if (request.dryRun !== null) {
     if (kernel === null) return printUsage(NO_KERNEL, world);
     const { dryRun } = await import("./load.ts");
@@ -87,6 +83,10 @@ async function act(request: RunRequest, world: World): Promise<number> {
   }
   if (steps.load) world.backend().admit(request.purpose, "load");
   if (steps.exec) world.backend().admit(request.purpose, "exec");
+  if ((steps.load && request.purpose === "crash") || request.hotplug) {
+    const { refuseEarly } = await import("./load.ts");
+    refuseEarly(request, world.readFacts());
+  }
   const acts = steps.status || steps.unload || steps.load || steps.exec;
   if (request.debug && acts) world.stderr(debugText(world.backend().evidence));
   if (steps.status) return status(request, world);

@@ -1,6 +1,6 @@
 /**
  * Where the running kernel leaves what a crash dump needs: its CPUs' states and its vmcoreinfo.
- * [linux kernel/ksysfs.c, drivers/base/cpu.c]
+ * [linux drivers/base/cpu.c, kernel/ksysfs.c]
  */
 
 import { fail } from "../core/error.ts";
@@ -11,38 +11,50 @@ export const CPU_DIRECTORY = "/sys/devices/system/cpu";
 export const VMCOREINFO = "/sys/kernel/vmcoreinfo";
 
 /** Without crash_notes_size: kernels before 3.10. [kexec-tools] */
-const NOTE_BYTES_BEFORE_3_10 = 1024n;
+const NOTE_BYTES_BEFORE_3_10 = "1024";
+/** Notes of a size beyond this are none: a CPU's take some hundred bytes, vmcoreinfo a page. */
+const SIZE_MAX = 1n << 24n;
+
+/** What begins at `address` and has `size` bytes, both above 0; null for what cannot be. */
+function place(address: bigint, size: bigint): Range | null {
+  const end = address + size;
+  const possible = address > 0n && size > 0n && size <= SIZE_MAX && end <= 1n << 64n;
+  return possible ? { start: address, end } : null;
+}
 
 /**
  * The notes of one CPU.
- * @param notes text of crash_notes: the physical address, hexadecimal
+ * @param notes text of crash_notes: the physical address, hexadecimal without `0x`
  * @param size text of crash_notes_size: bytes, decimal; null where there is no such file
  * @param file names the first, for errors
  * @throws KexecError `facts.crash-notes`
  */
 export function parseCrashNotes(notes: string, size: string | null, file: string): Range {
-  const address = /^(?:0x)?([0-9a-f]{1,16})\n?$/i.exec(notes)?.[1];
-  const bytes = size === null ? `${NOTE_BYTES_BEFORE_3_10}` : /^(\d{1,9})\n?$/.exec(size)?.[1];
-  if (address === undefined || bytes === undefined) {
-    fail({
-      code: "facts.crash-notes",
-      message: `Cannot parse ${file}: ${quoted(address === undefined ? notes : (size ?? ""))}`,
-    });
-  }
-  const start = BigInt(`0x${address}`);
-  return { start, end: start + BigInt(bytes) };
+  const address = /^(?:0x)?([0-9a-f]{1,16})\s*$/i.exec(notes)?.[1];
+  const bytes = /^(\d{1,16})\s*$/.exec(size ?? NOTE_BYTES_BEFORE_3_10)?.[1];
+  const found =
+    address === undefined || bytes === undefined
+      ? null
+      : place(BigInt(`0x${address}`), BigInt(bytes));
+  if (found !== null) return found;
+  const sizeText = size === null ? "" : `, size ${quoted(size)}`;
+  return fail({
+    code: "facts.crash-notes",
+    message: `Cannot parse ${file}: ${quoted(notes)}${sizeText}`,
+  });
 }
 
 /**
- * Two hexadecimal numbers, with or without 0x: address and size.
+ * The vmcoreinfo note: `0x000000000134c000 1024`, address and size, both hexadecimal.
  * @throws KexecError `facts.vmcoreinfo`
  */
 export function parseVmcoreinfoPlace(text: string): Range {
-  const place = /^(?:0x)?([0-9a-f]{1,16}) (?:0x)?([0-9a-f]{1,8})\n?$/i;
-  const [, address, size] = place.exec(text) ?? [];
-  if (address === undefined || size === undefined) {
-    fail({ code: "facts.vmcoreinfo", message: `Cannot parse ${VMCOREINFO}: ${quoted(text)}` });
-  }
-  const start = BigInt(`0x${address}`);
-  return { start, end: start + BigInt(`0x${size}`) };
+  const [, address, size] =
+    /^(?:0x)?([0-9a-f]{1,16}) (?:0x)?([0-9a-f]{1,16})\s*$/i.exec(text) ?? [];
+  const found =
+    address === undefined || size === undefined
+      ? null
+      : place(BigInt(`0x${address}`), BigInt(`0x${size}`));
+  if (found !== null) return found;
+  return fail({ code: "facts.vmcoreinfo", message: `Cannot parse ${VMCOREINFO}: ${quoted(text)}` });
 }

@@ -3,7 +3,7 @@
  * header for each mapping, /proc/kallsyms tells in which one the text is. Pure.
  */
 
-import { alignDown, alignUp } from "../core/address.ts";
+import { alignDown, alignUp, GIB, hex, MIB } from "../core/address.ts";
 import { ELF64_IDENT, Elf64_Ehdr, Elf64_Phdr, PT_LOAD } from "../core/elf.ts";
 import { fail } from "../core/error.ts";
 import type { Range } from "../core/range.ts";
@@ -18,39 +18,59 @@ export const KCORE_HEADERS_SIZE = 65536;
  * [linux Documentation/arch/x86/x86_64/mm.rst] */
 export const USUAL_PAGE_OFFSET = 0xffff888000000000n;
 
-/** __START_KERNEL_map, and what is mapped there at most. */
-const KERNEL_MAP: Range = { start: 0xffffffff80000000n, end: 0xffffffffa0000000n };
-const GIB = 1n << 30n;
-const MIB = 1n << 20n;
+/** __START_KERNEL_map and the 1 GiB that kernels with KASLR lie in. kexec-tools looks in 512 MiB.
+ * [linux arch/x86/include/asm/page_64_types.h KERNEL_IMAGE_SIZE] */
+const KERNEL_MAP: Range = { start: 0xffffffff80000000n, end: 0xffffffffc0000000n };
 const PAGE = 4096n;
+const ADDRESS_END = 1n << 64n;
 
-/** The mappings of kcore. @throws KexecError `facts.kcore` for what is no such file */
-export function parseKcore(bytes: Uint8Array): Range[] {
-  const broken = (why: string): never => fail({ code: "facts.kcore", message: `${KCORE}: ${why}` });
-  if (bytes.length < Elf64_Ehdr.size) broken("it is cut short");
-  const header = Elf64_Ehdr.read(bytes);
-  if (!ELF64_IDENT.subarray(0, 6).every((byte, i) => header.e_ident[i] === byte)) {
-    broken("it is no 64-bit ELF file");
-  }
-  const at = Number(header.e_phoff);
-  if (header.e_phentsize !== Elf64_Phdr.size || at > bytes.length)
-    broken("its headers are damaged");
-  const room = Math.floor((bytes.length - at) / Elf64_Phdr.size);
-  return Array.from({ length: Math.min(header.e_phnum, room) }, (_, i) =>
-    Elf64_Phdr.read(bytes, at + i * Elf64_Phdr.size),
-  )
-    .filter(({ p_type, p_memsz }) => p_type === PT_LOAD && p_memsz > 0n)
-    .map(({ p_vaddr, p_memsz }) => ({ start: p_vaddr, end: p_vaddr + p_memsz }));
+/** What e_ident must begin with: ELF, 64 bits, little endian. */
+const IDENT = ELF64_IDENT.subarray(0, 6);
+
+/** kexec-tools' line for all of it, and what is wrong. */
+function damaged(why: string): never {
+  return fail({ code: "facts.kcore", message: `ELF core (kcore) parse failed: ${why}` });
 }
 
-/** The address of `_stext` in a part of kallsyms; null where it is not there, or is hidden. */
+/**
+ * The virtual addresses that kcore has, in its order.
+ * @param bytes at least its headers, from the start
+ * @throws KexecError `facts.kcore` for what is no such file, or has headers beyond `bytes`
+ */
+export function parseKcore(bytes: Uint8Array): Range[] {
+  if (bytes.length < Elf64_Ehdr.size) damaged(`${KCORE} has ${bytes.length} bytes`);
+  const { e_ident, e_phoff, e_phentsize, e_phnum } = Elf64_Ehdr.read(bytes);
+  if (!IDENT.every((byte, i) => e_ident[i] === byte)) damaged(`${KCORE} is no 64-bit ELF file`);
+  if (e_phentsize !== Elf64_Phdr.size) damaged(`program headers of ${e_phentsize} bytes`);
+  const end = e_phoff + BigInt(e_phnum * Elf64_Phdr.size);
+  if (end > BigInt(bytes.length)) {
+    damaged(`its ${e_phnum} program headers end at ${hex(end)}, ${hex(bytes.length)} were read`);
+  }
+  const mappings: Range[] = [];
+  for (let i = 0; i < e_phnum; i += 1) {
+    const { p_type, p_vaddr, p_memsz } = Elf64_Phdr.read(
+      bytes,
+      Number(e_phoff) + i * Elf64_Phdr.size,
+    );
+    if (p_type !== PT_LOAD || p_memsz === 0n) continue;
+    const last = p_vaddr + p_memsz;
+    mappings.push({ start: p_vaddr, end: last > ADDRESS_END ? ADDRESS_END : last });
+  }
+  return mappings;
+}
+
+/**
+ * The address of `_stext` in a part of kallsyms that begins at a line's start; null where it is not
+ * there, or is hidden: the kernel shows zeros to those without rights.
+ */
 export function findStext(kallsyms: string): bigint | null {
-  const [, digits] = /^([0-9a-f]{1,16}) [tT] _stext$/m.exec(kallsyms) ?? [];
+  const [, digits] = /^([0-9a-f]{1,16}) [a-z] _stext$/im.exec(kallsyms) ?? [];
   const address = digits === undefined ? 0n : BigInt(`0x${digits}`);
   return address === 0n ? null : address;
 }
 
-/** The virtual address of physical 0: the lowest mapping, which begins at a GiB. [kexec-tools] */
+/** The virtual address of physical 0: that of the lowest mapping, cut down to a GiB.
+ * [kexec-tools] */
 export function pageOffsetOf(mappings: readonly Range[]): bigint {
   const starts = mappings.map(({ start }) => alignDown(start, GIB));
   return starts.reduce((low, start) => (start < low ? start : low), starts[0] ?? USUAL_PAGE_OFFSET);

@@ -10,15 +10,24 @@ import { sha256 } from "../core/digest.ts";
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
 import { intersect, isEmpty, normalize, type Range } from "../core/range.ts";
 import { imageTypes } from "../image/index.ts";
-import type { Arch } from "../model/arch.ts";
+import type { Arch, PurgatoryRequest } from "../model/arch.ts";
 import type { Architecture, HostFacts } from "../model/host-facts.ts";
-import type { ImageType, InputFile, Placement, PlanInputs } from "../model/image-type.ts";
+import type {
+  DraftPlan,
+  ImageType,
+  InputFile,
+  Placement,
+  PlanContext,
+  PlanInputs,
+} from "../model/image-type.ts";
 import type { FilePlan, FileReference, Segment, SegmentPlan } from "../model/load-plan.ts";
 import type { RunRequest } from "../model/request.ts";
 import { checkPlan } from "./check-plan.ts";
 import { chooseImageType } from "./choose-image-type.ts";
 import { nextCommandLine } from "./command-line.ts";
-import { type CrashPlan, crashRegion, crashRoomNotes, planCrash } from "./crash-plan.ts";
+import { checkExtended } from "./crash-command-line.ts";
+import { type CrashPlan, crashRoomNotes, planCrash } from "./crash-plan.ts";
+import { crashRegion } from "./crash-region.ts";
 import { mappedSegments } from "./mapped-segments.ts";
 import { Placer } from "./placer.ts";
 
@@ -62,7 +71,8 @@ function destinations(request: RunRequest, facts: HostFacts): Range[] {
 
 /** An ordinary kernel needs nothing besides itself, and is told all that there is. */
 function withoutCrash(facts: HostFacts): CrashPlan {
-  return { segments: [], backup: null, memory: facts.memoryMap?.ranges ?? [], commandLine: "" };
+  const memory = facts.memoryMap?.ranges ?? [];
+  return { segments: [], backup: null, memory, commandLine: "", hotplug: false, notes: [] };
 }
 
 /** A loader that cannot go on ends, in kexec-tools, with this line; ours adds the reason. */
@@ -94,15 +104,58 @@ function segmentArch(architecture: Architecture): Arch {
 
 const byStart = (a: Segment, b: Segment) => (a.start < b.start ? -1 : 1);
 
-/** What has no bytes has nothing to check, and what the kernel may write anew will not match. */
-function isChecked({ role, bytes }: Segment, { skipChecks, hotplug }: RunRequest): boolean {
-  return !skipChecks && bytes.length > 0 && !(hotplug && role === "elfcorehdr");
+/** What has no bytes has nothing to check; what the kernel may write anew would not match. */
+function isChecked({ role, bytes }: Segment, hotplug: boolean): boolean {
+  return bytes.length > 0 && !(hotplug && role === "elfcorehdr");
 }
 
 function withDigest(segment: Segment, inputs: PlanInputs): Segment {
   const { initrd } = inputs;
   const known = initrd !== null && segment.bytes === initrd.bytes ? initrd.sha256 : null;
   return { ...segment, sha256: known ?? sha256(segment.bytes) };
+}
+
+interface Drafted {
+  readonly draft: DraftPlan;
+  readonly crash: CrashPlan;
+}
+
+/** Everything but the purgatory. */
+function draftOf(
+  request: RunRequest,
+  facts: HostFacts,
+  inputs: PlanInputs,
+  type: ImageType,
+  place: PlanContext["place"],
+): Drafted {
+  const { purpose } = request;
+  const { kernel } = inputs;
+  const asked = nextCommandLine(request.loader, facts, purpose);
+  loading(type, kernel, () => type.check(kernel.bytes, asked));
+  const isCrash = purpose === "crash";
+  const takesEfi = type.takesEfi(kernel.bytes);
+  const crash = isCrash ? planCrash(request, facts, takesEfi, place) : withoutCrash(facts);
+  const added = crash.commandLine;
+  const commandLine = added === "" ? asked : `${asked ?? ""}${added}`;
+  const draft = loading(type, kernel, () => {
+    if (isCrash) checkExtended(added.length, () => type.check(kernel.bytes, commandLine));
+    const { memory } = crash;
+    return type.draft({ request, facts, inputs, purpose, commandLine, memory, place });
+  });
+  return { draft, crash };
+}
+
+/** Takes memory for the purgatory, and makes its segment once all others are known. */
+function placePurgatory(arch: Arch, placer: Placer, page: bigint) {
+  const { start: min, end: max } = arch.purgatoryWindow;
+  const size = arch.purgatorySize();
+  const start = placer.place({ role: "purgatory", size, alignment: page, min, max, from: "top" });
+  return (request: PurgatoryRequest): { readonly entry: bigint; readonly segment: Segment } => {
+    const { bytes, entry } = arch.buildPurgatory(request);
+    const reason = "the highest free pages: it runs before the next kernel and is not needed after";
+    const segment: Segment = { role: "purgatory", start, size, bytes, sha256: null, reason };
+    return { entry: start + entry, segment };
+  };
 }
 
 /**
@@ -119,73 +172,41 @@ export function buildSegmentPlan(
   const type = chooseImageType(imageTypes(architecture), inputs.kernel, request.type);
   const arch = segmentArch(architecture);
   const isCrash = request.purpose === "crash";
-  // What is reserved is nobody's to hand out.
-  const settled = isCrash ? null : facts.segmentRules.settled;
-  const placer = new Placer(usable, BigInt(facts.pageSize), settled);
-  const size = arch.purgatorySize();
-  const start = placer.place({
-    role: "purgatory",
-    size,
-    alignment: BigInt(facts.pageSize),
-    min: arch.purgatoryWindow.start,
-    max: arch.purgatoryWindow.end,
-    from: "top",
-  });
+  const page = BigInt(facts.pageSize);
+  // What is reserved for crash kernels is nobody's to hand out.
+  const placer = new Placer(usable, page, isCrash ? null : facts.segmentRules.settled);
+  const purgatory = placePurgatory(arch, placer, page);
   const place = (placement: Placement) => placer.place(placement);
-  const asked = nextCommandLine(request.loader, facts, request.purpose);
-  loading(type, inputs.kernel, () => type.check(inputs.kernel.bytes, asked));
-  const takesEfi = type.takesEfi(inputs.kernel.bytes);
-  const crash = isCrash ? planCrash(request, facts, takesEfi, place) : withoutCrash(facts);
-  const commandLine = crash.commandLine === "" ? asked : `${asked ?? ""}${crash.commandLine}`;
-  const drafted = loading(type, inputs.kernel, () => {
-    type.check(inputs.kernel.bytes, commandLine);
-    return type.draft({
-      request,
-      facts,
-      inputs,
-      purpose: request.purpose,
-      commandLine,
-      memory: crash.memory,
-      place,
-    });
-  });
+  const { draft, crash } = draftOf(request, facts, inputs, type, place);
   // The purgatory counts regions as the plan lists segments.
-  const segments = [...drafted.segments, ...crash.segments]
+  const segments = [...draft.segments, ...crash.segments]
     .toSorted(byStart)
-    .map((segment) => (isChecked(segment, request) ? withDigest(segment, inputs) : segment));
-  const purgatory = arch.buildPurgatory({
-    entryState: drafted.entryState,
+    .map((s) => (!request.skipChecks && isChecked(s, crash.hotplug) ? withDigest(s, inputs) : s));
+  const { entry, segment } = purgatory({
+    entryState: draft.entryState,
     checked: segments.filter(({ sha256 }) => sha256 !== null),
     console: request.console,
     backup: crash.backup,
   });
-  const loaded: readonly Segment[] = [
-    ...segments,
-    {
-      role: "purgatory",
-      start,
-      size,
-      bytes: purgatory.bytes,
-      sha256: null,
-      reason: "the highest free pages: it runs before the next kernel and is not needed after",
-    },
-  ];
+  const loaded: readonly Segment[] = [...segments, segment];
   const { mapped } = facts.segmentRules;
+  const initrdSize = inputs.initrd?.bytes.length ?? 0;
   const plan: SegmentPlan = {
     kind: "segments",
     purpose: request.purpose,
     architecture,
     imageType: type.name,
-    entry: start + purgatory.entry,
+    entry,
     segments: [...loaded, ...(mapped === null ? [] : mappedSegments(loaded, mapped))].sort(byStart),
-    commandLine: drafted.commandLine,
+    commandLine: draft.commandLine,
     debug: request.debug,
-    hotplug: isCrash && request.hotplug,
+    hotplug: crash.hotplug,
     notes: [
       ...memoryLimits(request),
       ...placer.notes,
-      ...drafted.notes,
-      ...(isCrash ? crashRoomNotes(crashRegion(facts), loaded) : []),
+      ...crash.notes,
+      ...draft.notes,
+      ...(isCrash ? crashRoomNotes(facts, loaded, initrdSize) : []),
     ],
   };
   checkPlan(plan, usable, facts);
@@ -197,10 +218,29 @@ function memoryLimits({ memMin, memMax }: RunRequest): string[] {
   return [`only memory from ${hex(memMin)} to ${hex(memMax)} is used, as asked`];
 }
 
+/** What the kernel puts in front of a crash kernel's command line: `elfcorehdr=0x… `.
+ * [linux arch/x86/kernel/kexec-bzimage64.c MAX_ELFCOREHDR_STR_LEN] */
+const ELFCOREHDR_WORD_MAX = 30;
+
+/** The kernel would only say "Invalid argument" to what leaves no room for its own word. */
+function checkFileCommandLine(type: ImageType, kernel: InputFile, commandLine: string | null) {
+  const extended = `${commandLine ?? ""}${" ".repeat(ELFCOREHDR_WORD_MAX)}`;
+  checkExtended(ELFCOREHDR_WORD_MAX, () => type.check(kernel.bytes, extended));
+}
+
+function fileNotes({ purpose, passMemmapCmdline, hotplug }: RunRequest): string[] {
+  if (purpose !== "crash") return [];
+  return [
+    "the kernel makes the core header itself and says elfcorehdr= on the command line",
+    ...(passMemmapCmdline ? ["--pass-memmap-cmdline has no effect: the kernel tells memory"] : []),
+    ...(hotplug ? ["--hotplug has no effect: the kernel writes the header anew by itself"] : []),
+  ];
+}
+
 /**
  * The plan for kexec_file_load. The running kernel lays memory out and judges the image; what would
  * only give "Invalid argument" there is refused here with its reason.
- * @throws KexecError `image.*`, `facts.*`
+ * @throws KexecError `image.*`, `facts.*`, `plan.no-crash-region`, `plan.command-line`
  */
 export function buildFilePlan(
   request: RunRequest,
@@ -209,9 +249,12 @@ export function buildFilePlan(
   files: { readonly kernel: FileReference; readonly initrd: FileReference | null },
 ): FilePlan {
   const architecture = architectureOf(facts);
+  const isCrash = request.purpose === "crash";
+  if (isCrash) crashRegion(facts);
   const type = chooseImageType(imageTypes(architecture), kernel, request.type);
   const commandLine = nextCommandLine(request.loader, facts, request.purpose);
   loading(type, kernel, () => type.check(kernel.bytes, commandLine));
+  if (isCrash && architecture === "x86_64") checkFileCommandLine(type, kernel, commandLine);
   return {
     kind: "file",
     purpose: request.purpose,
@@ -223,6 +266,6 @@ export function buildFilePlan(
     debug: request.debug,
     noCma: request.noCma,
     forceDtb: request.forceDtb,
-    notes: [],
+    notes: fileNotes(request),
   };
 }

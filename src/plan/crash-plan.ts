@@ -3,25 +3,25 @@
  * overwrite, the memory that it may use, and words on its command line. Pure.
  */
 
-import { alignUp, hex, humanSize } from "../core/address.ts";
+import { ADDRESS_END, alignUp, hex, humanSize } from "../core/address.ts";
 import { ExitStatus, fail } from "../core/error.ts";
-import { normalize, type Range, rangeSize, subtract } from "../core/range.ts";
+import { normalize, overlaps, type Range, rangeSize, showRange, subtract } from "../core/range.ts";
 import { elfCoreHeader, elfCoreHeaderSize, type MovedMemory } from "../handoff/elf-core-header.ts";
-import type { CrashFacts, HostFacts } from "../model/host-facts.ts";
+import type { HostFacts } from "../model/host-facts.ts";
 import type { Placement } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
-import type { MemoryRange, MemoryType } from "../model/memory.ts";
+import type { MemoryRange } from "../model/memory.ts";
 import type { RunRequest } from "../model/request.ts";
+import { crashWords } from "./crash-command-line.ts";
+import { crashRegion, crashRegions } from "./crash-region.ts";
+import { crashFacts, dumpedMemory } from "./dumped-memory.ts";
 
-const KIB = 1024n;
-/** RAM that kernels use for what must lie low, and so overwrite. */
-const LOW_END = 0xa0000n;
-/** More than the header needs, so that nothing lies in what a kernel takes for its bss. */
-const ELFCOREHDR_MIN = 16n * KIB;
-/** A `memmap=` for less is not worth its length. [kexec-tools] */
-const MEMMAP_MIN = 100n * KIB;
-/** A kernel that has less beside what is loaded rarely comes up. */
-const ROOM_MIN = 48n << 20n;
+const NO_BYTES = new Uint8Array(0);
+/** More than the header needs, so that nothing lies in what a kernel takes for its bss.
+ * [kexec-tools] */
+const ELFCOREHDR_MIN = 16n * 1024n;
+/** What a kernel and its init need beside themselves, at the least. */
+const ROOM_MIN = 32n << 20n;
 
 export interface CrashPlan {
   /** The core header and the backup. */
@@ -32,168 +32,154 @@ export interface CrashPlan {
   readonly memory: readonly MemoryRange[];
   /** To be appended to its command line; begins with a blank. */
   readonly commandLine: string;
+  /** Whether the kernel may write the core header anew, which then cannot be checked. */
+  readonly hotplug: boolean;
+  readonly notes: readonly string[];
 }
 
-/**
- * The memory that crash kernels go into: of several regions the highest, which is the one that
- * Linux accepts.
- * @throws KexecError `plan.no-crash-region` in kexec-tools' words
- */
-export function crashRegion(facts: HostFacts): Range {
-  const region = facts.crashRegions.at(-1);
-  if (region !== undefined) return region;
-  return fail({
-    code: "plan.no-crash-region",
-    message:
-      "Memory for crashkernel is not reserved\n" +
-      'Please reserve memory by passing"crashkernel=Y@X" parameter to kernel\n' +
-      "Then try to loading kdump kernel",
-    hint:
-      facts.memoryMap?.source === "xen"
-        ? "crashkernel= belongs on Xen's command line: it is Xen that reserves the memory."
-        : undefined,
-    exitStatus: ExitStatus.general,
-  });
+type Place = (placement: Placement) => bigint;
+
+/** Anywhere in the crash region, as high as can be: low memory is what the crash kernel asks for
+ * most. */
+function placeHigh(place: Place, role: Segment["role"], size: bigint, page: bigint): bigint {
+  return place({ role, size, alignment: page, min: 0n, max: ADDRESS_END, from: "top" });
 }
 
-function crashFacts(facts: HostFacts): CrashFacts {
-  if (facts.crash !== null && facts.crash.memory.length > 0) return facts.crash;
-  return fail({
-    code: "facts.crash",
-    message: "Could not get memory layout",
-    hint: "Nothing says what memory a dump would have: /proc/iomem could not be read.",
-    exitStatus: ExitStatus.failed,
-  });
-}
-
-const isRam = ({ type }: MemoryRange) => type === "ram";
-
-/** RAM that is dumped: all of it but what is reserved for crash kernels. */
-function dumpedRam(crash: CrashFacts, reserved: readonly Range[]): Range[] {
-  return crash.memory.filter(isRam).flatMap((ram) => subtract([ram], reserved));
-}
-
-function placeBackup(
-  ram: readonly Range[],
-  place: (placement: Placement) => bigint,
-  page: bigint,
-): { readonly moved: MovedMemory; readonly segment: Segment } | null {
-  const source = ram.find(({ end }) => end <= LOW_END);
-  if (source === undefined) return null;
-  const size = alignUp(rangeSize(source), page);
-  const window = { alignment: page, min: 0n, max: 1n << 64n, from: "top" } as const;
-  const destination = place({ role: "backup", size, ...window });
-  const reason = `the lowest RAM, ${hex(source.start)} to ${hex(source.end)}, is saved here first`;
+function placeBackup(saved: Range, place: Place, page: bigint): Segment {
+  const size = alignUp(rangeSize(saved), page);
   return {
-    moved: { source, destination },
-    segment: {
-      role: "backup",
-      start: destination,
-      size,
-      bytes: new Uint8Array(0),
-      sha256: null,
-      reason,
-    },
+    role: "backup",
+    start: placeHigh(place, "backup", size, page),
+    size,
+    bytes: NO_BYTES,
+    sha256: null,
+    reason: `the purgatory saves ${showRange(saved)} here, which the crash kernel uses`,
   };
 }
 
-/** ` acpi_rsdp=`: for a kernel that cannot find ACPI by itself, as it gets no EFI. */
-function rsdpWord(request: RunRequest, facts: HostFacts, takesEfi: boolean): string {
-  const hasEfi = takesEfi && !request.noEfi && (facts.efi?.runtimeMap.length ?? 0) > 0;
-  return hasEfi || facts.acpiRsdp === null ? "" : ` acpi_rsdp=${hex(facts.acpiRsdp)}`;
-}
-
-const MEMMAP_SIGN: Partial<Record<MemoryType, string>> = {
-  ram: "@",
-  acpi: "#",
-  "acpi-nvs": "#",
-  pram: "!",
-};
-
-/** ` memmap=exactmap memmap=640K@0K …`, for `--pass-memmap-cmdline`. */
-function memmapWords(memory: readonly MemoryRange[]): string {
-  const words = memory.flatMap(({ start, end, type }) => {
-    const sign = MEMMAP_SIGN[type];
-    if (sign === undefined || (type === "ram" && end - start < MEMMAP_MIN)) return [];
-    const last = sign === "#" ? alignUp(end, KIB) : end;
-    return [` memmap=${last / KIB - start / KIB}K${sign}${start / KIB}K`];
-  });
-  return [" memmap=exactmap", ...words].join("");
-}
-
-/** RAM for the crash kernel is what is reserved and not taken, and the low RAM that is saved. */
+/** RAM for the crash kernel is what is reserved and not taken, and the low RAM that is saved. It
+ * must know, too, of what firmware keeps; what overlaps is left out, as in kexec-tools. */
 function crashMemory(
-  facts: HostFacts,
-  crash: CrashFacts,
-  segments: readonly Segment[],
-  moved: MovedMemory | null,
+  others: readonly MemoryRange[],
+  regions: readonly Range[],
+  taken: readonly Segment[],
+  saved: Range | null,
 ): MemoryRange[] {
-  const taken = segments.map(({ start, size }) => ({ start, end: start + size }));
-  const free = subtract(normalize(facts.crashRegions), taken);
-  const low = moved === null ? [] : [moved.source];
-  const ram = [...low, ...free].map((r): MemoryRange => ({ ...r, type: "ram" }));
-  const others = crash.memory.filter(({ type }) => type !== "ram" && type !== "uncached");
-  return [...ram, ...others].sort((a, b) => (a.start < b.start ? -1 : 1));
+  const segments = taken.map(({ start, size }) => ({ start, end: start + size }));
+  const free = subtract(normalize(regions), segments);
+  const ram = saved === null ? free : [saved, ...free];
+  const memory = ram.map((r): MemoryRange => ({ ...r, type: "ram" }));
+  const known: Range[] = saved === null ? [...regions] : [saved, ...regions];
+  for (const range of others) {
+    if (range.type === "ram" || range.type === "uncached") continue;
+    if (known.some((r) => overlaps(r, range))) continue;
+    known.push(range);
+    memory.push(range);
+  }
+  return memory.sort((a, b) => (a.start < b.start ? -1 : 1));
 }
 
-/** The header's memory: with `--hotplug` as much as the kernel says, which writes a longer one. */
-function headerSpace(request: RunRequest, facts: HostFacts, length: bigint): bigint {
-  if (!request.hotplug) return length > ELFCOREHDR_MIN ? length : ELFCOREHDR_MIN;
-  const size = facts.kexec.crashElfcorehdrSize;
-  if (size !== null && size >= length) return size;
+/**
+ * The size of /sys/kernel/crash_elfcorehdr_size, for `--hotplug`.
+ * @throws KexecError `plan.hotplug` in kexec-tools' words where the kernel has no such thing
+ */
+export function hotplugHeaderSize({ kexec }: HostFacts): bigint {
+  const size = kexec.crashElfcorehdrSize ?? 0n;
+  if (size > 0n) return size;
   return fail({
     code: "plan.hotplug",
     message:
       "Path /sys/kernel/crash_elfcorehdr_size does not exist, the kernel needs CONFIG_CRASH_HOTPLUG",
-    hint: size === null ? undefined : `It says ${size}, and the core header has ${length} bytes.`,
+    hint: "Load without --hotplug, and again whenever CPUs or memory come or go.",
+    exitStatus: ExitStatus.general,
   });
+}
+
+/** The header's memory: with `hotplug` as much as the kernel says, which writes longer ones. */
+function headerSpace(facts: HostFacts, length: bigint, hotplug: boolean): bigint {
+  if (!hotplug) return length > ELFCOREHDR_MIN ? length : ELFCOREHDR_MIN;
+  const size = hotplugHeaderSize(facts);
+  if (size >= length) return size;
+  return fail({
+    code: "plan.hotplug",
+    message:
+      `the core header has ${length} bytes, and /sys/kernel/crash_elfcorehdr_size gives ` +
+      `room for ${size}`,
+    hint: "Load without --hotplug, and again whenever CPUs or memory come or go.",
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+function hotplugNotes({ hotplug }: RunRequest, facts: HostFacts): string[] {
+  if (!hotplug) return [];
+  return facts.xen === null
+    ? ["the kernel writes the core header anew as CPUs and memory come and go; it is not checked"]
+    : ["--hotplug has no effect: Xen does not write the core header anew"];
 }
 
 /**
  * @param takesEfi whether the kernel can take EFI over from the running one
- * @throws KexecError `facts.crash`, `plan.hotplug`, `plan.no-room`
+ * @param place takes memory of the crash region
+ * @throws KexecError `facts.crash`, `plan.bad-crash-region`, `plan.hotplug`, `plan.no-room`,
+ *   `plan.core-header`
  */
 export function planCrash(
   request: RunRequest,
   facts: HostFacts,
   takesEfi: boolean,
-  place: (placement: Placement) => bigint,
+  place: Place,
 ): CrashPlan {
   const crash = crashFacts(facts);
   const page = BigInt(facts.pageSize);
-  const ram = dumpedRam(crash, facts.crashRegions);
-  const backup = placeBackup(ram, place, page);
-  const length = elfCoreHeaderSize(crash, ram);
-  const size = alignUp(headerSpace(request, facts, BigInt(length)), page);
-  const window = { alignment: page, min: 0n, max: 1n << 64n, from: "top" } as const;
-  const start = place({ role: "elfcorehdr", size, ...window });
-  const moved = backup?.moved ?? null;
+  const { ram, saved } = dumpedMemory(crash, facts.crashRegions);
+  const regions = crashRegions(facts, saved);
+  const hotplug = request.hotplug && facts.xen === null;
+  const backup = saved === null ? null : placeBackup(saved, place, page);
+  const moved =
+    saved === null || backup === null ? null : { source: saved, destination: backup.start };
+  const length = BigInt(elfCoreHeaderSize(crash, ram));
+  const size = alignUp(headerSpace(facts, length, hotplug), page);
   const header: Segment = {
     role: "elfcorehdr",
-    start,
+    start: placeHigh(place, "elfcorehdr", size, page),
     size,
     bytes: elfCoreHeader(crash, ram, moved),
     sha256: null,
-    reason: "what the crash kernel makes /proc/vmcore of",
+    reason: "the crash kernel finds what there was by it, and makes /proc/vmcore of it",
   };
-  const segments = [...(backup === null ? [] : [backup.segment]), header];
-  const memory = crashMemory(facts, crash, segments, moved);
-  const memmap = request.passMemmapCmdline ? memmapWords(memory) : "";
+  const segments = backup === null ? [header] : [backup, header];
+  const memory = crashMemory(crash.memory, regions, segments, saved);
   return {
     segments,
     backup: moved,
     memory: request.passMemmapCmdline ? (facts.memoryMap?.ranges ?? []) : memory,
-    commandLine: `${rsdpWord(request, facts, takesEfi)} elfcorehdr=${start / KIB}K${memmap}`,
+    commandLine: crashWords({ request, facts, takesEfi, memory, elfcorehdr: header.start }),
+    hotplug,
+    notes: [
+      `the crash kernel gets ${regions.map(showRange).join(" and ")}, and ` +
+        `${saved === null ? "no memory below 640 KiB" : showRange(saved)}`,
+      ...(crash.vmcoreinfo === null ? ["no vmcoreinfo: Xen does not say where its own is"] : []),
+      ...hotplugNotes(request, facts),
+    ],
   };
 }
 
-/** A sentence where the region is so small that the kernel will hardly come up. */
-export function crashRoomNotes(region: Range, segments: readonly Segment[]): string[] {
+/** A sentence where what is left of the regions is hardly enough for the kernel to come up.
+ * @param initrd bytes of the initrd, which is unpacked */
+export function crashRoomNotes(
+  facts: HostFacts,
+  segments: readonly Segment[],
+  initrd: number,
+): string[] {
+  const region = crashRegion(facts);
+  const reserved = facts.crashRegions.reduce((sum, r) => sum + rangeSize(r), 0n);
   const taken = segments.reduce((sum, { size }) => sum + size, 0n);
-  const room = rangeSize(region) - taken;
-  if (room >= ROOM_MIN) return [];
+  const left = reserved - taken;
+  const needed = BigInt(initrd) + ROOM_MIN;
+  if (left >= needed) return [];
   return [
-    `only ${humanSize(room)} of the ${humanSize(rangeSize(region))} that are reserved are left ` +
-      "for the crash kernel to work with: a larger crashkernel= is needed",
+    `the crash region is too small: ${humanSize(left)} are left of the ${humanSize(reserved)} ` +
+      `at ${hex(region.start)}, and the crash kernel needs at least ${humanSize(needed)} to unpack ` +
+      "its initrd and run; try a larger crashkernel=",
   ];
 }

@@ -23,36 +23,66 @@ import {
 import type { CrashFacts, KernelText } from "../../model/host-facts.ts";
 import { attempt, type PseudoFiles } from "./read-pseudo-files.ts";
 
-/** Symbols come by address after those of the CPUs' own data: some thousand lines. */
-const KALLSYMS_PART = 1 << 20;
+/** Of one read(2): kallsyms has some hundred thousand lines, and `_stext` is among the first. */
+const KALLSYMS_PART = 1 << 16;
 
-/** Up to `length` bytes from the start of a file that may have no end. */
+/**
+ * Parts of a file, one after the other: no more of it is read than is asked for.
+ * @throws what read(2) refuses
+ */
+function* partsOf(fd: number, length: number): Generator<Uint8Array> {
+  for (;;) {
+    const bytes = new Uint8Array(length);
+    const got = readSync(fd, bytes, 0, length, null);
+    if (got === 0) return;
+    yield bytes.subarray(0, got);
+  }
+}
+
+/** Up to `length` bytes from the start of a file, which may be as long as all memory. */
 function readStart(files: PseudoFiles, path: string, length: number): Uint8Array {
   return files.opened(path, (fd) => {
-    const bytes = new Uint8Array(length);
+    const parts: Uint8Array[] = [];
     let have = 0;
-    while (have < length) {
-      const got = readSync(fd, bytes, have, length - have, null);
-      if (got === 0) break;
-      have += got;
+    for (const part of partsOf(fd, length)) {
+      parts.push(part);
+      have += part.length;
+      if (have >= length) break;
     }
-    return bytes.subarray(0, have);
+    return new Uint8Array(Buffer.concat(parts).subarray(0, length));
   });
 }
 
-function readCpuNotes(files: PseudoFiles, notes: string[]): Range[] {
-  const names = attempt(notes, () => files.names(CPU_DIRECTORY)) ?? [];
-  const cpus = names
+/** The address of `_stext`; null where kallsyms does not have it, or hides it. */
+function readStext(files: PseudoFiles): bigint | null {
+  return files.opened(KALLSYMS, (fd) => {
+    let rest = "";
+    for (const part of partsOf(fd, KALLSYMS_PART)) {
+      const text = rest + textOf(part);
+      const end = text.lastIndexOf("\n") + 1;
+      const found = findStext(text.slice(0, end));
+      if (found !== null) return found;
+      rest = text.slice(end);
+    }
+    return findStext(rest);
+  });
+}
+
+/**
+ * Of every CPU that has a place for them, whatever its number: kexec-tools stops at the number of
+ * CPUs, and loses some where numbers are left out. One that cannot be read means none: a dump
+ * without a CPU should not come as a surprise.
+ */
+function readCpuNotes(files: PseudoFiles): Range[] {
+  const cpus = files
+    .names(CPU_DIRECTORY)
     .filter((name) => /^cpu\d+$/.test(name))
     .sort((a, b) => Number(a.slice(3)) - Number(b.slice(3)));
   return cpus.flatMap((cpu) => {
     const file = `${CPU_DIRECTORY}/${cpu}/crash_notes`;
-    const found = attempt(notes, () => {
-      const text = files.optionalText(file);
-      if (text === null) return null;
-      return parseCrashNotes(text, files.optionalText(`${file}_size`), file);
-    });
-    return found === null ? [] : [found];
+    const text = files.optionalText(file);
+    if (text === null) return [];
+    return [parseCrashNotes(text, files.optionalText(`${file}_size`), file)];
   });
 }
 
@@ -62,13 +92,15 @@ interface Mapping {
 }
 
 function readMapping(files: PseudoFiles, physical: bigint | null, notes: string[]): Mapping {
+  if (physical === null) notes.push("Cannot determine kernel physical load addr.");
   const mappings = attempt(notes, () => parseKcore(readStart(files, KCORE, KCORE_HEADERS_SIZE)));
   if (mappings === null) return { kernelText: null, pageOffset: USUAL_PAGE_OFFSET };
-  const symbols = attempt(notes, () => textOf(readStart(files, KALLSYMS, KALLSYMS_PART)));
-  const mapping = kernelMapping(mappings, symbols === null ? null : findStext(symbols));
   const pageOffset = pageOffsetOf(mappings);
+  const mapping = kernelMapping(
+    mappings,
+    attempt(notes, () => readStext(files)),
+  );
   if (mapping === null) notes.push("Can't find kernel text map area from kcore.");
-  if (physical === null) notes.push("Cannot determine kernel physical load addr.");
   if (mapping === null || physical === null) return { kernelText: null, pageOffset };
   const size = mapping.end - mapping.start;
   return { kernelText: { physical, virtual: mapping.start, size }, pageOffset };
@@ -82,7 +114,7 @@ export function readCrashFacts(
 ): CrashFacts {
   return {
     memory: iomemDumpRanges(resources),
-    cpuNotes: readCpuNotes(files, notes),
+    cpuNotes: attempt(notes, () => readCpuNotes(files)) ?? [],
     vmcoreinfo: attempt(notes, () => parseVmcoreinfoPlace(files.text(VMCOREINFO))),
     ...readMapping(files, iomemKernelCode(resources), notes),
   };

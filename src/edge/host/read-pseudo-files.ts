@@ -101,6 +101,9 @@ export function pseudoFiles(root: string): PseudoFiles {
       }
       try {
         return use(fd);
+      } catch (error) {
+        if (error instanceof KexecError) throw error;
+        return refuse(path, error);
       } finally {
         closeSync(fd);
       }

@@ -1,0 +1,49 @@
+/** The memory that is reserved for crash kernels, and what is said where there is none. Pure. */
+
+import { ExitStatus, fail } from "../core/error.ts";
+import { isEmpty, overlaps, type Range, showRange } from "../core/range.ts";
+import type { HostFacts } from "../model/host-facts.ts";
+
+/**
+ * The region that a crash kernel and all its pieces go into: of several the highest, which is the
+ * only one that Linux takes segments for. [linux kernel/kexec_core.c sanity_check_segment_list]
+ * @throws KexecError `plan.no-crash-region` in kexec-tools' words
+ */
+export function crashRegion(facts: HostFacts): Range {
+  const region = facts.crashRegions.at(-1);
+  if (region !== undefined) return region;
+  const hidden = facts.notes.find((note) => note.startsWith("/proc/iomem:"));
+  return fail({
+    code: "plan.no-crash-region",
+    message:
+      "Memory for crashkernel is not reserved\n" +
+      'Please reserve memory by passing"crashkernel=Y@X" parameter to kernel\n' +
+      "Then try to loading kdump kernel",
+    hint:
+      facts.xen === null
+        ? hidden
+        : "crashkernel= belongs on Xen's command line: it is Xen that reserves the memory.",
+    exitStatus: ExitStatus.general,
+  });
+}
+
+/**
+ * All regions, which the crash kernel may use as its RAM.
+ * @param low memory that is saved for it to use, below all regions; null: none
+ * @throws KexecError `plan.bad-crash-region` in kexec-tools' words, where what is reserved cannot
+ *   be what it says
+ */
+export function crashRegions(facts: HostFacts, low: Range | null): readonly Range[] {
+  const regions = facts.crashRegions;
+  const all = low === null ? regions : [low, ...regions];
+  const bad = all.findIndex((r, i) => isEmpty(r) || all.slice(0, i).some((o) => overlaps(o, r)));
+  if (bad < 0) return regions;
+  return fail({
+    code: "plan.bad-crash-region",
+    message:
+      "No crash kernel segment found in /proc/iomem\n" +
+      "Please check the crashkernel= boot parameter.",
+    hint: `The ranges are ${all.map(showRange).join(", ")}: one is empty, or two overlap.`,
+    exitStatus: ExitStatus.noCrashKernel,
+  });
+}
