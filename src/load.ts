@@ -1,5 +1,6 @@
 /** One attempt to load: reads the files that this kind of plan needs, and plans. Part of run.ts. */
 
+import { asciiJson } from "./cli/ascii-json.ts";
 import { debugText } from "./cli/report.ts";
 import { ExitStatus } from "./core/error.ts";
 import type { HostFacts } from "./model/host-facts.ts";
@@ -96,12 +97,4 @@ export async function dryRun(kernel: string, request: RunRequest, world: World):
     world.stdout(debugText(describePlan(plan, facts)));
   });
   return ExitStatus.ok;
-}
-
-/** JSON of byte strings in ASCII, so that the bytes survive every terminal and tool. */
-function asciiJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(
-    /[\u007f-\u00ff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }

@@ -71,6 +71,10 @@ async function printUsage(request: TextRequest, console: Console): Promise<numbe
 async function act(request: RunRequest, world: World): Promise<number> {
   const { steps, kernel } = request;
   if (request.printCrashRegionSize) return printCrashRegionSize(world);
+  if (request.doctor !== null) {
+    const { doctor } = await import("./doctor.ts");
+    return doctor(request.doctor, world);
+  }
   if (request.saveFacts !== null) await saveFacts(request.saveFacts, world);
   if (request.dryRun !== null) {
     if (kernel === null) return printUsage(NO_KERNEL, world);

@@ -48,6 +48,7 @@ function fakeBackend(settings: Settings, deeds: string[], plans: LoadPlan[]): Ba
       if (purpose === "live-update")
         throw new KexecError({ code: "host.live-update", message: deed });
     },
+    probe: () => [],
     attempts: (method) => (method === "auto" ? ["file", "segments"] : [method]),
     hostFacts: (linux) => linux,
     load(plan) {

@@ -101,16 +101,20 @@ const setSerialBaud = effect((settings, text) => {
   else settings.console.serialBaud = baud;
 });
 
-const setDryRun = effect((settings, text) => {
-  if (text !== "" && text !== "text" && text !== "json") {
-    fail({
-      code: "arguments.dry-run",
-      message: `Bad option value in --dry-run=${text}`,
-      hint: "It is text or json; --dry-run alone is --dry-run=text.",
-    });
-  }
-  settings.dryRun = text === "json" ? "json" : "text";
-});
+/** `--name`, `--name=text` or `--name=json`. */
+const format =
+  (change: (settings: Settings, format: "text" | "json") => void): Handler =>
+  (settings, text, { name }) => {
+    if (text !== "" && text !== "text" && text !== "json") {
+      fail({
+        code: `arguments.${name}`,
+        message: `Bad option value in --${name}=${text}`,
+        hint: `It is text or json; --${name} alone is --${name}=text.`,
+      });
+    }
+    change(settings, text === "json" ? "json" : "text");
+    return undefined;
+  };
 
 /** One for each option: the compiler sees to it. */
 export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
@@ -229,7 +233,12 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
   "real-mode": refusedLater,
   "entry-32bit": refusedLater,
   dtb: refusedLater,
-  "dry-run": setDryRun,
+  "dry-run": format((settings, chosen) => {
+    settings.dryRun = chosen;
+  }),
+  doctor: format((settings, chosen) => {
+    settings.doctor = chosen;
+  }),
   facts: effect((settings, path) => {
     settings.facts = path;
   }),

@@ -162,6 +162,7 @@ export const KEXEC_TOOLS_OPTIONS = [
 /** Long ones only, so that they take no letter from kexec-tools. */
 export const OWN_OPTIONS = [
   own.perhapsValued("dry-run", "text|json", "Print what would be loaded where; change nothing"),
+  own.perhapsValued("doctor", "text|json", "Say what works on this machine and what does not"),
   own.valued("facts", "FILE", "With --dry-run: plan for the machine that FILE describes"),
   own.valued("save-facts", "FILE", "Write a description of this machine to FILE"),
   own.valued("xen-library", "PATH", "Xen: use this libxenctrl, an absolute path, and no other"),

@@ -88,6 +88,7 @@ function initialSettings(): Settings {
     xen: { library: null, direct: false },
     printCrashRegionSize: false,
     dryRun: null,
+    doctor: null,
     facts: null,
     saveFacts: null,
   };
@@ -116,7 +117,7 @@ const NO_STEPS: Steps = {
 /** What the options say together; -x, -y and -S count wherever they stand. */
 function finalSteps(settings: Settings, { operands }: ParsedCommandLine): Steps {
   const { steps, noIfdown, noSync, actionGiven, saveFacts, dryRun } = settings;
-  if (settings.printCrashRegionSize) return NO_STEPS;
+  if (settings.printCrashRegionSize || settings.doctor !== null) return NO_STEPS;
   if (steps.status) return { ...NO_STEPS, status: true };
   const onlySaves = saveFacts !== null && dryRun === null && !actionGiven && operands.length === 0;
   if (onlySaves) return NO_STEPS;
@@ -215,6 +216,7 @@ function runRequest(settings: Settings, steps: Steps, { operands }: ParsedComman
     xen: settings.xen,
     printCrashRegionSize: settings.printCrashRegionSize,
     dryRun: settings.dryRun,
+    doctor: settings.doctor,
     facts: settings.facts,
     saveFacts: settings.saveFacts,
   };

@@ -21,6 +21,17 @@ export interface LoadedState {
   readonly doubt: string | null;
 }
 
+/** Whether the host takes plans of a kind, found out without loading anything. */
+export interface HostProbe {
+  readonly kind: PlanKind;
+  /** What the call is named. */
+  readonly call: string;
+  readonly works: boolean;
+  /** The host's own words where it does not, and what they mean. */
+  readonly why: string | null;
+  readonly hint: string | null;
+}
+
 export interface Backend {
   readonly name: "linux" | "xen";
   /** Why this backend was chosen, and how it reaches its host, for `-d`. */
@@ -30,6 +41,8 @@ export interface Backend {
    * @throws KexecError
    */
   admit(purpose: ImagePurpose, deed: "load" | "exec"): void;
+  /** Asks for each kind of plan whether it would be taken. Changes nothing. */
+  probe(): readonly HostProbe[];
   /** The kinds of plan to try, best first, for what the user asked. */
   attempts(method: LoadMethod): readonly PlanKind[];
   /**

@@ -90,6 +90,8 @@ export const RunRequest = z.object({
   printCrashRegionSize: z.boolean(),
   /** `--dry-run`, `--dry-run=json`; null: act. */
   dryRun: z.nullable(z.enum(["text", "json"])),
+  /** `--doctor`, `--doctor=json`: look at the machine and say what works; null: act. */
+  doctor: z.nullable(z.enum(["text", "json"])),
   /** `--facts=FILE`, `--save-facts=FILE` */
   facts: z.nullable(byteString),
   saveFacts: z.nullable(byteString),

@@ -64,6 +64,7 @@ test("a plain load has kexec-tools' defaults", () => {
     xen: { library: null, direct: false },
     printCrashRegionSize: false,
     dryRun: null,
+    doctor: null,
     facts: null,
     saveFacts: null,
   });
@@ -132,6 +133,7 @@ const EFFECTS: Record<OptionName, readonly [string, Partial<RunRequest> | string
   "entry-32bit": ["--entry-32bit", "later"],
   dtb: ["--dtb=d", "later"],
   "dry-run": ["--dry-run", { dryRun: "text" }],
+  doctor: ["--doctor", { steps: { ...PLAIN.steps, load: false, sync: false }, doctor: "text" }],
   facts: ["--facts=f", "misused"],
   "save-facts": ["--save-facts=f", { saveFacts: "f" }],
   "xen-library": ["--xen-library=/x.so", { xen: { library: "/x.so", direct: false } }],

@@ -31,7 +31,8 @@ export const DIFFERENCES = [
   },
   {
     id: "own-options",
-    kexecTools: "`--dry-run`, `--facts` and `--save-facts` are unknown options",
+    kexecTools:
+      "`--dry-run`, `--doctor`, `--facts`, `--save-facts`, `--xen-library` and `--xen-direct` are unknown options",
     onekexec: "has them",
     why: "a plan can be seen, and made for another machine; no abbreviation changes its meaning",
   },

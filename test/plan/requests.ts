@@ -33,6 +33,7 @@ export function loadRequest(changes: Partial<RunRequest> = {}): RunRequest {
     xen: { library: null, direct: false },
     printCrashRegionSize: false,
     dryRun: null,
+    doctor: null,
     facts: null,
     saveFacts: null,
     ...changes,

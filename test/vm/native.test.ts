@@ -65,6 +65,7 @@ function loading(options: string, rest = LOAD): Pick<Case, "caseScript" | "check
 }
 
 const STATUS_SCRIPT = `
+${WITH_KEXEC_TOOLS ? "" : "run doctor $KEXEC --doctor"}
 run nothing $KEXEC -S -l
 run nothing-crash $KEXEC -S
 run unload-nothing $KEXEC -u
@@ -93,6 +94,12 @@ const STATUSES = {
 } as const;
 
 function checkStatuses(run: MachineRun): void {
+  if (!WITH_KEXEC_TOOLS) {
+    const { status, output } = run.runs.get("doctor") ?? {};
+    expect(status).toBe(0);
+    expect(output).toMatch(/^ok +kexec_file_load +can be used$/m);
+    expect(output).toMatch(/^ok +kexec_load +can be used$/m);
+  }
   const found = Object.keys(STATUSES).map((name) => [name, statusOf(run, name)]);
   expect(Object.fromEntries(found)).toEqual(STATUSES);
   expect(run.runs.get("kernel-says")?.output).toBe("1\n");

@@ -1,7 +1,7 @@
 /** kexec_file_load(2): the running kernel reads the files and lays memory out itself. */
 
 import { ExitStatus, fail } from "../../core/error.ts";
-import type { LoadOutcome } from "../../model/backend.ts";
+import type { HostProbe, LoadOutcome } from "../../model/backend.ts";
 import type { FilePlan, ImagePurpose } from "../../model/load-plan.ts";
 import { Errno } from "../ffi/errno.ts";
 import { cString } from "../ffi/pointer.ts";
@@ -16,6 +16,8 @@ const KEXEC_FILE_NO_CMA = 0x10;
 const KEXEC_FILE_FORCE_DTB = 0x20;
 
 const NO_FILE = -1;
+/** A flag that no kernel knows: the call gets as far as its flags, and no further. */
+const UNKNOWN_FLAG = 0x40000000;
 
 /** What the kernel must honour, or refuse. */
 function requiredFlags(plan: FilePlan): number {
@@ -78,6 +80,19 @@ export function loadFiles(plan: FilePlan, host: LinuxHost): LoadOutcome {
     hint: host.explain(errno, "kexec_file_load", plan.purpose),
     exitStatus: ExitStatus.failed,
   });
+}
+
+/** Whether the call would take files: asked with a flag that it must refuse. */
+export function probeFiles({ calls, explain }: LinuxHost): HostProbe {
+  const errno = -calls.kexecFileLoad(NO_FILE, NO_FILE, null, UNKNOWN_FLAG);
+  const works = errno === Errno.EINVAL;
+  return {
+    kind: "file",
+    call: "kexec_file_load",
+    works,
+    why: works ? null : calls.strerror(errno),
+    hint: works ? null : (explain(errno, "kexec_file_load", "normal") ?? null),
+  };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** kexec_load(2): the plan's segments go to the running kernel, each with its place. */
 
 import { ExitStatus, fail } from "../../core/error.ts";
-import type { LoadOutcome } from "../../model/backend.ts";
+import type { HostProbe, LoadOutcome } from "../../model/backend.ts";
 import type { Architecture } from "../../model/host-facts.ts";
 import type { ImagePurpose, SegmentPlan } from "../../model/load-plan.ts";
 import { Errno } from "../ffi/errno.ts";
@@ -67,6 +67,26 @@ export function loadSegments(plan: SegmentPlan, host: LinuxHost): LoadOutcome {
     hint: host.explain(-status, "kexec_load", plan.purpose),
     exitStatus: ExitStatus.failed,
   });
+}
+
+/** More than any kernel takes, and a flag that none knows: refused before anything is looked at. */
+const TOO_MANY = 17;
+const UNKNOWN_FLAG = 0x8000;
+
+/** Whether the call would take segments: asked with numbers that it must refuse. */
+export function probeSegments({ architecture, calls, explain }: LinuxHost): HostProbe {
+  const none = { buf: 0n, bufsz: 0n, mem: 0n, memsz: 0n };
+  const machine = architecture === null ? 0 : KEXEC_ARCH[architecture];
+  const segments = Array.from({ length: TOO_MANY }, () => none);
+  const errno = -calls.kexecLoad(0n, segments, [], machine | UNKNOWN_FLAG);
+  const works = errno === Errno.EINVAL;
+  return {
+    kind: "segments",
+    call: "kexec_load",
+    works,
+    why: works ? null : calls.strerror(errno),
+    hint: works ? null : (explain(errno, "kexec_load", "normal") ?? null),
+  };
 }
 
 /** Unloads; nothing loaded is no failure. @throws KexecError `kernel.unload` */

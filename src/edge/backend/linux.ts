@@ -4,9 +4,9 @@ import { ExitStatus, fail } from "../../core/error.ts";
 import type { Backend } from "../../model/backend.ts";
 import type { ImagePurpose, PlanKind } from "../../model/load-plan.ts";
 import type { LoadMethod } from "../../model/request.ts";
-import { loadFiles, unloadFiles } from "./linux-file.ts";
+import { loadFiles, probeFiles, unloadFiles } from "./linux-file.ts";
 import type { LinuxHost } from "./linux-host.ts";
-import { loadSegments, unloadSegments } from "./linux-segments.ts";
+import { loadSegments, probeSegments, unloadSegments } from "./linux-segments.ts";
 
 /** `-a`: the kernel's own loader first, since only it can check signatures. */
 const ATTEMPTS: Readonly<Record<LoadMethod, readonly PlanKind[]>> = {
@@ -34,6 +34,7 @@ export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Back
   return {
     name: "linux",
     evidence,
+    probe: () => [probeFiles(host), probeSegments(host)],
     attempts: (method) => ATTEMPTS[method],
     admit(purpose, deed) {
       if (purpose !== "live-update") return;

@@ -8,13 +8,13 @@
  */
 
 import { ExitStatus, fail, KexecError } from "../../core/error.ts";
-import type { Backend, LoadedState, LoadOutcome } from "../../model/backend.ts";
+import type { Backend, HostProbe, LoadedState, LoadOutcome } from "../../model/backend.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { ImagePurpose, LoadPlan, SegmentPlan } from "../../model/load-plan.ts";
 import { Errno } from "../ffi/errno.ts";
 import type { XenCalls } from "../ffi/xen-calls.ts";
 import { EM_X86_64 } from "../ffi/xen-calls.ts";
-import { KexecType } from "../ffi/xen-structs.ts";
+import { KexecRange, KexecType } from "../ffi/xen-structs.ts";
 import { explainXen } from "../host/explain-xen.ts";
 import { ClosedDoor, type OpenedXen } from "../host/open-xen.ts";
 import { failedLoad } from "./failed-load.ts";
@@ -205,6 +205,22 @@ function segmentsOf(plan: LoadPlan): SegmentPlan {
   throw new RangeError("Xen takes no files, and no plan for any is made");
 }
 
+/** Asked for the range that every Xen with kexec tells. */
+function probe(host: XenHost): HostProbe {
+  const common = { kind: "segments", call: "KEXEC_CMD_kexec_load" } as const;
+  let opened: OpenedXen;
+  try {
+    opened = host.open();
+  } catch (error) {
+    if (!(error instanceof ClosedDoor)) throw error;
+    return { ...common, works: false, why: error.message, hint: error.hint ?? null };
+  }
+  const range = opened.calls.getRange(KexecRange.KEXEC_RANGE_MA_XEN, 0);
+  if (typeof range !== "number") return { ...common, works: true, why: null, hint: null };
+  const hint = explainXen(-range, "load", "normal") ?? null;
+  return { ...common, works: false, why: host.strerror(-range), hint };
+}
+
 /** @param evidence why this backend was chosen */
 export function xenBackend(host: XenHost, evidence: readonly string[]): Backend {
   let opened: OpenedXen | null = null;
@@ -238,6 +254,7 @@ export function xenBackend(host: XenHost, evidence: readonly string[]): Backend 
       const only = "Xen takes segments that were laid out here: -s and -a are as -c";
       return [...evidence, ...service(), only];
     },
+    probe: () => [probe(own)],
     attempts: () => ["segments"],
     admit: (purpose, deed) => admit(purpose, deed, own),
     hostFacts: (linux) => opening(noMemoryMap, () => own.readFacts(own.open().calls, linux)),

@@ -284,3 +284,33 @@ test("exec comes back only to say why it failed", () => {
 test("a command line with a NUL cannot come here", () => {
   expect(() => backend(fakeLinux()).load(filePlan({ commandLine: "a\0b" }))).toThrow(RangeError);
 });
+
+describe("probe", () => {
+  test.each([
+    [
+      [EINVAL, EINVAL],
+      [true, true],
+    ],
+    [
+      [38, EINVAL],
+      [false, true],
+    ],
+    [
+      [EINVAL, EPERM],
+      [true, false],
+    ],
+  ] as const)("answers %p: works %p", (answers, works) => {
+    const linux = fakeLinux(answers);
+    const probes = backend(linux).probe();
+    expect(probes.map((one) => one.works)).toEqual([...works]);
+    expect(probes.map(({ why }) => why === null)).toEqual([...works]);
+  });
+
+  test("asks what every kernel must refuse: a flag that none knows, and too many segments", () => {
+    const linux = fakeLinux([EINVAL, EINVAL]);
+    backend(linux).probe();
+    expect(linux.calls[0]).toMatchObject({ fds: [-1, -1], flags: 0x40000000 });
+    expect(linux.calls[1]?.segments).toHaveLength(17);
+    expect((linux.calls[1]?.flags ?? 0) & 0xffff).toBe(0x8000);
+  });
+});

@@ -1,0 +1,109 @@
+/** What `--doctor` says of machines. */
+
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { factsFromJson } from "../../src/facts/facts-file.ts";
+import type { HostProbe } from "../../src/model/backend.ts";
+import type { HostFacts } from "../../src/model/host-facts.ts";
+import { diagnosisText, type ExaminedHost, examine } from "../../src/plan/doctor.ts";
+
+const machine = (name: string): HostFacts =>
+  factsFromJson(readFileSync(join(import.meta.dir, `../facts/machines/${name}.json`), "utf8"));
+const BIOS = machine("qemu-1g-bios");
+
+const probe = (kind: HostProbe["kind"], works: boolean): HostProbe => ({
+  kind,
+  call: kind === "file" ? "kexec_file_load" : "kexec_load",
+  works,
+  why: works ? null : "Operation not permitted",
+  hint: works ? null : "Run kexec as root.",
+});
+
+const linux = (file: boolean, segments: boolean): ExaminedHost => ({
+  name: "Linux",
+  evidence: ["no Xen"],
+  probes: [probe("file", file), probe("segments", segments)],
+  loaded: false,
+  crashLoaded: true,
+});
+
+const lines = (facts: HostFacts, host = linux(true, true)): string =>
+  diagnosisText(examine(facts, host)).join("\n");
+
+describe("whether a kernel can be loaded", () => {
+  const blind = { ...BIOS, memoryMap: null };
+  test.each([
+    [BIOS, linux(true, true), true],
+    [BIOS, linux(true, false), true],
+    [BIOS, linux(false, true), true],
+    [BIOS, linux(false, false), false],
+    [blind, linux(true, false), true],
+    [blind, linux(false, true), false],
+    [BIOS, { refusal: "a PVH dom0", hint: "boot it PV" }, false],
+  ] as const)("%#", (facts, host, canLoad) => {
+    const found = examine(facts, host);
+    expect(found.canLoad).toBe(canLoad);
+    expect(diagnosisText(found).at(-1)).toBe(
+      canLoad ? "A kernel can be loaded here." : "No kernel can be loaded here.",
+    );
+  });
+});
+
+test("what does not work says why, and what to do", () => {
+  const text = lines(BIOS, linux(false, true));
+  expect(text).toMatch(/^no {4}kexec_file_load +Operation not permitted\n +Run kexec as root\.$/m);
+  expect(text).toMatch(/^ok {4}kexec_load +can be used$/m);
+});
+
+test.each<[string, Partial<HostFacts>, RegExp]>([
+  ["no capability", { capabilities: 0n }, /^no {4}privilege +this process lacks CAP_SYS_BOOT$/m],
+  ["lockdown", { lockdown: "integrity" }, /^note {2}lockdown +integrity: only -s/m],
+  [
+    "the sysctl",
+    { kexec: { ...BIOS.kexec, loadDisabled: true } },
+    /^no {4}sysctl +kernel.kexec_load_disabled is 1\n +Nothing can be loaded until the next boot/m,
+  ],
+  ["no crash region", { crashRegions: [] }, /^note {2}crash memory +none is reserved$/m],
+  [
+    "a small one",
+    { crashRegions: [{ start: 0x1000000n, end: 0x5000000n }] },
+    /^note {2}crash memory +64 MiB at 0x1000000, which is little$/m,
+  ],
+  [
+    "a large one",
+    { crashRegions: [{ start: 0x1000000n, end: 0x11000000n }] },
+    /^ok {4}crash memory +256 MiB at 0x1000000$/m,
+  ],
+  ["no memory map", { memoryMap: null }, /^no {4}memory map +no source of it can be read/m],
+])("%s", (_name, changes, words) => {
+  expect(lines({ ...BIOS, ...changes })).toMatch(words);
+});
+
+test("what the next kernel gets: EFI, ACPI, a screen", () => {
+  const text = lines(machine("qemu-uefi"));
+  expect(text).toMatch(/^ok {4}EFI +is passed on to kernels that can take it over$/m);
+  expect(text).toMatch(/^ok {4}ACPI +the root pointer is 0x[0-9a-f]+$/m);
+  expect(text).toMatch(/^note {2}screen +\S/m);
+  expect(text).toContain("kernel: not loaded; crash kernel: loaded");
+});
+
+test("under Xen: how much memory is safe to load to, or that it is not known", () => {
+  const xen = machine("qemu-2g-xen");
+  expect(lines(xen)).toMatch(/^ok {4}safe memory +the largest range that is safe to load to has/m);
+  const blind = { ...xen, segmentRules: { ...xen.segmentRules, settled: [] } };
+  expect(lines(blind)).toMatch(
+    /^note {2}safe memory +Xen does not show which memory guests have$/m,
+  );
+});
+
+test("without facts it says why, and what the host says", () => {
+  const found = examine(
+    { unreadable: "Could not get memory layout", hint: "modprobe" },
+    linux(true, true),
+  );
+  expect(found.canLoad).toBe(false);
+  expect(diagnosisText(found).join("\n")).toMatch(
+    /^no {4}memory map +Could not get memory layout$/m,
+  );
+});
