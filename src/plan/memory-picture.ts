@@ -10,8 +10,8 @@ interface Row extends Range {
   readonly mark: string;
 }
 
-/** Fill characters: segments stand out, free RAM is light, what is not RAM is blank. */
-const MARK = { segment: "#", ram: ".", other: " " } as const;
+/** Fill characters: segments stand out, free RAM is light, all else is blank. */
+const MARK = { segment: "#", free: ".", other: " " } as const;
 const BAR = 8;
 
 const SOURCE: Readonly<Record<MemoryMap["source"], string>> = {
@@ -19,6 +19,25 @@ const SOURCE: Readonly<Record<MemoryMap["source"], string>> = {
   iomem: "/proc/iomem",
   xen: "Xen's machine memory map",
 };
+
+type Piece = Range & { readonly what: string };
+
+/** RAM that the plan's segments may go to, and other memory by its use. For a crash kernel, RAM
+ * that is not reserved belongs to the system that is to be dumped. */
+function mapOf(plan: SegmentPlan, facts: HostFacts): Piece[] {
+  const ranges = facts.memoryMap?.ranges ?? [];
+  if (plan.purpose !== "crash") {
+    return ranges.map((r) => ({ ...r, what: r.type === "ram" ? "free" : r.type }));
+  }
+  return ranges.flatMap((r): Piece[] => {
+    if (r.type !== "ram") return [{ ...r, what: r.type }];
+    const dumped = subtract([r], facts.crashRegions);
+    return [
+      ...dumped.map((piece) => ({ ...piece, what: "dumped" })),
+      ...subtract([r], dumped).map((piece) => ({ ...piece, what: "free" })),
+    ];
+  });
+}
 
 /**
  * Lines from the lowest to the highest address: one for each segment and for each stretch of RAM or
@@ -31,12 +50,12 @@ export function memoryPicture(plan: SegmentPlan, facts: HostFacts): string[] {
     what: s.role,
     mark: MARK.segment,
   }));
-  const map: Row[] = (facts.memoryMap?.ranges ?? []).flatMap((r) =>
+  const map: Row[] = mapOf(plan, facts).flatMap((r) =>
     subtract([r], segments).map(({ start, end }) => ({
       start,
       end,
-      what: r.type === "ram" ? "free" : r.type,
-      mark: r.type === "ram" ? MARK.ram : MARK.other,
+      what: r.what,
+      mark: r.what === "free" ? MARK.free : MARK.other,
     })),
   );
   const rows = [...segments, ...map].sort((a, b) => (a.start < b.start ? -1 : 1));

@@ -1,10 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import { sha256 } from "../../src/core/digest.ts";
 import { KexecError } from "../../src/core/error.ts";
-import { factsFromJson } from "../../src/facts/facts-file.ts";
 import { BootParams } from "../../src/handoff/boot-params.ts";
 import { SetupHeader } from "../../src/handoff/setup-header.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
@@ -12,22 +9,10 @@ import type { InputFile } from "../../src/model/image-type.ts";
 import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
 import type { RunRequest } from "../../src/model/request.ts";
 import { buildSegmentPlan } from "../../src/plan/build-plan.ts";
-import { describePlan, planToJson } from "../../src/plan/describe-plan.ts";
 import { type BzImageParts, makeBzImage } from "../images/make-bzimage.ts";
+import { expectGoldenPlan, machine } from "./golden.ts";
 import { loadRequest } from "./requests.ts";
 
-const GOLDEN = join(import.meta.dir, "../golden");
-const MACHINES = join(import.meta.dir, "../facts/machines");
-
-/** Compares with a golden file, which is reviewed like code; UPDATE_GOLDEN=1 writes it. */
-function expectGolden(name: string, text: string): void {
-  const path = join(GOLDEN, name);
-  if (process.env.UPDATE_GOLDEN === "1") writeFileSync(path, text);
-  expect(existsSync(path) ? readFileSync(path, "utf8") : "(missing: UPDATE_GOLDEN=1)").toBe(text);
-}
-
-const machine = (name: string): HostFacts =>
-  factsFromJson(readFileSync(join(MACHINES, `${name}.json`), "utf8"));
 const file = (path: string, bytes: Uint8Array): InputFile => ({ path, bytes, sha256: null });
 const pattern = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 13) & 0xff);
 
@@ -64,8 +49,7 @@ describe("golden plans", () => {
   ])("%s", (name) => {
     const facts = machine(name);
     const plan = planOf({ facts });
-    expectGolden(`${name}.plan.txt`, `${describePlan(plan, facts).join("\n")}\n`);
-    expectGolden(`${name}.plan.json`, `${JSON.stringify(planToJson(plan), null, 2)}\n`);
+    expectGoldenPlan(name, plan, facts);
   });
 });
 

@@ -1,12 +1,9 @@
 /** Plans for crash kernels, on a recorded machine of bare Linux and one of Xen. */
 
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import { Elf64_Ehdr, Elf64_Phdr, PT_LOAD, PT_NOTE } from "../../src/core/elf.ts";
 import { normalize, type Range, rangeSize, subtract } from "../../src/core/range.ts";
-import { factsFromJson } from "../../src/facts/facts-file.ts";
 import { BootParams } from "../../src/handoff/boot-params.ts";
 import { elfCoreHeader } from "../../src/handoff/elf-core-header.ts";
 import type { CrashFacts, HostFacts } from "../../src/model/host-facts.ts";
@@ -15,10 +12,8 @@ import { buildSegmentPlan } from "../../src/plan/build-plan.ts";
 import { purgatoryParameters } from "../../src/purgatory/parameters.ts";
 import { refusal } from "../edge/refusal.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
+import { machine } from "./golden.ts";
 import { loadRequest } from "./requests.ts";
-
-const machine = (name: string): HostFacts =>
-  factsFromJson(readFileSync(join(import.meta.dir, `../facts/machines/${name}.json`), "utf8"));
 
 /** What kexec-tools printed of such a machine. */
 const CRASH: CrashFacts = {

@@ -1,8 +1,6 @@
 /** What a dump is made of, and what a crash kernel is refused for. */
 
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import {
   contains,
@@ -12,15 +10,12 @@ import {
   rangeSize,
   subtract,
 } from "../../src/core/range.ts";
-import { factsFromJson } from "../../src/facts/facts-file.ts";
 import type { CrashFacts, HostFacts } from "../../src/model/host-facts.ts";
 import { MEMORY_TYPES, type MemoryRange } from "../../src/model/memory.ts";
 import { crashRegion, crashRegions } from "../../src/plan/crash-region.ts";
 import { crashFacts, dumpedMemory } from "../../src/plan/dumped-memory.ts";
 import { refusal } from "../edge/refusal.ts";
-
-const machine = (name: string): HostFacts =>
-  factsFromJson(readFileSync(join(import.meta.dir, `../facts/machines/${name}.json`), "utf8"));
+import { machine } from "./golden.ts";
 
 const ram = (start: bigint, end: bigint): MemoryRange => ({ start, end, type: "ram" });
 const CRASH: CrashFacts = {
