@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { KexecError } from "../src/core/error.ts";
 import { factsFromJson, factsToJson } from "../src/facts/facts-file.ts";
 import type { Backend, LoadOutcome } from "../src/model/backend.ts";
-import type { LoadPlan } from "../src/model/load-plan.ts";
+import type { ImagePurpose, LoadPlan } from "../src/model/load-plan.ts";
 import type { World } from "../src/model/world.ts";
 import { run } from "../src/run.ts";
 import { makeBzImage } from "./images/make-bzimage.ts";
@@ -17,6 +17,8 @@ const FACTS_TEXT = readFileSync(join(import.meta.dir, "facts/machines/qemu-1g-bi
 interface Settings {
   readonly loaded?: boolean | null;
   readonly crashLoaded?: boolean | null;
+  /** null: there is no live update, and asking for it is a mistake. */
+  readonly liveUpdateLoaded?: boolean | null;
   /** How each attempt ends; the last one is used again. */
   readonly outcomes?: readonly (LoadOutcome | KexecError)[];
   readonly unloadFails?: KexecError;
@@ -39,13 +41,18 @@ const EXEC_FAILED = new KexecError({
   exitStatus: 255,
 });
 
+function loadedOf(purpose: ImagePurpose, settings: Settings): boolean | null | undefined {
+  if (purpose === "crash") return settings.crashLoaded;
+  return purpose === "live-update" ? settings.liveUpdateLoaded : settings.loaded;
+}
+
 function fakeBackend(settings: Settings, deeds: string[], plans: LoadPlan[]): Backend {
   const outcomes = [...(settings.outcomes ?? [LOADED])];
   return {
     name: "linux",
     evidence: ["no Xen here"],
     admit: (purpose, deed) => {
-      if (purpose === "live-update")
+      if (purpose === "live-update" && (settings.liveUpdateLoaded ?? null) === null)
         throw new KexecError({ code: "host.live-update", message: deed });
     },
     probe: () => [],
@@ -63,7 +70,7 @@ function fakeBackend(settings: Settings, deeds: string[], plans: LoadPlan[]): Ba
       if (settings.unloadFails !== undefined) throw settings.unloadFails;
     },
     loadedState: (purpose) => ({
-      loaded: (purpose === "crash" ? settings.crashLoaded : settings.loaded) ?? null,
+      loaded: loadedOf(purpose, settings) ?? null,
       doubt: settings.doubt ?? null,
     }),
     exec() {
@@ -144,6 +151,17 @@ describe("the order of deeds", () => {
     ["-e -x -y", { loaded: true }, ["exec"], 255],
     ["-e", { loaded: false }, [], 1],
     ["-u -e", { loaded: null }, ["unload normal auto"], 1],
+    ["--exec-live-update", { liveUpdateLoaded: true }, ["sync", "ifdown", "exec"], 255],
+    ["--exec-live-update", { liveUpdateLoaded: false, loaded: true }, [], 1],
+    ["--exec-live-update", { loaded: true }, [], 1],
+    ["--load-live-update K", { loaded: true }, [], 1],
+    [
+      "-c --load-live-update K",
+      { liveUpdateLoaded: false },
+      ["read kernel", "load segments", "sync"],
+      0,
+    ],
+    ["-f --print-ckr-size K", { loaded: true }, [], 0],
     ["-c -f K", { loaded: true }, ["read kernel", "load segments", "sync", "ifdown", "exec"], 255],
     ["-c K", { loaded: true }, ["read kernel", "load segments", "shutdown"], 255],
     ["-c K", { loaded: false }, ["read kernel", "load segments"], 1],
@@ -205,6 +223,11 @@ describe("exit statuses and texts", () => {
   ])("kexec %s, %p", async (line, settings, status) => {
     const result = await runWith(line, settings);
     expect([result.status, result.stdout, result.stderr]).toEqual([status, "", ""]);
+  });
+
+  test("--print-ckr-size prints the size in bytes, 0 where nothing is reserved", async () => {
+    const result = await runWith("--print-ckr-size");
+    expect([result.status, result.stdout, result.stderr]).toEqual([0, "0\n", ""]);
   });
 
   test("-v", async () => {

@@ -332,4 +332,53 @@ describe("our own options", () => {
     expect(run(["--save-facts=f", "k"]).steps).toMatchObject({ load: true, shutdown: true });
     expect(read(["--save-facts=f", "-l"])).toEqual(NO_KERNEL);
   });
+
+  test.each(["", "libxenctrl.so", "./libxenctrl.so", "~/x.so", "../x.so"])(
+    "--xen-library=%s is not absolute, and is never looked for",
+    (path) => {
+      expect(refusal(["-l", `--xen-library=${path}`, "k"])).toMatchObject({
+        code: "arguments.xen-library",
+        exitStatus: 1,
+        message: `Bad option value in --xen-library=${path}`,
+      });
+    },
+  );
+
+  test("--xen-library and --xen-direct serve every deed", () => {
+    for (const argv of [["-u"], ["-e"], ["-S"], ["-l", "k"], ["--print-ckr-size"]]) {
+      const { xen } = run(["--xen-library=/x.so", "--xen-direct", ...argv]);
+      expect(xen).toEqual({ library: "/x.so", direct: true });
+    }
+    expect(run(["--xen-library", "/a", "--xen-library=/b", "-u"]).xen.library).toBe("/b");
+  });
+});
+
+describe("Xen's actions", () => {
+  test("--print-ckr-size does nothing else, and what follows it is not read", () => {
+    for (const argv of [
+      ["--print-ckr-size"],
+      ["-l", "--print-ckr-size"],
+      ["--print-ckr-size", "-e"],
+      ["--print-ckr-size", "--bogus"],
+      ["-f", "k", "--print-ckr-size"],
+    ]) {
+      const request = run(argv);
+      expect(request.printCrashRegionSize).toBe(true);
+      expect(Object.values(request.steps)).not.toContain(true);
+    }
+    expect(text(["--bogus", "--print-ckr-size"])).toStartWith("usage 1");
+  });
+
+  test("--load-live-update loads, --exec-live-update starts, and neither is another image", () => {
+    expect(run(["--load-live-update", "k"])).toMatchObject({
+      purpose: "live-update",
+      steps: { load: true, shutdown: false, exec: false },
+    });
+    expect(run(["--exec-live-update", "-x", "-y"])).toMatchObject({
+      purpose: "live-update",
+      steps: { load: false, exec: true, sync: false, ifdown: false },
+    });
+    expect(text(["--load-live-update"])).toBe("usage 255 No kernel specified");
+    expect(run(["-l", "k"]).purpose).toBe("normal");
+  });
 });

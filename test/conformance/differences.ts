@@ -216,6 +216,44 @@ export const DIFFERENCES = [
     onekexec: "loads; the network stays up",
     why: "interfaces go down on the way to another kernel, and not otherwise",
   },
+  {
+    id: "xen-library",
+    kexecTools: "is linked to libxenctrl: where that is missing, not even `-v` starts",
+    onekexec: "opens it at run time, only in a dom0, and does without it if it must",
+    why: "one file for all machines",
+  },
+  {
+    id: "xen-methods",
+    kexecTools:
+      "before 2.0.29, in a dom0: `-s` and `-a` call Linux's own kexec, which crashes dom0",
+    onekexec: "Xen's kexec, as with `-c`",
+    why: "dom0's memory is not the machine's",
+  },
+  {
+    id: "xen-status",
+    kexecTools: "`-S` in a dom0 gives Xen's answer, which each load and each unload turns over",
+    onekexec: "loads and unloads so that it is right, and says what can make it wrong",
+    why: "a status that changes with each question is none",
+  },
+  {
+    id: "xen-placement",
+    kexecTools:
+      "in a dom0, segments lie at the top of memory, where Xen may spoil them as it loads",
+    onekexec: "in memory that guests have",
+    why: "the machine hangs after `-e` otherwise",
+  },
+  {
+    id: "xen-nothing",
+    kexecTools: "`-e` in a dom0 takes the network down before it finds that nothing is loaded",
+    onekexec: "`Nothing has been loaded!`, status 1, and the network stays up",
+    why: "a machine should not go down for nothing",
+  },
+  {
+    id: "xen-pvh",
+    kexecTools: "in a PVH dom0 it loads by Linux's own kexec, and `-e` resets the machine",
+    onekexec: "refuses: Xen offers kexec to a PV dom0 only",
+    why: "a machine should not go down for nothing",
+  },
 ] as const satisfies readonly Difference[];
 
 export type DifferenceId = (typeof DIFFERENCES)[number]["id"];

@@ -1,8 +1,8 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { factsFromJson, factsToJson } from "../../src/facts/facts-file.ts";
-import type { HostFacts } from "../../src/model/host-facts.ts";
+import { type HostFacts, LINUX_SEGMENT_RULES } from "../../src/model/host-facts.ts";
 import { arbitraryFacts } from "./arbitrary-facts.ts";
 import { refusal, survives } from "./damage.ts";
 
@@ -157,4 +157,29 @@ test("cut and damaged files throw nothing but KexecErrors", () => {
       survives(() => factsFromJson(UEFI.slice(0, start) + added + UEFI.slice(start + removed)));
     }),
   );
+});
+
+describe("what a host demands", () => {
+  test("a file from before there was any host but Linux has Linux's rules", () => {
+    const facts = factsFromJson(
+      changed((json) => {
+        for (const field of ["planKinds", "segmentRules", "xen"]) delete json[field];
+      }),
+    );
+    expect(facts.planKinds).toEqual(["file", "segments"]);
+    expect(facts.segmentRules).toEqual(LINUX_SEGMENT_RULES);
+    expect(facts.xen).toBeNull();
+    expect(factsToJson(facts)).toBe(UEFI);
+  });
+
+  test.each<[string, (json: Json) => void]>([
+    ["planKinds[0]: needed:", (j) => (j.planKinds = ["both"])],
+    ["segmentRules.countMax: is below 1", (j) => (at(j, "segmentRules").countMax = 0)],
+    ["segmentRules.mapped: is missing", (j) => delete at(j, "segmentRules").mapped],
+    ["segmentRules.settled: needed: array", (j) => (at(j, "segmentRules").settled = "all")],
+    ["xen.capabilities: is missing", (j) => (j.xen = { version: "4.17.7" })],
+  ])("a damaged field is named: %s", (problem, change) => {
+    const error = refusal(() => factsFromJson(changed(change)));
+    expect(error.message).toStartWith(`facts file: ${problem}`);
+  });
 });

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
 import { hexOf } from "../../src/core/bytes.ts";
 import { sha256 } from "../../src/core/digest.ts";
+import { difference } from "../conformance/differences.ts";
 import { type CpioFile, cpio } from "./cpio.ts";
 import { bootMachine, CONSOLE, type MachineRun, type MachineSetup } from "./machine.ts";
 import { IN_VM, PROOF_SHA256, xenLibraries, xenLibraryPath } from "./rig.ts";
@@ -147,6 +148,8 @@ xen_modules
 xen_fs
 run decision kexec -d -S -l
 run theirs env LD_PRELOAD=${RECORD} ${IN_VM.kexecTools} -l --mem-max=0x60000000 ${LOAD.slice(3)}
+run theirs-again ${IN_VM.kexecTools} -l --mem-max=0x60000000 ${LOAD.slice(3)}
+run their-status ${IN_VM.kexecTools} -S -l
 run ours kexec --xen-library=${RECORD} ${LOAD}
 run loaded kexec -S -l
 run again kexec ${LOAD}
@@ -176,6 +179,12 @@ function checkLibrary(run: MachineRun): void {
     segments.filter(({ size }) => Number(size.split(" ")[0]) > 0x100000);
   expect(large(ours)).toHaveLength(2);
   expect(large(ours)).toEqual(expect.arrayContaining(large(theirs)));
+  // Loaded twice, and Xen's answer is back where it was.
+  expect(statuses(run, ["theirs", "theirs-again", "their-status"])).toEqual({
+    theirs: 0,
+    "theirs-again": 0,
+    "their-status": 0,
+  });
   expect(
     statuses(run, ["loaded", "again", "still-loaded", "unload", "unloaded", "unload-nothing"]),
   ).toEqual({
@@ -202,6 +211,10 @@ function checkLibrary(run: MachineRun): void {
   expectStartedByXen(run);
 }
 
+/** Flags of a network card. */
+const UP = "0x1003\n";
+const DOWN = "0x1002\n";
+
 /** Nothing of Xen but the hypervisor and one module; 2 GiB, and no crashkernel=. */
 const DIRECT_SCRIPT = `
 ${SAME_FILE}
@@ -211,6 +224,12 @@ run no-module-unload kexec -u
 run no-module-exec kexec -e
 insmod /boot/modules/xen-privcmd.ko
 run no-xenfs ls /proc/xen/capabilities
+insmod ${IN_VM.networkDriver}
+ip link set eth0 up
+run nothing kexec -e
+run nothing-network cat /sys/class/net/eth0/flags
+run their-nothing ${IN_VM.kexecTools} -e
+run their-nothing-network cat /sys/class/net/eth0/flags
 run facts kexec --save-facts=/run/facts
 run saved cat /run/facts
 run load kexec -d ${LOAD}
@@ -234,6 +253,11 @@ function checkDirect(run: MachineRun): void {
     expect(output(run, name)).toContain(noModule);
   }
   expect(status(run, "no-xenfs")).toBe(1);
+  expect(output(run, "nothing")).toStartWith("Nothing has been loaded!\n");
+  expect(status(run, "nothing")).toBe(1);
+  expect(output(run, "nothing-network")).toBe(UP);
+  expect(output(run, "their-nothing")).toBe("kexec failed: No such file or directory\n");
+  expect(output(run, "their-nothing-network")).toBe(DOWN);
   expect(output(run, "load")).toContain("Xen's calls are made through /dev/xen/privcmd\n");
   expect(output(run, "load")).toContain("all pieces lie in memory that the host does not hand out");
   expect(statuses(run, ["load", "loaded", "unload", "unloaded", "load-again"])).toEqual({
@@ -250,11 +274,15 @@ const FILES_SCRIPT = `
 ${SAME_FILE}
 xen_modules
 cat ${IN_VM.initrd} /boot/more > /boot/large
+run theirs ${IN_VM.kexecTools} -s ${LOAD}
+run oops sh -c "dmesg | grep -c 'Call Trace'"
 run load kexec -d -s ${load("/boot/large")} --console-serial --serial=ttyS0
 ${EXEC}
 `;
 
 function checkFiles(run: MachineRun): void {
+  expect(status(run, "theirs")).not.toBe(0);
+  expect(output(run, "oops")).toBe("1\n");
   expect(status(run, "load")).toBe(0);
   expect(output(run, "load")).toContain("-s and -a are as -c\n");
   expectStartedByXen(run);
@@ -277,6 +305,8 @@ run files kexec -s ${LOAD}
 run unload kexec -u
 run status kexec -S -l
 run exec kexec -e
+run theirs ${IN_VM.kexecTools} ${LOAD}
+run their-loaded cat /sys/kernel/kexec_loaded
 run facts kexec --save-facts=/run/facts
 run alive echo still here
 `;
@@ -287,13 +317,16 @@ function checkPvh(run: MachineRun): void {
     expect({ name, status: status(run, name) }).toEqual({ name, status: 255 });
     expect(output(run, name)).toStartWith("kexec is not possible here: this is a PVH dom0 of Xen");
   }
+  expect(status(run, "theirs")).toBe(0);
+  expect(output(run, "their-loaded")).toBe("1\n");
   expect(status(run, "facts")).toBe(0);
   expect(output(run, "alive")).toBe("still here\n");
 }
 
 describe("kexec in a dom0 of Xen", () => {
   test.concurrent(
-    "PV dom0, libxenctrl: what reaches Xen is what kexec-tools gives it; -S, -u, live update",
+    `${difference("xen-status").id}, ${difference("xen-nothing").id}: PV dom0 with libxenctrl; what ` +
+      "reaches Xen is what kexec-tools gives it; -S, -u, live update",
     () =>
       boot(
         {
@@ -307,12 +340,22 @@ describe("kexec in a dom0 of Xen", () => {
     VM_TIMEOUT,
   );
   test.concurrent(
-    "PV dom0, no library, only privcmd, no xenfs, 2 GiB without crashkernel=",
-    () => boot({ name: "xen-direct", xen: {}, caseScript: DIRECT_SCRIPT }, checkDirect),
+    `${difference("xen-library").id}, ${difference("xen-placement").id}: PV dom0, no library, only ` +
+      "privcmd, no xenfs, 2 GiB without crashkernel=",
+    () =>
+      boot(
+        {
+          name: "xen-direct",
+          xen: {},
+          caseScript: DIRECT_SCRIPT,
+          qemuArguments: ["-nic", "user,model=e1000"],
+        },
+        checkDirect,
+      ),
     VM_TIMEOUT,
   );
   test.concurrent(
-    "PV dom0, -s, an initrd of 51 MiB, 2 GiB without crashkernel=",
+    `${difference("xen-methods").id}: PV dom0, -s, an initrd of 51 MiB, 2 GiB without crashkernel=`,
     () =>
       boot(
         {
@@ -326,7 +369,7 @@ describe("kexec in a dom0 of Xen", () => {
     VM_TIMEOUT,
   );
   test.concurrent(
-    "PVH dom0: refused, and still running",
+    `${difference("xen-pvh").id}: PVH dom0 is refused, and still running`,
     () => boot({ name: "xen-pvh", xen: { dom0: "pvh" }, caseScript: PVH_SCRIPT }, checkPvh),
     VM_TIMEOUT,
   );

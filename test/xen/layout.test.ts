@@ -6,12 +6,11 @@
 
 import { beforeAll, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { refreshPackageLists } from "../../scripts/machine.ts";
-import { ensureXenHeaders } from "../../scripts/xen-headers.ts";
 import * as xen from "../../src/edge/ffi/xen-structs.ts";
+import { compileWithXen } from "./stand-in.ts";
 
 interface Table {
   readonly size: number;
@@ -104,20 +103,12 @@ int main(int argc, char **argv) { ${[...tables, ...constants].join("\n")}
 let printed: string[] = [];
 
 beforeAll(() => {
-  const say = (line: string) => process.stderr.write(`${line}\n`);
-  const headers = ensureXenHeaders(say, () => refreshPackageLists(say));
   const folder = mkdtempSync(join(tmpdir(), "onekexec-layout-"));
   try {
     const source = join(folder, "layout.c");
     writeFileSync(source, program());
     const binary = join(folder, "layout");
-    // Linux's header lies in a folder of the same name as Xen's, so it is named by its path; what
-    // it includes, and does not bring, are the types that Xen's headers have.
-    mkdirSync(join(folder, "xen/interface"), { recursive: true });
-    writeFileSync(join(folder, "xen/interface/xen.h"), "");
-    const privcmd = '-DPRIVCMD_H="/usr/include/xen/privcmd.h"';
-    const words = ["-Werror", "-O1", "-I", headers, "-I", folder, privcmd, source, "-o", binary];
-    execFileSync("gcc", [...words, "-Wl,--unresolved-symbols=ignore-all"]);
+    compileWithXen(source, binary, ["-Wl,--unresolved-symbols=ignore-all"]);
     printed = execFileSync(binary).toString().trimEnd().split("\n");
   } finally {
     rmSync(folder, { recursive: true });

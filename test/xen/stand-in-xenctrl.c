@@ -4,8 +4,9 @@
  * allocated, so that a test sees what is not freed.
  *
  * -DOMIT_xc_NAME leaves a function out, -DNAME="..." names the library in its log. A program is told
- * by the environment (STAND_IN_LOG, a file; STAND_IN_FAIL, as below), a test in the same process by
- * stand_in_fail, which takes "NAME:ERRNO:N": the Nth call of NAME, from 0, fails with ERRNO.
+ * by the environment (STAND_IN_LOG, a file; STAND_IN_FAIL, as below; STAND_IN_LOADED: an image is
+ * loaded, and its mark is up; STAND_IN_CRASH: there is an area for a crash kernel), a test in the same
+ * process by stand_in_fail, which takes "NAME:ERRNO:N": the Nth call of NAME, from 0, fails.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -15,36 +16,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The library's own header, so that its prototypes are these. */
+#include <xenctrl.h>
+#include <xen/kexec.h>
+
 #ifndef NAME
 #define NAME "stand-in"
 #endif
 
-typedef struct { int opened; } xc_interface;
-typedef struct { void *hbuf, *param_shadow; int dir; void *ubuf; size_t sz; } xc_hypercall_buffer_t;
-typedef struct { unsigned count; void **memory; } xc_hypercall_buffer_array_t;
-typedef struct { const uint8_t *buf; uint64_t buf_size, dest_maddr, dest_size; } xen_kexec_segment_t;
-struct e820entry { uint64_t addr, size; uint32_t type; } __attribute__((packed));
+struct xc_interface_core { int opened; };
+struct xc_hypercall_buffer_array { unsigned count; void **memory; };
 
 static char fail[256], text[1 << 16];
 static size_t text_length;
-static int held, opened, calls_of_name, mark[3];
+static int held, opened, calls_of_name, mark[3], loaded[3];
+
+static void write_line(const char *line)
+{
+	const char *path = getenv("STAND_IN_LOG");
+	FILE *file = path ? fopen(path, "a") : NULL;
+
+	if (!file)
+		return;
+	fprintf(file, "%s\n", line);
+	fclose(file);
+}
 
 static void say(const char *format, ...)
 {
-	const char *path = getenv("STAND_IN_LOG");
 	char line[512];
 	va_list words;
-	FILE *file;
 
 	va_start(words, format);
 	vsnprintf(line, sizeof(line), format, words);
 	va_end(words);
 	if (text_length + strlen(line) + 2 < sizeof(text))
 		text_length += sprintf(text + text_length, "%s\n", line);
-	if (path && (file = fopen(path, "a"))) {
-		fprintf(file, "%s\n", line);
-		fclose(file);
-	}
+	write_line(line);
 }
 
 /* Whether this call of `name` is to fail; errno is set then. */
@@ -58,6 +66,9 @@ static int fails(const char *name)
 		return 0;
 	if (calls_of_name++ != nth)
 		return 0;
+	/* A program's test sees here that the failure was reached. */
+	snprintf(which, sizeof(which), "failed %s", name);
+	write_line(which);
 	errno = error;
 	return 1;
 }
@@ -67,6 +78,7 @@ void stand_in_fail(const char *told)
 	snprintf(fail, sizeof(fail), "%s", told);
 	calls_of_name = text_length = text[0] = 0;
 	memset(mark, 0, sizeof(mark));
+	memset(loaded, 0, sizeof(loaded));
 }
 
 const char *stand_in_log(void)
@@ -90,12 +102,15 @@ static uint64_t digest(const uint8_t *bytes, uint64_t size)
 }
 
 #ifndef OMIT_xc_interface_open
-xc_interface *xc_interface_open(void *logger, void *dombuild_logger, unsigned flags)
+xc_interface *xc_interface_open(xentoollog_logger *logger, xentoollog_logger *dombuild_logger,
+				unsigned flags)
 {
 	say("open %s", NAME);
 	if (fails("xc_interface_open"))
 		return NULL;
 	opened++;
+	if (getenv("STAND_IN_LOADED"))
+		mark[0] = loaded[0] = 1;
 	return calloc(1, sizeof(xc_interface));
 }
 #endif
@@ -103,7 +118,7 @@ xc_interface *xc_interface_open(void *logger, void *dombuild_logger, unsigned fl
 #ifndef OMIT_xc_interface_close
 int xc_interface_close(xc_interface *xch)
 {
-	say("close held=%d", held);
+	say("close held=%d loaded=%d", held, loaded[0] | loaded[1] << 1 | loaded[2] << 2);
 	opened--;
 	free(xch);
 	return 0;
@@ -146,6 +161,25 @@ int xc_kexec_exec(xc_interface *xch, int type)
 }
 #endif
 
+/* Of a Xen that has an area for a crash kernel, and two CPUs. */
+static int crash_range(int range, int nr, uint64_t *size, uint64_t *start)
+{
+	if (range == KEXEC_RANGE_MA_CRASH) {
+		*start = 0x60000000;
+		*size = 0x8000000;
+	} else if (range == KEXEC_RANGE_MA_VMCOREINFO) {
+		*start = 0x7f9fe000;
+		*size = 0x1000;
+	} else if (nr < 2) {
+		*start = 0x7f9ff000 + nr * 0x400;
+		*size = 0x158;
+	} else {
+		errno = ERANGE;
+		return -1;
+	}
+	return 0;
+}
+
 #ifndef OMIT_xc_kexec_get_range
 int xc_kexec_get_range(xc_interface *xch, int range, int nr, uint64_t *size, uint64_t *start)
 {
@@ -154,10 +188,12 @@ int xc_kexec_get_range(xc_interface *xch, int range, int nr, uint64_t *size, uin
 	if (fails("xc_kexec_get_range"))
 		return -1;
 	*size = *start = 0;
-	if (range == 1) {
+	if (range == KEXEC_RANGE_MA_XEN) {
 		*start = 0x7fa00000;
 		*size = 0x3a6140;
-	} else if (range == 2) {
+	} else if (getenv("STAND_IN_CRASH")) {
+		return crash_range(range, nr, size, start);
+	} else if (range == KEXEC_RANGE_MA_CPU) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -175,12 +211,13 @@ int xc_kexec_load(xc_interface *xch, uint8_t type, uint16_t arch, uint64_t entry
 	    (unsigned long long)entry_maddr, nr_segments);
 	for (i = 0; i < nr_segments; i++)
 		say("segment buf=%s size=0x%llx dest=0x%llx+0x%llx fnv=%llx",
-		    segments[i].buf ? "yes" : "no", (unsigned long long)segments[i].buf_size,
+		    segments[i].buf.h.p ? "yes" : "no", (unsigned long long)segments[i].buf_size,
 		    (unsigned long long)segments[i].dest_maddr,
 		    (unsigned long long)segments[i].dest_size,
-		    (unsigned long long)digest(segments[i].buf, segments[i].buf_size));
+		    (unsigned long long)digest(segments[i].buf.h.p, segments[i].buf_size));
 	if (fails("xc_kexec_load"))
 		return -1;
+	loaded[type] = 1;
 	mark[type] ^= 1;
 	return 0;
 }
@@ -192,6 +229,7 @@ int xc_kexec_unload(xc_interface *xch, int type)
 	say("unload type=%d", type);
 	if (fails("xc_kexec_unload"))
 		return -1;
+	loaded[type] = 0;
 	mark[type] ^= 1;
 	return 0;
 }

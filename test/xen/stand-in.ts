@@ -1,9 +1,33 @@
-/** Builds stand-ins for libxenctrl with the C compiler. */
+/** Builds the stand-ins, for libxenctrl and for the hypervisor, with the C compiler. */
 
 import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { refreshPackageLists } from "../../scripts/machine.ts";
+import { ensureXenHeaders } from "../../scripts/xen-headers.ts";
 
-const SOURCE = join(import.meta.dir, "stand-in-xenctrl.c");
+/**
+ * Compiles a C source with Xen's headers, and with Linux's of privcmd as PRIVCMD_H.
+ * @throws where there is no C compiler
+ */
+export function compileWithXen(source: string, output: string, flags: readonly string[]): void {
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const headers = ensureXenHeaders(say, () => refreshPackageLists(say));
+  const folder = mkdtempSync(join(tmpdir(), "onekexec-headers-"));
+  try {
+    // Linux's header lies in a folder of the same name as Xen's, so it is named by its path; what
+    // it includes, and does not bring, are the types that Xen's headers have.
+    mkdirSync(join(folder, "xen/interface"), { recursive: true });
+    writeFileSync(join(folder, "xen/interface/xen.h"), "");
+    const privcmd = '-DPRIVCMD_H="/usr/include/xen/privcmd.h"';
+    const include = ["-I", headers, "-I", folder, privcmd];
+    const words = ["-Werror", "-O1", ...include, ...flags, source, "-o", output];
+    execFileSync("gcc", words, { stdio: ["ignore", "ignore", "inherit"] });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
 export interface StandIn {
   /** Functions that it is to lack. */
@@ -15,20 +39,24 @@ export interface StandIn {
   readonly flags?: readonly string[];
 }
 
-/** Builds a stand-in at `path`. @throws where there is no C compiler */
+/** Builds a stand-in for libxenctrl at `path`. @throws where there is no C compiler */
 export function buildStandIn(
   path: string,
   { without = [], name, soname, flags = [] }: StandIn = {},
 ) {
-  const words = [
-    ...["-Wall", "-Werror", "-O1", "-shared", "-fPIC", "-o", path, SOURCE],
+  compileWithXen(join(import.meta.dir, "stand-in-xenctrl.c"), path, [
+    ...["-Wall", "-shared", "-fPIC"],
     ...without.map((symbol) => `-DOMIT_${symbol}`),
     ...(without.length > 0 ? ["-Wno-unused-function", "-Wno-unused-variable"] : []),
     ...(name === undefined ? [] : [`-DNAME="${name}"`]),
     ...(soname === undefined ? [] : [`-Wl,-soname,${soname}`]),
     ...flags,
-  ];
-  execFileSync("gcc", words, { stdio: ["ignore", "ignore", "inherit"] });
+  ]);
+}
+
+/** Builds the program that answers what another asks the privcmd device. */
+export function buildHypervisor(path: string): void {
+  compileWithXen(join(import.meta.dir, "stand-in-hypervisor.c"), path, ["-Wall", "-Wextra"]);
 }
 
 /** The functions that kexec cannot do without, in the order of the table in xenctrl.ts. */

@@ -120,8 +120,9 @@ interface Opened {
   readonly xch: bigint;
 }
 
+/** At least 0, or minus the error number: never minus 0, which would be success. */
 function call(returned: number): number {
-  return result(returned);
+  return returned === -1 ? -orUnknown(-result(returned)) : returned;
 }
 
 function versionText({ xc, xch }: Opened, command: number, length: number): string | number {
@@ -183,7 +184,7 @@ function loadInto(opened: Opened, array: bigint, wanted: XenLoad): XenLoadOutcom
     let buf = 0n;
     if (bytes.length > 0) {
       buf = copyInto(opened, array, used, bytes);
-      if (buf === 0n) return { kind: "no-memory", errno: orUnknown(-call(-1)), segment: index };
+      if (buf === 0n) return { kind: "no-memory", errno: -call(-1), segment: index };
       used += 1;
     }
     const base = index * XenKexecSegment.size;
@@ -203,7 +204,7 @@ function load(opened: Opened, wanted: XenLoad): XenLoadOutcome {
   const copies = wanted.segments.filter(({ bytes }) => bytes.length > 0).length;
   // SAFETY: no memory of ours is passed.
   const array = xc.xc_hypercall_buffer_array_create(xch, copies);
-  if (array === 0n) return { kind: "no-memory", errno: orUnknown(-call(-1)), segment: null };
+  if (array === 0n) return { kind: "no-memory", errno: -call(-1), segment: null };
   try {
     return loadInto(opened, array, wanted);
   } finally {
@@ -241,6 +242,6 @@ export function openXenctrl(library: Library): XenCalls | number {
     : null;
   // SAFETY: no logger means the library's own, on stderr.
   const xch = xc.xc_interface_open(0n, 0n, 0);
-  if (xch === 0n) return -orUnknown(-call(-1));
+  if (xch === 0n) return call(-1);
   return callsOf({ xc, xch, kexecStatus }, library.name);
 }

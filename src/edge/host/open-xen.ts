@@ -52,8 +52,9 @@ function tryLibrary(name: string, doors: XenDoors): XenCalls | string {
   const library = doors.openLibrary(name);
   if ("failure" in library) return whyNotOpened(name, library.failure);
   const missing = missingFunctions(library);
-  if (missing.length > 0)
-    return `${name} is no libxenctrl of Xen 4.4 or later: it lacks ${missing}`;
+  if (missing.length > 0) {
+    return `${name} is no libxenctrl of Xen 4.4 or later: it lacks ${missing.join(", ")}`;
+  }
   const opened = openXenctrl(library);
   if (typeof opened !== "number") return opened;
   return `${name}: xc_interface_open failed: ${strerror(-opened)}`;

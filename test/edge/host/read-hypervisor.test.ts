@@ -43,3 +43,25 @@ test("a guest whose files say nothing that is known", () => {
     procXen: true,
   });
 });
+
+const XEN = { "sys/hypervisor/type": "xen\n" };
+const major = "sys/hypervisor/version/major";
+const minor = "sys/hypervisor/version/minor";
+
+test.each<[string, Record<string, string>, string | null]>([
+  ["both halves", { [major]: "4\n", [minor]: "17\n" }, "4.17"],
+  ["no halves", {}, null],
+  ["half of it", { [major]: "4\n" }, null],
+  ["no number", { [major]: "4\n", [minor]: "17-unstable\n" }, null],
+  ["a path", { [major]: "4\n", [minor]: "../../x\n" }, null],
+])("the version: %s", (_name, files, version) => {
+  expect(readHypervisorEvidence(fakeRoot(XEN, files)).version).toBe(version);
+});
+
+const INTERRUPTS = { "proc/interrupts": " 48:  100  xen-percpu    -virq      timer0\n" };
+
+test("interrupts tell where sysfs is not mounted, and are not asked where it is", () => {
+  expect(readHypervisorEvidence(fakeRoot(INTERRUPTS)).xenInterrupts).toBe(true);
+  expect(readHypervisorEvidence(fakeRoot(INTERRUPTS, XEN)).xenInterrupts).toBe(false);
+  expect(readHypervisorEvidence(fakeRoot()).xenInterrupts).toBe(false);
+});

@@ -1,0 +1,103 @@
+/** Plans under Xen's rules, whatever memory it says that guests have. */
+
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { KexecError } from "../../src/core/error.ts";
+import { covers, intersect, isEmpty, normalize, type Range, range } from "../../src/core/range.ts";
+import { factsFromJson } from "../../src/facts/facts-file.ts";
+import type { HostFacts, SegmentRules } from "../../src/model/host-facts.ts";
+import type { SegmentPlan } from "../../src/model/load-plan.ts";
+import { buildSegmentPlan } from "../../src/plan/build-plan.ts";
+import { makeBzImage } from "../images/make-bzimage.ts";
+import { loadRequest } from "./requests.ts";
+
+const MACHINE = join(import.meta.dir, "../facts/machines/qemu-2g-xen.json");
+const FACTS = factsFromJson(readFileSync(MACHINE, "utf8"));
+const RAM = (FACTS.memoryMap?.ranges ?? []).filter(({ type }) => type === "ram");
+const MIB = 1n << 20n;
+const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null };
+const INITRD = { path: "/boot/initrd", bytes: new Uint8Array(0x12345), sha256: null };
+
+const withRules = (changes: Partial<SegmentRules>): HostFacts => ({
+  ...FACTS,
+  segmentRules: { ...FACTS.segmentRules, ...changes },
+});
+
+function planOf(facts: HostFacts, changes: Parameters<typeof loadRequest>[0] = {}): SegmentPlan {
+  return buildSegmentPlan(loadRequest(changes), facts, { kernel: KERNEL, initrd: INITRD });
+}
+
+const rangesOf = (plan: SegmentPlan): Range[] =>
+  plan.segments.map(({ start, size }) => range(start, start + size));
+
+/** What Xen will check, by other means than check-plan.ts. [xen xen/common/kimage.c] */
+function expectXenTakes(plan: SegmentPlan): void {
+  const all = rangesOf(plan);
+  expect(all.length).toBeLessThanOrEqual(15);
+  for (const { start, end } of all) expect([start % 4096n, end % 4096n]).toEqual([0n, 0n]);
+  const bytes = (ranges: readonly Range[]) => ranges.reduce((sum, r) => sum + r.end - r.start, 0n);
+  expect(bytes(normalize(all))).toBe(bytes(all));
+  expect(covers(normalize(all), range(0n, MIB))).toBe(true);
+  for (const { bytes, start, size, role } of plan.segments) {
+    expect(BigInt(bytes.length) <= size).toBe(true);
+    expect(bytes.length === 0).toBe(role === "mapped");
+    if (role === "mapped") expect(start + size <= MIB).toBe(true);
+    else expect(covers(normalize(RAM), range(start, start + size))).toBe(true);
+  }
+}
+
+const settledMemory = fc
+  .array(fc.tuple(fc.bigInt(0n, 0x800n), fc.bigInt(1n, 0x40n)), { maxLength: 8 })
+  .map((rows) => rows.map(([at, pages]) => range(at * 0x1000n, (at + pages) * 0x1000n)));
+
+test("every plan is one that Xen takes", () => {
+  fc.assert(
+    fc.property(settledMemory, fc.bigInt(0n, 2n * MIB), (settled, memMin) => {
+      expectXenTakes(planOf(withRules({ settled }), { memMin }));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("segments below 1 MiB have the rest of it mapped around them", () => {
+  const plan = planOf(withRules({ settled: [range(0x10000n, 0x90000n)] }));
+  expectXenTakes(plan);
+  const low = plan.segments.filter(({ start }) => start < MIB);
+  expect(low.filter(({ role }) => role !== "mapped").length).toBeGreaterThan(0);
+  const ends = low.map(({ start, size }) => start + size);
+  expect(low.map(({ start }) => start)).toEqual([0n, ...ends.slice(0, -1)]);
+  expect(ends.at(-1)).toBe(MIB);
+});
+
+test("what is mapped is checked by no digest, and is in no count of what is loaded", () => {
+  const plan = planOf(FACTS);
+  for (const { role, sha256 } of plan.segments) {
+    expect(sha256 === null).toBe(role === "mapped" || role === "purgatory");
+  }
+});
+
+test("too many segments are refused before Xen is asked", () => {
+  let refused: unknown;
+  try {
+    planOf(withRules({ countMax: 4 }));
+  } catch (error) {
+    refused = error;
+  }
+  expect(refused).toBeInstanceOf(KexecError);
+  expect(refused).toMatchObject({
+    code: "plan.segment-count",
+    message: "the plan has 5 segments, this host takes 1 to 4",
+    exitStatus: 255,
+  });
+});
+
+test("the memory of Xen that a recorded machine tells of is not written to", () => {
+  const { hypervisor } = FACTS.xen ?? {};
+  expect(hypervisor).not.toBeNull();
+  if (hypervisor === null || hypervisor === undefined) return;
+  for (const one of rangesOf(planOf(FACTS))) {
+    expect(isEmpty(intersect(one, hypervisor))).toBe(true);
+  }
+});

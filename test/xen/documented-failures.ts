@@ -1,0 +1,26 @@
+/** What the table in xenctrl.ts says that each function fails with. */
+
+import { readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
+
+const TABLE = join(import.meta.dir, "../../src/edge/ffi/xenctrl.ts");
+
+export type Failure = readonly [call: string, error: string];
+
+/** Functions and names of errors, in the order of the table. */
+export function documentedFailures(): Failure[] {
+  const text = readFileSync(TABLE, "utf8");
+  const rows = text.matchAll(/\/\*\* ((?:(?!\*\/).)*)\*\/\n {2}(xc_\w+): \{/gs);
+  return [...rows].flatMap(([, comment = "", name = ""]) => {
+    const [, failures = ""] = comment.split("Fails with:");
+    return [...failures.matchAll(/\bE[A-Z0-9]{2,}\b/g)].map(([error]) => [name, error] as const);
+  });
+}
+
+/** @throws RangeError for a name that Linux does not have */
+export function errorNumber(error: string): number {
+  const found = Object.entries(constants.errno).find(([name]) => name === error);
+  if (found === undefined) throw new RangeError(`${error} is no error of Linux`);
+  return found[1];
+}

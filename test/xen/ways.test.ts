@@ -1,0 +1,255 @@
+/**
+ * What the built file does in dom0 is the same whichever way it reaches Xen: through libxenctrl,
+ * through the privcmd device, or through that of a kernel which has no memory for hypercalls. So is
+ * what it says where a call fails, each with each error that is documented for it.
+ */
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { strerror } from "../../src/edge/ffi/libc.ts";
+import { documentedFailures, errorNumber, type Failure } from "./documented-failures.ts";
+import { type Circumstances, makeDom0, type Ran, type Way } from "./dom0.ts";
+
+const dom0 = makeDom0();
+beforeAll(() => {
+  dom0.build();
+  for (const [, way] of WAYS) {
+    // Whatever is run below is run by Xen's backend.
+    const { stderr } = dom0.run(["-d", "-S"], { way });
+    if (!stderr.includes("\nXen's calls are made through ")) throw new Error(stderr);
+  }
+}, 60_000);
+afterAll(dom0.remove);
+
+const WAYS: readonly (readonly [string, Way])[] = [
+  ["a stand-in for libxenctrl", "stand-in"],
+  ["Debian's libxenctrl", "debian"],
+  ["the device", "device"],
+  ["the device and locked memory", "memory"],
+];
+const { kernel } = dom0;
+const LOAD = ["-l", "--append=quiet", kernel];
+/** Loads and starts at once. */
+const FORCE = ["-f", "-x", "-y", kernel];
+
+/** What Xen was asked, without opening and closing; everything that was open is closed at the end,
+ * all that was allocated was free then, and these types of image are loaded. */
+function askedOf(ran: Ran, way: Way, loaded: number): string[] {
+  const { log } = ran;
+  const closings = log.filter((line) => line.startsWith("close "));
+  if (way === "stand-in") {
+    expect(log[0]).toBe("open stand-in");
+    expect(closings).toHaveLength(1);
+  }
+  // The real library has the device open more than once, and keeps memory until the last.
+  const counted = way === "debian" ? [] : closings;
+  for (const line of counted) expect(line).toStartWith("close held=0 ");
+  expect(log.at(-1)).toBe(`close held=0 loaded=${loaded}`);
+  return log.filter((line) => !/^(?:open|close) /.test(line));
+}
+
+describe.each(WAYS)("through %s", (_name, way) => {
+  const run = (words: readonly string[], circumstances: Circumstances = {}) =>
+    dom0.run(words, { way, ...circumstances });
+
+  test.each([[[]], [["-s"]], [["-c"]], [["-a"]], [["-i"]]])("a load with %j", (words) => {
+    const ran = run([...words, ...LOAD]);
+    expect([ran.stdout, ran.stderr, ran.status]).toEqual(["", "", 0]);
+    const [load, ...segments] = askedOf(ran, way, 1);
+    expect(load).toMatch(/^load type=0 arch=62 entry=0x[0-9a-f]+ segments=4$/);
+    expect(segments[0]).toBe("segment buf=no size=0x0 dest=0x0+0x100000 fnv=cbf29ce484222325");
+    const [, , ...loaded] = segments.map((line) => line.replace(/ dest=.*/, ""));
+    expect(loaded[0]).toStartWith("segment buf=yes size=0x");
+    expect(segments).toHaveLength(4);
+  });
+
+  test("the bytes that Xen reads are the image's own", () => {
+    const { log } = run(LOAD);
+    // FNV-1a of the 64-bit code that makeBzImage() makes.
+    expect(log.some((line) => line.endsWith("fnv=76145de126bf5325"))).toBe(true);
+  });
+
+  test("a load where one is loaded already: that is unloaded first", () => {
+    const [first, second = ""] = askedOf(run(LOAD, { loaded: true }), way, 1);
+    expect(first).toBe("unload type=0");
+    expect(second).toStartWith("load type=0 ");
+  });
+
+  test("-u unloads, twice where Xen's mark says that nothing was loaded", () => {
+    const once = run(["-u"], { loaded: true });
+    expect([once.stderr, once.status]).toEqual(["", 0]);
+    expect(askedOf(once, way, 0)).toEqual(["unload type=0"]);
+    expect(askedOf(run(["-u"]), way, 0)).toEqual(["unload type=0", "unload type=0"]);
+    expect(askedOf(run(["-p", "-u"]), way, 0)).toEqual(["unload type=1", "unload type=1"]);
+  });
+
+  test.each([
+    [["-S", "-l"], true, 1, "Xen says so."],
+    [["-S", "-l"], false, 0, "Xen says no."],
+    [["-S"], true, 0, "Xen says no."],
+  ])("%j, loaded %p", (words, loaded, status, doubt) => {
+    const ran = run(words, { loaded });
+    expect(ran.status).toBe(status);
+    expect(ran.stderr).toStartWith(doubt);
+    expect(askedOf(ran, way, Number(loaded))).toEqual([]);
+  });
+
+  test("--print-ckr-size", () => {
+    const none = run(["--print-ckr-size"]);
+    expect([none.stdout, none.stderr, none.status]).toEqual(["0\n", "", 0]);
+    expect(askedOf(none, way, 0)).toEqual([]);
+    expect(run(["--print-ckr-size"], { crashArea: true }).stdout).toBe("134217728\n");
+  });
+
+  test("-p into Xen's area for a crash kernel", () => {
+    const ran = run(["-p", "--append=quiet", kernel], { crashArea: true });
+    expect([ran.stderr, ran.status]).toEqual(["", 0]);
+    const [load, ...segments] = askedOf(ran, way, 2);
+    expect(load).toStartWith("load type=1 arch=62 ");
+    const loaded = segments.filter((line) => line.startsWith("segment buf=yes"));
+    for (const line of loaded) expect(line).toMatch(/ dest=0x6[0-7][0-9a-f]{6}\+/);
+  });
+
+  test("-p without such an area: a size of 0 is none", () => {
+    const ran = run(["-p", "--append=quiet", kernel]);
+    expect(ran.status).toBe(1);
+    expect(ran.stderr).toStartWith("Memory for crashkernel is not reserved\n");
+    expect(askedOf(ran, way, 0)).toEqual([]);
+  });
+
+  test("what was loaded is started, and a start that comes back has failed", () => {
+    const ran = run(FORCE);
+    expect([ran.stderr, ran.status]).toEqual(["kexec failed: Input/output error\n", 255]);
+    expect(askedOf(ran, way, 1).at(-1)).toBe("exec type=0");
+  });
+
+  test("nothing is started where nothing is loaded", () => {
+    const ran = run(["-e", "-x", "-y"]);
+    expect(ran.status).toBe(1);
+    expect(ran.stderr).toStartWith("Nothing has been loaded!\nXen says no.");
+    expect(askedOf(ran, way, 0)).toEqual([]);
+  });
+
+  test("a live update is an image of its own", () => {
+    const ran = run(["--load-live-update", "--append=quiet", kernel]);
+    expect([ran.stderr, ran.status]).toEqual(["", 0]);
+    expect(askedOf(ran, way, 4)[0]).toStartWith("load type=2 arch=62 ");
+  });
+});
+
+/** What is done so that the call is made, and what comes of its failing. */
+interface Deed {
+  readonly words: readonly string[];
+  /** What is said, with the C library's text for TEXT. */
+  readonly says: string;
+  readonly status: number;
+  /** Whether Xen has been given the image. */
+  readonly loaded?: boolean;
+  readonly explained?: boolean;
+}
+
+const DEEDS: Readonly<Record<string, Deed>> = {
+  xc_version: {
+    words: ["-d", ...LOAD],
+    says: "Xen does not tell its version: TEXT.\n",
+    status: 0,
+    loaded: true,
+  },
+  xc_get_machine_memory_map: {
+    words: LOAD,
+    says: "get_memory_ranges_xen: xc_get_machine_memory_map: TEXT\nCould not get memory layout\n",
+    status: 255,
+  },
+  xc_kexec_get_range: {
+    words: ["-d", ...LOAD],
+    says: "Xen does not tell its range 0: TEXT.\n",
+    status: 0,
+    loaded: true,
+  },
+  xc_kexec_load: {
+    words: LOAD,
+    says: "kexec_load failed: TEXT\nentry       = 0x",
+    status: 255,
+    explained: true,
+  },
+  xc_kexec_unload: { words: ["-u"], says: "kexec unload failed: TEXT\n", status: 255 },
+  xc_kexec_exec: { words: FORCE, says: "kexec failed: TEXT\n", status: 255, loaded: true },
+};
+
+/** Beside what the calls themselves fail with: who is not dom0, or has an older Xen. */
+const BY_XEN: readonly Failure[] = Object.keys(DEEDS)
+  .filter((call) => call.startsWith("xc_kexec"))
+  .flatMap((call) => [[call, "EPERM"] as const, [call, "ENOSYS"] as const]);
+
+const documented = documentedFailures();
+const FAILURES = [...documented, ...BY_XEN].filter(([call]) => call in DEEDS);
+
+/** Has its own tests below, or is of the library alone. */
+const ELSEWHERE = [
+  "xc_interface_open",
+  "xc_kexec_status",
+  "xc_hypercall_buffer_array_create",
+  "xc__hypercall_buffer_array_alloc",
+];
+
+test("every failure that is documented is tried", () => {
+  expect(documented.length).toBeGreaterThan(20);
+  const untried = documented.filter(([call]) => !(call in DEEDS) && !ELSEWHERE.includes(call));
+  expect(untried).toEqual([]);
+});
+
+describe.each(WAYS)("a call that fails, through %s", (_name, way) => {
+  test.each(FAILURES)("%s with %s", (call, error) => {
+    const { words, says, status, loaded = false, explained = false } = DEEDS[call] as Deed;
+    const errno = errorNumber(error);
+    const ran = dom0.run(words, { way, fail: `${call}:${errno}` });
+    expect(ran.failed).toBe(true);
+    expect(ran.status).toBe(status);
+    const text = says.replace("TEXT", strerror(errno));
+    if (status === 0) expect(ran.stderr).toContain(text);
+    else expect(ran.stderr).toStartWith(text);
+    if (explained) expect(ran.stderr).toMatch(/\nsegment\[2\]\.memsz = 0x[0-9a-f]+\n[A-Z]./);
+    askedOf(ran, way, Number(loaded));
+  });
+
+  test.each(documented.filter(([call]) => call === "xc_kexec_status"))(
+    "%s with %s: the state is not known, and a load works",
+    (call, error) => {
+      const fail = `${call}:${errorNumber(error)}`;
+      const ran = dom0.run(["-S", "-l"], { way, fail });
+      expect(ran.status).toBe(255);
+      expect(ran.stderr).toBe("Whether an image is loaded is not known: this Xen does not tell.\n");
+      askedOf(ran, way, 0);
+      const load = dom0.run(LOAD, { way, fail });
+      expect([load.failed, load.stderr, load.status]).toEqual([true, "", 0]);
+      askedOf(load, way, 1);
+    },
+  );
+
+  test("the load of another where the first cannot be unloaded", () => {
+    const ran = dom0.run(LOAD, { way, loaded: true, fail: "xc_kexec_unload:16" });
+    expect(ran.status).toBe(255);
+    expect(ran.stderr).toStartWith("kexec_load failed: Device or resource busy\n");
+    expect(askedOf(ran, way, 1)).toEqual(["unload type=0"]);
+  });
+
+  test("a load that fails leaves nothing of what was loaded before", () => {
+    const ran = dom0.run(LOAD, { way, loaded: true, fail: "xc_kexec_load:12" });
+    expect(ran.status).toBe(255);
+    expect(askedOf(ran, way, 0)[0]).toBe("unload type=0");
+  });
+
+  test.each([
+    [["--load-live-update", kernel], "xc_kexec_load:22", "kexec_load failed: Invalid argument\n"],
+    [
+      ["-x", "-y", "--exec-live-update"],
+      "xc_kexec_status:22",
+      "kexec failed: Invalid argument\nThis Xen has no live update",
+    ],
+  ])("a live update in a Xen that has none: %j", (words, fail, says) => {
+    const ran = dom0.run(words, { way, fail });
+    expect([ran.failed, ran.status]).toEqual([true, 255]);
+    expect(ran.stderr).toStartWith(says);
+    expect(ran.stderr).toContain("This Xen has no live update");
+    askedOf(ran, way, 0);
+  });
+});
