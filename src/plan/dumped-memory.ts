@@ -48,11 +48,17 @@ const KERNEL_TEXT: Needed = {
   exitStatus: ExitStatus.failed,
 };
 
+/** A file and why it could not be read, as kexec-tools says it: of kcore it says two things. */
+function unreadable(failed: string): string {
+  const line = `Cannot open ${failed}`;
+  return failed.startsWith("/proc/kcore") ? `${line}\nCannot read ${failed}` : line;
+}
+
 /** Refuses with what reading said of it: kexec-tools' line alone first, its reason behind. */
 function refuse(facts: HostFacts, needed: Needed, after = ""): never {
   const about = facts.notes
     .filter((note) => needed.subject.test(note))
-    .map((note) => note.replace(/\.$/, "").replace(/^\//, "Cannot read /"));
+    .map((note) => note.replace(/\.$/, "").replace(/^\/.*/, unreadable));
   const [said = needed.line, ...rest] = about;
   const [, failed, why] = /^(.* parse failed): (.*)$/s.exec(said) ?? [];
   const reasons = [...(why === undefined ? [] : [why]), ...rest].slice(0, 2);

@@ -1,9 +1,12 @@
 /** The files of a machine with the facts that a test names: what both kexecs read of it. */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { ELF64_IDENT, Elf64_Ehdr, Elf64_Phdr, PT_LOAD } from "../../src/core/elf.ts";
 import type { Range } from "../../src/core/range.ts";
+import { factsFromJson } from "../../src/facts/facts-file.ts";
 import type { CrashFacts, EfiFacts, HostFacts } from "../../src/model/host-facts.ts";
-import type { MemoryType } from "../../src/model/memory.ts";
+import type { MemoryRange, MemoryType } from "../../src/model/memory.ts";
 
 type Files = Record<string, string | Uint8Array>;
 
@@ -12,6 +15,29 @@ export type CrashMachine = Pick<
   HostFacts,
   "crashRegions" | "memoryMap" | "bootParams" | "efi" | "bootCommandLine"
 > & { readonly crash: CrashFacts };
+
+/** A machine of test/facts/machines. */
+export function recorded(name: string): CrashMachine {
+  const path = join(import.meta.dir, `../facts/machines/${name}.json`);
+  const facts = factsFromJson(readFileSync(path, "utf8"));
+  if (facts.crash === null) throw new Error(`${name} has no facts of crash kernels`);
+  return { ...facts, crash: facts.crash };
+}
+
+/** The machine with other memory, which the kernel and the firmware both see. */
+export function withMemory(
+  machine: CrashMachine,
+  memory: readonly MemoryRange[],
+  ...crashRegions: readonly (readonly [number, number])[]
+): CrashMachine {
+  const kernelText = { physical: 0x2000000n, virtual: 0xffffffff82000000n, size: 0x2000000n };
+  return {
+    ...machine,
+    crashRegions: crashRegions.map(([start, end]) => ({ start: BigInt(start), end: BigInt(end) })),
+    memoryMap: { source: "firmware-memmap", ranges: memory },
+    crash: { ...machine.crash, memory, kernelText },
+  };
+}
 
 const padded = (address: bigint) => address.toString(16).padStart(8, "0");
 const hex = (value: bigint | number) => `0x${value.toString(16)}\n`;

@@ -1,6 +1,8 @@
 /** What a kexec gave to kexec_load: its segments as memory, and the zero page among them. */
 
 import { Reader, textUntilNul } from "../../src/core/bytes.ts";
+import { Elf64_Ehdr, Elf64_Phdr, PT_LOAD } from "../../src/core/elf.ts";
+import type { StructValue } from "../../src/core/struct.ts";
 import { type FakeMachine, type Outcome, runKexec } from "./harness.ts";
 import { segmentBytes } from "./stopped-load.ts";
 import type { KexecSegment } from "./strace-log.ts";
@@ -117,4 +119,38 @@ export function e820Of(loaded: Loaded): E820Line[] {
     return Array.from({ length: data.length / 20 }, (_, i) => entry(reader, i * 20));
   });
   return [...first, ...more];
+}
+
+export type Header = StructValue<typeof Elf64_Phdr.fields>;
+
+export interface CoreHeader {
+  readonly at: bigint;
+  /** Bytes of memory. */
+  readonly size: bigint;
+  readonly file: StructValue<typeof Elf64_Ehdr.fields>;
+  readonly headers: readonly Header[];
+  /** Where the saved memory will be; null where none is saved. */
+  readonly backup: bigint | null;
+}
+
+const ELF_MAGIC = 0x464c457f;
+
+/** True for memory that is not where it was. */
+export const isMoved = ({ p_type, p_offset, p_paddr }: Header): boolean =>
+  p_type === PT_LOAD && p_offset !== p_paddr;
+
+/** @throws Error where there is not exactly one core header */
+export function coreHeaderOf({ segments, at }: Loaded): CoreHeader {
+  const found = segments.filter(
+    ({ mem, bufsz }) => bufsz >= 64n && new Reader(at(mem, 4), "segment").u32(0) === ELF_MAGIC,
+  );
+  const [segment] = found;
+  if (segment === undefined || found.length !== 1) throw new Error(`${found.length} core headers`);
+  const bytes = at(segment.mem, Number(segment.bufsz));
+  const file = Elf64_Ehdr.read(bytes);
+  const headers = Array.from({ length: file.e_phnum }, (_, i) =>
+    Elf64_Phdr.read(bytes, 64 + i * 56),
+  );
+  const backup = headers.find(isMoved)?.p_offset ?? null;
+  return { at: segment.mem, size: segment.memsz, file, headers, backup };
 }

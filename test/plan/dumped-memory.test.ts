@@ -167,7 +167,8 @@ describe("a crash kernel is refused", () => {
         crash: { ...CRASH, kernelText: null },
         notes: ["/proc/kcore: Operation not permitted."],
       },
-      "Cannot read /proc/kcore: Operation not permitted\nCannot load K",
+      "Cannot open /proc/kcore: Operation not permitted\n" +
+        "Cannot read /proc/kcore: Operation not permitted\nCannot load K",
       255,
     ],
     [
