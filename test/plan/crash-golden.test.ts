@@ -1,6 +1,6 @@
 /**
- * Plans for crash kernels of recorded machines, and their core headers: golden files, to be reviewed
- * like code. And what readelf makes of these headers.
+ * Plans for crash kernels of recorded machines, and their core headers: golden files, to be
+ * reviewed like code. And what readelf makes of these headers.
  */
 
 import { describe, expect, test } from "bun:test";
