@@ -9,7 +9,7 @@ import { strerror } from "../../src/edge/ffi/libc.ts";
 import { type Circumstances, makeDom0, type Ran, type Way } from "./dom0.ts";
 
 const dom0 = makeDom0();
-beforeAll(dom0.build, 60_000);
+beforeAll(dom0.build, 180_000);
 afterAll(dom0.remove);
 
 const { kernel } = dom0;
@@ -63,7 +63,7 @@ describe.each(["device", "memory"] as const)("mmap, by the way %p", (way) => {
   let runs: Ran[] = [];
   beforeAll(() => {
     runs = sweep(way, "mmap");
-  }, 60_000);
+  }, 180_000);
 
   test("ends the load where the load's own memory is not to be had", () => {
     expect(expectNothingIsLeft(runs)).toEqual([
@@ -115,7 +115,7 @@ test("mmap, below Debian's libxenctrl", () => {
   // Its do_memory_op() keeps one page where it has no memory for another.
   const pieces = new Set(expectNothingIsLeft(runs, /held=[01] /));
   expect(pieces.size).toBeGreaterThan(0);
-}, 60_000);
+}, 180_000);
 
 describe.each(["debian", "device", "memory"] as const)("guests' memory, by the way %p", (way) => {
   test("is where all pieces lie", () => {

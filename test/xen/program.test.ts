@@ -13,7 +13,7 @@ import { type Circumstances, makeDom0, NO_CACHE, NO_LAYOUT, NO_PRIVCMD } from ".
 import { buildStandIn, REQUIRED } from "./stand-in.ts";
 
 const dom0 = makeDom0();
-beforeAll(dom0.build, 60_000);
+beforeAll(dom0.build, 180_000);
 afterAll(dom0.remove);
 
 const { directory, libraries, library: LIBRARY } = dom0;
@@ -104,7 +104,7 @@ describe("which library", () => {
       const soname = `libxenctrl.so${version}`;
       buildStandIn(join(many, soname), { name: soname, soname });
     }
-  }, 60_000);
+  }, 180_000);
 
   test.each([
     ["4.4", "libxenctrl.so.4.4"],
@@ -149,7 +149,7 @@ describe("hostile libraries in the working directory, which is /tmp", () => {
     for (const name of ["libxenctrl.so", "libxenctrl.so.4.99", "libxenctrl.so.4.17"]) {
       buildStandIn(join(hostile, name), { name: "hostile" });
     }
-  }, 60_000);
+  }, 180_000);
 
   test("are a trap: whoever opens one runs it", () => {
     const { log } = dom0.run(["--xen-library=/tmp/libxenctrl.so.4.99", "-u"], trap);

@@ -17,7 +17,7 @@ beforeAll(() => {
     const { stderr } = dom0.run(["-d", "-S"], { way });
     if (!stderr.includes("\nXen's calls are made through ")) throw new Error(stderr);
   }
-}, 60_000);
+}, 180_000);
 afterAll(dom0.remove);
 
 const WAYS: readonly (readonly [string, Way])[] = [
