@@ -16,23 +16,34 @@ const WORDS = `${CONSOLE} second nr_cpus=1 irqpoll`;
 /** The initrd of the crash kernel has vmcore-dmesg too. */
 const CRASH_INITRD = "/boot/crash";
 const LOAD = `${IN_VM.kernel} --initrd=${CRASH_INITRD} --append="${WORDS}"`;
-const CRASH = `
-run unloaded kexec -u
-run still kexec -S -p
-echo "${MARK}" > /dev/kmsg
-echo 1 > /proc/sys/kernel/sysrq
-echo c > /proc/sysrq-trigger
-sleep 60`;
+/** A word in the lowest RAM, where SeaBIOS and the kernel leave it; init.sh looks for it there. */
+const WORD = "SAVED :)";
+const LOADER = `loader,addr=0x5000,data-len=8,data=0x${Buffer.from(WORD).reverse().toString("hex")}`;
 
-function script(options: string, more = ""): string {
+interface Script {
+  /** Before loading. */
+  readonly before?: string;
+  /** After it. */
+  readonly after?: string;
+  /** CPU that crashes. */
+  readonly cpu?: number;
+}
+
+function script(options: string, { before = "", after = "", cpu = 0 }: Script = {}): string {
   return `
 cat ${IN_VM.initrd} /boot/more > ${CRASH_INITRD}
-${more}
+${before}
 run size kexec --print-ckr-size
 run none kexec -S -p
 run load kexec ${options} -p ${LOAD}
 run loaded kexec -S -p
-${CRASH}`;
+run unloaded kexec -u
+run still kexec -S -p
+${after}
+echo "${MARK}" > /dev/kmsg
+echo 1 > /proc/sys/kernel/sysrq
+taskset -c ${cpu} sh -c 'echo c > /proc/sysrq-trigger'
+sleep 60`;
 }
 
 /** An archive to put behind the second kernel's initrd: what reads the dump. */
@@ -74,7 +85,7 @@ beforeAll(() => {
 
 describe("a crash kernel on Linux", () => {
   test.concurrent(
-    "-c -p",
+    "-c -p: the lowest RAM is in the dump as it was",
     () =>
       crash(
         {
@@ -82,6 +93,7 @@ describe("a crash kernel on Linux", () => {
           memory: 1536,
           commandLine: "crashkernel=256M",
           caseScript: script("-c"),
+          qemuArguments: ["-device", LOADER],
         },
         (run) => {
           expect(run.runs.get("size")?.output).toBe("268435456\n");
@@ -89,6 +101,8 @@ describe("a crash kernel on Linux", () => {
             new RegExp(`^${WORDS} acpi_rsdp=0x[0-9a-f]+ elfcorehdr=\\d+K$`),
           );
           expectDump(run, 1536, 256);
+          expect(run.second.get("vmcore-low")).toBe("4096");
+          expect(run.second.get("vmcore-word")).toBe(WORD);
         },
       ),
     VM_TIMEOUT,
@@ -107,6 +121,90 @@ describe("a crash kernel on Linux", () => {
       ),
     VM_TIMEOUT,
   );
+  test.concurrent(
+    "-c -p, two CPUs, the second one crashes, 6 GiB, regions above and below 4 GiB",
+    () =>
+      crash(
+        {
+          name: "crash-high",
+          memory: 6144,
+          smp: 2,
+          commandLine: "crashkernel=256M,high crashkernel=128M,low",
+          caseScript: script("-c", { cpu: 1 }),
+        },
+        (run) => {
+          expect(run.lines.map(({ text }) => text).join("\n")).toMatch(/CPU: 1 PID: \d+ Comm: sh/);
+          expectDump(run, 6144, 384);
+          expect(run.second.get("vmcore-cpus")).toBe("2");
+          expect(run.second.get("cmdline")).toMatch(/ elfcorehdr=\d{7}K$/);
+        },
+      ),
+    VM_TIMEOUT,
+  );
+  test.concurrent(
+    "-c -p --pass-memmap-cmdline",
+    () =>
+      crash(
+        {
+          name: "crash-memmap",
+          memory: 1536,
+          commandLine: "crashkernel=256M",
+          caseScript: script("-c --pass-memmap-cmdline"),
+        },
+        (run) => {
+          expect(run.second.get("cmdline")).toMatch(/K memmap=exactmap memmap=\d+K@4K memmap=/);
+          expectDump(run, 1536, 256);
+          // It has the region, and not what the zero page says that the machine has.
+          expect(Number(run.second.get("memory-kib"))).toBeLessThan(256 << 10);
+        },
+      ),
+    VM_TIMEOUT,
+  );
+  test.concurrent(
+    "-c -p after UEFI: the crash kernel finds ACPI by itself",
+    () =>
+      crash(
+        {
+          name: "crash-uefi",
+          memory: 1536,
+          firmware: "uefi",
+          commandLine: "crashkernel=256M",
+          caseScript: script("-c"),
+        },
+        (run) => {
+          expect(run.second.get("efi")).toBe("yes");
+          expect(run.second.get("cmdline")).toMatch(new RegExp(`^${WORDS} elfcorehdr=\\d+K$`));
+          expect(run.second.get("rsdp")).toBe(run.first.get("rsdp") ?? "");
+          expectDump(run, 1536, 256);
+        },
+      ),
+    VM_TIMEOUT,
+  );
+  test.concurrent(
+    "-c -p --hotplug: the kernel writes the core header anew when a CPU goes",
+    () =>
+      crash(
+        {
+          name: "crash-hotplug",
+          memory: 1536,
+          smp: 2,
+          kernel: "6.12",
+          commandLine: "crashkernel=256M",
+          caseScript: script("-c --hotplug", {
+            before: "run hotplug cat /sys/kernel/crash_elfcorehdr_size",
+            after: "echo 0 > /sys/devices/system/cpu/cpu1/online",
+          }),
+        },
+        (run) => {
+          expect(run.runs.get("hotplug")?.status).toBe(0);
+          expectDump(run, 1536, 256);
+          // The kernel's own header leaves the lowest MiB out, and the CPU that has gone.
+          expect(run.second.get("vmcore-low")).toBeUndefined();
+          expect(run.second.get("vmcore-cpus")).toBe("1");
+        },
+      ),
+    VM_TIMEOUT,
+  );
 });
 
 describe("a crash kernel under Xen", () => {
@@ -117,8 +215,9 @@ describe("a crash kernel under Xen", () => {
         {
           name: "crash-xen",
           xen: { commandLine: "crashkernel=256M" },
-          caseScript: script("", "xen_modules"),
+          caseScript: script("", { before: "xen_modules" }),
           extraFiles: xenLibraries(),
+          qemuArguments: ["-device", LOADER],
         },
         (run) => {
           expect(run.lines.map(({ text }) => text)).toContain(
@@ -126,6 +225,8 @@ describe("a crash kernel under Xen", () => {
           );
           expect(run.second.get("cmdline")).toMatch(new RegExp(`^${WORDS} elfcorehdr=\\d+K$`));
           expect(dumpSize(run)).toBeGreaterThan((2048 - 256 - 64) << 20);
+          expect(run.second.get("vmcore-low")).toBe("0");
+          expect(run.second.get("vmcore-word")).toBe(WORD);
         },
       ),
     VM_TIMEOUT,

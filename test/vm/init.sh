@@ -45,6 +45,29 @@ say_lines() {
 	dmesg | grep -E "$2" | sed -E "s/^\[ *[0-9.]+\] /$who $1=/"
 }
 
+# number OFFSET: eight bytes of the dump, little-endian.
+number() {
+	echo $((0x$(dd if=/proc/vmcore bs=8 skip=$(($1 / 8)) count=1 2>/dev/null | od -A n -t x8 | tr -d ' ')))
+}
+
+# In a crash kernel: what the dump has. Its first program header is that of all notes, one of "CORE"
+# for each CPU. One of the next two is that of the lowest RAM, which a case may have put a word in.
+describe_dump() {
+	say vmcore "$(ls -l /proc/vmcore | awk '{ print $5 }')"
+	say dmesg-marked "$(vmcore-dmesg /proc/vmcore 2>/run/vmcore-dmesg |
+		grep -c 'the last word before the crash')"
+	say vmcore-dmesg "$(head -n 1 /run/vmcore-dmesg)"
+	dd if=/proc/vmcore of=/run/notes bs=1 skip=$(number 72) count=$(number 96) 2>/dev/null
+	say vmcore-cpus "$(strings -n 4 /run/notes | grep -c '^CORE')"
+	for header in 120 176; do
+		start=$(number $((header + 24)))
+		[ "$start" -ge 0 ] && [ "$start" -le 4096 ] || continue
+		say vmcore-low "$start"
+		word=$(($(number $((header + 8))) + 0x5000 - start))
+		say vmcore-word "$(dd if=/proc/vmcore bs=8 skip=$((word / 8)) count=1 2>/dev/null | strings)"
+	done
+}
+
 # describe WHO: what this kernel sees, one "WHO key=value" a line.
 describe() {
 	who=$1
@@ -62,12 +85,7 @@ describe() {
 	for setup_data in /sys/kernel/boot_params/setup_data/*; do
 		[ -f "$setup_data/type" ] && say setup-data "$(cat "$setup_data/type")"
 	done
-	if [ -e /proc/vmcore ]; then
-		say vmcore "$(ls -l /proc/vmcore | awk '{ print $5 }')"
-		say dmesg-marked "$(vmcore-dmesg /proc/vmcore 2>/run/vmcore-dmesg |
-			grep -c 'the last word before the crash')"
-		say vmcore-dmesg "$(head -n 1 /run/vmcore-dmesg)"
-	fi
+	[ -e /proc/vmcore ] && describe_dump
 	say_lines rsdp 'ACPI: RSDP '
 	say_lines e820 'BIOS-e820: '
 	say_lines initrd 'RAMDISK: '
