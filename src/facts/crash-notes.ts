@@ -30,18 +30,15 @@ function place(address: bigint, size: bigint): Range | null {
  * @throws KexecError `facts.crash-notes`
  */
 export function parseCrashNotes(notes: string, size: string | null, file: string): Range {
-  const address = /^(?:0x)?([0-9a-f]{1,16})\s*$/i.exec(notes)?.[1];
-  const bytes = /^(\d{1,16})\s*$/.exec(size ?? NOTE_BYTES_BEFORE_3_10)?.[1];
-  const found =
-    address === undefined || bytes === undefined
-      ? null
-      : place(BigInt(`0x${address}`), BigInt(bytes));
-  if (found !== null) return found;
-  const sizeText = size === null ? "" : `, size ${quoted(size)}`;
-  return fail({
-    code: "facts.crash-notes",
-    message: `Cannot parse ${file}: ${quoted(notes)}${sizeText}`,
-  });
+  const cannot = (path: string, text: string): never =>
+    fail({ code: "facts.crash-notes", message: `Cannot parse ${path}: ${quoted(text)}` });
+  const [, bytes] = /^(\d{1,16})\s*$/.exec(size ?? NOTE_BYTES_BEFORE_3_10) ?? [];
+  if (bytes === undefined || BigInt(bytes) === 0n || BigInt(bytes) > SIZE_MAX) {
+    return cannot(`${file}_size`, size ?? "");
+  }
+  const [, address] = /^(?:0x)?([0-9a-f]{1,16})\s*$/i.exec(notes) ?? [];
+  const found = address === undefined ? null : place(BigInt(`0x${address}`), BigInt(bytes));
+  return found ?? cannot(file, notes);
 }
 
 /**

@@ -129,7 +129,7 @@ export function planCrash(
   takesEfi: boolean,
   place: Place,
 ): CrashPlan {
-  const crash = crashFacts(facts);
+  const crash = crashFacts(facts, request.kernel ?? "");
   const page = BigInt(facts.pageSize);
   const { ram, saved } = dumpedMemory(crash, facts.crashRegions);
   const regions = crashRegions(facts, saved);

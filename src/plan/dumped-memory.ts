@@ -48,26 +48,35 @@ const KERNEL_TEXT: Needed = {
   exitStatus: ExitStatus.failed,
 };
 
-/** Refuses with what reading said of it. */
-function refuse(facts: HostFacts, { subject, line, hint, exitStatus }: Needed): never {
+/** A file and why it could not be read, as kexec-tools says it: of kcore it says two things. */
+function unreadable(failed: string): string {
+  const line = `Cannot open ${failed}`;
+  return failed.startsWith("/proc/kcore") ? `${line}\nCannot read ${failed}` : line;
+}
+
+/** Refuses with what reading said of it: kexec-tools' line alone first, its reason behind. */
+function refuse(facts: HostFacts, needed: Needed, after = ""): never {
   const about = facts.notes
-    .filter((note) => subject.test(note))
-    .map((note) => note.replace(/\.$/, "").replace(/^\//, "Cannot read /"));
-  const [message = line, ...rest] = about;
+    .filter((note) => needed.subject.test(note))
+    .map((note) => note.replace(/\.$/, "").replace(/^\/.*/, unreadable));
+  const [said = needed.line, ...rest] = about;
+  const [, failed, why] = /^(.* parse failed): (.*)$/s.exec(said) ?? [];
+  const reasons = [...(why === undefined ? [] : [why]), ...rest].slice(0, 2);
   return fail({
     code: "facts.crash",
-    message,
-    hint: [...rest.slice(0, 2), hint].join("\n"),
-    exitStatus,
+    message: `${failed ?? said}${after}`,
+    hint: [...reasons, needed.hint].join("\n"),
+    exitStatus: needed.exitStatus,
   });
 }
 
 /**
  * What is known of the system that a dump would be of. A dump that no tool can read is worth
  * nothing, and nobody would notice before it is needed.
+ * @param kernel the crash kernel's path, for kexec-tools' messages
  * @throws KexecError `facts.crash` where any of it is missing
  */
-export function crashFacts(facts: HostFacts): CrashFacts {
+export function crashFacts(facts: HostFacts, kernel: string): CrashFacts {
   const { crash } = facts;
   if (crash === null) {
     return fail({
@@ -81,7 +90,9 @@ export function crashFacts(facts: HostFacts): CrashFacts {
   if (crash.cpuNotes.length === 0) refuse(facts, CPU_NOTES);
   // Not every Xen tells its own, and dom0's kernel is mapped where only Xen knows.
   if (facts.xen === null && crash.vmcoreinfo === null) refuse(facts, VMCOREINFO);
-  if (facts.xen === null && crash.kernelText === null) refuse(facts, KERNEL_TEXT);
+  if (facts.xen === null && crash.kernelText === null) {
+    refuse(facts, KERNEL_TEXT, `\nCannot load ${kernel}`);
+  }
   return crash;
 }
 

@@ -39,7 +39,8 @@ function title(argv: readonly string[], options: RunOptions): string {
     .replace(/(.)\1{30,}/g, "$1...$1")
     .replaceAll("\n", "\\n");
   const { machine, ...rest } = options;
-  const parts = Object.entries({ ...rest, ...machine }).map(([name, value]) =>
+  const { files: _, ...shown } = machine ?? {};
+  const parts = Object.entries({ ...rest, ...shown }).map(([name, value]) =>
     `${name} ${JSON.stringify(value)}`.slice(0, 60),
   );
   return [`kexec ${words}`.trim(), ...parts].join(", ");

@@ -89,7 +89,8 @@ export const DIFFERENCES = [
   },
   {
     id: "forget-option",
-    kexecTools: "`--append=x --noefi` or `--reuse-video-type` forgets the command line",
+    kexecTools:
+      "`--append=x --noefi`, `--reuse-video-type` or `--pass-memmap-cmdline` forgets the command line",
     onekexec: "keeps it",
     why: "the order of options must not empty a command line",
   },
@@ -253,6 +254,32 @@ export const DIFFERENCES = [
     kexecTools: "in a PVH dom0 it loads by Linux's own kexec, and `-e` resets the machine",
     onekexec: "refuses: Xen offers kexec to a PV dom0 only",
     why: "a machine should not go down for nothing",
+  },
+  {
+    id: "crash-facts",
+    kexecTools:
+      "`-p` loads without `/sys/kernel/vmcoreinfo`; of damaged files it says `Cannot parse FILE:` and another call's error",
+    onekexec: "refuses, and says what is in the file",
+    why: "no tool can read a dump without it, and that would show only after the crash",
+  },
+  {
+    id: "crash-cpus",
+    kexecTools: "`-p` counts the CPUs and takes the first numbers: without a cpu1 the last is lost",
+    onekexec: "takes every CPU that has notes",
+    why: "numbers are left out where CPUs can come and go",
+  },
+  {
+    id: "crash-low-memory",
+    kexecTools:
+      "`-p` with RAM that goes on beyond 640 KiB: saves 640 KiB, and the dump does not point to them",
+    onekexec: "the dump has that memory where it was saved",
+    why: "the crash kernel overwrites it",
+  },
+  {
+    id: "crash-region",
+    kexecTools: "`-p` with regions that overlap: `Cannot load FILE`, status 255",
+    onekexec: "`No crash kernel segment found in /proc/iomem` and the ranges, status 254",
+    why: "kexec-tools has these words, but its loader for Linux kernels loses them",
   },
 ] as const satisfies readonly Difference[];
 

@@ -6,9 +6,18 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { slots } from "../slots.ts";
 import { assertHarmless } from "./guard.ts";
@@ -27,6 +36,9 @@ export interface FakeMachine {
   readonly cmdline?: string;
   /** Nothing of EFI, EDD and the firmware's memory map. */
   readonly firmware?: "none";
+  /** By absolute paths: instead of those of /proc; and what there is of /sys's folders that any of
+   * them is in, which are those of `REPLACED`. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
 }
 
 export interface RunOptions {
@@ -78,6 +90,30 @@ function straceArguments(log: string, options: RunOptions): string[] {
   ];
 }
 
+/** Folders of /sys that are replaced as a whole. */
+const REPLACED = ["/sys/firmware", "/sys/kernel", "/sys/devices/system/cpu"];
+
+/**
+ * Shell words that put `files` where they belong. /proc gets links to the real one, since not every
+ * kernel has each of its files, and nobody can make one there.
+ */
+function replaceFiles(directory: string, files: NonNullable<FakeMachine["files"]>): string[] {
+  const tree = join(directory, "tree");
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(tree, path)), { recursive: true });
+    writeFileSync(join(tree, path), content);
+  }
+  const real = join(directory, "proc");
+  const folders = REPLACED.filter((folder) => existsSync(join(tree, folder)));
+  return [
+    `mkdir -p ${real} ${tree}/proc`,
+    `mount --bind /proc ${real}`,
+    `for file in ${real}/*; do ln -s "$file" ${tree}/proc/ 2>/dev/null || :; done`,
+    ...folders.map((folder) => `mount --bind ${tree}${folder} ${folder}`),
+    `mount --bind ${tree}/proc /proc`,
+  ];
+}
+
 /** Shell words that make the fake machine in a mount namespace of its own. */
 function fakeMachine(directory: string, machine: FakeMachine): string[] {
   const bootParams = join(directory, "boot-params");
@@ -97,6 +133,7 @@ function fakeMachine(directory: string, machine: FakeMachine): string[] {
   if (machine.cmdline !== undefined)
     lines.push(...put("cmdline", machine.cmdline, "/proc/cmdline"));
   if (machine.firmware === "none") lines.push("mount -t tmpfs none /sys/firmware");
+  if (machine.files !== undefined) lines.push(...replaceFiles(directory, machine.files));
   return lines;
 }
 

@@ -5,90 +5,26 @@
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { Reader, textOf, textUntilNul } from "../../src/core/bytes.ts";
+import { Reader, textOf } from "../../src/core/bytes.ts";
 import { TIMEOUT_MS } from "./compare.ts";
 import { difference } from "./differences.ts";
-import { type Outcome, runKexec } from "./harness.ts";
 import { INITRD, KERNEL, KERNEL_SIZE } from "./inputs.ts";
+import {
+  loadBytes as bytesOfLoad,
+  commandLineOf,
+  initrdOf,
+  type Loaded,
+  load as loadOn,
+  setupDataOf,
+} from "./loaded.ts";
 import { KEXEC_TOOLS, ONEKEXEC } from "./programs.ts";
-import { segmentBytes } from "./stopped-load.ts";
-
-interface Loaded {
-  /** Bytes of memory from `address` on, which lie in one segment. */
-  at(address: bigint, size: number): Uint8Array;
-  readonly zeroPage: Reader;
-  readonly zeroPageAt: bigint;
-}
-
-const HEADER_MAGIC = 0x53726448;
-
-interface LoadedBytes {
-  readonly calls: Outcome["calls"];
-  /** Of each segment. */
-  readonly memory: readonly Uint8Array[];
-}
 
 /** Alike on every machine: what firmware adds has tests of its own in test/handoff. */
-async function loadBytes(binary: string, argv: readonly string[]): Promise<LoadedBytes> {
-  let memory: readonly Uint8Array[] = [];
-  const { calls } = await runKexec(binary, ["-c", "-l", ...argv], {
-    machine: { firmware: "none" },
-    whenStopped: (stopped) => {
-      memory = segmentBytes(stopped);
-    },
-  });
-  return { calls, memory };
-}
-
-/** @throws Error where there is not exactly one zero page */
-async function load(binary: string, argv: readonly string[]): Promise<Loaded> {
-  const { calls, memory } = await loadBytes(binary, argv);
-  const segments = calls.flatMap((call) => (call.name === "kexec_load" ? call.segments : []));
-  const pieces = segments.map(({ mem }, i) => ({
-    start: mem,
-    bytes: memory[i] ?? new Uint8Array(),
-  }));
-  const found = pieces.filter(({ bytes }) => {
-    return bytes.length >= 4096 && new Reader(bytes, "segment").u32(0x202) === HEADER_MAGIC;
-  }, TIMEOUT_MS);
-  const [page] = found;
-  if (page === undefined || found.length !== 1) throw new Error(`${found.length} zero pages`);
-  return {
-    at(address, size) {
-      if (size === 0) return new Uint8Array();
-      const piece = pieces.findLast(({ start }) => start <= address);
-      if (piece === undefined) throw new Error(`nothing is loaded at 0x${address.toString(16)}`);
-      const offset = Number(address - piece.start);
-      const bytes = new Uint8Array(size);
-      bytes.set(piece.bytes.subarray(offset, offset + size));
-      return bytes;
-    },
-    zeroPage: new Reader(page.bytes.subarray(0, 4096), "zero page"),
-    zeroPageAt: page.start,
-  };
-}
-
-/** The two halves of an address or size. [zero-page] */
-const wide = (page: Reader, low: number, high: number): bigint =>
-  BigInt(page.u32(low)) | (BigInt(page.u32(high)) << 32n);
-
-const commandLineOf = ({ at, zeroPage }: Loaded): string =>
-  textUntilNul(at(wide(zeroPage, 0x228, 0x0c8), 4096));
-
-function initrdOf({ at, zeroPage }: Loaded): Uint8Array {
-  return at(wide(zeroPage, 0x218, 0x0c0), Number(wide(zeroPage, 0x21c, 0x0c4)));
-}
-
-/** [type, data] of each node of the setup_data list. [x86-boot] 0x250 */
-function setupDataOf({ at, zeroPage }: Loaded): [number, Uint8Array][] {
-  const nodes: [number, Uint8Array][] = [];
-  for (let address = zeroPage.u64(0x250); address !== 0n; ) {
-    const head = new Reader(at(address, 16), "setup_data");
-    nodes.push([head.u32(8), at(address + 16n, head.u32(12))]);
-    address = head.u64(0);
-  }
-  return nodes;
-}
+const PLAIN = { firmware: "none" } as const;
+const loadBytes = (binary: string, argv: readonly string[]) =>
+  bytesOfLoad(binary, ["-c", "-l", ...argv], PLAIN);
+const load = (binary: string, argv: readonly string[]) =>
+  loadOn(binary, ["-c", "-l", ...argv], PLAIN);
 
 const ARGV = [KERNEL, `--initrd=${INITRD}`, '--append=a\tb  "c d"\xc3\xa9\xff'];
 
@@ -115,8 +51,8 @@ describe("kexec -c -l", () => {
         const image = readFileSync(KERNEL);
         expect(Buffer.from(initrdOf(loaded)).equals(readFileSync(INITRD))).toBe(true);
         expect(commandLineOf(loaded)).toBe('a\tb  "c d"\xc3\xa9\xff');
-        const { calls, memory } = await loadBytes(binary, ARGV);
-        expect(calls.map(({ name }) => name)).toEqual(["kexec_load", "sync"]);
+        const { outcome, memory } = await loadBytes(binary, ARGV);
+        expect(outcome.calls.map(({ name }) => name)).toEqual(["kexec_load", "sync"]);
         const kernel = memory.find(({ length }) => length === KERNEL_SIZE);
         expect(Buffer.from(kernel ?? []).equals(image.subarray(-KERNEL_SIZE))).toBe(true);
       },

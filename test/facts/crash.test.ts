@@ -37,7 +37,13 @@ describe("notes of a CPU", () => {
     ["7e83a400\n", "99999999999\n"],
   ])("%j, %j is refused", (notes, size) => {
     expect(refusal(() => parseCrashNotes(notes, size, FILE)).message).toStartWith(
-      `Cannot parse ${FILE}: `,
+      `Cannot parse ${FILE}`,
+    );
+  });
+
+  test("it says which of the two files it was", () => {
+    expect(refusal(() => parseCrashNotes("7e83a400\n", "many\n", FILE)).message).toBe(
+      `Cannot parse ${FILE}_size: "many\\n"`,
     );
   });
 

@@ -1,5 +1,5 @@
 /**
- * Plans for crash kernels of recorded machines, and their core headers: golden files, to be
+ * Plans for crash kernels of recorded machines, and their core headers: golden files, which are
  * reviewed like code. And what readelf makes of these headers.
  */
 

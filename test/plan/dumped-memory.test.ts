@@ -158,7 +158,7 @@ describe("a crash kernel is refused", () => {
     [
       "without the kernel's mapping",
       { ...LINUX, crash: { ...CRASH, kernelText: null } },
-      "Can't find kernel text map area from kcore",
+      "Can't find kernel text map area from kcore\nCannot load K",
       255,
     ],
     [
@@ -168,11 +168,22 @@ describe("a crash kernel is refused", () => {
         crash: { ...CRASH, kernelText: null },
         notes: ["/proc/kcore: Operation not permitted."],
       },
-      "Cannot read /proc/kcore: Operation not permitted",
+      "Cannot open /proc/kcore: Operation not permitted\n" +
+        "Cannot read /proc/kcore: Operation not permitted\nCannot load K",
+      255,
+    ],
+    [
+      "where kcore is damaged, and its reason is the hint's",
+      {
+        ...LINUX,
+        crash: { ...CRASH, kernelText: null },
+        notes: ["ELF core (kcore) parse failed: /proc/kcore has 6 bytes."],
+      },
+      "ELF core (kcore) parse failed\nCannot load K",
       255,
     ],
   ])("%s", (_, facts, message, exitStatus) => {
-    const error = refusal(() => crashFacts(facts));
+    const error = refusal(() => crashFacts(facts, "K"));
     expect(error).toMatchObject({ code: "facts.crash", message, exitStatus });
     expect(error.hint?.split("\n").length).toBeLessThanOrEqual(3);
   });
@@ -180,7 +191,7 @@ describe("a crash kernel is refused", () => {
   test("but not under Xen, for what Xen does not tell", () => {
     const xen = { version: "4.4.0", capabilities: "", hypervisor: null };
     const crash = { ...CRASH, vmcoreinfo: null, kernelText: null };
-    expect(crashFacts({ ...LINUX, xen, crash })).toEqual(crash);
+    expect(crashFacts({ ...LINUX, xen, crash }, "K")).toEqual(crash);
   });
 });
 
