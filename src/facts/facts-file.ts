@@ -15,6 +15,7 @@ import { fail } from "../core/error.ts";
 import {
   ARCHITECTURES,
   type HostFacts,
+  LINUX_CRASH_RULES,
   LINUX_PLAN_KINDS,
   LINUX_SEGMENT_RULES,
 } from "../model/host-facts.ts";
@@ -127,6 +128,12 @@ const segmentRules = z.strictObject({
   settled: z.nullable(z.array(range)),
 });
 
+const crashRules = z.strictObject({
+  hotplug: z.boolean(),
+  needs: z.array(z.enum(["vmcoreinfo", "kernel-text"])),
+  reservedWhere: z.nullable(byteString),
+});
+
 const xen = z.strictObject({
   version: byteString,
   capabilities: byteString,
@@ -166,10 +173,14 @@ const factsFile = z.strictObject({
   kexec: kexecState,
   lockdown: z.nullable(z.enum(["none", "integrity", "confidentiality"])),
   capabilities: z.nullable(u64),
-  // A file that an earlier version wrote has none of these four.
+  // A file that an earlier version wrote has none of these five.
   crash: z._default(z.nullable(crash), null),
   planKinds: z._default(z.array(z.enum(["file", "segments"])), [...LINUX_PLAN_KINDS]),
   segmentRules: z._default(segmentRules, { ...LINUX_SEGMENT_RULES, mapped: null, settled: null }),
+  crashRules: z._default(crashRules, {
+    ...LINUX_CRASH_RULES,
+    needs: [...LINUX_CRASH_RULES.needs],
+  }),
   xen: z._default(z.nullable(xen), null),
   notes: z.array(byteString),
 });

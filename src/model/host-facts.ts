@@ -111,6 +111,22 @@ export const LINUX_SEGMENT_RULES: SegmentRules = {
   settled: null,
 };
 
+/** What the host that keeps a crash kernel does and demands. Linux and Xen differ here too. */
+export interface CrashRules {
+  /** Whether it writes the core header anew as CPUs and memory come and go. */
+  readonly hotplug: boolean;
+  /** What a dump is worth nothing without. */
+  readonly needs: readonly ("vmcoreinfo" | "kernel-text")[];
+  /** Where its memory is reserved, a sentence for those who reserved none; null: as ever. */
+  readonly reservedWhere: string | null;
+}
+
+export const LINUX_CRASH_RULES: CrashRules = {
+  hotplug: true,
+  needs: ["vmcoreinfo", "kernel-text"],
+  reservedWhere: null,
+};
+
 /** Both of kexec_file_load and kexec_load, best first. */
 export const LINUX_PLAN_KINDS: readonly PlanKind[] = ["file", "segments"];
 
@@ -185,6 +201,7 @@ export interface HostFacts {
   /** What kinds of plan the host takes, best first. */
   readonly planKinds: readonly PlanKind[];
   readonly segmentRules: SegmentRules;
+  readonly crashRules: CrashRules;
   /** What Xen says, where it is Xen that takes plans; else null. */
   readonly xen: XenFacts | null;
   /** One sentence for each thing that could not be read as expected, for `-d`. */

@@ -112,9 +112,9 @@ function headerSpace(facts: HostFacts, length: bigint, hotplug: boolean): bigint
 
 function hotplugNotes({ hotplug }: RunRequest, facts: HostFacts): string[] {
   if (!hotplug) return [];
-  return facts.xen === null
+  return facts.crashRules.hotplug
     ? ["the kernel writes the core header anew as CPUs and memory come and go; it is not checked"]
-    : ["--hotplug has no effect: Xen does not write the core header anew"];
+    : ["--hotplug has no effect: this host does not write the core header anew"];
 }
 
 /**
@@ -133,7 +133,7 @@ export function planCrash(
   const page = BigInt(facts.pageSize);
   const { ram, saved } = dumpedMemory(crash, facts.crashRegions);
   const regions = crashRegions(facts, saved);
-  const hotplug = request.hotplug && facts.xen === null;
+  const hotplug = request.hotplug && facts.crashRules.hotplug;
   const backup = saved === null ? null : placeBackup(saved, place, page);
   const moved =
     saved === null || backup === null ? null : { source: saved, destination: backup.start };

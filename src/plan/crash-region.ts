@@ -19,10 +19,7 @@ export function crashRegion(facts: HostFacts): Range {
       "Memory for crashkernel is not reserved\n" +
       'Please reserve memory by passing"crashkernel=Y@X" parameter to kernel\n' +
       "Then try to loading kdump kernel",
-    hint:
-      facts.xen === null
-        ? hidden
-        : "crashkernel= belongs on Xen's command line: it is Xen that reserves the memory.",
+    hint: facts.crashRules.reservedWhere ?? hidden,
     exitStatus: ExitStatus.general,
   });
 }

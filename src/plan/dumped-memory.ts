@@ -88,9 +88,9 @@ export function crashFacts(facts: HostFacts, kernel: string): CrashFacts {
   }
   if (!crash.memory.some(({ type }) => type === "ram")) refuse(facts, MEMORY);
   if (crash.cpuNotes.length === 0) refuse(facts, CPU_NOTES);
-  // Not every Xen tells its own, and dom0's kernel is mapped where only Xen knows.
-  if (facts.xen === null && crash.vmcoreinfo === null) refuse(facts, VMCOREINFO);
-  if (facts.xen === null && crash.kernelText === null) {
+  const { needs } = facts.crashRules;
+  if (needs.includes("vmcoreinfo") && crash.vmcoreinfo === null) refuse(facts, VMCOREINFO);
+  if (needs.includes("kernel-text") && crash.kernelText === null) {
     refuse(facts, KERNEL_TEXT, `\nCannot load ${kernel}`);
   }
   return crash;

@@ -98,6 +98,11 @@ export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
     mapped: orNull(range),
     settled: orNull(fc.array(range)),
   }),
+  crashRules: fc.record({
+    hotplug: fc.boolean(),
+    needs: fc.subarray(["vmcoreinfo", "kernel-text"] as const),
+    reservedWhere: orNull(byteString),
+  }),
   xen: orNull(
     fc.record({
       version: byteString,

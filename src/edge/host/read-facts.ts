@@ -17,6 +17,7 @@ import { PROC_STATUS, parseCapEff } from "../../facts/proc-status.ts";
 import {
   type Architecture,
   type HostFacts,
+  LINUX_CRASH_RULES,
   LINUX_PLAN_KINDS,
   LINUX_SEGMENT_RULES,
 } from "../../model/host-facts.ts";
@@ -107,6 +108,7 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     rngSeed: getrandom === null ? null : readRngSeed(getrandom, notes),
     planKinds: LINUX_PLAN_KINDS,
     segmentRules: LINUX_SEGMENT_RULES,
+    crashRules: LINUX_CRASH_RULES,
     xen: null,
     notes,
   };

@@ -10,7 +10,13 @@ import { USUAL_PAGE_OFFSET } from "../../facts/kernel-text.ts";
 import { guestMemory, MACHPHYS_ENTRY_SIZE } from "../../facts/machine-to-phys.ts";
 import { architectureOfCapabilities } from "../../facts/xen-capabilities.ts";
 import { xenMemoryMap } from "../../facts/xen-memory-map.ts";
-import type { CrashFacts, HostFacts, SegmentRules, XenFacts } from "../../model/host-facts.ts";
+import type {
+  CrashFacts,
+  CrashRules,
+  HostFacts,
+  SegmentRules,
+  XenFacts,
+} from "../../model/host-facts.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
@@ -27,6 +33,12 @@ import {
 /** Xen's `nr_segments >= KEXEC_SEGMENT_MAX` is refused, and the constant is 16.
  * [xen xen/common/kexec.c kexec_load] */
 const XEN_SEGMENTS_MAX = 15;
+/** dom0's kernel is mapped where only Xen knows, and not every Xen tells its own vmcoreinfo. */
+const XEN_CRASH_RULES: CrashRules = {
+  hotplug: false,
+  needs: [],
+  reservedWhere: "crashkernel= belongs on Xen's command line: it is Xen that reserves the memory.",
+};
 /** What kexec-tools has Xen map, and the older interface of Xen mapped by itself. */
 const LOWEST_MIB: Range = { start: 0n, end: 1n << 20n };
 
@@ -209,6 +221,7 @@ export function readXenFacts(
     crash: linux.crash === null ? null : readXenCrash(calls, ranges, notes),
     planKinds: ["segments"],
     segmentRules,
+    crashRules: XEN_CRASH_RULES,
     xen,
     notes: [...linux.notes, ...notes],
   };
