@@ -14,7 +14,15 @@ import { makeBzImage } from "./images/make-bzimage.ts";
 
 const FACTS_TEXT = readFileSync(join(import.meta.dir, "facts/machines/qemu-1g-bios.json"), "utf8");
 
+/** Facts of a machine with a crash region. */
+const CRASH_FACTS_TEXT = readFileSync(
+  join(import.meta.dir, "facts/machines/qemu-2g-vesa-edd-crash.json"),
+  "utf8",
+);
+
 interface Settings {
+  /** The machine has a crash region. */
+  readonly crashRegion?: boolean;
   readonly loaded?: boolean | null;
   readonly crashLoaded?: boolean | null;
   /** null: there is no live update, and asking for it is a mistake. */
@@ -98,7 +106,7 @@ async function runWith(line: string, settings: Settings = {}): Promise<Result> {
     stderr: (text) => {
       stderr += text;
     },
-    readFacts: () => factsFromJson(FACTS_TEXT),
+    readFacts: () => factsFromJson(settings.crashRegion ? CRASH_FACTS_TEXT : FACTS_TEXT),
     readInput(path, role, hash) {
       deeds.push(`read ${role}${hash ? " and hash" : ""}`);
       return { path, bytes: role === "kernel" ? image : new Uint8Array(9000), sha256: null };
@@ -168,12 +176,31 @@ describe("the order of deeds", () => {
     ["-u", {}, ["unload normal auto"], 0],
     ["-s -u", {}, ["unload normal file"], 0],
     ["-p -u", {}, ["unload crash auto"], 0],
+    ["-p K", {}, [], 1],
+    ["-u -p K", {}, [], 1],
+    ["-p", {}, [], 1],
+    ["-p", { crashRegion: true }, [], 255],
+    ["-u -p", { crashRegion: true }, ["unload crash auto"], 255],
+    ["-c -p K", { crashRegion: true }, ["read kernel", "load segments"], 0],
+    ["-s -p K --initrd=I", { crashRegion: true }, ["open kernel", "open initrd", "load file"], 0],
+    [
+      "-p K",
+      { crashRegion: true, outcomes: [UNSUPPORTED, LOADED] },
+      ["open kernel", "load file", "read kernel", "load segments"],
+      0,
+    ],
+    ["-c -p --hotplug K", { crashRegion: true }, [], 1],
+    ["-l --hotplug K", {}, [], 1],
+    ["-u --hotplug", {}, [], 1],
     ["-c -u -l K", {}, ["unload normal segments", "read kernel", "load segments"], 0],
     ["--save-facts=F", {}, ["write F"], 0],
     ["-c -l --save-facts=F K", {}, ["write F", "read kernel", "load segments", "sync"], 0],
     ["-c -l --dry-run K", {}, ["read kernel"], 0],
     ["-l --dry-run K", {}, ["open kernel", "read kernel"], 0],
     ["-c -l --dry-run --facts=F K", {}, ["read F", "read kernel"], 0],
+    ["-c -p --dry-run --facts=F K", {}, ["read F"], 1],
+    ["-c -p --dry-run K", { crashRegion: true }, ["read kernel"], 0],
+    ["-p --dry-run", { crashRegion: true }, [], 255],
   ])("kexec %s, %p", async (line, settings, deeds, status) => {
     const result = await runWith(line, settings);
     expect(result.deeds).toEqual(deeds);
@@ -228,6 +255,28 @@ describe("exit statuses and texts", () => {
   test("--print-ckr-size prints the size in bytes, 0 where nothing is reserved", async () => {
     const result = await runWith("--print-ckr-size");
     expect([result.status, result.stdout, result.stderr]).toEqual([0, "0\n", ""]);
+  });
+
+  test("--print-ckr-size: of the region that is used", async () => {
+    const result = await runWith("--print-ckr-size", { crashRegion: true });
+    expect([result.status, result.stdout]).toEqual([0, "268435456\n"]);
+  });
+
+  test("-p where nothing is reserved", async () => {
+    const result = await runWith("-p K");
+    expect(result.stderr).toBe(
+      "Memory for crashkernel is not reserved\n" +
+        'Please reserve memory by passing"crashkernel=Y@X" parameter to kernel\n' +
+        "Then try to loading kdump kernel\n",
+    );
+  });
+
+  test("--hotplug where the kernel has no such thing", async () => {
+    const result = await runWith("-p --hotplug K", { crashRegion: true });
+    expect(result.stderr).toStartWith(
+      "Path /sys/kernel/crash_elfcorehdr_size does not exist, the kernel needs " +
+        "CONFIG_CRASH_HOTPLUG\n",
+    );
   });
 
   test("-v", async () => {

@@ -55,6 +55,8 @@ describe("kexec_load", () => {
     [{ purpose: "preserve-context" }, 0x3e0002],
     [{ debug: true }, 0x3e0010],
     [{ purpose: "crash", debug: true }, 0x3e0011],
+    [{ purpose: "crash", hotplug: true }, 0x3e0005],
+    [{ purpose: "crash", hotplug: true, architecture: "arm64" }, 0xb70009],
     [{ architecture: "arm64" }, 0xb70000],
   ] as const)("%p: flags %p", (parts, flags) => {
     const linux = fakeLinux();

@@ -1,0 +1,62 @@
+/** Crash kernels by kexec_file_load: the running kernel does what kexec_load leaves to us. */
+
+import { describe, expect, test } from "bun:test";
+import type { HostFacts } from "../../src/model/host-facts.ts";
+import type { FilePlan } from "../../src/model/load-plan.ts";
+import type { RunRequest } from "../../src/model/request.ts";
+import { buildFilePlan } from "../../src/plan/build-plan.ts";
+import { refusal } from "../edge/refusal.ts";
+import { makeBzImage } from "../images/make-bzimage.ts";
+import { machine } from "./golden.ts";
+import { loadRequest } from "./requests.ts";
+
+const MACHINE = machine("qemu-2g-vesa-edd-crash");
+const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null };
+
+function plan(request: Partial<RunRequest>, facts: HostFacts = MACHINE): FilePlan {
+  const kernel = { path: KERNEL.path, fd: 3, size: BigInt(KERNEL.bytes.length) };
+  return buildFilePlan(loadRequest({ purpose: "crash", ...request }), facts, KERNEL, {
+    kernel,
+    initrd: null,
+  });
+}
+
+const withLine = (commandLine: string): Partial<RunRequest> => ({
+  loader: { commandLine, reuseCommandLine: false, initrd: null },
+});
+
+test("the command line is the user's: the kernel says where its core header is", () => {
+  expect(plan({})).toMatchObject({ purpose: "crash", commandLine: "root=/dev/vda1 quiet" });
+  expect(plan({}).notes.join()).toContain("the kernel makes the core header itself");
+  expect(plan({ purpose: "normal" }).notes).toEqual([]);
+});
+
+test("what has no effect is said", () => {
+  const notes = plan({ passMemmapCmdline: true, hotplug: true }).notes.join();
+  expect(notes).toContain("--pass-memmap-cmdline has no effect");
+  expect(notes).toContain("--hotplug has no effect");
+});
+
+test("--reuse-cmdline leaves crashkernel= out", () => {
+  const loader = { commandLine: "x", reuseCommandLine: true, initrd: null };
+  const facts = { ...MACHINE, bootCommandLine: "BOOT_IMAGE=/k a crashkernel=256M b" };
+  expect(plan({ loader }, facts).commandLine).toBe("a b x");
+});
+
+describe("refuses", () => {
+  test("where nothing is reserved", () => {
+    const error = refusal(() => plan({}, { ...MACHINE, crashRegions: [] }));
+    expect(error).toMatchObject({ code: "plan.no-crash-region", exitStatus: 1 });
+  });
+
+  // cmdline_size is 2047 and counts the NUL; the kernel wants 30 bytes for `elfcorehdr=0x… `.
+  test("a command line that leaves the kernel no room for its own word", () => {
+    expect(plan(withLine("x".repeat(2016))).commandLine).toHaveLength(2016);
+    const error = refusal(() => plan(withLine("x".repeat(2017))));
+    expect(error).toMatchObject({ message: "Command line overflow", exitStatus: 1 });
+    expect(error.hint).toContain("2047 bytes, this kernel takes at most 2046");
+    expect(plan({ purpose: "normal", ...withLine("x".repeat(2017)) }).commandLine).toHaveLength(
+      2017,
+    );
+  });
+});
