@@ -1,5 +1,6 @@
 /** The start: arguments and the real world → run → exit status. The only `process.exit`. */
 
+import { isVmcoreDmesg } from "./cli/program-name.ts";
 import { asksForVersionFirst, versionLine } from "./cli/version.ts";
 import { ExitStatus } from "./core/error.ts";
 import { realConsole, stderr } from "./edge/console.ts";
@@ -21,6 +22,11 @@ function reportBug(error: unknown): number {
 
 async function start(): Promise<number> {
   const console = realConsole();
+  if (isVmcoreDmesg(console.argv0)) {
+    const { runVmcoreDmesg } = await import("./vmcore-dmesg.ts");
+    const { realCoreWorld } = await import("./edge/core-world.ts");
+    return runVmcoreDmesg(console, realCoreWorld);
+  }
   if (asksForVersionFirst(console.argv)) {
     console.stdout(`${versionLine()}\n`);
     return ExitStatus.ok;
