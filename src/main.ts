@@ -14,8 +14,9 @@ function byteString(text: string): string {
 function reportBug(error: unknown): number {
   const { message, stack } =
     error instanceof Error ? error : { message: String(error), stack: undefined };
+  const program = isVmcoreDmesg(process.argv0) ? "vmcore-dmesg" : "kexec";
   const wanted = process.argv.some((word) => word === "-d" || word === "--debug");
-  stderr(byteString(`kexec: internal error: ${message}\n`));
+  stderr(byteString(`${program}: internal error: ${message}\n`));
   if (wanted && stack !== undefined) stderr(byteString(`${stack}\n`));
   return ExitStatus.failed;
 }

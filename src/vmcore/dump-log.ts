@@ -1,5 +1,6 @@
 /** From a core to its log. Nothing but the core is read: no kernel file, no symbols. */
 
+import { KexecError } from "../core/error.ts";
 import { CoreFile, type Read } from "./core-file.ts";
 import { readCoreHeader } from "./elf-header.ts";
 import { LogText, type WriteText } from "./log-text.ts";
@@ -27,8 +28,11 @@ export function dumpLog(path: string, read: Read, write: WriteText): void {
     if (ringbuffer !== null) printRingbuffer(memory, info, ringbuffer, out, trouble);
     else if (info.symbol("log_first_idx") !== null) printRecordLog(memory, info, out, trouble);
     else printPlainLog(memory, info, out);
-  } finally {
-    out.flush();
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    // What was wrong before may be why this is.
+    trouble.note(() => error);
   }
+  out.flush();
   if (trouble.first !== null) throw trouble.first;
 }

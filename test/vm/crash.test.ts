@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
 import { type CpioFile, cpio } from "./cpio.ts";
 import { bootMachine, CONSOLE, type MachineRun, type MachineSetup } from "./machine.ts";
-import { executableInVm, IN_VM, xenLibraries } from "./rig.ts";
+import { executableInVm, IN_VM, withLibraries, xenLibraries } from "./rig.ts";
 import { VM_TIMEOUT, withLog } from "./with-log.ts";
 
 const MARK = "the last word before the crash";
@@ -36,17 +36,26 @@ ${CRASH}`;
 }
 
 /** An archive to put behind the second kernel's initrd: what reads the dump. */
-function dumpReader(): CpioFile {
-  return { path: "/boot/more", data: Buffer.concat(cpio(executableInVm("vmcore-dmesg"))) };
+function dumpReader(more: readonly CpioFile[] = []): CpioFile {
+  const files = [...executableInVm("vmcore-dmesg"), ...more];
+  return { path: "/boot/more", data: Buffer.concat(cpio(files)) };
+}
+
+/** And ours: the file under test by another name. */
+function ourDumpReader(): CpioFile[] {
+  return withLibraries("/opt/onekexec/vmcore-dmesg", KEXEC);
 }
 
 interface Case extends Partial<MachineSetup> {
+  /** Our vmcore-dmesg is in the crash kernel's initrd too. */
+  readonly ours?: boolean;
   readonly name: string;
   readonly caseScript: string;
 }
 
 async function crash(one: Case, check: (run: MachineRun) => void): Promise<void> {
-  const extraFiles = [...(one.extraFiles ?? []), dumpReader()];
+  const reader = dumpReader(one.ours ? ourDumpReader() : []);
+  const extraFiles = [...(one.extraFiles ?? []), reader];
   const run = await bootMachine({ kexec: KEXEC, ...one, extraFiles });
   withLog(run, () => {
     const { runs } = run;
@@ -68,6 +77,13 @@ function expectDump(run: MachineRun, memory: number, reserved: number): void {
   expect(run.second.get("dmesg-marked")).toBe("1");
 }
 
+/** Both programs read the same log in the same dump. */
+function expectSameLog({ second }: MachineRun): void {
+  const told = ["their-status", "our-status", "our-errors", "same-log"];
+  expect(told.map((key) => second.get(key))).toEqual(["0", "0", "", "yes"]);
+  expect(Number(second.get("log-bytes"))).toBeGreaterThan(10_000);
+}
+
 beforeAll(() => {
   buildKexec();
 });
@@ -79,16 +95,19 @@ describe("a crash kernel on Linux", () => {
       crash(
         {
           name: "crash-segments",
+          ours: true,
           memory: 1536,
-          commandLine: "crashkernel=256M",
+          // Room for the 100 MiB of our file, unpacked.
+          commandLine: "crashkernel=640M",
           caseScript: script("-c"),
         },
         (run) => {
-          expect(run.runs.get("size")?.output).toBe("268435456\n");
+          expect(run.runs.get("size")?.output).toBe("671088640\n");
           expect(run.second.get("cmdline")).toMatch(
             new RegExp(`^${WORDS} acpi_rsdp=0x[0-9a-f]+ elfcorehdr=\\d+K$`),
           );
-          expectDump(run, 1536, 256);
+          expectDump(run, 1536, 640);
+          expectSameLog(run);
         },
       ),
     VM_TIMEOUT,
