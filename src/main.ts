@@ -1,5 +1,6 @@
 /** The start: arguments and the real world → run → exit status. The only `process.exit`. */
 
+import { isVmcoreDmesg } from "./cli/program-name.ts";
 import { asksForVersionFirst, versionLine } from "./cli/version.ts";
 import { ExitStatus } from "./core/error.ts";
 import { realConsole, stderr } from "./edge/console.ts";
@@ -13,14 +14,20 @@ function byteString(text: string): string {
 function reportBug(error: unknown): number {
   const { message, stack } =
     error instanceof Error ? error : { message: String(error), stack: undefined };
+  const program = isVmcoreDmesg(process.argv0) ? "vmcore-dmesg" : "kexec";
   const wanted = process.argv.some((word) => word === "-d" || word === "--debug");
-  stderr(byteString(`kexec: internal error: ${message}\n`));
+  stderr(byteString(`${program}: internal error: ${message}\n`));
   if (wanted && stack !== undefined) stderr(byteString(`${stack}\n`));
   return ExitStatus.failed;
 }
 
 async function start(): Promise<number> {
   const console = realConsole();
+  if (isVmcoreDmesg(console.argv0)) {
+    const { runVmcoreDmesg } = await import("./vmcore-dmesg.ts");
+    const { realCoreWorld } = await import("./edge/core-world.ts");
+    return runVmcoreDmesg(console, realCoreWorld);
+  }
   if (asksForVersionFirst(console.argv)) {
     console.stdout(`${versionLine()}\n`);
     return ExitStatus.ok;

@@ -30,6 +30,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   cli: ["core", "model", "citty", "zod/mini", "package.json"],
   facts: ["core", "model", "zod/mini"],
   handoff: ["core", "model"],
+  vmcore: ["core"],
   purgatory: ["core", "model"],
   image: ["core", "model", "handoff"],
   arch: ["core", "model", "purgatory"],
@@ -38,8 +39,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "edge/host": ["core", "model", "facts", "cli", "edge/ffi", "node:fs", "node:os", "node:tty"],
   "edge/backend": ["core", "model", "facts", "edge/ffi", "edge/host", "node:fs"],
   edge: ["core", "model", "facts", "cli", "edge/ffi", "edge/host", "edge/backend", "node:fs"],
-  // run.ts and load.ts tell the story; main.ts joins it to the real world.
-  "": ["core", "model", "cli", "facts", "plan", "image", "edge"],
+  // run.ts and load.ts tell the story, vmcore-dmesg.ts its own; main.ts joins it to the real world.
+  "": ["core", "model", "cli", "facts", "plan", "image", "vmcore", "edge"],
 };
 
 function ringOf(path: string): string {

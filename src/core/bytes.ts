@@ -50,7 +50,7 @@ function view(bytes: Uint8Array): DataView {
 }
 
 /**
- * Reads little-endian numbers at absolute offsets of a file or structure.
+ * Reads numbers at absolute offsets of a file or structure: little-endian, unless told otherwise.
  *
  * Every read is checked: beyond the end it throws a `KexecError` `struct.truncated` that names the
  * structure, the field's offset, and both sizes, so no parser can throw a bare RangeError.
@@ -59,10 +59,12 @@ export class Reader {
   readonly bytes: Uint8Array;
   readonly what: string;
   readonly #view: DataView;
+  readonly #little: boolean;
 
-  constructor(bytes: Uint8Array, what: string) {
+  constructor(bytes: Uint8Array, what: string, littleEndian = true) {
     this.bytes = bytes;
     this.what = what;
+    this.#little = littleEndian;
     this.#view = view(bytes);
   }
 
@@ -77,17 +79,17 @@ export class Reader {
 
   u16(offset: number): number {
     this.#need(offset, 2);
-    return this.#view.getUint16(offset, true);
+    return this.#view.getUint16(offset, this.#little);
   }
 
   u32(offset: number): number {
     this.#need(offset, 4);
-    return this.#view.getUint32(offset, true);
+    return this.#view.getUint32(offset, this.#little);
   }
 
   u64(offset: number): bigint {
     this.#need(offset, 8);
-    return this.#view.getBigUint64(offset, true);
+    return this.#view.getBigUint64(offset, this.#little);
   }
 
   slice(offset: number, length: number): Uint8Array {

@@ -1,4 +1,4 @@
-/** The structures of 64-bit ELF files that this program reads and writes. [elf] */
+/** The structures of ELF files that this program reads and writes. [elf] */
 
 import { blob, defineStruct, u16, u32, u64 } from "./struct.ts";
 
@@ -28,6 +28,25 @@ export const Elf64_Phdr = defineStruct("Elf64_Phdr", 56, {
   p_filesz: u64(32),
   p_memsz: u64(40),
   p_align: u64(48),
+});
+
+export const Elf32_Ehdr = defineStruct("Elf32_Ehdr", 52, {
+  e_ident: blob(0, 16),
+  e_type: u16(16),
+  e_machine: u16(18),
+  e_version: u32(20),
+  e_phoff: u32(28),
+  e_phentsize: u16(42),
+  e_phnum: u16(44),
+});
+
+export const Elf32_Phdr = defineStruct("Elf32_Phdr", 32, {
+  p_type: u32(0),
+  p_offset: u32(4),
+  p_vaddr: u32(8),
+  p_paddr: u32(12),
+  p_filesz: u32(16),
+  p_memsz: u32(20),
 });
 
 /** 0x7f "ELF", 64 bits, little endian, version 1; the rest is 0. */

@@ -16,6 +16,7 @@ export type ErrorArea =
   | "plan"
   | "purgatory"
   | "struct"
+  | "vmcore"
   | "xen";
 
 /** A stable name for a failure, for tests and for `--dry-run=json`. */

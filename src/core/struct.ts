@@ -39,8 +39,9 @@ export interface Struct<F extends Fields> {
   /** In bytes. */
   readonly size: number;
   readonly fields: F;
-  /** Reads every field at `base`. @throws KexecError `struct.truncated` */
-  read(bytes: Uint8Array, base?: number): StructValue<F>;
+  /** Reads every field at `base`, little-endian unless told otherwise.
+   * @throws KexecError `struct.truncated` */
+  read(bytes: Uint8Array, base?: number, littleEndian?: boolean): StructValue<F>;
   /** Writes the given fields at `base` and leaves the rest of `bytes` alone. */
   write(bytes: Uint8Array, value: Partial<StructValue<F>>, base?: number): void;
   /** Lines `name @0xOFFSET = value`, for `-d` and for tests. */
@@ -97,8 +98,8 @@ export function defineStruct<const F extends Fields>(
     name,
     size,
     fields,
-    read(bytes, base = 0) {
-      const reader = new Reader(bytes, name);
+    read(bytes, base = 0, littleEndian = true) {
+      const reader = new Reader(bytes, name, littleEndian);
       const value: Record<string, unknown> = {};
       for (const [key, field] of Object.entries(fields))
         value[key] = readField(reader, field, base);

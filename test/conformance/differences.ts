@@ -281,6 +281,33 @@ export const DIFFERENCES = [
     onekexec: "`No crash kernel segment found in /proc/iomem` and the ranges, status 254",
     why: "kexec-tools has these words, but its loader for Linux kernels loses them",
   },
+  {
+    id: "vmcore-header-class",
+    kexecTools:
+      "`vmcore-dmesg` takes a 64-bit kernel whose dump has 32-bit headers for a 32-bit one: `No program header covering vaddr`, status 30",
+    onekexec: "finds the log there, and in a dump with physical addresses only too",
+    why: "the machine's name and vmcoreinfo tell enough",
+  },
+  {
+    id: "vmcore-cut",
+    kexecTools: "`vmcore-dmesg` prints nothing of a printk ringbuffer that is not there in full",
+    onekexec: "every record that can be read, then the same line and status",
+    why: "a disk that was full when the dump was saved should not cost the whole log",
+  },
+  {
+    id: "vmcore-exact-end",
+    kexecTools:
+      "`vmcore-dmesg` shows other bytes for a text that ends exactly at the ring's end, as Linux 6.19 may place it",
+    onekexec: "the text",
+    why: "it is the log",
+  },
+  {
+    id: "vmcore-damaged",
+    kexecTools:
+      "`vmcore-dmesg` of a damaged dump may divide by zero, run for ever, or take any amount of memory",
+    onekexec: "what can be read, what is wrong, and a status that is not 0",
+    why: "a dump is of a machine that was broken",
+  },
 ] as const satisfies readonly Difference[];
 
 export type DifferenceId = (typeof DIFFERENCES)[number]["id"];

@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
 import { type CpioFile, cpio } from "./cpio.ts";
 import { bootMachine, CONSOLE, type MachineRun, type MachineSetup } from "./machine.ts";
-import { executableInVm, IN_VM, xenLibraries } from "./rig.ts";
+import { executableInVm, IN_VM, withLibraries, xenLibraries } from "./rig.ts";
 import { VM_TIMEOUT, withLog } from "./with-log.ts";
 
 const MARK = "the last word before the crash";
@@ -18,7 +18,8 @@ const CRASH_INITRD = "/boot/crash";
 const LOAD = `${IN_VM.kernel} --initrd=${CRASH_INITRD} --append="${WORDS}"`;
 /** A word in the lowest RAM, where SeaBIOS and the kernel leave it; init.sh looks for it there. */
 const WORD = "SAVED :)";
-const LOADER = `loader,addr=0x5000,data-len=8,data=0x${Buffer.from(WORD).reverse().toString("hex")}`;
+const WORD_NUMBER = `0x${Buffer.from(WORD).reverse().toString("hex")}`;
+const LOADER = `loader,addr=0x5000,data-len=8,data=${WORD_NUMBER}`;
 
 interface Script {
   /** Before loading. */
@@ -47,17 +48,26 @@ sleep 60`;
 }
 
 /** An archive to put behind the second kernel's initrd: what reads the dump. */
-function dumpReader(): CpioFile {
-  return { path: "/boot/more", data: Buffer.concat(cpio(executableInVm("vmcore-dmesg"))) };
+function dumpReader(more: readonly CpioFile[] = []): CpioFile {
+  const files = [...executableInVm("vmcore-dmesg"), ...more];
+  return { path: "/boot/more", data: Buffer.concat(cpio(files)) };
+}
+
+/** And ours: the file under test by another name. */
+function ourDumpReader(): CpioFile[] {
+  return withLibraries("/opt/onekexec/vmcore-dmesg", KEXEC);
 }
 
 interface Case extends Partial<MachineSetup> {
+  /** Our vmcore-dmesg is in the crash kernel's initrd too. */
+  readonly ours?: boolean;
   readonly name: string;
   readonly caseScript: string;
 }
 
 async function crash(one: Case, check: (run: MachineRun) => void): Promise<void> {
-  const extraFiles = [...(one.extraFiles ?? []), dumpReader()];
+  const reader = dumpReader(one.ours ? ourDumpReader() : []);
+  const extraFiles = [...(one.extraFiles ?? []), reader];
   const run = await bootMachine({ kexec: KEXEC, ...one, extraFiles });
   withLog(run, () => {
     const { runs } = run;
@@ -79,6 +89,13 @@ function expectDump(run: MachineRun, memory: number, reserved: number): void {
   expect(run.second.get("dmesg-marked")).toBe("1");
 }
 
+/** Both programs read the same log in the same dump. */
+function expectSameLog({ second }: MachineRun): void {
+  const told = ["their-status", "our-status", "our-errors", "same-log"];
+  expect(told.map((key) => second.get(key))).toEqual(["0", "0", "", "yes"]);
+  expect(Number(second.get("log-bytes"))).toBeGreaterThan(10_000);
+}
+
 beforeAll(() => {
   buildKexec();
 });
@@ -90,17 +107,20 @@ describe("a crash kernel on Linux", () => {
       crash(
         {
           name: "crash-segments",
+          ours: true,
           memory: 1536,
-          commandLine: "crashkernel=256M",
+          // Room for the 100 MiB of our file, unpacked.
+          commandLine: "crashkernel=640M",
           caseScript: script("-c"),
           qemuArguments: ["-device", LOADER],
         },
         (run) => {
-          expect(run.runs.get("size")?.output).toBe("268435456\n");
+          expect(run.runs.get("size")?.output).toBe("671088640\n");
           expect(run.second.get("cmdline")).toMatch(
             new RegExp(`^${WORDS} acpi_rsdp=0x[0-9a-f]+ elfcorehdr=\\d+K$`),
           );
-          expectDump(run, 1536, 256);
+          expectDump(run, 1536, 640);
+          expectSameLog(run);
           expect(run.second.get("vmcore-low")).toBe("4096");
           expect(run.second.get("vmcore-word")).toBe(WORD);
         },

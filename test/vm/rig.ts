@@ -53,7 +53,8 @@ function executable(path: string, from: string): CpioFile {
   return { path, data: new Uint8Array(readFileSync(from)), mode: 0o755 };
 }
 
-function withLibraries(path: string, from: string): CpioFile[] {
+/** An executable of this machine at a path of the VM, with its libraries. */
+export function withLibraries(path: string, from: string): CpioFile[] {
   const libraries = librariesOf(from).map((library) => executable(library, library));
   return [executable(path, from), ...libraries];
 }

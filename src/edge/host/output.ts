@@ -14,8 +14,12 @@ export type Write = (bytes: Uint8Array, from: number) => number;
 /**
  * A writer of byte strings. Where nobody can take them any more (a closed pipe, a full disk) it
  * falls silent: what the program does to the machine counts, and its exit status tells of that.
+ * @param refused told of it once; may throw
  */
-export function outputTo(write: Write): (text: string) => void {
+export function outputTo(
+  write: Write,
+  refused: (error: unknown) => void = () => {},
+): (text: string) => void {
   let gone = false;
   return (text) => {
     const bytes = bytesOf(text);
@@ -24,6 +28,7 @@ export function outputTo(write: Write): (text: string) => void {
         done += write(bytes, done);
       } catch (error) {
         gone = !mayTryAgain(error);
+        if (gone) refused(error);
       }
     }
   };

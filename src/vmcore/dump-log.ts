@@ -1,0 +1,38 @@
+/** From a core to its log. Nothing but the core is read: no kernel file, no symbols. */
+
+import { KexecError } from "../core/error.ts";
+import { CoreFile, type Read } from "./core-file.ts";
+import { readCoreHeader } from "./elf-header.ts";
+import { LogText, type WriteText } from "./log-text.ts";
+import { CoreMemory } from "./memory.ts";
+import { printPlainLog } from "./plain-log.ts";
+import { printRingbuffer } from "./printk-ringbuffer.ts";
+import { printRecordLog } from "./record-log.ts";
+import { Trouble } from "./trouble.ts";
+import { readVmcoreinfo } from "./vmcoreinfo.ts";
+
+/**
+ * Writes the log of the core at `path`, which `read` reads.
+ * @throws KexecError after everything that could be read was written; kexec-tools' words and
+ *   statuses where it has any
+ */
+export function dumpLog(path: string, read: Read, write: WriteText): void {
+  const out = new LogText(write);
+  const trouble = new Trouble();
+  const file = new CoreFile(path, read);
+  const header = readCoreHeader(file);
+  const info = readVmcoreinfo(file, header, trouble);
+  const memory = new CoreMemory(file, header, info);
+  try {
+    const ringbuffer = info.symbol("prb");
+    if (ringbuffer !== null) printRingbuffer(memory, info, ringbuffer, out, trouble);
+    else if (info.symbol("log_first_idx") !== null) printRecordLog(memory, info, out, trouble);
+    else printPlainLog(memory, info, out);
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    // What was wrong before may be why this is.
+    trouble.note(() => error);
+  }
+  out.flush();
+  if (trouble.first !== null) throw trouble.first;
+}

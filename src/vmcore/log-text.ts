@@ -1,0 +1,57 @@
+/** How a log reads: kexec-tools' text, byte for byte. [kexec-tools] */
+
+import { textOf } from "../core/bytes.ts";
+import { vmcoreError } from "./trouble.ts";
+
+/** Takes a byte string. */
+export type WriteText = (text: string) => void;
+
+const NANOSECONDS = 1_000_000_000n;
+/** No kernel has a larger log; a damaged one might go on for ever. */
+const TEXT_MAX = 2 ** 31;
+const PIECE = 1 << 16;
+
+/** `[    1.234567] ` for nanoseconds, which are signed there. */
+export function timeText(nanoseconds: bigint): string {
+  const signed = BigInt.asIntN(64, nanoseconds);
+  const seconds = BigInt.asUintN(64, signed / NANOSECONDS);
+  const microseconds = BigInt.asUintN(64, (signed % NANOSECONDS) / 1000n);
+  return `[${`${seconds}`.padStart(5)}.${`${microseconds}`.padStart(6, "0")}] `;
+}
+
+/** Bytes of a record, with `\x1b` for what is neither printable nor blank. */
+export function escaped(bytes: Uint8Array): string {
+  return textOf(bytes).replace(
+    /[^\t-\r -~]/g,
+    (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}
+
+/** Gathers text to write it in pieces. */
+export class LogText {
+  readonly #write: WriteText;
+  #pieces: string[] = [];
+  #pending = 0;
+  #total = 0;
+
+  constructor(write: WriteText) {
+    this.#write = write;
+  }
+
+  /** @throws KexecError beyond 2 GiB in all, as kexec-tools */
+  add(text: string): void {
+    this.#total += text.length;
+    if (this.#total > TEXT_MAX) {
+      throw vmcoreError("The vmcore-dmesg.txt over 2G in size is not supported.", 53);
+    }
+    this.#pieces.push(text);
+    this.#pending += text.length;
+    if (this.#pending >= PIECE) this.flush();
+  }
+
+  flush(): void {
+    if (this.#pending > 0) this.#write(this.#pieces.join(""));
+    this.#pieces = [];
+    this.#pending = 0;
+  }
+}

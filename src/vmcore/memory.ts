@@ -1,0 +1,171 @@
+/** The memory of the kernel that died: virtual addresses, found in the file by its headers. */
+
+import { hex } from "../core/address.ts";
+import { Reader } from "../core/bytes.ts";
+import { PT_LOAD } from "../core/elf.ts";
+import type { KexecError } from "../core/error.ts";
+import type { CoreFile } from "./core-file.ts";
+import { type CoreHeader, EM_X86_64, type ProgramHeader } from "./elf-header.ts";
+import { vmcoreError } from "./trouble.ts";
+import type { Vmcoreinfo } from "./vmcoreinfo.ts";
+
+/** Where the kernel itself is mapped. [linux Documentation/arch/x86/x86_64/mm.rst] */
+const X86_64_TEXT = { start: 0xffffffff80000000n, end: 0xffffffffc0000000n } as const;
+const LOW_32 = 0xffffffffn;
+
+/** What lies at an address: a piece of the file, or zeros that the file leaves out. */
+interface Place {
+  readonly offset: bigint;
+  /** Bytes from there on that the file has; 0 where it has none. */
+  readonly stored: bigint;
+  /** Bytes from there on that belong together. */
+  readonly size: bigint;
+}
+
+function placeIn(header: ProgramHeader, start: bigint, address: bigint): Place | null {
+  const into = address - start;
+  if (into < 0n || into >= header.size) return null;
+  const stored = header.stored > into ? header.stored - into : 0n;
+  return { offset: header.offset + into, stored, size: header.size - into };
+}
+
+/** The memory, and numbers in it as the kernel that died wrote them. */
+export class CoreMemory {
+  readonly file: CoreFile;
+  readonly header: CoreHeader;
+  readonly #loads: readonly ProgramHeader[];
+  readonly #info: Vmcoreinfo;
+  #last: { readonly address: bigint; readonly place: Place } | null = null;
+
+  constructor(file: CoreFile, header: CoreHeader, info: Vmcoreinfo) {
+    this.file = file;
+    this.header = header;
+    this.#loads = header.programHeaders.filter(({ type }) => type === PT_LOAD);
+    this.#info = info;
+  }
+
+  /** `length` bytes at `address`; fewer where the core has no more of them. */
+  read(address: bigint, length: number): Uint8Array {
+    const place = this.#place(address);
+    if (place === null) return new Uint8Array(0);
+    if (place.stored >= BigInt(length)) return this.file.read(place.offset, length);
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    for (let here: Place | null = place; here !== null && done < length; ) {
+      const size = Number(here.size < BigInt(length - done) ? here.size : BigInt(length - done));
+      const stored = Math.min(size, Number(here.stored));
+      const found = this.file.read(here.offset, stored);
+      bytes.set(found, done);
+      if (found.length < stored) return bytes.subarray(0, done + found.length);
+      done += size;
+      here = done < length ? this.#place(address + BigInt(done)) : null;
+    }
+    return bytes.subarray(0, done);
+  }
+
+  /**
+   * Why `read` gave fewer bytes.
+   * @param line kexec-tools' line of a read that failed, from where it is in the file to its reason
+   * @param exitStatus kexec-tools' with that line; it has another where nothing is at the address
+   */
+  failure(
+    address: bigint,
+    length: number,
+    line: (offset: bigint) => string,
+    exitStatus: number,
+  ): KexecError {
+    const place = this.#place(address);
+    const missing = this.read(address, length).length;
+    if (place === null || this.#place(address + BigInt(missing)) === null) {
+      const uncovered = hex(address + BigInt(place === null ? 0 : missing));
+      return vmcoreError(
+        `No program header covering vaddr ${uncovered} found kexec bug?`,
+        30,
+        "The dump has no memory there: it is damaged, or not of this kernel.",
+      );
+    }
+    const message = `${line(place.offset)}: ${this.file.reason}`;
+    return vmcoreError(message, exitStatus, "The dump is cut short or cannot be read there.");
+  }
+
+  /** @throws KexecError as `failure` */
+  need(
+    address: bigint,
+    length: number,
+    line: (offset: bigint) => string,
+    exitStatus: number,
+  ): Uint8Array {
+    const bytes = this.read(address, length);
+    if (bytes.length < length) throw this.failure(address, length, line, exitStatus);
+    return bytes;
+  }
+
+  /** A pointer in memory. @throws KexecError */
+  pointer(address: bigint): bigint {
+    const { pointerSize } = this.header;
+    const line = (offset: bigint) => `Failed to read pointer @ ${hex(offset)}`;
+    return this.ulong(this.need(address, pointerSize, line, 40), 0);
+  }
+
+  /** @throws KexecError */
+  u32(address: bigint): number {
+    const line = (offset: bigint) => `Failed to read value @ ${hex(offset)}`;
+    return this.reader(this.need(address, 4, line, 41), "value").u32(0);
+  }
+
+  reader(bytes: Uint8Array, what: string): Reader {
+    return new Reader(bytes, what, this.header.littleEndian);
+  }
+
+  /** An `unsigned long` of the kernel that died. */
+  ulong(bytes: Uint8Array, offset: number): bigint {
+    const reader = this.reader(bytes, "unsigned long");
+    return this.header.pointerSize === 8 ? reader.u64(offset) : BigInt(reader.u32(offset));
+  }
+
+  #place(address: bigint): Place | null {
+    const near = this.#last === null ? -1n : address - this.#last.address;
+    if (this.#last !== null && near >= 0n && near < this.#last.place.stored) {
+      const { offset, stored, size } = this.#last.place;
+      return { offset: offset + near, stored: stored - near, size: size - near };
+    }
+    const place = this.#find(address);
+    if (place !== null) this.#last = { address, place };
+    return place;
+  }
+
+  #find(address: bigint): Place | null {
+    const virtual = this.#firstOf((header) => placeIn(header, header.virtual, address));
+    if (virtual !== null) return virtual;
+    const physical = this.#physicalOf(address);
+    if (physical !== null) {
+      const place = this.#firstOf((header) => placeIn(header, header.physical, physical));
+      if (place !== null) return place;
+    }
+    // 32-bit headers have the lower halves of a 64-bit kernel's addresses.
+    if (this.header.wide || this.header.pointerSize === 4) return null;
+    return this.#firstOf((header) => placeIn(header, header.virtual, address & LOW_32));
+  }
+
+  #firstOf(find: (header: ProgramHeader) => Place | null): Place | null {
+    for (const header of this.#loads) {
+      const place = find(header);
+      if (place !== null) return place;
+    }
+    return null;
+  }
+
+  /** The physical address, where vmcoreinfo tells how the kernel maps it. */
+  #physicalOf(address: bigint): bigint | null {
+    const physBase = this.#info.number("NUMBER(phys_base)");
+    const isText = address >= X86_64_TEXT.start && address < X86_64_TEXT.end;
+    if (this.header.machine === EM_X86_64 && isText && physBase !== null) {
+      return BigInt.asUintN(64, address - X86_64_TEXT.start + physBase);
+    }
+    const pageOffset = this.#info.hex("NUMBER(PAGE_OFFSET)");
+    const physOffset =
+      this.#info.number("NUMBER(phys_ram_base)") ?? this.#info.number("NUMBER(PHYS_OFFSET)");
+    if (pageOffset === null || physOffset === null || address < pageOffset) return null;
+    return address - pageOffset + physOffset;
+  }
+}
