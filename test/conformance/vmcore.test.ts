@@ -107,7 +107,7 @@ const anyCore: fc.Arbitrary<CoreOptions> = fc.record({
   records: fc.array(record, { minLength: 1, maxLength: 30 }),
   sizeBits: fc.constantFrom(15, 16, 17),
   firstId: fc.oneof(fc.constant(32n), fc.bigInt({ min: 1n, max: (1n << 62n) - 1n })),
-  firstPosition: fc.nat(4080).map((n) => (n + (1 << 15) - 4080) & ~7),
+  firstPosition: fc.nat(4080).map((n) => (n + (1 << 15) - 4096) & ~7),
 });
 /** Not read by kexec-tools. */
 const isMixed = ({ elf, machine }: CoreOptions): boolean => elf === 32 && machine !== 3;
