@@ -108,10 +108,11 @@ function readNotes(
     at = text + padded(textSize);
     if (at > size) return;
     if (type !== 0 || nameSize < NOTE_NAME.length) continue;
-    if (textOf(file.read(start + BigInt(name), NOTE_NAME.length)) !== NOTE_NAME) continue;
+    const found = file.read(start + BigInt(name), NOTE_NAME.length);
+    if (found.length === NOTE_NAME.length && textOf(found) !== NOTE_NAME) continue;
     const wanted = Math.min(textSize, TEXT_MAX);
-    const found = file.read(start + BigInt(text), wanted);
-    info.add(textOf(found));
-    if (found.length < wanted) noteCut();
+    const lines = file.read(start + BigInt(text), wanted);
+    info.add(textOf(lines));
+    if (lines.length < wanted) noteCut();
   }
 }

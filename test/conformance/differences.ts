@@ -291,7 +291,7 @@ export const DIFFERENCES = [
   {
     id: "vmcore-cut",
     kexecTools: "`vmcore-dmesg` prints nothing of a printk ringbuffer that is not there in full",
-    onekexec: "every record that can be read, then the same line and status",
+    onekexec: "every record that can be read, then what is missing, and a status that is not 0",
     why: "a disk that was full when the dump was saved should not cost the whole log",
   },
   {

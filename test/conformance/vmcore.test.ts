@@ -107,7 +107,7 @@ const anyCore: fc.Arbitrary<CoreOptions> = fc.record({
   records: fc.array(record, { minLength: 1, maxLength: 30 }),
   sizeBits: fc.constantFrom(15, 16, 17),
   firstId: fc.oneof(fc.constant(32n), fc.bigInt({ min: 1n, max: (1n << 62n) - 1n })),
-  firstPosition: fc.nat(4080).map((n) => (n + (1 << 15) - 4080) & ~7),
+  firstPosition: fc.nat(4080).map((n) => (n + (1 << 15) - 4096) & ~7),
 });
 /** Not read by kexec-tools. */
 const isMixed = ({ elf, machine }: CoreOptions): boolean => elf === 32 && machine !== 3;
@@ -165,7 +165,9 @@ describe("differences", () => {
         else if (ours.status === 0) expect(ours.stdout).toBe(whole);
         else {
           expect(ours.stdout.length).toBeGreaterThanOrEqual(theirs.stdout.length);
-          expect({ end, status: ours.status }).toEqual({ end, status: theirs.status ?? 0 });
+          // kexec-tools reads all of a plain log's buffer, also what nothing was written to yet.
+          const same = kind === "plain" && theirs.status === 52 ? [52, 53] : [theirs.status];
+          expect(same).toContain(ours.status);
         }
       }
     }
