@@ -8,7 +8,7 @@ import { ADDRESS_END, hex, humanSize } from "../core/address.ts";
 import { ExitStatus, fail } from "../core/error.ts";
 import { covers, normalize, overlaps, type Range, showRange } from "../core/range.ts";
 import type { HostFacts } from "../model/host-facts.ts";
-import type { Segment, SegmentPlan } from "../model/load-plan.ts";
+import type { ImagePurpose, Segment, SegmentPlan } from "../model/load-plan.ts";
 
 const rangeOf = (segment: Segment): Range => ({
   start: segment.start,
@@ -18,7 +18,8 @@ const nameOf = (segment: Segment) => `the ${segment.role} segment ${showRange(ra
 
 /**
  * Checks one plan against what the host demands.
- * @param usable RAM that segments may use, `--mem-min` and `--mem-max` applied
+ * @param usable RAM that segments may use, for a crash kernel the crash region, `--mem-min` and
+ *   `--mem-max` applied
  * @throws KexecError `plan.*` naming the first demand that is not met, with the numbers
  */
 export function checkPlan(plan: SegmentPlan, usable: readonly Range[], facts: HostFacts): void {
@@ -26,7 +27,7 @@ export function checkPlan(plan: SegmentPlan, usable: readonly Range[], facts: Ho
   for (const segment of plan.segments) checkSegment(segment, facts);
   checkOverlap(plan.segments);
   const loaded = plan.segments.filter(({ role }) => role !== "mapped");
-  checkMemory(loaded, normalize(usable));
+  checkMemory(loaded, normalize(usable), plan.purpose);
   if (facts.segmentRules.halfOfMemory) checkTotal(loaded, facts);
   checkMapped(plan.segments, facts);
   checkEntry(plan);
@@ -92,16 +93,22 @@ function checkOverlap(segments: readonly Segment[]): void {
   });
 }
 
-function checkMemory(segments: readonly Segment[], usable: readonly Range[]): void {
+function checkMemory(
+  segments: readonly Segment[],
+  usable: readonly Range[],
+  purpose: ImagePurpose,
+): void {
+  const where =
+    purpose === "crash"
+      ? `the crash region ${usable.map(showRange).join(", ")}`
+      : "RAM that may be used (see --mem-min, --mem-max and the memory map in --dry-run)";
   for (const segment of segments) {
     if (covers(usable, rangeOf(segment))) continue;
     const { start, end } = rangeOf(segment);
     fail({
       code: "plan.not-ram",
       message: `Invalid memory segment ${hex(start)} - ${hex(end - 1n)}`,
-      hint:
-        `${nameOf(segment)} is not wholly inside RAM that may be used ` +
-        `(see --mem-min, --mem-max and the memory map in --dry-run).`,
+      hint: `${nameOf(segment)} is not wholly inside ${where}.`,
       exitStatus: ExitStatus.failed,
     });
   }

@@ -79,17 +79,22 @@ function crashMemory(
   return memory.sort((a, b) => (a.start < b.start ? -1 : 1));
 }
 
+const HEADER_SIZE = "/sys/kernel/crash_elfcorehdr_size";
+
 /**
  * The size of /sys/kernel/crash_elfcorehdr_size, for `--hotplug`.
  * @throws KexecError `plan.hotplug` in kexec-tools' words where the kernel has no such thing
  */
-export function hotplugHeaderSize({ kexec }: HostFacts): bigint {
+export function hotplugHeaderSize({ kexec, notes }: HostFacts): bigint {
   const size = kexec.crashElfcorehdrSize ?? 0n;
   if (size > 0n) return size;
+  const missing = notes.find((note) => note.startsWith(`${HEADER_SIZE}: `));
   return fail({
     code: "plan.hotplug",
-    message:
-      "Path /sys/kernel/crash_elfcorehdr_size does not exist, the kernel needs CONFIG_CRASH_HOTPLUG",
+    message: [
+      ...(missing === undefined ? [] : [`Cannot open ${missing.replace(/\.$/, "")}`]),
+      `Path ${HEADER_SIZE} does not exist, the kernel needs CONFIG_CRASH_HOTPLUG`,
+    ].join("\n"),
     hint: "Load without --hotplug, and again whenever CPUs or memory come or go.",
     exitStatus: ExitStatus.general,
   });
@@ -102,9 +107,7 @@ function headerSpace(facts: HostFacts, length: bigint, hotplug: boolean): bigint
   if (size >= length) return size;
   return fail({
     code: "plan.hotplug",
-    message:
-      `the core header has ${length} bytes, and /sys/kernel/crash_elfcorehdr_size gives ` +
-      `room for ${size}`,
+    message: `the core header has ${length} bytes, and ${HEADER_SIZE} gives room for ${size}`,
     hint: "Load without --hotplug, and again whenever CPUs or memory come or go.",
     exitStatus: ExitStatus.failed,
   });

@@ -189,7 +189,7 @@ export const DIFFERENCES = [
     kexecTools:
       "`kexec_load` with 4 to 7 segments for a Linux kernel, the lowest at 1 MiB; a larger purgatory",
     onekexec:
-      "3 or 4: kernel, initrd, boot parameters with everything that they point to, purgatory",
+      "3 or 4: kernel, initrd, boot parameters with everything that they point to, purgatory; for a crash kernel 2 more, where kexec-tools has up to 9",
     why: "a kernel takes 16, and each one can collide; Linux's own loader does the same",
   },
   {

@@ -118,6 +118,12 @@ describe("refuses", () => {
       "plan.not-ram: Invalid memory segment 0x4000000 - 0x41fffff the kernel segment",
     ],
     [
+      "a crash kernel's segment that reaches out of the crash region",
+      { ...planOf([segment(64n * MIB, 2n * MIB)]), purpose: "crash" as const },
+      "plan.not-ram: Invalid memory segment 0x4000000 - 0x41fffff the kernel segment " +
+        "[0x4000000, 0x4200000) is not wholly inside the crash region [0x100000, 0x4100000).",
+    ],
+    [
       "a page more than half of the memory",
       planOf([segment(MIB, 32n * MIB), segment(40n * MIB, 0x1000n)]),
       "plan.too-large: the segments take 32.0 MiB (0x2001000 bytes), the kernel allows half",

@@ -187,8 +187,12 @@ describe("refuses", () => {
 
   test("--hotplug where the kernel cannot", () => {
     const error = refusal(() => plan(LINUX, { hotplug: true }));
-    expect(error.message).toStartWith("Path /sys/kernel/crash_elfcorehdr_size does not exist");
+    expect(error.message).toContain("\nPath /sys/kernel/crash_elfcorehdr_size does not exist");
     expect(error.exitStatus).toBe(1);
+    const small = { ...LINUX.kexec, crashElfcorehdrSize: 512n };
+    expect(refusal(() => plan({ ...LINUX, kexec: small }, { hotplug: true })).message).toBe(
+      "the core header has 1024 bytes, and /sys/kernel/crash_elfcorehdr_size gives room for 512",
+    );
   });
 
   test("a region that is too small, with what there is", () => {

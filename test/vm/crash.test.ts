@@ -16,7 +16,7 @@ const WORDS = `${CONSOLE} second nr_cpus=1 irqpoll`;
 /** The initrd of the crash kernel has vmcore-dmesg too. */
 const CRASH_INITRD = "/boot/crash";
 const LOAD = `${IN_VM.kernel} --initrd=${CRASH_INITRD} --append="${WORDS}"`;
-/** A word in the lowest RAM, where SeaBIOS and the kernel leave it; init.sh looks for it there. */
+/** A word in the lowest RAM, where SeaBIOS and kernels leave it; init.sh looks for it there. */
 const WORD = "SAVED :)";
 const WORD_NUMBER = `0x${Buffer.from(WORD).reverse().toString("hex")}`;
 const LOADER = `loader,addr=0x5000,data-len=8,data=${WORD_NUMBER}`;
