@@ -142,7 +142,8 @@ test("a dump far larger than memory takes little of it", () => {
   const { theirs, ours } = read(bytes, { at, size });
   expectSame({ theirs, ours });
   expect(ours.status).toBe(0);
-  expect(ours.memory).toBeLessThan(100 << 20);
+  // Linux counts what this process held when it started them as theirs too: both carry that.
+  expect(ours.memory - theirs.memory).toBeLessThan(100 << 20);
 });
 
 describe("differences", () => {
