@@ -112,4 +112,6 @@ case " $(cat /proc/cmdline) " in
 	echo "CASE end"
 	;;
 esac
+# A machine that is off sends no more: wait until the console has sent what was said. (stty drains.)
+stty opost
 poweroff -f
