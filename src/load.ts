@@ -5,6 +5,7 @@ import { debugText } from "./cli/report.ts";
 import { ExitStatus } from "./core/error.ts";
 import type { HostFacts } from "./model/host-facts.ts";
 import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
+import { kindsToTry } from "./model/plan-kinds.ts";
 import type { RunRequest } from "./model/request.ts";
 import type { World } from "./model/world.ts";
 import { buildFilePlan, buildSegmentPlan } from "./plan/build-plan.ts";
@@ -67,13 +68,6 @@ export function debugPlan({ plan, facts }: Planned, world: World): void {
   world.stderr(debugText([...facts.notes, ...describePlan(plan, facts)]));
 }
 
-/** The kinds of plan that a machine would try for what was asked. */
-function dryRunKinds(request: RunRequest, { planKinds }: HostFacts): readonly PlanKind[] {
-  const asked = request.method === "auto" ? planKinds : [request.method];
-  const taken = asked.filter((kind) => planKinds.includes(kind));
-  return taken.length > 0 ? taken : planKinds;
-}
-
 /**
  * Plans and prints; changes nothing. Returns the exit status.
  * @throws KexecError where no plan can be made
@@ -82,7 +76,7 @@ export async function dryRun(kernel: string, request: RunRequest, world: World):
   if (request.facts === null) world.backend().admit(request.purpose, "load");
   const facts = await factsFor(request, world);
   refuseEarly(request, facts);
-  const kinds = dryRunKinds(request, facts);
+  const kinds = kindsToTry(request.method, facts.planKinds);
   const planned: Planned[] = [];
   for (const kind of kinds) planned.push(await planAttempt(kind, kernel, request, world, facts));
   if (request.dryRun === "json") {

@@ -108,9 +108,10 @@ async function saveFacts(path: string, world: World): Promise<void> {
   world.writeText(path, factsToJson(world.readFacts()));
 }
 
-/** `--print-ckr-size`: of the crash region that is used, the last; 0 where there is none. */
-function printCrashRegionSize(world: World): number {
-  const region = world.readFacts().crashRegions.at(-1);
+/** `--print-ckr-size`: of the crash region that is used; 0 where there is none. */
+async function printCrashRegionSize(world: World): Promise<number> {
+  const { usedCrashRegion } = await import("./plan/crash-region.ts");
+  const region = usedCrashRegion(world.readFacts());
   world.stdout(`${region === undefined ? 0n : rangeSize(region)}\n`);
   return ExitStatus.ok;
 }

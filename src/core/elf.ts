@@ -52,6 +52,12 @@ export const Elf32_Phdr = defineStruct("Elf32_Phdr", 32, {
 /** 0x7f "ELF", 64 bits, little endian, version 1; the rest is 0. */
 export const ELF64_IDENT = Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, ...new Uint8Array(9));
 
+export const ELF_MAGIC = ELF64_IDENT.subarray(0, 4);
+
+/** e_machine. [linux include/uapi/linux/elf-em.h] */
+export const EM_X86_64 = 62;
+export const EM_AARCH64 = 183;
+
 export const ET_CORE = 4;
 export const EV_CURRENT = 1;
 export const PT_LOAD = 1;

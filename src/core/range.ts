@@ -12,9 +12,23 @@ export interface Range {
 }
 
 export const range = (start: bigint, end: bigint): Range => ({ start, end });
+/** What begins at `start` and has `size` bytes. */
+export const rangeOf = ({
+  start,
+  size,
+}: {
+  readonly start: bigint;
+  readonly size: bigint;
+}): Range => range(start, start + size);
 export const rangeSize = (r: Range): bigint => r.end - r.start;
+/** Of disjoint ranges, how many addresses they have. */
+export const totalSize = (ranges: readonly Range[]): bigint =>
+  ranges.reduce((sum, r) => sum + rangeSize(r), 0n);
 export const isEmpty = (r: Range): boolean => r.end <= r.start;
 export const overlaps = (a: Range, b: Range): boolean => a.start < b.end && b.start < a.end;
+/** For sorting; a range that begins with another is its equal. */
+export const byStart = (a: { readonly start: bigint }, b: { readonly start: bigint }): number =>
+  a.start < b.start ? -1 : a.start > b.start ? 1 : 0;
 export const contains = (outer: Range, inner: Range): boolean =>
   outer.start <= inner.start && inner.end <= outer.end;
 
@@ -35,9 +49,7 @@ export function intersect(a: Range, b: Range): Range {
  * merged.
  */
 export function normalize(ranges: readonly Range[]): Range[] {
-  const sorted = ranges
-    .filter((r) => !isEmpty(r))
-    .sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
+  const sorted = ranges.filter((r) => !isEmpty(r)).sort(byStart);
   const merged: Range[] = [];
   for (const r of sorted) {
     const last = merged.at(-1);

@@ -3,6 +3,7 @@
  * [linux drivers/base/cpu.c, kernel/ksysfs.c]
  */
 
+import { ADDRESS_END } from "../core/address.ts";
 import { fail } from "../core/error.ts";
 import type { Range } from "../core/range.ts";
 import { quoted } from "./sysfs-number.ts";
@@ -18,7 +19,7 @@ const SIZE_MAX = 1n << 24n;
 /** What begins at `address` and has `size` bytes, both above 0; null for what cannot be. */
 function place(address: bigint, size: bigint): Range | null {
   const end = address + size;
-  const possible = address > 0n && size > 0n && size <= SIZE_MAX && end <= 1n << 64n;
+  const possible = address > 0n && size > 0n && size <= SIZE_MAX && end <= ADDRESS_END;
   return possible ? { start: address, end } : null;
 }
 

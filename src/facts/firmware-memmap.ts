@@ -7,6 +7,7 @@
  */
 
 import { fail } from "../core/error.ts";
+import { byStart } from "../core/range.ts";
 import type { MemoryRange, MemoryType } from "../model/memory.ts";
 import { hasKernelParameter } from "./kernel-parameter.ts";
 import { parseNumber, quoted } from "./sysfs-number.ts";
@@ -42,9 +43,6 @@ const MEMORY_TYPE_OF: ReadonlyMap<string, MemoryType> = new Map([
   ["Persistent Memory (legacy)", "pram"],
   ["Persistent Memory", "pmem"],
 ]);
-
-const byStart = (a: MemoryRange, b: MemoryRange): number =>
-  a.start < b.start ? -1 : a.start > b.start ? 1 : 0;
 
 /**
  * Parses all entries, sorted by start. An unknown type is reserved, with a note; an entry that ends

@@ -10,7 +10,7 @@
 
 import { hex } from "../core/address.ts";
 import { fail } from "../core/error.ts";
-import { isEmpty, type Range, range, subtract } from "../core/range.ts";
+import { byStart, isEmpty, type Range, range, subtract } from "../core/range.ts";
 import type { MemoryRange, MemoryType } from "../model/memory.ts";
 import { quoted } from "./sysfs-number.ts";
 
@@ -111,9 +111,6 @@ function memoryType(name: string): MemoryType | null {
       return name.toLowerCase() === "reserved" ? "reserved" : null;
   }
 }
-
-const byStart = (a: Range, b: Range): number =>
-  a.start < b.start ? -1 : a.start > b.start ? 1 : 0;
 
 /**
  * The memory map of an x86 machine: lines of every depth whose name is exactly one of those that

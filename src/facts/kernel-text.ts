@@ -3,7 +3,8 @@
  * header for each mapping, /proc/kallsyms tells in which one the text is. Pure.
  */
 
-import { alignDown, alignUp, GIB, hex, MIB } from "../core/address.ts";
+import { ADDRESS_END, alignDown, alignUp, GIB, hex, MIB } from "../core/address.ts";
+import { startsWith } from "../core/bytes.ts";
 import { ELF64_IDENT, Elf64_Ehdr, Elf64_Phdr, PT_LOAD } from "../core/elf.ts";
 import { fail } from "../core/error.ts";
 import type { Range } from "../core/range.ts";
@@ -22,7 +23,6 @@ export const USUAL_PAGE_OFFSET = 0xffff888000000000n;
  * [linux arch/x86/include/asm/page_64_types.h KERNEL_IMAGE_SIZE] */
 const KERNEL_MAP: Range = { start: 0xffffffff80000000n, end: 0xffffffffc0000000n };
 const PAGE = 4096n;
-const ADDRESS_END = 1n << 64n;
 
 /** What e_ident must begin with: ELF, 64 bits, little endian. */
 const IDENT = ELF64_IDENT.subarray(0, 6);
@@ -40,7 +40,7 @@ function damaged(why: string): never {
 export function parseKcore(bytes: Uint8Array): Range[] {
   if (bytes.length < Elf64_Ehdr.size) damaged(`${KCORE} has ${bytes.length} bytes`);
   const { e_ident, e_phoff, e_phentsize, e_phnum } = Elf64_Ehdr.read(bytes);
-  if (!IDENT.every((byte, i) => e_ident[i] === byte)) damaged(`${KCORE} is no 64-bit ELF file`);
+  if (!startsWith(e_ident, IDENT)) damaged(`${KCORE} is no 64-bit ELF file`);
   if (e_phentsize !== Elf64_Phdr.size) damaged(`program headers of ${e_phentsize} bytes`);
   const end = e_phoff + BigInt(e_phnum * Elf64_Phdr.size);
   if (end > BigInt(bytes.length)) {

@@ -6,9 +6,10 @@
  */
 
 import { GIB, hex, humanSize, KIB, MIB } from "../core/address.ts";
+import { E820_TYPE_RAM, type E820Entry } from "../core/e820.ts";
 import { fail } from "../core/error.ts";
 import { blob, defineStruct, u8, u32, u64 } from "../core/struct.ts";
-import { E820_TYPE_RAM, type E820Entry, type E820Map, packE820 } from "./e820.ts";
+import { type E820Map, packE820 } from "./e820.ts";
 import type { EddTables } from "./edd-info.ts";
 import { type EfiPassed, efiInfoBytes } from "./efi-info.ts";
 import { ScreenInfo } from "./screen-info.ts";

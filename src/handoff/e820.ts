@@ -1,36 +1,25 @@
 /**
  * The memory map as the x86 boot protocol has it: E820 entries, the first 128 in the zero page, the
  * rest in a setup_data node. It does not decide which ranges the next kernel is told of.
- *
- * [linux arch/x86/include/uapi/asm/bootparam.h struct boot_e820_entry]
- * [linux arch/x86/include/asm/e820/types.h]
  */
 
 import { ADDRESS_END } from "../core/address.ts";
+import {
+  E820_TYPE_ACPI,
+  E820_TYPE_NVS,
+  E820_TYPE_PMEM,
+  E820_TYPE_PRAM,
+  E820_TYPE_RAM,
+  E820_TYPE_RESERVED,
+  E820Entry,
+} from "../core/e820.ts";
 import { fail } from "../core/error.ts";
 import { isEmpty, rangeSize, showRange } from "../core/range.ts";
-import { defineStruct, type StructValue, u32, u64 } from "../core/struct.ts";
 import type { MemoryRange, MemoryType } from "../model/memory.ts";
 import { SETUP_E820_EXT, type SetupDataNode } from "./setup-data.ts";
 
-/** Types of entries. */
-export const E820_TYPE_RAM = 1;
-export const E820_TYPE_RESERVED = 2;
-export const E820_TYPE_ACPI = 3;
-export const E820_TYPE_NVS = 4;
-export const E820_TYPE_UNUSABLE = 5;
-export const E820_TYPE_PMEM = 7;
-export const E820_TYPE_PRAM = 12;
-
 /** Entries that the zero page has room for. */
 export const E820_MAX_ENTRIES_ZEROPAGE = 128;
-
-export const E820Entry = defineStruct("boot_e820_entry", 20, {
-  addr: u64(0),
-  size: u64(8),
-  type: u32(16),
-});
-export type E820Entry = StructValue<typeof E820Entry.fields>;
 
 /** Linux has no type for uncached memory: it must not be used as RAM, so it is reserved. */
 const TYPES: Readonly<Record<MemoryType, number>> = {

@@ -78,9 +78,9 @@ export interface EfiLeftOut {
 
 export type EfiHandoff = EfiPassed | EfiLeftOut;
 
-/** `efi_info` and `secure_boot` in boot_params. */
+/** Offsets of `efi_info` and `secure_boot` in boot_params. [zero-page] */
 const EFI_INFO_AT = 0x1c0;
-const SECURE_BOOT_AT = 0x1ec;
+export const SECURE_BOOT_AT = 0x1ec;
 /** The only version that there is. [uefi §7.2 GetMemoryMap] */
 const DESCRIPTOR_VERSION = 1;
 

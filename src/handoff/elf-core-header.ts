@@ -9,6 +9,7 @@ import {
   ELF64_IDENT,
   Elf64_Ehdr,
   Elf64_Phdr,
+  EM_X86_64,
   ET_CORE,
   EV_CURRENT,
   PF_RWX,
@@ -19,7 +20,6 @@ import { type Range, rangeSize } from "../core/range.ts";
 import type { StructValue } from "../core/struct.ts";
 import type { CrashFacts } from "../model/host-facts.ts";
 
-const EM_X86_64 = 62;
 /** The kernel's `elfcorehdr=` counts in KiB. */
 export const ELF_CORE_HEADER_ALIGN = 1024;
 

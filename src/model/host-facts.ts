@@ -127,7 +127,8 @@ export const LINUX_CRASH_RULES: CrashRules = {
   reservedWhere: null,
 };
 
-/** Both of kexec_file_load and kexec_load, best first. */
+/** Both of kexec_file_load and kexec_load; the kernel's own loader first, since only it can check
+ * signatures. */
 export const LINUX_PLAN_KINDS: readonly PlanKind[] = ["file", "segments"];
 
 /** What Xen says of itself. All addresses are machine addresses. [xen-kexec] */

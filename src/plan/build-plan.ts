@@ -8,7 +8,7 @@ import { archOf } from "../arch/index.ts";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { sha256 } from "../core/digest.ts";
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
-import { intersect, isEmpty, normalize, type Range } from "../core/range.ts";
+import { byStart, intersect, isEmpty, normalize, type Range } from "../core/range.ts";
 import { imageTypes } from "../image/index.ts";
 import type { Arch, PurgatoryRequest } from "../model/arch.ts";
 import type { Architecture, HostFacts } from "../model/host-facts.ts";
@@ -101,8 +101,6 @@ function segmentArch(architecture: Architecture): Arch {
     hint: "The file based system call may work: try -s.",
   });
 }
-
-const byStart = (a: Segment, b: Segment) => (a.start < b.start ? -1 : 1);
 
 /** What has no bytes has nothing to check; what the kernel may write anew would not match. */
 function isChecked({ role, bytes }: Segment, hotplug: boolean): boolean {

@@ -6,14 +6,19 @@
 
 import { ADDRESS_END, hex, humanSize } from "../core/address.ts";
 import { ExitStatus, fail } from "../core/error.ts";
-import { covers, normalize, overlaps, type Range, showRange } from "../core/range.ts";
+import {
+  byStart,
+  covers,
+  normalize,
+  overlaps,
+  type Range,
+  rangeOf,
+  showRange,
+  totalSize,
+} from "../core/range.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { ImagePurpose, Segment, SegmentPlan } from "../model/load-plan.ts";
 
-const rangeOf = (segment: Segment): Range => ({
-  start: segment.start,
-  end: segment.start + segment.size,
-});
 const nameOf = (segment: Segment) => `the ${segment.role} segment ${showRange(rangeOf(segment))}`;
 
 /**
@@ -80,7 +85,7 @@ function checkSegment(segment: Segment, facts: HostFacts): void {
 }
 
 function checkOverlap(segments: readonly Segment[]): void {
-  const sorted = segments.toSorted((a, b) => (a.start < b.start ? -1 : 1));
+  const sorted = segments.toSorted(byStart);
   sorted.forEach((segment, i) => {
     const next = sorted[i + 1];
     if (next === undefined || !overlaps(rangeOf(segment), rangeOf(next))) return;
@@ -132,9 +137,7 @@ function checkTotal(segments: readonly Segment[], facts: HostFacts): void {
 /** Where the kernel does not say what it has: all RAM of the map, which is a little more. */
 function mappedMemory(facts: HostFacts): bigint {
   const ranges = facts.memoryMap?.ranges ?? [];
-  return ranges
-    .filter(({ type }) => type === "ram")
-    .reduce((sum, { start, end }) => sum + end - start, 0n);
+  return totalSize(ranges.filter(({ type }) => type === "ram"));
 }
 
 function checkEntry({ entry, segments }: SegmentPlan): void {

@@ -5,7 +5,17 @@
 
 import { ADDRESS_END, alignUp, hex, humanSize } from "../core/address.ts";
 import { ExitStatus, fail } from "../core/error.ts";
-import { normalize, overlaps, type Range, rangeSize, showRange, subtract } from "../core/range.ts";
+import {
+  byStart,
+  normalize,
+  overlaps,
+  type Range,
+  rangeOf,
+  rangeSize,
+  showRange,
+  subtract,
+  totalSize,
+} from "../core/range.ts";
 import { elfCoreHeader, elfCoreHeaderSize, type MovedMemory } from "../handoff/elf-core-header.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { Placement } from "../model/image-type.ts";
@@ -65,8 +75,7 @@ function crashMemory(
   taken: readonly Segment[],
   saved: Range | null,
 ): MemoryRange[] {
-  const segments = taken.map(({ start, size }) => ({ start, end: start + size }));
-  const free = subtract(normalize(regions), segments);
+  const free = subtract(normalize(regions), taken.map(rangeOf));
   const ram = saved === null ? free : [saved, ...free];
   const memory = ram.map((r): MemoryRange => ({ ...r, type: "ram" }));
   const known: Range[] = saved === null ? [...regions] : [saved, ...regions];
@@ -76,7 +85,7 @@ function crashMemory(
     known.push(range);
     memory.push(range);
   }
-  return memory.sort((a, b) => (a.start < b.start ? -1 : 1));
+  return memory.sort(byStart);
 }
 
 const HEADER_SIZE = "/sys/kernel/crash_elfcorehdr_size";
@@ -175,7 +184,7 @@ export function crashRoomNotes(
   initrd: number,
 ): string[] {
   const region = crashRegion(facts);
-  const reserved = facts.crashRegions.reduce((sum, r) => sum + rangeSize(r), 0n);
+  const reserved = totalSize(facts.crashRegions);
   const taken = segments.reduce((sum, { size }) => sum + size, 0n);
   const left = reserved - taken;
   const needed = BigInt(initrd) + ROOM_MIN;

@@ -6,11 +6,18 @@ import type { HostFacts } from "../model/host-facts.ts";
 
 /**
  * The region that a crash kernel and all its pieces go into: of several the highest, which is the
- * only one that Linux takes segments for. [linux kernel/kexec_core.c sanity_check_segment_list]
+ * only one that Linux takes segments for; undefined where none is reserved.
+ * [linux kernel/kexec_core.c sanity_check_segment_list]
+ */
+export const usedCrashRegion = ({ crashRegions }: HostFacts): Range | undefined =>
+  crashRegions.at(-1);
+
+/**
+ * The region of `usedCrashRegion`, which must be there.
  * @throws KexecError `plan.no-crash-region` in kexec-tools' words
  */
 export function crashRegion(facts: HostFacts): Range {
-  const region = facts.crashRegions.at(-1);
+  const region = usedCrashRegion(facts);
   if (region !== undefined) return region;
   const hidden = facts.notes.find((note) => note.startsWith("/proc/iomem:"));
   return fail({

@@ -4,10 +4,13 @@
  */
 
 import { hex, humanSize } from "../core/address.ts";
-import { largest, normalize, type Range, rangeSize } from "../core/range.ts";
+import { largest, normalize, rangeSize, totalSize } from "../core/range.ts";
+import { SECURE_BOOT_AT } from "../handoff/efi-info.ts";
 import { buildScreenInfo } from "../handoff/screen-info.ts";
 import type { HostProbe } from "../model/backend.ts";
 import { CAP_SYS_BOOT, type HostFacts } from "../model/host-facts.ts";
+import { usedCrashRegion } from "./crash-region.ts";
+import { MEMORY_MAP_SOURCE } from "./memory-picture.ts";
 
 /** `ok` works, `no` does not, `note` is to be known. */
 export type Verdict = "ok" | "no" | "note";
@@ -42,9 +45,8 @@ export type ExaminedHost =
 
 /** Debian's and Fedora's kernels with their initrds hardly come up in less. */
 const CRASH_REGION_USUAL = 160n << 20n;
-/** Offset of secure_boot in boot_params, and its value where the firmware enforces it.
- * [zero-page] [linux include/linux/efi.h enum efi_secureboot_mode] */
-const SECURE_BOOT_AT = 0x1ec;
+/** `secure_boot` of the zero page, where the firmware enforces it.
+ * [linux include/linux/efi.h enum efi_secureboot_mode] */
 const SECURE_BOOT_ENABLED = 3;
 
 const finding = (subject: string, verdict: Verdict, text: string, hint = ""): Finding => ({
@@ -96,12 +98,6 @@ function loadDisabled({ kexec }: HostFacts): Finding[] {
   return [finding("sysctl", "no", text, "Nothing can be loaded until the next boot.")];
 }
 
-const SOURCE = {
-  "firmware-memmap": "/sys/firmware/memmap",
-  iomem: "/proc/iomem",
-  xen: "Xen's machine memory map",
-} as const;
-
 function memory(facts: HostFacts): Finding {
   const { memoryMap } = facts;
   if (memoryMap === null || memoryMap.ranges.length === 0) {
@@ -109,10 +105,10 @@ function memory(facts: HostFacts): Finding {
     return finding("memory map", "no", "no source of it can be read", hint);
   }
   const ram = normalize(memoryMap.ranges.filter(({ type }) => type === "ram"));
-  const total = ram.reduce((sum, r) => sum + rangeSize(r), 0n);
+  const total = totalSize(ram);
   const best = largest(ram) ?? { start: 0n, end: 0n };
   const text =
-    `${humanSize(total)} of RAM by ${SOURCE[memoryMap.source]}, ` +
+    `${humanSize(total)} of RAM by ${MEMORY_MAP_SOURCE[memoryMap.source]}, ` +
     `the largest range ${humanSize(rangeSize(best))} at ${hex(best.start)}`;
   return finding("memory map", "ok", text);
 }
@@ -129,8 +125,8 @@ function settled({ segmentRules }: HostFacts): Finding[] {
   return [finding("safe memory", "note", "Xen does not show which memory guests have", hint)];
 }
 
-function crashMemory({ crashRegions }: HostFacts): Finding {
-  const region: Range | undefined = crashRegions.at(-1);
+function crashMemory(facts: HostFacts): Finding {
+  const region = usedCrashRegion(facts);
   if (region === undefined) {
     const hint =
       "For -p reserve some: boot with crashkernel=256M (under Xen, on Xen's command line).";

@@ -4,7 +4,7 @@
  */
 
 import { ExitStatus, fail } from "../core/error.ts";
-import { isEmpty, normalize, type Range, subtract } from "../core/range.ts";
+import { byStart, isEmpty, normalize, type Range, subtract } from "../core/range.ts";
 import type { CrashFacts, HostFacts } from "../model/host-facts.ts";
 import type { MemoryRange } from "../model/memory.ts";
 
@@ -110,7 +110,7 @@ function disjoint(memory: readonly MemoryRange[]): Range[] {
   for (const { start, end, type } of memory) {
     if (type === "ram") ram.push(...subtract([{ start, end }], ram));
   }
-  return ram.sort((a, b) => (a.start < b.start ? -1 : 1));
+  return ram.sort(byStart);
 }
 
 /**

@@ -4,7 +4,7 @@
  * tables, and what a crash kernel saves.
  */
 
-import { type Range, showRange, subtract } from "../core/range.ts";
+import { type Range, rangeOf, showRange, subtract } from "../core/range.ts";
 import type { Segment } from "../model/load-plan.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -14,8 +14,7 @@ const NO_BYTES = new Uint8Array(0);
  * any order, disjoint, of whole pages; `mapped` of whole pages too.
  */
 export function mappedSegments(segments: readonly Segment[], mapped: Range): Segment[] {
-  const taken = segments.map(({ start, size }) => ({ start, end: start + size }));
-  return subtract([mapped], taken).map(({ start, end }) => ({
+  return subtract([mapped], segments.map(rangeOf)).map(({ start, end }) => ({
     role: "mapped",
     start,
     size: end - start,

@@ -1,7 +1,7 @@
 /** A picture of physical memory with the segments in it; plain ASCII for serial consoles. */
 
 import { hex, humanSize } from "../core/address.ts";
-import { type Range, subtract } from "../core/range.ts";
+import { byStart, type Range, rangeOf, subtract } from "../core/range.ts";
 import type { HostFacts, MemoryMap } from "../model/host-facts.ts";
 import type { SegmentPlan } from "../model/load-plan.ts";
 
@@ -14,7 +14,8 @@ interface Row extends Range {
 const MARK = { segment: "#", free: ".", other: " " } as const;
 const BAR = 8;
 
-const SOURCE: Readonly<Record<MemoryMap["source"], string>> = {
+/** What the source of a memory map is called. */
+export const MEMORY_MAP_SOURCE: Readonly<Record<MemoryMap["source"], string>> = {
   "firmware-memmap": "/sys/firmware/memmap",
   iomem: "/proc/iomem",
   xen: "Xen's machine memory map",
@@ -45,8 +46,7 @@ function mapOf(plan: SegmentPlan, facts: HostFacts): Piece[] {
  */
 export function memoryPicture(plan: SegmentPlan, facts: HostFacts): string[] {
   const segments: Row[] = plan.segments.map((s) => ({
-    start: s.start,
-    end: s.start + s.size,
+    ...rangeOf(s),
     what: s.role,
     mark: MARK.segment,
   }));
@@ -58,10 +58,10 @@ export function memoryPicture(plan: SegmentPlan, facts: HostFacts): string[] {
       mark: r.what === "free" ? MARK.free : MARK.other,
     })),
   );
-  const rows = [...segments, ...map].sort((a, b) => (a.start < b.start ? -1 : 1));
+  const rows = [...segments, ...map].sort(byStart);
   const width = rows.reduce((most, row) => Math.max(most, hex(row.end).length), 0);
   return [
-    `memory by ${SOURCE[facts.memoryMap?.source ?? "iomem"]} (# segment, . free RAM):`,
+    `memory by ${MEMORY_MAP_SOURCE[facts.memoryMap?.source ?? "iomem"]} (# segment, . free RAM):`,
     ...rows.map(
       ({ start, end, what, mark }) =>
         `  ${hex(start).padStart(width)}  |${mark.repeat(BAR)}|  ${what.padEnd(12)}  ` +

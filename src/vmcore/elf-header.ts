@@ -2,7 +2,16 @@
 
 import { hex } from "../core/address.ts";
 import { startsWith } from "../core/bytes.ts";
-import { Elf32_Ehdr, Elf32_Phdr, Elf64_Ehdr, Elf64_Phdr, EV_CURRENT } from "../core/elf.ts";
+import {
+  ELF_MAGIC,
+  Elf32_Ehdr,
+  Elf32_Phdr,
+  Elf64_Ehdr,
+  Elf64_Phdr,
+  EM_AARCH64,
+  EM_X86_64,
+  EV_CURRENT,
+} from "../core/elf.ts";
 import { fail, type KexecError } from "../core/error.ts";
 import type { CoreFile } from "./core-file.ts";
 import { vmcoreError } from "./trouble.ts";
@@ -28,17 +37,15 @@ export interface CoreHeader {
 }
 
 const IDENT_SIZE = 16;
-const MAGIC = Uint8Array.of(0x7f, 0x45, 0x4c, 0x46);
 const EI_CLASS = 4;
 const EI_DATA = 5;
 const EI_VERSION = 6;
 
-export const EM_X86_64 = 62;
 /** PAE kernels of 32 bits have 64-bit headers: EM_386, EM_PPC, EM_ARM.
  * [linux include/uapi/linux/elf-em.h] */
 const MACHINES_32: readonly number[] = [3, 20, 40];
 /** And 64-bit kernels may have 32-bit ones: EM_PPC64, EM_IA_64, EM_X86_64, EM_AARCH64. */
-const MACHINES_64: readonly number[] = [21, 50, EM_X86_64, 183];
+const MACHINES_64: readonly number[] = [21, 50, EM_X86_64, EM_AARCH64];
 
 /** @throws what kexec-tools says with a second line, and the status. [kexec-tools] */
 function notCore(message: string, exitStatus: number): never {
@@ -56,7 +63,7 @@ function pointerSizeOf(machine: number, wide: boolean): 4 | 8 {
 }
 
 function checkIdent(ident: Uint8Array): void {
-  if (!startsWith(ident, MAGIC)) notCore("Missing elf signature", 4);
+  if (!startsWith(ident, ELF_MAGIC)) notCore("Missing elf signature", 4);
   if (ident[EI_VERSION] !== EV_CURRENT) notCore("Bad elf version", 5);
   const [kind, order] = [ident[EI_CLASS] ?? 0, ident[EI_DATA] ?? 0];
   if (kind !== 1 && kind !== 2) notCore(`Unknown elf class ${kind}`, 6);

@@ -2,10 +2,10 @@
 
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
-import { PT_LOAD } from "../core/elf.ts";
+import { EM_X86_64, PT_LOAD } from "../core/elf.ts";
 import type { KexecError } from "../core/error.ts";
 import type { CoreFile } from "./core-file.ts";
-import { type CoreHeader, EM_X86_64, type ProgramHeader } from "./elf-header.ts";
+import type { CoreHeader, ProgramHeader } from "./elf-header.ts";
 import { vmcoreError } from "./trouble.ts";
 import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 

@@ -7,6 +7,7 @@ import { guestMemory } from "../../src/facts/machine-to-phys.ts";
 import { architectureOfCapabilities } from "../../src/facts/xen-capabilities.ts";
 import { xenMemoryMap } from "../../src/facts/xen-memory-map.ts";
 import { xenctrlNames } from "../../src/facts/xenctrl-names.ts";
+import { e820Entries } from "./e820-entries.ts";
 
 const PAGE = 4096n;
 const INVALID = 2n ** 64n - 1n;
@@ -48,20 +49,9 @@ describe("guestMemory", () => {
 });
 
 describe("xenMemoryMap", () => {
-  function entries(rows: readonly (readonly [bigint, bigint, number])[]): Uint8Array {
-    const bytes = new Uint8Array(rows.length * 20);
-    const view = new DataView(bytes.buffer);
-    rows.forEach(([start, size, type], i) => {
-      view.setBigUint64(i * 20, start, true);
-      view.setBigUint64(i * 20 + 8, size, true);
-      view.setUint32(i * 20 + 16, type, true);
-    });
-    return bytes;
-  }
-
   test("is sorted, typed as kexec-tools types it", () => {
     const map = xenMemoryMap(
-      entries([
+      e820Entries([
         [0x100000n, 0x7fee0000n, 1],
         [0n, 0x9fc00n, 1],
         [0x9fc00n, 0x400n, 2],

@@ -9,8 +9,9 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import * as e820 from "../../src/core/e820.ts";
 import { BootParams } from "../../src/handoff/boot-params.ts";
-import * as e820 from "../../src/handoff/e820.ts";
+import * as e820Table from "../../src/handoff/e820.ts";
 import * as edd from "../../src/handoff/edd-info.ts";
 import * as efi from "../../src/handoff/efi-info.ts";
 import * as screen from "../../src/handoff/screen-info.ts";
@@ -40,7 +41,7 @@ const NOT_IN_HEADERS = new Set([
 ]);
 
 const CONSTANTS: Readonly<Record<string, number>> = Object.fromEntries(
-  [header, setupData, e820, edd, screen].flatMap((module) =>
+  [header, setupData, e820, e820Table, edd, screen].flatMap((module) =>
     Object.entries(module).filter(
       (entry): entry is [string, number] =>
         typeof entry[1] === "number" &&

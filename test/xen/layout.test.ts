@@ -9,6 +9,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { E820Entry } from "../../src/core/e820.ts";
 import * as xen from "../../src/edge/ffi/xen-structs.ts";
 import { compileWithXen } from "./stand-in.ts";
 
@@ -49,7 +50,7 @@ const CONSTANTS: Readonly<Record<string, number>> = {
   IOCTL_PRIVCMD_MMAPBATCH_V2: xen.IOCTL_PRIVCMD_MMAPBATCH_V2,
   "sizeof(struct privcmd_hypercall)": xen.PrivcmdHypercall.size,
   "offsetof(struct privcmd_hypercall, arg[1])": xen.PrivcmdHypercall.fields.arg1.offset,
-  "sizeof(struct e820entry)": xen.E820_ENTRY_SIZE,
+  "sizeof(struct e820entry)": E820Entry.size,
   "sizeof(xc_hypercall_buffer_t)": 40,
   "offsetof(xc_hypercall_buffer_t, dir)": 16,
   "offsetof(xc_hypercall_buffer_t, ubuf)": 24,

@@ -9,30 +9,19 @@
  * Further names are machphys, the table of frames; and of Linux mmap, for memory that a hypercall can
  * read, mmapbatch, and mmapbatch_frame for one frame of it.
  *
- * By a seccomp filter whose notices another process answers, as test/built/record-load.c does.
+ * By answer-calls.h.
  *
  * It is a fence too: kexec_load, kexec_file_load, reboot and taking an interface down fail with
  * EPERM, whatever PROGRAM is.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#define NAME "stand-in-hypervisor"
+#include "../answer-calls.h"
+#include "told-to-fail.h"
 
 #include <xenctrl.h>
 #include <xen/kexec.h>
@@ -49,12 +38,6 @@ typedef long answer;
 
 static int pid, memory;
 static unsigned mark, loaded;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "stand-in-hypervisor: %s: %s\n", what, strerror(errno));
-	_exit(125);
-}
 
 static void say(const char *format, ...)
 {
@@ -75,13 +58,9 @@ static void say(const char *format, ...)
 static answer failure(const char *name)
 {
 	static int calls;
-	const char *told = getenv("STAND_IN_FAIL");
-	char which[128];
-	int error, nth = 0;
+	int error;
 
-	if (!told || sscanf(told, "%127[^:]:%d:%d", which, &error, &nth) < 2 || strcmp(which, name))
-		return 0;
-	if (calls++ != nth)
+	if (!told_to_fail(getenv("STAND_IN_FAIL"), name, &calls, &error))
 		return 0;
 	say("failed %s", name);
 	return -error;
@@ -436,42 +415,24 @@ static answer judge(const struct seccomp_data *data, int *passed)
 	return 0;
 }
 
-static int serve(int listener)
+static void serve(const struct seccomp_notif *notice, struct seccomp_notif_resp *response)
 {
-	struct pollfd poller = { .fd = listener, .events = POLLIN };
-	struct seccomp_notif notice;
-	struct seccomp_notif_resp response;
 	char path[64];
 	int passed;
 
-	for (;;) {
-		if (poll(&poller, 1, -1) < 0 && errno != EINTR)
-			die("poll");
-		if (!(poller.revents & POLLIN)) {
-			if (poller.revents & POLLHUP)
-				return 0;
-			continue;
-		}
-		memset(&notice, 0, sizeof(notice));
-		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notice))
-			continue;
-		pid = notice.pid;
-		snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-		memory = open(path, O_RDWR | O_CLOEXEC);
-		if (memory < 0)
-			die(path);
-		memset(&response, 0, sizeof(response));
-		response.id = notice.id;
-		response.val = judge(&notice.data, &passed);
-		if (passed)
-			response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-		if ((long)response.val < 0) {
-			response.error = response.val;
-			response.val = 0;
-		}
-		close(memory);
-		ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+	pid = notice->pid;
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	memory = open(path, O_RDWR | O_CLOEXEC);
+	if (memory < 0)
+		die(path);
+	response->val = judge(&notice->data, &passed);
+	if (passed)
+		response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	if ((long)response->val < 0) {
+		response->error = response->val;
+		response->val = 0;
 	}
+	close(memory);
 }
 
 #define ARGUMENT(n) offsetof(struct seccomp_data, args[n])
@@ -503,44 +464,14 @@ static int filter_calls(void)
 		RETURN(SECCOMP_RET_ERRNO | EPERM),
 		RETURN(SECCOMP_RET_USER_NOTIF),
 	};
-	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		die("no_new_privs");
-	return syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER,
-		       SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	return install(code, sizeof(code) / sizeof(code[0]));
 }
 
 int main(int argc, char **argv)
 {
-	int announce[2], listener;
-	pid_t server;
-
 	if (argc < 2)
 		return 125;
-	if (pipe2(announce, O_CLOEXEC))
-		die("pipe");
-	/* They share descriptors until exec, so that the server gets the listener. */
-	server = syscall(SYS_clone, SIGCHLD | CLONE_FILES, NULL, NULL, NULL, NULL);
-	if (server < 0)
-		die("clone");
-	if (server == 0) {
-		setsid();
-		if (read(announce[0], &listener, sizeof(listener)) != sizeof(listener))
-			_exit(125);
-		if (unshare(CLONE_FILES))
-			die("unshare");
-		close(0);
-		close(1);
-		close(2);
-		mark = loaded = getenv("STAND_IN_LOADED") != NULL;
-		_exit(serve(listener));
-	}
-	listener = filter_calls();
-	if (listener < 0)
-		die("seccomp");
-	if (write(announce[1], &listener, sizeof(listener)) != sizeof(listener))
-		die("pipe");
-	execvp(argv[1], argv + 1);
-	die(argv[1]);
+	mark = loaded = getenv("STAND_IN_LOADED") != NULL;
+	return run_answered(argv + 1, filter_calls, serve);
 }

@@ -20,6 +20,8 @@
 #include <xenctrl.h>
 #include <xen/kexec.h>
 
+#include "told-to-fail.h"
+
 #ifndef NAME
 #define NAME "stand-in"
 #endif
@@ -58,17 +60,15 @@ static void say(const char *format, ...)
 /* Whether this call of `name` is to fail; errno is set then. */
 static int fails(const char *name)
 {
+	char line[160];
 	const char *told = fail[0] ? fail : getenv("STAND_IN_FAIL");
-	char which[128];
-	int error, nth = 0;
+	int error;
 
-	if (!told || sscanf(told, "%127[^:]:%d:%d", which, &error, &nth) < 2 || strcmp(which, name))
-		return 0;
-	if (calls_of_name++ != nth)
+	if (!told_to_fail(told, name, &calls_of_name, &error))
 		return 0;
 	/* A program's test sees here that the failure was reached. */
-	snprintf(which, sizeof(which), "failed %s", name);
-	write_line(which);
+	snprintf(line, sizeof(line), "failed %s", name);
+	write_line(line);
 	errno = error;
 	return 1;
 }

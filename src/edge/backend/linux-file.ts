@@ -5,7 +5,7 @@ import type { HostProbe, LoadOutcome } from "../../model/backend.ts";
 import type { FilePlan, ImagePurpose } from "../../model/load-plan.ts";
 import { Errno } from "../ffi/errno.ts";
 import { cString } from "../ffi/pointer.ts";
-import type { LinuxHost } from "./linux-host.ts";
+import { type LinuxHost, probed } from "./linux-host.ts";
 
 /** [linux include/uapi/linux/kexec.h] */
 const KEXEC_FILE_UNLOAD = 0x1;
@@ -83,16 +83,9 @@ export function loadFiles(plan: FilePlan, host: LinuxHost): LoadOutcome {
 }
 
 /** Whether the call would take files: asked with a flag that it must refuse. */
-export function probeFiles({ calls, explain }: LinuxHost): HostProbe {
-  const errno = -calls.kexecFileLoad(NO_FILE, NO_FILE, null, UNKNOWN_FLAG);
-  const works = errno === Errno.EINVAL;
-  return {
-    kind: "file",
-    call: "kexec_file_load",
-    works,
-    why: works ? null : calls.strerror(errno),
-    hint: works ? null : (explain(errno, "kexec_file_load", "normal") ?? null),
-  };
+export function probeFiles(host: LinuxHost): HostProbe {
+  const errno = -host.calls.kexecFileLoad(NO_FILE, NO_FILE, null, UNKNOWN_FLAG);
+  return probed(host, "file", "kexec_file_load", errno);
 }
 
 /**

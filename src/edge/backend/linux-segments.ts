@@ -1,12 +1,13 @@
 /** kexec_load(2): the plan's segments go to the running kernel, each with its place. */
 
+import { EM_AARCH64, EM_X86_64 } from "../../core/elf.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
 import type { HostProbe, LoadOutcome } from "../../model/backend.ts";
 import type { Architecture } from "../../model/host-facts.ts";
 import type { ImagePurpose, SegmentPlan } from "../../model/load-plan.ts";
 import { Errno } from "../ffi/errno.ts";
 import { failedLoad } from "./failed-load.ts";
-import type { LinuxHost } from "./linux-host.ts";
+import { type LinuxHost, probed } from "./linux-host.ts";
 
 /** [linux include/uapi/linux/kexec.h] */
 const KEXEC_ON_CRASH = 0x1;
@@ -18,8 +19,8 @@ const KEXEC_HOTPLUG: Readonly<Record<Architecture, number>> = { x86_64: 0x4, arm
 
 /** ELF machine numbers, in the flags' upper half. */
 const KEXEC_ARCH: Readonly<Record<Architecture, number>> = {
-  x86_64: 62 << 16,
-  arm64: 183 << 16,
+  x86_64: EM_X86_64 << 16,
+  arm64: EM_AARCH64 << 16,
 };
 
 function purposeFlag(purpose: ImagePurpose): number {
@@ -74,19 +75,13 @@ const TOO_MANY = 17;
 const UNKNOWN_FLAG = 0x8000;
 
 /** Whether the call would take segments: asked with numbers that it must refuse. */
-export function probeSegments({ architecture, calls, explain }: LinuxHost): HostProbe {
+export function probeSegments(host: LinuxHost): HostProbe {
+  const { architecture, calls } = host;
   const none = { buf: 0n, bufsz: 0n, mem: 0n, memsz: 0n };
   const machine = architecture === null ? 0 : KEXEC_ARCH[architecture];
   const segments = Array.from({ length: TOO_MANY }, () => none);
   const errno = -calls.kexecLoad(0n, segments, [], machine | UNKNOWN_FLAG);
-  const works = errno === Errno.EINVAL;
-  return {
-    kind: "segments",
-    call: "kexec_load",
-    works,
-    why: works ? null : calls.strerror(errno),
-    hint: works ? null : (explain(errno, "kexec_load", "normal") ?? null),
-  };
+  return probed(host, "segments", "kexec_load", errno);
 }
 
 /** Unloads; nothing loaded is no failure. @throws KexecError `kernel.unload` */

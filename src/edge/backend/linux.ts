@@ -2,18 +2,13 @@
 
 import { ExitStatus, fail } from "../../core/error.ts";
 import type { Backend } from "../../model/backend.ts";
-import type { ImagePurpose, PlanKind } from "../../model/load-plan.ts";
+import { LINUX_PLAN_KINDS } from "../../model/host-facts.ts";
+import type { ImagePurpose } from "../../model/load-plan.ts";
+import { kindsToTry } from "../../model/plan-kinds.ts";
 import type { LoadMethod } from "../../model/request.ts";
 import { loadFiles, probeFiles, unloadFiles } from "./linux-file.ts";
 import type { LinuxHost } from "./linux-host.ts";
 import { loadSegments, probeSegments, unloadSegments } from "./linux-segments.ts";
-
-/** `-a`: the kernel's own loader first, since only it can check signatures. */
-const ATTEMPTS: Readonly<Record<LoadMethod, readonly PlanKind[]>> = {
-  file: ["file"],
-  segments: ["segments"],
-  auto: ["file", "segments"],
-};
 
 function unload(purpose: ImagePurpose, method: LoadMethod, host: LinuxHost): void {
   if (method !== "segments" && unloadFiles(purpose, host)) return;
@@ -35,7 +30,7 @@ export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Back
     name: "linux",
     evidence,
     probe: () => [probeFiles(host), probeSegments(host)],
-    attempts: (method) => ATTEMPTS[method],
+    attempts: (method) => kindsToTry(method, LINUX_PLAN_KINDS),
     admit(purpose, deed) {
       if (purpose !== "live-update") return;
       const message =

@@ -7,16 +7,18 @@
  * where it is down: after either, as long as nobody else loads, the mark says what is loaded.
  */
 
+import { EM_X86_64 } from "../../core/elf.ts";
 import { ExitStatus, fail, KexecError } from "../../core/error.ts";
 import type { Backend, HostProbe, LoadedState, LoadOutcome } from "../../model/backend.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { ImagePurpose, LoadPlan, SegmentPlan } from "../../model/load-plan.ts";
+import { kindsToTry } from "../../model/plan-kinds.ts";
 import { Errno } from "../ffi/errno.ts";
 import type { XenCalls } from "../ffi/xen-calls.ts";
-import { EM_X86_64 } from "../ffi/xen-calls.ts";
 import { KexecRange, KexecType } from "../ffi/xen-structs.ts";
 import { explainXen } from "../host/explain-xen.ts";
 import { ClosedDoor, type OpenedXen } from "../host/open-xen.ts";
+import { XEN_PLAN_KINDS } from "../host/read-xen.ts";
 import { failedLoad } from "./failed-load.ts";
 
 /** What the backend needs of the machine; tests give their own. */
@@ -55,20 +57,30 @@ function typeOf(purpose: ImagePurpose): KexecType {
   });
 }
 
-/** kexec-tools' line for an operation that has no way to Xen, and then why there is none. */
-function opening<T>(line: (why: string) => string, open: () => T): T {
+/** The way to Xen, or why there is none. */
+function enter(host: XenHost): OpenedXen | ClosedDoor {
   try {
-    return open();
+    return host.open();
   } catch (error) {
-    if (!(error instanceof ClosedDoor)) throw error;
-    throw new KexecError({
-      code: error.code,
-      message: line(error.why),
-      hint: [error.message, error.hint].filter(Boolean).join("\n"),
-      exitStatus: ExitStatus.failed,
-      cause: error,
-    });
+    if (error instanceof ClosedDoor) return error;
+    throw error;
   }
+}
+
+const whyClosed = ({ message, hint }: ClosedDoor): string =>
+  [message, hint].filter(Boolean).join("\n");
+
+/** Xen's calls. @throws KexecError kexec-tools' line where there is no way to Xen, and why */
+function callsOf(host: XenHost, line: (why: string) => string): XenCalls {
+  const door = enter(host);
+  if (!(door instanceof ClosedDoor)) return door.calls;
+  throw new KexecError({
+    code: door.code,
+    message: line(door.why),
+    hint: whyClosed(door),
+    exitStatus: ExitStatus.failed,
+    cause: door,
+  });
 }
 
 function failLoad(plan: SegmentPlan, errno: number, host: XenHost, hint?: string): never {
@@ -100,7 +112,7 @@ const noMemoryMap = (): string =>
 
 function load(plan: SegmentPlan, host: XenHost): LoadOutcome {
   const type = typeOf(plan.purpose);
-  const { calls } = opening(noMemoryMap, () => host.open());
+  const calls = callsOf(host, noMemoryMap);
   const down = takeMarkDown(calls, type);
   if (down < 0) failLoad(plan, -down, host);
   const outcome = calls.load({
@@ -138,10 +150,7 @@ function unload(purpose: ImagePurpose, host: XenHost): void {
       exitStatus: ExitStatus.failed,
     });
   const type = typeOf(purpose);
-  const { calls } = opening(
-    (why) => `kexec unload failed: ${why}`,
-    () => host.open(),
-  );
+  const calls = callsOf(host, (why) => `kexec unload failed: ${why}`);
   const once = (): void => {
     const status = calls.unload(type);
     if (status < 0) failed(-status, explainXen(-status, "unload", purpose));
@@ -157,14 +166,9 @@ const MARK_DOWN =
   "Xen says no. It only counts: after two loads by a program other than onekexec it is wrong.";
 
 function loadedState(purpose: ImagePurpose, host: XenHost): LoadedState {
-  let opened: OpenedXen;
-  try {
-    opened = host.open();
-  } catch (error) {
-    if (!(error instanceof ClosedDoor)) throw error;
-    return { loaded: null, doubt: [error.message, error.hint].filter(Boolean).join("\n") };
-  }
-  const status = opened.calls.status(typeOf(purpose));
+  const door = enter(host);
+  if (door instanceof ClosedDoor) return { loaded: null, doubt: whyClosed(door) };
+  const status = door.calls.status(typeOf(purpose));
   if (status >= 0) return { loaded: status > 0, doubt: status > 0 ? MARK_UP : MARK_DOWN };
   const old = status === -Errno.ENOSYS || status === -Errno.EINVAL;
   const why = old ? "this Xen does not tell" : host.strerror(-status);
@@ -184,10 +188,7 @@ function failExec(errno: number, purpose: ImagePurpose, host: XenHost): never {
 function admit(purpose: ImagePurpose, deed: "load" | "exec", host: XenHost): void {
   const type = typeOf(purpose);
   if (deed === "load") return;
-  const { calls } = opening(
-    (why) => `kexec failed: ${why}`,
-    () => host.open(),
-  );
+  const calls = callsOf(host, (why) => `kexec failed: ${why}`);
   const status = purpose === "live-update" ? calls.status(type) : 0;
   if (status === -Errno.EINVAL) failExec(Errno.EINVAL, purpose, host);
 }
@@ -208,14 +209,11 @@ function segmentsOf(plan: LoadPlan): SegmentPlan {
 /** Asked for the range that every Xen with kexec tells. */
 function probe(host: XenHost): HostProbe {
   const common = { kind: "segments", call: "KEXEC_CMD_kexec_load" } as const;
-  let opened: OpenedXen;
-  try {
-    opened = host.open();
-  } catch (error) {
-    if (!(error instanceof ClosedDoor)) throw error;
-    return { ...common, works: false, why: error.message, hint: error.hint ?? null };
+  const door = enter(host);
+  if (door instanceof ClosedDoor) {
+    return { ...common, works: false, why: door.message, hint: door.hint ?? null };
   }
-  const range = opened.calls.getRange(KexecRange.KEXEC_RANGE_MA_XEN, 0);
+  const range = door.calls.getRange(KexecRange.KEXEC_RANGE_MA_XEN, 0);
   if (typeof range !== "number") return { ...common, works: true, why: null, hint: null };
   const hint = explainXen(-range, "load", "normal") ?? null;
   return { ...common, works: false, why: host.strerror(-range), hint };
@@ -223,30 +221,20 @@ function probe(host: XenHost): HostProbe {
 
 /** @param evidence why this backend was chosen */
 export function xenBackend(host: XenHost, evidence: readonly string[]): Backend {
-  let opened: OpenedXen | null = null;
-  let closed: ClosedDoor | null = null;
+  let door: OpenedXen | ClosedDoor | null = null;
   const own: XenHost = {
     ...host,
     open() {
-      if (closed !== null) throw closed;
-      try {
-        opened ??= host.open();
-        return opened;
-      } catch (error) {
-        // libxenctrl has its own words for it on stderr: once is enough.
-        if (error instanceof ClosedDoor) closed = error;
-        throw error;
-      }
+      // A closed one is kept too: libxenctrl has its own words for it on stderr, once is enough.
+      door ??= enter(host);
+      if (door instanceof ClosedDoor) throw door;
+      return door;
     },
   };
   const service = (): readonly string[] => {
-    try {
-      const { calls, tried } = own.open();
-      return [...tried, `Xen's calls are made through ${calls.servedBy}`];
-    } catch (error) {
-      if (!(error instanceof ClosedDoor)) throw error;
-      return [error.message];
-    }
+    const found = enter(own);
+    if (found instanceof ClosedDoor) return [found.message];
+    return [...found.tried, `Xen's calls are made through ${found.calls.servedBy}`];
   };
   return {
     name: "xen",
@@ -255,16 +243,16 @@ export function xenBackend(host: XenHost, evidence: readonly string[]): Backend 
       return [...evidence, ...service(), only];
     },
     probe: () => [probe(own)],
-    attempts: () => ["segments"],
+    attempts: (method) => kindsToTry(method, XEN_PLAN_KINDS),
     admit: (purpose, deed) => admit(purpose, deed, own),
-    hostFacts: (linux) => opening(noMemoryMap, () => own.readFacts(own.open().calls, linux)),
+    hostFacts: (linux) => own.readFacts(callsOf(own, noMemoryMap), linux),
     load: (plan) => load(segmentsOf(plan), own),
     unload: (purpose) => unload(purpose, own),
     loadedState: (purpose) => loadedState(purpose, own),
     exec: (purpose) => exec(purpose, own),
     close() {
-      opened?.calls.close();
-      opened = null;
+      if (door !== null && !(door instanceof ClosedDoor)) door.calls.close();
+      door = null;
     },
   };
 }

@@ -43,6 +43,22 @@ export interface Privcmd {
   close(): void;
 }
 
+/** What `use` says of `size` bytes of hypercall memory, which is freed after it; minus the error
+ * number where there is none. */
+export function withMemory<T>(
+  privcmd: Privcmd,
+  size: number,
+  use: (memory: HypercallMemory) => T,
+): T | number {
+  const memory = privcmd.allocate(size);
+  if (typeof memory === "number") return memory;
+  try {
+    return use(memory);
+  } finally {
+    memory.free();
+  }
+}
+
 /** [linux include/uapi/asm-generic/mman-common.h, mman.h] */
 const PROT_READ = 1;
 const PROT_READ_WRITE = 1 | 2;

@@ -5,7 +5,7 @@
  * Where a call returns a number in place of what it is for, it is minus the error number.
  */
 
-import type { KexecRange, KexecType } from "./xen-structs.ts";
+import { type KexecRange, type KexecType, XenKexecSegment } from "./xen-structs.ts";
 
 /** What is to be loaded where. */
 export interface XenSegment {
@@ -36,14 +36,37 @@ export interface XenRange {
   readonly size: bigint;
 }
 
+/**
+ * As Xen prints its version: `4.17.7`.
+ * @param number XENVER_version's, major in the upper half, or minus the error number
+ * @param extra asks for XENVER_extraversion; without an answer there is no third part
+ */
+export function versionOf(number: number, extra: () => string | number): string | number {
+  if (number < 0) return number;
+  const rest = extra();
+  return `${number >>> 16}.${number & 0xffff}${typeof rest === "string" ? rest : ""}`;
+}
+
+/** Bytes of a table of `count` segments, which even without a segment is not nothing. */
+export const tableSize = (count: number): number => Math.max(count, 1) * XenKexecSegment.size;
+
+/** Writes the entry of one segment whose bytes a hypercall finds at `buf`, 0 for none. */
+export function writeSegment(table: Uint8Array, index: number, buf: bigint, of: XenSegment): void {
+  const { bytes, destMaddr, destSize } = of;
+  XenKexecSegment.write(
+    table,
+    { buf, buf_size: BigInt(bytes.length), dest_maddr: destMaddr, dest_size: destSize },
+    index * XenKexecSegment.size,
+  );
+}
+
 export interface XenCalls {
   /** A library's name, or the device. */
   readonly servedBy: string;
   /** `4.17.7` */
   version(): string | number;
   capabilities(): string | number;
-  /** The machine's memory map: entries of 20 bytes as the firmware gives them, u64 address, u64
-   * size, u32 type. */
+  /** The machine's memory map: `E820Entry`s as the firmware gives them. */
   machineMemoryMap(): Uint8Array | number;
   /** `nr` is the physical CPU's number for KEXEC_RANGE_MA_CPU, else 0. */
   getRange(range: KexecRange, nr: number): XenRange | number;
@@ -56,6 +79,3 @@ export interface XenCalls {
   exec(type: KexecType): number;
   close(): void;
 }
-
-/** [linux include/uapi/linux/elf-em.h]; Xen's kexec knows no other that runs Linux today. */
-export const EM_X86_64 = 62;

@@ -4,11 +4,19 @@
  */
 
 import { textUntilNul } from "../../core/bytes.ts";
-import type { HypercallMemory, Privcmd } from "./privcmd.ts";
-import type { XenCalls, XenLoad, XenLoadOutcome, XenRange } from "./xen-calls.ts";
+import { E820Entry } from "../../core/e820.ts";
+import { type HypercallMemory, type Privcmd, withMemory } from "./privcmd.ts";
+import {
+  tableSize,
+  versionOf,
+  writeSegment,
+  type XenCalls,
+  type XenLoad,
+  type XenLoadOutcome,
+  type XenRange,
+} from "./xen-calls.ts";
 import {
   E820_ENTRIES_MAX,
-  E820_ENTRY_SIZE,
   Hypercall,
   KexecCommand,
   type KexecRange,
@@ -19,28 +27,11 @@ import {
   XenKexecExec,
   XenKexecLoad,
   XenKexecRange,
-  XenKexecSegment,
   XenKexecStatus,
   XenKexecUnload,
   XenMemoryMap,
   XenVersionCommand,
 } from "./xen-structs.ts";
-
-/** Calls `use` with memory for hypercalls that is freed after it; minus the error number where
- * there is none. */
-function withMemory<T>(
-  privcmd: Privcmd,
-  size: number,
-  use: (memory: HypercallMemory) => T,
-): T | number {
-  const memory = privcmd.allocate(size);
-  if (typeof memory === "number") return memory;
-  try {
-    return use(memory);
-  } finally {
-    memory.free();
-  }
-}
 
 const kexecOp = (privcmd: Privcmd, command: number, { address }: HypercallMemory): number =>
   privcmd.hypercall(Hypercall.kexec_op, [BigInt(command), address]);
@@ -55,24 +46,18 @@ function versionText(privcmd: Privcmd, command: number, length: number): string 
 
 function version(privcmd: Privcmd): string | number {
   const number = privcmd.hypercall(Hypercall.xen_version, [BigInt(XenVersionCommand.version), 0n]);
-  if (number < 0) return number;
-  const extra = versionText(privcmd, XenVersionCommand.extraversion, XEN_EXTRAVERSION_LEN);
-  return versionOf(number, typeof extra === "string" ? extra : "");
-}
-
-/** XENVER_version's number, major in the upper half, as Xen prints it. */
-export function versionOf(number: number, extra: string): string {
-  return `${number >>> 16}.${number & 0xffff}${extra}`;
+  const extra = () => versionText(privcmd, XenVersionCommand.extraversion, XEN_EXTRAVERSION_LEN);
+  return versionOf(number, extra);
 }
 
 function machineMemoryMap(privcmd: Privcmd): Uint8Array | number {
-  return withMemory(privcmd, E820_ENTRIES_MAX * E820_ENTRY_SIZE, (entries) =>
+  return withMemory(privcmd, E820_ENTRIES_MAX * E820Entry.size, (entries) =>
     withMemory(privcmd, XenMemoryMap.size, ({ address, bytes }) => {
       XenMemoryMap.write(bytes, { nr_entries: E820_ENTRIES_MAX, buffer: entries.address });
       const command = BigInt(MemoryCommand.XENMEM_machine_memory_map);
       const status = privcmd.hypercall(Hypercall.memory_op, [command, address]);
       if (status < 0) return status;
-      return entries.bytes.slice(0, XenMemoryMap.read(bytes).nr_entries * E820_ENTRY_SIZE);
+      return entries.bytes.slice(0, XenMemoryMap.read(bytes).nr_entries * E820Entry.size);
     }),
   );
 }
@@ -87,9 +72,6 @@ function getRange(privcmd: Privcmd, range: KexecRange, nr: number): XenRange | n
   });
 }
 
-/** Room for the table, which even without a segment is not nothing. */
-const tableSize = (count: number): number => Math.max(count, 1) * XenKexecSegment.size;
-
 function load(privcmd: Privcmd, { type, arch, entryMaddr, segments }: XenLoad): XenLoadOutcome {
   const held: HypercallMemory[] = [];
   const hold = (size: number): HypercallMemory | number => {
@@ -100,20 +82,12 @@ function load(privcmd: Privcmd, { type, arch, entryMaddr, segments }: XenLoad): 
   try {
     const table = hold(tableSize(segments.length));
     if (typeof table === "number") return { kind: "no-memory", errno: -table, segment: null };
-    for (const [index, { bytes, destMaddr, destSize }] of segments.entries()) {
+    for (const [index, segment] of segments.entries()) {
+      const { bytes } = segment;
       const memory = bytes.length === 0 ? null : hold(bytes.length);
       if (typeof memory === "number") return { kind: "no-memory", errno: -memory, segment: index };
       memory?.bytes.set(bytes);
-      XenKexecSegment.write(
-        table.bytes,
-        {
-          buf: memory?.address ?? 0n,
-          buf_size: BigInt(bytes.length),
-          dest_maddr: destMaddr,
-          dest_size: destSize,
-        },
-        index * XenKexecSegment.size,
-      );
+      writeSegment(table.bytes, index, memory?.address ?? 0n, segment);
     }
     const argument = hold(XenKexecLoad.size);
     if (typeof argument === "number") return { kind: "no-memory", errno: -argument, segment: null };

@@ -114,7 +114,5 @@ export const IOCTL_PRIVCMD_MMAPBATCH_V2 = 0x205004;
 /** Owner of what Xen shows of itself, such as its table from machine frames to guests' frames. */
 export const DOMID_XEN = 0x7ff2;
 
-/** struct e820entry, packed: u64 addr, u64 size, u32 type. */
-export const E820_ENTRY_SIZE = 20;
-/** More than any machine has; what kexec-tools has room for. */
+/** Entries of a machine's memory map: more than any has; what kexec-tools has room for. */
 export const E820_ENTRIES_MAX = 2048;

@@ -15,21 +15,27 @@
 
 import { type FFIFunction, FFIType, toArrayBuffer } from "bun:ffi";
 import { textUntilNul } from "../../core/bytes.ts";
+import { E820Entry } from "../../core/e820.ts";
 import { defineStruct, u32, u64 } from "../../core/struct.ts";
 import { Errno } from "./errno.ts";
 import { asInt, result } from "./libc.ts";
 import type { Functions, Library } from "./library.ts";
 import { addressOf, asPointer, keeping } from "./pointer.ts";
-import type { XenCalls, XenLoad, XenLoadOutcome, XenRange } from "./xen-calls.ts";
-import { versionOf } from "./xen-direct.ts";
+import {
+  tableSize,
+  versionOf,
+  writeSegment,
+  type XenCalls,
+  type XenLoad,
+  type XenLoadOutcome,
+  type XenRange,
+} from "./xen-calls.ts";
 import {
   E820_ENTRIES_MAX,
-  E820_ENTRY_SIZE,
   type KexecRange,
   type KexecType,
   XEN_CAPABILITIES_INFO_LEN,
   XEN_EXTRAVERSION_LEN,
-  XenKexecSegment,
   XenVersionCommand,
 } from "./xen-structs.ts";
 
@@ -136,18 +142,17 @@ function version(opened: Opened): string | number {
   const { xc, xch } = opened;
   // SAFETY: this command takes no memory.
   const number = call(xc.xc_version(xch, XenVersionCommand.version, 0n));
-  if (number < 0) return number;
-  const extra = versionText(opened, XenVersionCommand.extraversion, XEN_EXTRAVERSION_LEN);
-  return versionOf(number, typeof extra === "string" ? extra : "");
+  const extra = () => versionText(opened, XenVersionCommand.extraversion, XEN_EXTRAVERSION_LEN);
+  return versionOf(number, extra);
 }
 
 function machineMemoryMap({ xc, xch }: Opened): Uint8Array | number {
-  const entries = new Uint8Array(E820_ENTRIES_MAX * E820_ENTRY_SIZE);
+  const entries = new Uint8Array(E820_ENTRIES_MAX * E820Entry.size);
   // SAFETY: `entries` has room for as many as are asked for, and is kept until the call returns.
   const count = keeping([entries], () =>
     call(xc.xc_get_machine_memory_map(xch, addressOf(entries), E820_ENTRIES_MAX)),
   );
-  return count < 0 ? count : entries.slice(0, count * E820_ENTRY_SIZE);
+  return count < 0 ? count : entries.slice(0, count * E820Entry.size);
 }
 
 function getRange({ xc, xch }: Opened, range: KexecRange, nr: number): XenRange | number {
@@ -178,18 +183,17 @@ function copyInto({ xc, xch }: Opened, array: bigint, index: number, bytes: Uint
 function loadInto(opened: Opened, array: bigint, wanted: XenLoad): XenLoadOutcome {
   const { xc, xch } = opened;
   const { type, arch, entryMaddr, segments } = wanted;
-  const table = new Uint8Array(Math.max(segments.length, 1) * XenKexecSegment.size);
+  const table = new Uint8Array(tableSize(segments.length));
   let used = 0;
-  for (const [index, { bytes, destMaddr, destSize }] of segments.entries()) {
+  for (const [index, segment] of segments.entries()) {
+    const { bytes } = segment;
     let buf = 0n;
     if (bytes.length > 0) {
       buf = copyInto(opened, array, used, bytes);
       if (buf === 0n) return { kind: "no-memory", errno: -call(-1), segment: index };
       used += 1;
     }
-    const base = index * XenKexecSegment.size;
-    const fields = { buf_size: BigInt(bytes.length), dest_maddr: destMaddr, dest_size: destSize };
-    XenKexecSegment.write(table, { buf, ...fields }, base);
+    writeSegment(table, index, buf, segment);
   }
   // SAFETY: the table is ours and kept until the call returns, and what it points into is the
   // array's.

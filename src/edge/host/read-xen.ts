@@ -4,7 +4,7 @@
  */
 
 import { ExitStatus, fail } from "../../core/error.ts";
-import { intersect, isEmpty, normalize, type Range, rangeSize } from "../../core/range.ts";
+import { intersect, isEmpty, normalize, type Range, rangeOf, totalSize } from "../../core/range.ts";
 import { withoutRealModeIvt } from "../../facts/firmware-memmap.ts";
 import { USUAL_PAGE_OFFSET } from "../../facts/kernel-text.ts";
 import { guestMemory, MACHPHYS_ENTRY_SIZE } from "../../facts/machine-to-phys.ts";
@@ -17,10 +17,11 @@ import type {
   SegmentRules,
   XenFacts,
 } from "../../model/host-facts.ts";
+import type { PlanKind } from "../../model/load-plan.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
-import { openPrivcmd, type Privcmd } from "../ffi/privcmd.ts";
+import { openPrivcmd, type Privcmd, withMemory } from "../ffi/privcmd.ts";
 import type { XenCalls } from "../ffi/xen-calls.ts";
 import {
   DOMID_XEN,
@@ -29,6 +30,9 @@ import {
   MemoryCommand,
   XenMachphysMfnList,
 } from "../ffi/xen-structs.ts";
+
+/** Xen takes no files. */
+export const XEN_PLAN_KINDS: readonly PlanKind[] = ["segments"];
 
 /** Xen's `nr_segments >= KEXEC_SEGMENT_MAX` is refused, and the constant is 16.
  * [xen xen/common/kexec.c kexec_load] */
@@ -55,13 +59,13 @@ const ENOUGH = 16n << 30n;
 const FOUR_GIB = 4n << 30n;
 
 /** A range of Xen's, or null; of size 0 it says that there is none. */
-function rangeOf(calls: XenCalls, range: KexecRange, notes: string[]): Range | null {
+function rangeOfXen(calls: XenCalls, range: KexecRange, notes: string[]): Range | null {
   const found = calls.getRange(range, 0);
   if (typeof found === "number") {
     notes.push(`Xen does not tell its range ${range}: ${strerror(-found)}.`);
     return null;
   }
-  return found.size === 0n ? null : { start: found.start, end: found.start + found.size };
+  return found.size === 0n ? null : rangeOf(found);
 }
 
 /** Notes of each CPU until Xen says that there are no more. Without `crashkernel=` none. */
@@ -70,32 +74,25 @@ function cpuNotes(calls: XenCalls): Range[] {
   for (let cpu = 0; cpu < 8192; cpu += 1) {
     const found = calls.getRange(KexecRange.KEXEC_RANGE_MA_CPU, cpu);
     if (typeof found === "number") break;
-    if (found.size > 0n) notes.push({ start: found.start, end: found.start + found.size });
+    if (found.size > 0n) notes.push(rangeOf(found));
   }
   return notes;
 }
 
 /** The machine frames at which each extent of the table begins; or minus the error number. */
 function extents(privcmd: Privcmd): bigint[] | number {
-  const list = privcmd.allocate(EXTENTS_MAX * 8);
-  if (typeof list === "number") return list;
-  const argument = privcmd.allocate(XenMachphysMfnList.size);
-  try {
-    if (typeof argument === "number") return argument;
-    XenMachphysMfnList.write(argument.bytes, {
-      max_extents: EXTENTS_MAX,
-      extent_start: list.address,
-    });
-    const command = BigInt(MemoryCommand.XENMEM_machphys_mfn_list);
-    const status = privcmd.hypercall(Hypercall.memory_op, [command, argument.address]);
-    if (status < 0) return status;
-    const { nr_extents } = XenMachphysMfnList.read(argument.bytes);
-    const view = new DataView(list.bytes.buffer, list.bytes.byteOffset, nr_extents * 8);
-    return Array.from({ length: nr_extents }, (_, i) => view.getBigUint64(i * 8, true));
-  } finally {
-    list.free();
-    if (typeof argument !== "number") argument.free();
-  }
+  return withMemory(privcmd, EXTENTS_MAX * 8, (list) =>
+    withMemory(privcmd, XenMachphysMfnList.size, ({ address, bytes }) => {
+      const extent_start = list.address;
+      XenMachphysMfnList.write(bytes, { max_extents: EXTENTS_MAX, extent_start });
+      const command = BigInt(MemoryCommand.XENMEM_machphys_mfn_list);
+      const status = privcmd.hypercall(Hypercall.memory_op, [command, address]);
+      if (status < 0) return status;
+      const { nr_extents } = XenMachphysMfnList.read(bytes);
+      const view = new DataView(list.bytes.buffer, list.bytes.byteOffset, nr_extents * 8);
+      return Array.from({ length: nr_extents }, (_, i) => view.getBigUint64(i * 8, true));
+    }),
+  );
 }
 
 /** In which order extents are looked at: the lowest 4 GiB, where what a kernel wants low must lie,
@@ -123,7 +120,7 @@ function readGuestMemory(privcmd: Privcmd, ram: readonly Range[]): Range[] | num
     if (typeof table === "number") return table;
     const runs = guestMemory(table, BigInt(index) * BigInt(ENTRIES_PER_EXTENT), RUN_PAGES_MIN);
     found.push(...runs);
-    total += runs.reduce((sum, run) => sum + rangeSize(run), 0n);
+    total += totalSize(runs);
   }
   return normalize(found);
 }
@@ -181,7 +178,7 @@ function readXenCrash(
   return {
     memory,
     cpuNotes: cpuNotes(calls),
-    vmcoreinfo: rangeOf(calls, KexecRange.KEXEC_RANGE_MA_VMCOREINFO, notes),
+    vmcoreinfo: rangeOfXen(calls, KexecRange.KEXEC_RANGE_MA_VMCOREINFO, notes),
     kernelText: null,
     pageOffset: USUAL_PAGE_OFFSET,
   };
@@ -199,11 +196,11 @@ export function readXenFacts(
 ): HostFacts {
   const notes: string[] = [];
   const ranges = readMemoryMap(calls);
-  const crash = rangeOf(calls, KexecRange.KEXEC_RANGE_MA_CRASH, notes);
+  const crash = rangeOfXen(calls, KexecRange.KEXEC_RANGE_MA_CRASH, notes);
   const xen: XenFacts = {
     version: textOr(notes, "version", calls.version()),
     capabilities: textOr(notes, "capabilities", calls.capabilities()),
-    hypervisor: rangeOf(calls, KexecRange.KEXEC_RANGE_MA_XEN, notes),
+    hypervisor: rangeOfXen(calls, KexecRange.KEXEC_RANGE_MA_XEN, notes),
   };
   const ram = normalize(ranges.filter(({ type }) => type === "ram"));
   const segmentRules: SegmentRules = {
@@ -219,7 +216,7 @@ export function readXenFacts(
     memoryMap: { source: "xen", ranges: withoutRealModeIvt(ranges) },
     crashRegions: crash === null ? [] : [crash],
     crash: linux.crash === null ? null : readXenCrash(calls, ranges, notes),
-    planKinds: ["segments"],
+    planKinds: XEN_PLAN_KINDS,
     segmentRules,
     crashRules: XEN_CRASH_RULES,
     xen,

@@ -6,23 +6,13 @@ import type { XenCalls } from "../../../src/edge/ffi/xen-calls.ts";
 import { XenMachphysMfnList } from "../../../src/edge/ffi/xen-structs.ts";
 import { readXenFacts } from "../../../src/edge/host/read-xen.ts";
 import { factsFromJson } from "../../../src/facts/facts-file.ts";
+import { e820Entries } from "../../facts/e820-entries.ts";
 import { refusal } from "../refusal.ts";
 
 const GIB = 1n << 30n;
 const FRAMES_PER_GIB = 262144;
 const LINUX = factsFromJson(await Bun.file("test/facts/machines/qemu-1g-bios.json").text());
 const INVALID = 2n ** 64n - 1n;
-
-function entries(rows: readonly (readonly [bigint, bigint, number])[]): Uint8Array {
-  const bytes = new Uint8Array(rows.length * 20);
-  const view = new DataView(bytes.buffer);
-  rows.forEach(([start, size, type], i) => {
-    view.setBigUint64(i * 20, start, true);
-    view.setBigUint64(i * 20 + 8, size, true);
-    view.setUint32(i * 20 + 16, type, true);
-  });
-  return bytes;
-}
 
 function xenCalls(changes: Partial<XenCalls> = {}): XenCalls {
   const never = (): never => {
@@ -33,7 +23,7 @@ function xenCalls(changes: Partial<XenCalls> = {}): XenCalls {
     version: () => "4.17.7",
     capabilities: () => "xen-3.0-x86_64 ",
     machineMemoryMap: () =>
-      entries([
+      e820Entries([
         [0n, 0x9f000n, 1],
         [0x100000n, 2n * GIB - 0x100000n, 1],
       ]),
@@ -179,7 +169,7 @@ describe("memory that guests have", () => {
   });
 
   test("of a large machine only as much is looked at as is enough: low first, then the top", () => {
-    const machineMemoryMap = () => entries([[0n, 64n * GIB, 1]]);
+    const machineMemoryMap = () => e820Entries([[0n, 64n * GIB, 1]]);
     const one = device(() => true, 64);
     const { segmentRules } = readXenFacts(xenCalls({ machineMemoryMap }), LINUX, one.start);
     expect(one.seen.slice(0, 6)).toEqual([0, 1, 2, 3, 63, 62]);
