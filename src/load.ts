@@ -2,13 +2,14 @@
 
 import { asciiJson } from "./cli/ascii-json.ts";
 import { debugText } from "./cli/report.ts";
-import { ExitStatus } from "./core/error.ts";
+import { ExitStatus, fail, KexecError } from "./core/error.ts";
 import type { HostFacts } from "./model/host-facts.ts";
+import type { PlanInputs } from "./model/image-type.ts";
 import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
 import { kindsToTry } from "./model/plan-kinds.ts";
 import type { RunRequest } from "./model/request.ts";
 import type { World } from "./model/world.ts";
-import { buildFilePlan, buildSegmentPlan } from "./plan/build-plan.ts";
+import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "./plan/build-plan.ts";
 import { hotplugHeaderSize } from "./plan/crash-plan.ts";
 import { crashRegion } from "./plan/crash-region.ts";
 import { describePlan, planToJson } from "./plan/describe-plan.ts";
@@ -16,6 +17,11 @@ import { describePlan, planToJson } from "./plan/describe-plan.ts";
 interface Planned {
   readonly plan: LoadPlan;
   readonly facts: HostFacts;
+}
+
+/** A kind of plan that cannot do what is asked, where another may. */
+interface Unplannable {
+  readonly unsupported: string;
 }
 
 /** Where the facts come from: this machine, or a file that was saved on another. */
@@ -37,11 +43,26 @@ export function refuseEarly({ steps, purpose, hotplug }: RunRequest, facts: Host
 }
 
 /**
- * Reads what a plan of this `kind` needs and makes it.
+ * Reads what a plan of this `kind` needs and makes it, or says why this kind cannot be one.
  * @param known the facts, where they were read already
- * @throws KexecError
+ * @throws KexecError where no other kind would do better
  */
 export async function planAttempt(
+  kind: PlanKind,
+  kernel: string,
+  request: RunRequest,
+  world: World,
+  known?: HostFacts,
+): Promise<Planned | Unplannable> {
+  try {
+    return await makePlan(kind, kernel, request, world, known);
+  } catch (error) {
+    if (!(error instanceof KexecError) || error.code !== NOT_BY_FILE) throw error;
+    return { unsupported: error.message };
+  }
+}
+
+async function makePlan(
   kind: PlanKind,
   kernel: string,
   request: RunRequest,
@@ -58,9 +79,32 @@ export async function planAttempt(
   }
   const image = world.readInput(kernel, "kernel", false);
   const facts = known ?? (await factsFor(request, world));
-  const hash = !request.skipChecks;
-  const ramdisk = initrd === null ? null : world.readInput(initrd, "initrd", hash);
-  return { plan: buildSegmentPlan(request, facts, { kernel: image, initrd: ramdisk }), facts };
+  const plan = buildSegmentPlan(request, facts, { kernel: image, ...readExtras(request, world) });
+  return { plan, facts };
+}
+
+/** Everything that goes with a kernel which we lay out ourselves. */
+function readExtras({ loader, skipChecks }: RunRequest, world: World): Omit<PlanInputs, "kernel"> {
+  const hash = !skipChecks;
+  const { initrd, dtb, modules } = loader;
+  return {
+    initrd: initrd === null ? null : world.readInput(initrd, "initrd", hash),
+    modules: modules.map((commandLine) => {
+      const path = commandLine.split(" ", 1)[0] ?? "";
+      return { ...world.readInput(path, "module", hash), commandLine };
+    }),
+    dtb: dtb === null ? null : world.readInput(dtb, "device-tree", false),
+  };
+}
+
+/** kexec-tools' line and status for what no kind of plan could do. */
+export function failUnsupported(hint: string): never {
+  fail({
+    code: "kernel.unsupported",
+    message: "syscall kexec_file_load not available.",
+    hint,
+    exitStatus: ExitStatus.fallback,
+  });
 }
 
 /** What `-d` prints of a plan: what could not be read of the machine, and the plan itself. */
@@ -78,14 +122,19 @@ export async function dryRun(kernel: string, request: RunRequest, world: World):
   refuseEarly(request, facts);
   const kinds = kindsToTry(request.method, facts.planKinds);
   const planned: Planned[] = [];
-  for (const kind of kinds) planned.push(await planAttempt(kind, kernel, request, world, facts));
+  for (const kind of kinds) {
+    const attempt = await planAttempt(kind, kernel, request, world, facts);
+    if ("plan" in attempt) planned.push(attempt);
+    else if (kinds.length === 1) failUnsupported(attempt.unsupported);
+    else world.stderr(`kexec_file_load is not tried: ${attempt.unsupported}\n`);
+  }
   if (request.dryRun === "json") {
     const attempts = planned.map(({ plan }) => planToJson(plan));
     world.stdout(`${asciiJson({ format: 1, attempts })}\n`);
     return ExitStatus.ok;
   }
   planned.forEach(({ plan, facts }, i) => {
-    if (kinds.length > 1) {
+    if (planned.length > 1) {
       world.stdout(i === 0 ? "first attempt:\n" : "\nif the kernel does not take that:\n");
     }
     world.stdout(debugText(describePlan(plan, facts)));

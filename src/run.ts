@@ -126,22 +126,22 @@ function status(request: RunRequest, world: World): number {
 
 /** Each kind of plan in turn, until one is taken. */
 async function load(kernel: string, request: RunRequest, world: World): Promise<void> {
-  const { planAttempt, debugPlan } = await import("./load.ts");
+  const { planAttempt, debugPlan, failUnsupported } = await import("./load.ts");
   const backend = world.backend();
   let outcome: LoadOutcome = { kind: "unsupported", why: "no way to load was tried" };
   for (const kind of backend.attempts(request.method)) {
     const planned = await planAttempt(kind, kernel, request, world);
+    if ("unsupported" in planned) {
+      outcome = { kind: "unsupported", why: planned.unsupported };
+      if (request.debug) world.stderr(debugText([outcome.why]));
+      continue;
+    }
     if (request.debug) debugPlan(planned, world);
     outcome = backend.load(planned.plan);
     if (outcome.kind === "loaded") return;
     if (request.debug) world.stderr(debugText([outcome.why]));
   }
-  fail({
-    code: "kernel.unsupported",
-    message: "syscall kexec_file_load not available.",
-    hint: outcome.why,
-    exitStatus: ExitStatus.fallback,
-  });
+  failUnsupported(outcome.why);
 }
 
 /**

@@ -73,6 +73,11 @@ const setInitrd = effect((settings, path) => {
   settings.loader.initrd = path;
 });
 
+const argumentStyle = (style: Settings["loader"]["argumentStyle"]): Handler =>
+  effect((settings) => {
+    settings.loader.argumentStyle = style;
+  });
+
 /** The I/O port of `--serial`; null where it is none. [kexec-tools] */
 function serialPort(text: string): number | null {
   if (text === "ttyS0") return 0x3f8;
@@ -226,13 +231,21 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
   }),
   initrd: setInitrd,
   ramdisk: setInitrd,
-  "args-elf": refusedLater,
-  "args-linux": refusedLater,
-  "args-none": refusedLater,
-  module: refusedLater,
-  "real-mode": refusedLater,
-  "entry-32bit": refusedLater,
-  dtb: refusedLater,
+  "args-elf": argumentStyle("elf"),
+  "args-linux": argumentStyle("linux"),
+  "args-none": argumentStyle("none"),
+  module: effect((settings, text) => {
+    settings.loader.modules.push(text);
+  }),
+  "real-mode": effect((settings) => {
+    settings.loader.realMode = true;
+  }),
+  "entry-32bit": effect((settings) => {
+    settings.loader.entry32Bit = true;
+  }),
+  dtb: effect((settings, path) => {
+    settings.loader.dtb = path;
+  }),
   "dry-run": format((settings, chosen) => {
     settings.dryRun = chosen;
   }),

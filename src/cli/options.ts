@@ -140,16 +140,15 @@ const LOADER_OPTIONS = [
   loader.flag("reuse-cmdline", "Begin with the running kernel's command line"),
   loader.valued("initrd", "FILE", "The kernel's initial ramdisk"),
   loader.valued("ramdisk", "FILE", "The same as --initrd", { synonymOf: "initrd" }),
-  loader.flag("args-elf", "Pass arguments as ELF boot notes", LATER),
-  loader.flag("args-linux", "Pass arguments as to a Linux kernel", LATER),
-  loader.flag("args-none", "Pass no arguments", LATER),
+  loader.flag("args-elf", "Pass arguments as ELF boot notes"),
+  loader.flag("args-linux", "Pass arguments as to a Linux kernel"),
+  loader.flag("args-none", "Pass no arguments"),
   loader.valued("module", '"FILE ARGS"', "A module for the kernel; may be given again", {
     repeatable: true,
-    ...LATER,
   }),
   loader.flag("real-mode", "Enter the kernel in real mode", LATER),
   loader.flag("entry-32bit", "Enter the kernel at its 32-bit entry", LATER),
-  loader.valued("dtb", "FILE", "The kernel's device tree", LATER),
+  loader.valued("dtb", "FILE", "The kernel's device tree"),
 ] as const;
 
 /** The options of kexec-tools, in its order. [kexec-tools] */

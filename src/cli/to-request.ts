@@ -72,7 +72,17 @@ function initialSettings(): Settings {
     noSync: false,
     method: "auto",
     type: null,
-    loader: { commandLine: null, reuseCommandLine: false, initrd: null },
+    loader: {
+      commandLine: null,
+      reuseCommandLine: false,
+      initrd: null,
+      argumentStyle: null,
+      modules: [],
+      realMode: false,
+      entry32Bit: false,
+      dtb: null,
+      given: [],
+    },
     console: { resetVga: false, vga: false, serial: false, serialBase: 0x3f8, serialBaud: 0 },
     badPort: null,
     memMin: 0n,
@@ -97,6 +107,9 @@ function initialSettings(): Settings {
 /** A text to print and nothing else to do, "act" to read no further, or undefined to read on. */
 function act(settings: Settings, event: GetoptEvent): TextRequest | "act" | undefined {
   if (event.kind === "error") return usage(event.message, ExitStatus.general);
+  const { name, scope } = event.option;
+  const { given } = settings.loader;
+  if (scope === "loader" && !given.includes(name)) given.push(name);
   return HANDLERS[event.option.name](settings, event.argument ?? "", event.option);
 }
 

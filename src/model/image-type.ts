@@ -3,7 +3,7 @@
 import type { Architecture, HostFacts } from "./host-facts.ts";
 import type { ImagePurpose, Segment, SegmentRole } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
-import type { RunRequest } from "./request.ts";
+import type { LoaderRequest, RunRequest } from "./request.ts";
 
 /** Three answers: not mine (and why), mine, or a throw: mine but broken. */
 export type Probe = { readonly match: true } | { readonly match: false; readonly why: string };
@@ -17,9 +17,19 @@ export interface InputFile {
   readonly sha256: Uint8Array | null;
 }
 
+/** What `--module="FILE ARGUMENTS"` named. */
+export interface ModuleFile extends InputFile {
+  /** The whole text of the option: path, blank, arguments; a byte string. */
+  readonly commandLine: string;
+}
+
 export interface PlanInputs {
   readonly kernel: InputFile;
   readonly initrd: InputFile | null;
+  /** In the order of the command line. */
+  readonly modules: readonly ModuleFile[];
+  /** `--dtb` */
+  readonly dtb: InputFile | null;
 }
 
 /** Where a piece may lie; a piece gets the highest place that fits, or with `from: "bottom"` the
@@ -36,9 +46,13 @@ export interface Placement {
   readonly from: "top" | "bottom";
 }
 
-/** What the CPU holds when the purgatory jumps to the image (x86_64; unnamed registers are 0). */
+/** What the CPU holds when the purgatory jumps to the image (x86; unnamed registers are 0). */
 export interface EntryState {
+  /** The width of the code that is entered: long mode, which is the usual, or protected mode with
+   * paging off and flat segments. */
+  readonly mode?: 64 | 32;
   readonly rip: bigint;
+  readonly rax?: bigint;
   readonly rsi?: bigint;
   readonly rdi?: bigint;
   readonly rbx?: bigint;
@@ -81,6 +95,9 @@ export interface ImageType {
   check(image: Uint8Array, commandLine: string | null): void;
   /** Whether the checked image can take EFI over from the running kernel. */
   takesEfi(image: Uint8Array): boolean;
+  /** Why kexec_file_load cannot load it as `loader` asks, so that only kexec_load may be tried;
+   * absent or null: the running kernel may be asked. */
+  whyNotByFile?(loader: LoaderRequest): string | null;
   /** Lays the checked image out. @throws KexecError where no valid plan exists */
   draft(context: PlanContext): DraftPlan;
 }

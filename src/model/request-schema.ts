@@ -36,6 +36,17 @@ export const LoaderRequest = z.object({
   commandLine: z.nullable(byteString),
   reuseCommandLine: z.boolean(),
   initrd: z.nullable(byteString),
+  /** `--args-elf`, `--args-linux`, `--args-none`; null: what the image type thinks best. */
+  argumentStyle: z.nullable(z.enum(["elf", "linux", "none"])),
+  /** `--module`, in order: a path, then perhaps a blank and the module's arguments. */
+  modules: z.array(byteString),
+  realMode: z.boolean(),
+  /** `--entry-32bit` */
+  entry32Bit: z.boolean(),
+  /** A device tree blob's path. */
+  dtb: z.nullable(byteString),
+  /** The long names of the loader options that were given, each once, as they were written. */
+  given: z.array(z.string()),
 });
 export type LoaderRequest = z.infer<typeof LoaderRequest>;
 

@@ -8,7 +8,7 @@ import type { HostFacts } from "./host-facts.ts";
 import type { InputFile } from "./image-type.ts";
 import type { FileReference } from "./load-plan.ts";
 
-export type InputRole = "kernel" | "initrd";
+export type InputRole = "kernel" | "initrd" | "module" | "device-tree";
 
 /** The part of the world that every program has: what `-v` and `-h` need. */
 export interface Console {

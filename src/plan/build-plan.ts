@@ -21,7 +21,7 @@ import type {
   PlanInputs,
 } from "../model/image-type.ts";
 import type { FilePlan, FileReference, Segment, SegmentPlan } from "../model/load-plan.ts";
-import type { RunRequest } from "../model/request.ts";
+import type { LoaderRequest, RunRequest } from "../model/request.ts";
 import { checkPlan } from "./check-plan.ts";
 import { chooseImageType } from "./choose-image-type.ts";
 import { nextCommandLine } from "./command-line.ts";
@@ -30,6 +30,9 @@ import { type CrashPlan, crashRoomNotes, planCrash } from "./crash-plan.ts";
 import { crashRegion } from "./crash-region.ts";
 import { mappedSegments } from "./mapped-segments.ts";
 import { Placer } from "./placer.ts";
+
+/** The error of an image that only kexec_load can load as asked; `-a` goes on to that. */
+export const NOT_BY_FILE = "plan.not-by-file";
 
 /** @throws KexecError `facts.architecture` for a machine that onekexec cannot plan for */
 function architectureOf(facts: HostFacts): Architecture {
@@ -108,14 +111,26 @@ function isChecked({ role, bytes }: Segment, hotplug: boolean): boolean {
 }
 
 function withDigest(segment: Segment, inputs: PlanInputs): Segment {
-  const { initrd } = inputs;
-  const known = initrd !== null && segment.bytes === initrd.bytes ? initrd.sha256 : null;
+  const files = [inputs.initrd, ...inputs.modules].filter((file) => file !== null);
+  const known = files.find(({ bytes }) => bytes === segment.bytes)?.sha256;
   return { ...segment, sha256: known ?? sha256(segment.bytes) };
 }
 
 interface Drafted {
   readonly draft: DraftPlan;
   readonly crash: CrashPlan;
+}
+
+/** What was asked for is not left out. kexec-tools says so, and goes on without it; differs. */
+function refuseForeignOptions(type: ImageType, { given }: LoaderRequest): void {
+  const foreign = given.find((name) => !type.options.includes(name));
+  if (foreign === undefined) return;
+  const takers = type.options.map((name) => `--${name}`).join(", ");
+  fail({
+    code: "image.option",
+    message: `an image of type ${type.name} takes no --${foreign}`,
+    hint: `It takes ${takers}.`,
+  });
 }
 
 /** Everything but the purgatory. */
@@ -129,7 +144,10 @@ function draftOf(
   const { purpose } = request;
   const { kernel } = inputs;
   const asked = nextCommandLine(request.loader, facts, purpose);
-  loading(type, kernel, () => type.check(kernel.bytes, asked));
+  loading(type, kernel, () => {
+    refuseForeignOptions(type, request.loader);
+    type.check(kernel.bytes, asked);
+  });
   const isCrash = purpose === "crash";
   const takesEfi = type.takesEfi(kernel.bytes);
   const crash = isCrash ? planCrash(request, facts, takesEfi, place) : withoutCrash(facts);
@@ -238,7 +256,8 @@ function fileNotes({ purpose, passMemmapCmdline, hotplug }: RunRequest): string[
 /**
  * The plan for kexec_file_load. The running kernel lays memory out and judges the image; what would
  * only give "Invalid argument" there is refused here with its reason.
- * @throws KexecError `image.*`, `facts.*`, `plan.no-crash-region`, `plan.command-line`
+ * @throws KexecError `image.*`, `facts.*`, `plan.no-crash-region`, `plan.command-line`, and
+ *   `NOT_BY_FILE` for what kexec_file_load cannot do
  */
 export function buildFilePlan(
   request: RunRequest,
@@ -251,7 +270,12 @@ export function buildFilePlan(
   if (isCrash) crashRegion(facts);
   const type = chooseImageType(imageTypes(architecture), kernel, request.type);
   const commandLine = nextCommandLine(request.loader, facts, request.purpose);
-  loading(type, kernel, () => type.check(kernel.bytes, commandLine));
+  loading(type, kernel, () => {
+    refuseForeignOptions(type, request.loader);
+    type.check(kernel.bytes, commandLine);
+  });
+  const why = type.whyNotByFile?.(request.loader) ?? null;
+  if (why !== null) fail({ code: NOT_BY_FILE, message: why });
   if (isCrash && architecture === "x86_64") checkFileCommandLine(type, kernel, commandLine);
   return {
     kind: "file",

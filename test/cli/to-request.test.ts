@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { OPTIONS, type OptionName } from "../../src/cli/options.ts";
 import { NO_KERNEL, toRequest } from "../../src/cli/to-request.ts";
 import { KexecError } from "../../src/core/error.ts";
-import type { Request, RunRequest } from "../../src/model/request.ts";
+import type { LoaderRequest, Request, RunRequest } from "../../src/model/request.ts";
+import { NO_LOADER } from "../plan/requests.ts";
 
 const read = (argv: readonly string[], env: Record<string, string> = {}): Request =>
   toRequest({ argv0: "kexec", argv, env: (name) => env[name] });
@@ -49,7 +50,7 @@ test("a plain load has kexec-tools' defaults", () => {
     method: "auto",
     kernel: "k",
     type: null,
-    loader: { commandLine: null, reuseCommandLine: false, initrd: null },
+    loader: NO_LOADER,
     console: { resetVga: false, vga: false, serial: false, serialBase: 0x3f8, serialBaud: 0 },
     memMin: 0n,
     memMax: MAX,
@@ -68,6 +69,11 @@ test("a plain load has kexec-tools' defaults", () => {
     facts: null,
     saveFacts: null,
   });
+});
+
+/** What a loader option changes. */
+const loader = (name: OptionName, changes: Partial<LoaderRequest>): Partial<RunRequest> => ({
+  loader: { ...NO_LOADER, given: [name], ...changes },
 });
 
 /** What `-l OPTION k` changes in the request; "later" options are refused instead. */
@@ -120,18 +126,18 @@ const EFFECTS: Record<OptionName, readonly [string, Partial<RunRequest> | string
   "pass-memmap-cmdline": ["--pass-memmap-cmdline", { passMemmapCmdline: true }],
   noefi: ["--noefi", { noEfi: true }],
   "reuse-video-type": ["--reuse-video-type", { reuseVideoType: true }],
-  "command-line": ["--command-line=a b", { loader: { ...PLAIN.loader, commandLine: "a b" } }],
-  append: ["--append=", { loader: { ...PLAIN.loader, commandLine: "" } }],
-  "reuse-cmdline": ["--reuse-cmdline", { loader: { ...PLAIN.loader, reuseCommandLine: true } }],
-  initrd: ["--initrd=i", { loader: { ...PLAIN.loader, initrd: "i" } }],
-  ramdisk: ["--ramdisk=\xff", { loader: { ...PLAIN.loader, initrd: "\xff" } }],
-  "args-elf": ["--args-elf", "later"],
-  "args-linux": ["--args-linux", "later"],
-  "args-none": ["--args-none", "later"],
-  module: ["--module=m a", "later"],
+  "command-line": ["--command-line=a b", loader("command-line", { commandLine: "a b" })],
+  append: ["--append=", loader("append", { commandLine: "" })],
+  "reuse-cmdline": ["--reuse-cmdline", loader("reuse-cmdline", { reuseCommandLine: true })],
+  initrd: ["--initrd=i", loader("initrd", { initrd: "i" })],
+  ramdisk: ["--ramdisk=\xff", loader("ramdisk", { initrd: "\xff" })],
+  "args-elf": ["--args-elf", loader("args-elf", { argumentStyle: "elf" })],
+  "args-linux": ["--args-linux", loader("args-linux", { argumentStyle: "linux" })],
+  "args-none": ["--args-none", loader("args-none", { argumentStyle: "none" })],
+  module: ["--module=m a", loader("module", { modules: ["m a"] })],
   "real-mode": ["--real-mode", "later"],
   "entry-32bit": ["--entry-32bit", "later"],
-  dtb: ["--dtb=d", "later"],
+  dtb: ["--dtb=d", loader("dtb", { dtb: "d" })],
   "dry-run": ["--dry-run", { dryRun: "text" }],
   doctor: ["--doctor", { steps: { ...PLAIN.steps, load: false, sync: false }, doctor: "text" }],
   facts: ["--facts=f", "misused"],
@@ -199,8 +205,8 @@ describe("texts", () => {
     expect(called(["--bogus"])).toMatchObject({
       complaint: "/sbin/k\xffx: unrecognized option '--bogus'",
     });
-    expect(() => called(["-l", "--module=m", "k"])).toThrow(
-      "/sbin/k\xffx: option '--module' is not implemented yet",
+    expect(() => called(["-l", "--real-mode", "k"])).toThrow(
+      "/sbin/k\xffx: option '--real-mode' is not implemented yet",
     );
   });
 

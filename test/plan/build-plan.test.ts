@@ -11,7 +11,7 @@ import type { RunRequest } from "../../src/model/request.ts";
 import { buildSegmentPlan } from "../../src/plan/build-plan.ts";
 import { type BzImageParts, makeBzImage } from "../images/make-bzimage.ts";
 import { expectGoldenPlan, machine } from "./golden.ts";
-import { loadRequest } from "./requests.ts";
+import { loadRequest, NO_FILES } from "./requests.ts";
 
 const file = (path: string, bytes: Uint8Array): InputFile => ({ path, bytes, sha256: null });
 const pattern = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 13) & 0xff);
@@ -26,6 +26,7 @@ interface Case {
 function planOf({ request, image, initrd = 0x12345, facts }: Case): SegmentPlan {
   const bytes = image instanceof Uint8Array ? image : makeBzImage(image);
   return buildSegmentPlan(loadRequest(request), facts ?? machine("qemu-1g-bios"), {
+    ...NO_FILES,
     kernel: file("/boot/vmlinuz", bytes),
     initrd: initrd === null ? null : file("/boot/initrd", pattern(initrd)),
   });
@@ -104,6 +105,7 @@ describe("the purgatory", () => {
   test("a digest that was computed while reading is used, not made again", () => {
     const known = new Uint8Array(32).fill(7);
     const plan = buildSegmentPlan(loadRequest(), machine("qemu-1g-bios"), {
+      ...NO_FILES,
       kernel: file("k", makeBzImage()),
       initrd: { path: "i", bytes: pattern(5000), sha256: known },
     });
@@ -165,6 +167,13 @@ describe("refusals", () => {
       255,
       "Cannot load /boot/vmlinuz",
       "bzImage64: the command line has 2100 bytes, this kernel takes at most 2046",
+    ],
+    [
+      "an option that the type does not take",
+      { request: { loader: { ...loadRequest().loader, modules: ["m"], given: ["module"] } } },
+      255,
+      "Cannot load /boot/vmlinuz",
+      "bzImage64: an image of type bzImage64 takes no --module\nIt takes ",
     ],
     [
       "no room",

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { HostFacts } from "../../src/model/host-facts.ts";
 import { nextCommandLine, removeParameters } from "../../src/plan/command-line.ts";
+import { NO_LOADER } from "./requests.ts";
 
 describe("removeParameters", () => {
   test.each([
@@ -33,9 +34,9 @@ describe("removeParameters", () => {
 
 const facts = (bootCommandLine: string | null) => ({ bootCommandLine }) as HostFacts;
 const loader = (commandLine: string | null, reuseCommandLine: boolean) => ({
+  ...NO_LOADER,
   commandLine,
   reuseCommandLine,
-  initrd: null,
 });
 
 describe("nextCommandLine", () => {

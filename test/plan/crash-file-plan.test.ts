@@ -8,7 +8,7 @@ import { buildFilePlan } from "../../src/plan/build-plan.ts";
 import { refusal } from "../edge/refusal.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { machine } from "./golden.ts";
-import { loadRequest } from "./requests.ts";
+import { loadRequest, NO_LOADER } from "./requests.ts";
 
 const MACHINE = machine("qemu-2g-vesa-edd-crash");
 const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null };
@@ -22,7 +22,7 @@ function plan(request: Partial<RunRequest>, facts: HostFacts = MACHINE): FilePla
 }
 
 const withLine = (commandLine: string): Partial<RunRequest> => ({
-  loader: { commandLine, reuseCommandLine: false, initrd: null },
+  loader: { ...NO_LOADER, commandLine },
 });
 
 test("the command line is the user's: the kernel says where its core header is", () => {
@@ -38,7 +38,7 @@ test("what has no effect is said", () => {
 });
 
 test("--reuse-cmdline leaves crashkernel= out", () => {
-  const loader = { commandLine: "x", reuseCommandLine: true, initrd: null };
+  const loader = { ...NO_LOADER, commandLine: "x", reuseCommandLine: true };
   const facts = { ...MACHINE, bootCommandLine: "BOOT_IMAGE=/k a crashkernel=256M b" };
   expect(plan({ loader }, facts).commandLine).toBe("a b x");
 });

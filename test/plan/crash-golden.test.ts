@@ -12,11 +12,12 @@ import type { SegmentPlan } from "../../src/model/load-plan.ts";
 import { buildSegmentPlan } from "../../src/plan/build-plan.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { expectGolden, expectGoldenPlan, machine } from "./golden.ts";
-import { loadRequest } from "./requests.ts";
+import { loadRequest, NO_FILES } from "./requests.ts";
 
 function planFor(name: string): SegmentPlan {
   const bytes = Uint8Array.from({ length: 0x12345 }, (_, i) => (i * 13) & 0xff);
   return buildSegmentPlan(loadRequest({ purpose: "crash" }), machine(name), {
+    ...NO_FILES,
     kernel: { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null },
     initrd: { path: "/boot/initrd", bytes, sha256: null },
   });

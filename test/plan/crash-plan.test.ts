@@ -13,7 +13,7 @@ import { purgatoryParameters } from "../../src/purgatory/parameters.ts";
 import { refusal } from "../edge/refusal.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { machine } from "./golden.ts";
-import { loadRequest } from "./requests.ts";
+import { loadRequest, NO_FILES, NO_LOADER } from "./requests.ts";
 
 /** What kexec-tools printed of such a machine. */
 const CRASH: CrashFacts = {
@@ -41,6 +41,7 @@ const XEN = machine("qemu-2g-xen-crash");
 function plan(facts: HostFacts, request: Partial<RunRequest> = {}) {
   const initrd = { path: "/boot/initrd", bytes: new Uint8Array(5000).fill(3), sha256: null };
   return buildSegmentPlan(loadRequest({ purpose: "crash", ...request }), facts, {
+    ...NO_FILES,
     kernel: { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null },
     initrd,
   });
@@ -161,7 +162,7 @@ describe("the command line", () => {
   });
 
   test("that got too long is refused with its length", () => {
-    const loader = { commandLine: "x".repeat(2040), reuseCommandLine: false, initrd: null };
+    const loader = { ...NO_LOADER, commandLine: "x".repeat(2040) };
     const error = refusal(() => plan(LINUX, { loader }));
     expect(error).toMatchObject({ message: "Command line overflow", exitStatus: 1 });
     expect(error.hint).toStartWith(

@@ -1,6 +1,23 @@
 /** Requests for tests of plans: `-c -l kernel` with what a test changes. */
 
-import type { RunRequest } from "../../src/model/request.ts";
+import type { PlanInputs } from "../../src/model/image-type.ts";
+import type { LoaderRequest, RunRequest } from "../../src/model/request.ts";
+
+/** No option of a loader. */
+export const NO_LOADER: LoaderRequest = {
+  commandLine: null,
+  reuseCommandLine: false,
+  initrd: null,
+  argumentStyle: null,
+  modules: [],
+  realMode: false,
+  entry32Bit: false,
+  dtb: null,
+  given: [],
+};
+
+/** No file besides a kernel. */
+export const NO_FILES: Omit<PlanInputs, "kernel"> = { initrd: null, modules: [], dtb: null };
 
 export function loadRequest(changes: Partial<RunRequest> = {}): RunRequest {
   return {
@@ -18,7 +35,7 @@ export function loadRequest(changes: Partial<RunRequest> = {}): RunRequest {
     method: "segments",
     kernel: "/boot/vmlinuz",
     type: null,
-    loader: { commandLine: "root=/dev/vda1 quiet", reuseCommandLine: false, initrd: null },
+    loader: { ...NO_LOADER, commandLine: "root=/dev/vda1 quiet" },
     console: { resetVga: false, vga: false, serial: false, serialBase: 0x3f8, serialBaud: 0 },
     memMin: 0n,
     memMax: (1n << 64n) - 1n,

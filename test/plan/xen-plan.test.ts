@@ -11,7 +11,7 @@ import type { HostFacts, SegmentRules } from "../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../src/model/load-plan.ts";
 import { buildSegmentPlan } from "../../src/plan/build-plan.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
-import { loadRequest } from "./requests.ts";
+import { loadRequest, NO_FILES } from "./requests.ts";
 
 const MACHINE = join(import.meta.dir, "../facts/machines/qemu-2g-xen.json");
 const FACTS = factsFromJson(readFileSync(MACHINE, "utf8"));
@@ -26,7 +26,11 @@ const withRules = (changes: Partial<SegmentRules>): HostFacts => ({
 });
 
 function planOf(facts: HostFacts, changes: Parameters<typeof loadRequest>[0] = {}): SegmentPlan {
-  return buildSegmentPlan(loadRequest(changes), facts, { kernel: KERNEL, initrd: INITRD });
+  return buildSegmentPlan(loadRequest(changes), facts, {
+    ...NO_FILES,
+    kernel: KERNEL,
+    initrd: INITRD,
+  });
 }
 
 const rangesOf = (plan: SegmentPlan): Range[] =>
