@@ -2,7 +2,7 @@
  * Gives this machine what the tests and the demo need from Debian: QEMU and small tools, installed
  * by apt-get where they are missing, and kernels and Xen, only downloaded (kernels.ts, xen.ts).
  *
- *     bun scripts/machine.ts [demo | vm | conformance | xen | KERNEL-SERIES ...]
+ *     bun scripts/machine.ts [demo | vm | conformance | package | package-test | xen | SERIES ...]
  *
  * Without arguments it gets everything, and prints where the kernels and Xen are. With everything
  * there it asks no network and changes nothing.
@@ -20,7 +20,7 @@ interface Needed {
   readonly file?: string;
 }
 
-export type Purpose = "demo" | "vm" | "conformance";
+export type Purpose = "demo" | "vm" | "conformance" | "package" | "package-test";
 
 const VM: readonly Needed[] = [
   { name: "qemu-system-x86", command: "qemu-system-x86_64" },
@@ -28,6 +28,20 @@ const VM: readonly Needed[] = [
   { name: "busybox-static", command: "busybox" },
   { name: "xz-utils", command: "xz" },
 ];
+const PACKAGE: readonly Needed[] = [
+  { name: "dpkg", command: "dpkg-deb" },
+  { name: "xz-utils", command: "xz" },
+];
+/** Judges of what the package has. */
+const PACKAGE_TEST: readonly Needed[] = [
+  { name: "lintian", command: "lintian" },
+  { name: "mandoc", command: "mandoc" },
+  { name: "bash-completion", file: "/usr/share/bash-completion/bash_completion" },
+  { name: "zsh", command: "zsh" },
+  { name: "fish", command: "fish" },
+];
+/** Makes the Debian of debian-guest.ts. */
+const GUEST: readonly Needed[] = [{ name: "mmdebstrap", command: "mmdebstrap" }];
 const CONFORMANCE: readonly Needed[] = [
   { name: "kexec-tools", file: "/sbin/kexec" },
   { name: "strace", command: "strace" },
@@ -38,8 +52,10 @@ const CONFORMANCE: readonly Needed[] = [
 /** The VM tests compare with kexec-tools, and assemble the kernels that the purgatory starts. */
 const NEEDED: Readonly<Record<Purpose, readonly Needed[]>> = {
   demo: VM,
-  vm: [...VM, ...CONFORMANCE],
+  vm: [...VM, ...GUEST, ...CONFORMANCE],
   conformance: CONFORMANCE,
+  package: PACKAGE,
+  "package-test": [...PACKAGE, ...PACKAGE_TEST, ...GUEST],
 };
 
 const APT = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
@@ -116,7 +132,7 @@ export function ensurePackages(
   return names;
 }
 
-const PURPOSES: readonly Purpose[] = ["demo", "vm", "conformance"];
+const PURPOSES: readonly Purpose[] = ["demo", "vm", "conformance", "package", "package-test"];
 
 function main(words: readonly string[]): void {
   const say = (line: string) => process.stderr.write(`${line}\n`);

@@ -22,7 +22,7 @@ import { ensureXenHeaders } from "./xen-headers.ts";
 const ROOT = join(import.meta.dir, "..");
 const BIN = join(ROOT, "node_modules/.bin");
 /** Folders whose tests need more than Bun: a build, other programs, virtual machines. */
-const SLOW_FOLDERS = ["built", "conformance", "xen", "vm"];
+const SLOW_FOLDERS = ["built", "conformance", "xen", "package", "vm"];
 const UNIT_TIMEOUT_MS = 20_000;
 const SLOW_TIMEOUT_MS = 900_000;
 
@@ -161,7 +161,7 @@ async function runIn(folder: string, phase: Phase): Promise<Outcome> {
 function prepareMachine(phases: readonly Phase[]): void {
   const say = (line: string) => process.stdout.write(`${line}\n`);
   const slow = phases.some(({ name }) => SLOW_FOLDERS.includes(name));
-  ensurePackages(slow ? ["vm", "conformance"] : ["conformance"], say);
+  ensurePackages(slow ? ["vm", "conformance", "package-test"] : ["conformance"], say);
   if (!slow) return;
   const refresh = () => refreshPackageLists(say);
   for (const series of KERNEL_SERIES) ensureKernel(series, say, refresh);

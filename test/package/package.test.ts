@@ -1,0 +1,261 @@
+/**
+ * The packages: the same bytes each time, what lintian says, and a Debian in which onekexec takes
+ * the place of kexec-tools and gives it back. Nothing here calls kexec but to ask its version.
+ */
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensureGuest } from "../../scripts/debian-guest.ts";
+import { ensurePackages } from "../../scripts/machine.ts";
+import { makePackages, type Packages } from "../../scripts/package.ts";
+import { OPTIONS } from "../../src/cli/options.ts";
+
+const MINUTES_10 = 600_000;
+const say = (line: string) => process.stderr.write(`${line}\n`);
+const work = mkdtempSync(join(tmpdir(), "onekexec-package-test-"));
+const unpacked = join(work, "unpacked");
+let packages: Packages;
+
+interface Ran {
+  readonly status: number;
+  readonly output: string;
+}
+
+function run(...command: string[]): Ran {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { stdin: "ignore" });
+  return { status: exitCode, output: `${stdout}${stderr}` };
+}
+
+function mustRun(...command: string[]): string {
+  const { status, output } = run(...command);
+  if (status !== 0) throw new Error(`${command.join(" ")}: status ${status}\n${output}`);
+  return output;
+}
+
+beforeAll(() => {
+  ensurePackages(["package-test"], say);
+  packages = makePackages(work, true);
+  mustRun("dpkg-deb", "-x", packages.deb, unpacked);
+}, MINUTES_10);
+
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+test(
+  "the same sources give the same bytes, whoever makes them where",
+  () => {
+    const folder = join(work, "again");
+    mkdirSync(folder);
+    const before = process.umask(0o077);
+    try {
+      const again = makePackages(folder, true);
+      for (const kind of ["deb", "tarball", "sbom"] as const) {
+        const same = Buffer.compare(readFileSync(packages[kind]), readFileSync(again[kind]));
+        expect({ kind, same }).toEqual({ kind, same: 0 });
+      }
+    } finally {
+      process.umask(before);
+    }
+  },
+  MINUTES_10,
+);
+
+test(
+  "lintian finds no error and no warning",
+  () => {
+    // --quick does not compress, which a real package does.
+    const quick = "uses-no-compression-for-control-tarball,uses-no-compression-for-data-tarball";
+    const { status, output } = run("lintian", "--suppress-tags", quick, packages.deb);
+    expect({ status, output: output.replace(/^running with root.*\n/m, "") }).toEqual({
+      status: 0,
+      output: "",
+    });
+  },
+  MINUTES_10,
+);
+
+test("the tarball has what the package has, but for what is Debian's own", () => {
+  const listed = (output: string) =>
+    output
+      .split("\n")
+      .map((line) => line.replace(/^\./, "").replace(/ -> .*/, ""))
+      .filter((path) => path !== "" && !path.endsWith("/"))
+      .sort();
+  const inTarball = listed(mustRun("tar", "-tf", packages.tarball));
+  const inDeb = listed(
+    mustRun("bash", "-c", 'dpkg-deb --fsys-tarfile "$1" | tar -t', "list", packages.deb),
+  );
+  const debian = ["/usr/share/doc/onekexec/changelog.gz", "/usr/share/lintian/overrides/onekexec"];
+  expect(inDeb).toEqual([...inTarball, ...debian].sort());
+});
+
+describe("what is installed", () => {
+  test("the manual pages are without a fault", () => {
+    for (const name of ["kexec", "vmcore-dmesg", "coldreboot"]) {
+      const page = join(work, `${name}.8`);
+      const packed = join(unpacked, `usr/share/man/man8/${name}.8.gz`);
+      writeFileSync(page, Bun.gunzipSync(new Uint8Array(readFileSync(packed))));
+      expect(run("mandoc", "-T", "lint", "-W", "warning", page)).toEqual({ status: 0, output: "" });
+      expect(mustRun("mandoc", "-T", "ascii", page)).toContain("SEE ALSO");
+    }
+  });
+
+  test("bash completes options, types and files", () => {
+    const script = join(unpacked, "usr/share/bash-completion/completions/kexec");
+    const complete = (...words: string[]) =>
+      mustRun(
+        "bash",
+        "-c",
+        `. /usr/share/bash-completion/bash_completion; . "$1"; shift
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=\${#COMP_LINE}
+        compopt() { :; }; _kexec; printf '%s\\n' "\${COMPREPLY[@]}"`,
+        "complete",
+        script,
+        ...words,
+      )
+        .trim()
+        .split("\n");
+    expect(complete("kexec", "--load-")).toEqual([
+      "--load-preserve-context",
+      "--load-jump-back-helper",
+      "--load-live-update",
+      "--load-panic",
+    ]);
+    expect(complete("kexec", "--type", "bzImage6")).toEqual(["bzImage64"]);
+    expect(complete("kexec", "--initrd", "/etc/host")).toContain("/etc/hosts");
+    const all = complete("kexec", "-");
+    for (const { name } of OPTIONS)
+      expect(all.map((w) => w.replace(/=$/, ""))).toContain(`--${name}`);
+  });
+
+  test("zsh and fish take their completions", () => {
+    const zsh = join(unpacked, "usr/share/zsh/vendor-completions/_kexec");
+    expect(run("zsh", "-n", zsh)).toEqual({ status: 0, output: "" });
+    const fish = join(unpacked, "usr/share/fish/vendor_completions.d/kexec.fish");
+    const asked = mustRun("fish", "-c", `source ${fish}; complete -C 'kexec --load-p'`);
+    expect(asked.split("\n").map((line) => line.split("\t")[0])).toContain("--load-panic");
+  });
+
+  test("the scripts are well-formed", () => {
+    const scripts = ["etc/init.d/kexec", "etc/init.d/kexec-load", "sbin/coldreboot"];
+    for (const path of [...scripts, "usr/share/initramfs-tools/hooks/kexec"]) {
+      expect(run("dash", "-n", join(unpacked, path))).toEqual({ status: 0, output: "" });
+    }
+    const dracut = join(unpacked, "usr/lib/dracut/modules.d/99kexec/module-setup.sh");
+    expect(run("bash", "-n", dracut)).toEqual({ status: 0, output: "" });
+  });
+});
+
+/** A copy of the guest, in which commands run by chroot. */
+function guestCopy(name: string) {
+  const { root: origin, kexecTools } = ensureGuest(say);
+  const root = join(work, name);
+  mustRun("cp", "-a", "--reflink=auto", origin, root);
+  copyFileSync(packages.deb, join(root, "onekexec.deb"));
+  copyFileSync(kexecTools, join(root, "kexec-tools.deb"));
+  const env = [
+    "env",
+    "-i",
+    "PATH=/usr/sbin:/usr/bin",
+    "DEBIAN_FRONTEND=noninteractive",
+    "LC_ALL=C",
+  ];
+  const inside = (...command: string[]) => mustRun("chroot", root, ...env, ...command);
+  return { root, inside };
+}
+
+const MAKE_DEPENDENT = `mkdir -p /dependent/DEBIAN
+printf '%s\\n' 'Package: dependent' 'Version: 1' 'Architecture: all' \\
+  'Maintainer: a <a@b.invalid>' \\
+  'Depends: kexec-tools (>= 1:2.0.25)' 'Description: d' >/dependent/DEBIAN/control
+dpkg-deb --build /dependent /dependent.deb`;
+
+test(
+  "in a Debian: takes the place of kexec-tools, is upgraded, goes, and gives it back",
+  () => {
+    const { root, inside } = guestCopy("debian");
+    const status = (name: string) =>
+      run("chroot", root, "dpkg-query", "-W", "-f", "$" + "{db:Status-Status}", name).output;
+    const links = () => inside("sh", "-c", "ls /etc/rc6.d").match(/K\d+kexec(-load)?$/gm);
+    expect(inside("kexec", "-v")).toBe("kexec-tools 2.0.25\n");
+    writeFileSync(join(root, "etc/default/kexec"), "LOAD_KEXEC=false # mine\n");
+
+    inside("dpkg", "-i", "/onekexec.deb");
+    expect(status("onekexec")).toBe("installed");
+    expect(status("kexec-tools")).toBe("config-files");
+    expect(inside("/sbin/kexec", "-v")).toContain("(onekexec ");
+    expect(readlinkSync(join(root, "usr/sbin/vmcore-dmesg"))).toBe("kexec");
+    expect(readFileSync(join(root, "etc/default/kexec"), "utf8")).toBe("LOAD_KEXEC=false # mine\n");
+    expect(statSync(join(root, "etc/init.d/kexec-load")).mode & 0o777).toBe(0o755);
+    expect(readFileSync(join(root, "etc/init.d/kexec"), "utf8")).toContain(
+      "Start the loaded kernel",
+    );
+    expect(links()).toHaveLength(2);
+    expect(inside("dpkg", "--verify", "onekexec")).toBe("");
+    inside("sh", "-c", MAKE_DEPENDENT);
+    inside("dpkg", "-i", "/dependent.deb");
+    inside("dpkg", "-P", "dependent");
+
+    inside("dpkg", "-i", "/onekexec.deb");
+    expect(status("onekexec")).toBe("installed");
+
+    inside("dpkg", "-i", "/kexec-tools.deb");
+    expect(status("kexec-tools")).toBe("installed");
+    expect(inside("kexec", "-v")).toBe("kexec-tools 2.0.25\n");
+    inside("dpkg", "-P", "onekexec");
+    expect(inside("kexec", "-v")).toBe("kexec-tools 2.0.25\n");
+    expect(existsSync(join(root, "etc/default/kexec"))).toBe(true);
+    expect(links()).toHaveLength(2);
+
+    inside("dpkg", "-i", "/onekexec.deb");
+    inside("dpkg", "-P", "kexec-tools");
+    expect(inside("/sbin/kexec", "-v")).toContain("(onekexec ");
+    inside("dpkg", "-P", "onekexec");
+    for (const path of ["usr/sbin/kexec", "etc/init.d/kexec", "etc/default/kexec"]) {
+      expect({ path, there: existsSync(join(root, path)) }).toEqual({ path, there: false });
+    }
+    inside("dpkg", "-i", "/kexec-tools.deb");
+    expect(inside("kexec", "-v")).toBe("kexec-tools 2.0.25\n");
+  },
+  MINUTES_10,
+);
+
+test(
+  "in rescue images: initramfs-tools' hook where it is asked for, dracut's module",
+  () => {
+    const { root, inside } = guestCopy("rescue");
+    inside("dpkg", "-i", "/onekexec.deb");
+    const hook = "/usr/share/initramfs-tools/hooks/kexec";
+    const make = (folder: string) =>
+      inside("sh", "-c", `mkdir -p ${folder}/sbin; DESTDIR=${folder} ${hook}`);
+    make("/without");
+    expect(existsSync(join(root, "without/sbin/kexec"))).toBe(false);
+    writeFileSync(join(root, "etc/default/kexec"), "KEXEC_IN_INITRAMFS=true\n");
+    make("/with");
+    const started = mustRun("chroot", join(root, "with"), "/sbin/kexec", "-v");
+    expect(started).toContain("(onekexec ");
+
+    mustRun("mount", "--bind", "/dev", join(root, "dev"));
+    try {
+      const flags = ["--no-kernel", "--add", "kexec", "--force", "--no-hostonly"];
+      inside("dracut", ...flags, "--modules", "kexec base", "/rescue.img", "0");
+      const listing = inside("lsinitrd", "/rescue.img");
+      expect(listing).toMatch(/usr\/sbin\/kexec$/m);
+      expect(listing).toMatch(/vmcore-dmesg -> kexec$/m);
+    } finally {
+      mustRun("umount", join(root, "dev"));
+    }
+  },
+  MINUTES_10,
+);

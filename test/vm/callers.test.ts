@@ -1,0 +1,113 @@
+/**
+ * The programs of Debian 12 that call kexec, with onekexec in the place of kexec-tools' program and
+ * nothing else changed: systemd, and the init scripts.
+ */
+
+import { beforeAll, expect, test } from "bun:test";
+import { buildKexec, KEXEC } from "../../scripts/build.ts";
+import {
+  GUEST_COMMAND_LINE,
+  GUEST_MEMORY,
+  type GuestFile,
+  guestArchive,
+  guestCase,
+  START_GUEST,
+  UNPACK_GUEST,
+} from "./guest.ts";
+import { bootMachine, CONSOLE, type MachineRun, type MachineSetup } from "./machine.ts";
+import { PROOF_SHA256 } from "./rig.ts";
+import { VM_TIMEOUT, withLog } from "./with-log.ts";
+
+const SECOND = `${CONSOLE} second`;
+
+beforeAll(() => {
+  buildKexec();
+}, VM_TIMEOUT);
+
+async function boot(
+  setup: Pick<MachineSetup, "name" | "caseScript" | "commandLine">,
+  files: readonly GuestFile[],
+): Promise<MachineRun> {
+  return bootMachine({
+    ...setup,
+    kexec: KEXEC,
+    memory: GUEST_MEMORY,
+    extraFiles: [guestArchive({ kexec: KEXEC, files })],
+  });
+}
+
+function expectSecondKernel({ second }: MachineRun): void {
+  expect(second.get("cmdline")).toBe(SECOND);
+  expect(second.get("proof")).toBe(PROOF_SHA256);
+}
+
+/** The rig's words for a command, in a guest. */
+const RUN = `exec >/dev/console 2>&1
+run() {
+	name=$1
+	shift
+	echo "BEGIN $name"
+	"$@" >/run/output 2>&1
+	status=$?
+	sed 's/^/| /' /run/output
+	echo "END $name rc=$status"
+}`;
+
+const LOAD = `kexec --load /boot/vmlinuz --append "${SECOND}" --initrd /boot/small`;
+
+test(
+  "systemd: systemctl kexec starts what was loaded",
+  async () => {
+    const script = `${RUN}
+run up systemctl is-system-running --wait
+run load ${LOAD}
+run kexec systemctl kexec
+sleep 100`;
+    const setup = {
+      name: "callers-systemd",
+      caseScript: `${UNPACK_GUEST}\n${START_GUEST}`,
+      commandLine: GUEST_COMMAND_LINE,
+    };
+    const run = await boot(setup, guestCase(script));
+    withLog(run, () => {
+      expect(run.runs.get("up")).toMatchObject({ status: 0, output: "running\n" });
+      expect(run.runs.get("load")).toMatchObject({ status: 0, output: "" });
+      expect(run.runs.get("kexec")).toMatchObject({ status: 0, output: "" });
+      expectSecondKernel(run);
+    });
+  },
+  VM_TIMEOUT,
+);
+
+test(
+  "the init scripts: kexec-load loads what /etc/default/kexec says, and kexec starts it",
+  async () => {
+    const settings = `LOAD_KEXEC=true
+KERNEL_IMAGE="/boot/vmlinuz"
+INITRD="/boot/small"
+APPEND="${SECOND}"
+USE_GRUB_CONFIG=false
+`;
+    const script = `${UNPACK_GUEST}
+run nothing in_guest /etc/init.d/kexec stop
+run load in_guest /etc/init.d/kexec-load stop
+run loaded in_guest cat /sys/kernel/kexec_loaded
+run again in_guest /etc/init.d/kexec-load stop
+run start in_guest /etc/init.d/kexec stop`;
+    const files = [
+      { path: "/etc/default/kexec", text: settings },
+      // What sysvinit's says at a reboot; systemd's says nothing in a chroot.
+      { path: "/usr/sbin/runlevel", text: "#!/bin/sh\necho 2 6\n", mode: 0o755 },
+    ];
+    const run = await boot({ name: "callers-init", caseScript: script }, files);
+    withLog(run, () => {
+      expect(run.runs.get("nothing")).toMatchObject({ status: 0, output: "" });
+      expect(run.runs.get("load")?.status).toBe(0);
+      expect(run.runs.get("load")?.output).toContain("Loading new kernel image into memory");
+      expect(run.runs.get("loaded")).toMatchObject({ status: 0, output: "1\n" });
+      expect(run.runs.get("again")).toMatchObject({ status: 0, output: "" });
+      expectSecondKernel(run);
+    });
+  },
+  VM_TIMEOUT,
+);
