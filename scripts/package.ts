@@ -112,10 +112,12 @@ function setTimes(root: string, { epoch }: Release): void {
 
 function inNewRoot(work: (root: string) => void): void {
   const root = mkdtempSync(join(tmpdir(), "onekexec-package-"));
+  const before = process.umask(0o022);
   try {
     chmodSync(root, 0o755);
     work(root);
   } finally {
+    process.umask(before);
     rmSync(root, { recursive: true, force: true });
   }
 }

@@ -58,7 +58,7 @@ export function bashCompletion(types: readonly string[]): string {
 
 /** Inside single quotes, for _arguments: brackets and colons end a description. */
 const zshText = (text: string): string =>
-  text.replaceAll("'", "'\\''").replaceAll(/[[\]:\\]/g, "\\$&");
+  text.replaceAll(/[[\]:\\]/g, "\\$&").replaceAll("'", "'\\''");
 
 function zshArgument(option: Option, types: readonly string[]): string {
   if (option.argument === "none") return "";

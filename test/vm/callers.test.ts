@@ -1,10 +1,14 @@
 /**
- * The programs of Debian 12 that call kexec, with onekexec in the place of kexec-tools' program and
- * nothing else changed: systemd, and the init scripts.
+ * The programs of Debian 12 that call kexec: systemd, and the init scripts. With our package in the
+ * place of kexec-tools', and with kexec-tools' own scripts and only the program replaced.
  */
 
-import { beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
+import { makePackages } from "../../scripts/package.ts";
 import {
   GUEST_COMMAND_LINE,
   GUEST_MEMORY,
@@ -20,19 +24,26 @@ import { VM_TIMEOUT, withLog } from "./with-log.ts";
 
 const SECOND = `${CONSOLE} second`;
 
+const folder = mkdtempSync(join(tmpdir(), "onekexec-callers-"));
+let deb = "";
+
 beforeAll(() => {
   buildKexec();
+  deb = makePackages(folder, true).deb;
 }, VM_TIMEOUT);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 async function boot(
   setup: Pick<MachineSetup, "name" | "caseScript" | "commandLine">,
+  kexec: string,
   files: readonly GuestFile[],
 ): Promise<MachineRun> {
   return bootMachine({
     ...setup,
     kexec: KEXEC,
     memory: GUEST_MEMORY,
-    extraFiles: [guestArchive({ kexec: KEXEC, files })],
+    extraFiles: [guestArchive({ kexec, files })],
   });
 }
 
@@ -68,7 +79,7 @@ sleep 100`;
       caseScript: `${UNPACK_GUEST}\n${START_GUEST}`,
       commandLine: GUEST_COMMAND_LINE,
     };
-    const run = await boot(setup, guestCase(script));
+    const run = await boot(setup, deb, guestCase(script));
     withLog(run, () => {
       expect(run.runs.get("up")).toMatchObject({ status: 0, output: "running\n" });
       expect(run.runs.get("load")).toMatchObject({ status: 0, output: "" });
@@ -79,9 +90,12 @@ sleep 100`;
   VM_TIMEOUT,
 );
 
-test(
-  "the init scripts: kexec-load loads what /etc/default/kexec says, and kexec starts it",
-  async () => {
+test.each([
+  ["our package's", "package"],
+  ["kexec-tools'", "program"],
+])(
+  "%s init scripts: kexec-load loads what /etc/default/kexec says, and kexec starts it",
+  async (_, replaced) => {
     const settings = `LOAD_KEXEC=true
 KERNEL_IMAGE="/boot/vmlinuz"
 INITRD="/boot/small"
@@ -99,11 +113,15 @@ run start in_guest /etc/init.d/kexec stop`;
       // What sysvinit's says at a reboot; systemd's says nothing in a chroot.
       { path: "/usr/sbin/runlevel", text: "#!/bin/sh\necho 2 6\n", mode: 0o755 },
     ];
-    const run = await boot({ name: "callers-init", caseScript: script }, files);
+    const run = await boot(
+      { name: `callers-${replaced}`, caseScript: script },
+      replaced === "package" ? deb : KEXEC,
+      files,
+    );
     withLog(run, () => {
       expect(run.runs.get("nothing")).toMatchObject({ status: 0, output: "" });
       expect(run.runs.get("load")?.status).toBe(0);
-      expect(run.runs.get("load")?.output).toContain("Loading new kernel image into memory");
+      expect(run.runs.get("load")?.output).toContain("Loading ");
       expect(run.runs.get("loaded")).toMatchObject({ status: 0, output: "1\n" });
       expect(run.runs.get("again")).toMatchObject({ status: 0, output: "" });
       expectSecondKernel(run);
