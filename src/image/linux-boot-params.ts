@@ -1,6 +1,6 @@
 /**
- * What every x86 Linux kernel is given, whatever file it came in: one segment with the zero page and
- * all that it points to.
+ * What every x86 Linux kernel is given, whatever file it came in: one segment with the zero page
+ * and all that it points to.
  */
 
 import { alignUp, hex } from "../core/address.ts";
@@ -112,7 +112,8 @@ export function placeBootParams(
   bytes.set(pieces.efiMemoryMap, Number(layout.efiMemoryMapAt));
   bytes.set(chain.bytes, Number(layout.setupDataAt));
   const reason =
-    `the highest free pages that the larger pieces left; the command line is at ${hex(commandLine)}` +
+    "the highest free pages that the larger pieces left; " +
+    `the command line is at ${hex(commandLine)}` +
     (chain.head === 0n ? "" : `, setup_data at ${hex(chain.head)}`);
   return {
     segment: { role: "boot-params", start, size, bytes, sha256: null, reason },
