@@ -9,6 +9,7 @@ import { IN_VM, PROOF_SHA256 } from "./rig.ts";
 import { vmlinuxOf } from "./vmlinux.ts";
 import { VM_TIMEOUT, withLog } from "./with-log.ts";
 
+const QUIET = (): void => undefined;
 const VMLINUX = "/boot/vmlinux";
 const SECOND = `${CONSOLE} second`;
 
@@ -52,7 +53,7 @@ describe("ELF images", () => {
     "%s",
     async (_, { title: __, options, ...setup }) => {
       const series = setup.kernel ?? "6.1";
-      const { vmlinuz } = ensureKernel(series, () => undefined, refreshPackageLists);
+      const { vmlinuz } = ensureKernel(series, QUIET, () => refreshPackageLists(QUIET));
       const load = `${options} -l ${VMLINUX} --initrd=${IN_VM.initrd} --append="${SECOND}"`;
       const run = await bootMachine({
         kexec: KEXEC,
