@@ -1,7 +1,6 @@
 /** x86_64: what a plan needs to know of it. */
 
 import { ADDRESS_END } from "../core/address.ts";
-import { fail } from "../core/error.ts";
 import { type Range, rangeSize } from "../core/range.ts";
 import type { Arch } from "../model/arch.ts";
 import type { Segment } from "../model/load-plan.ts";
@@ -30,9 +29,6 @@ export const x86_64: Arch = {
   purgatoryWindow: { start: 0x3000n, end: ADDRESS_END },
   purgatorySize: () => purgatoryMemorySize(purgatoryFor("x86_64").manifest),
   buildPurgatory({ entryState, checked, console, backup }) {
-    if (entryState.mode === 32) {
-      fail({ code: "plan.entry-mode", message: "32-bit entry is not implemented yet" });
-    }
     const { manifest, blob } = purgatoryFor("x86_64");
     const regions = checked.flatMap(regionOf);
     const bytes = buildPurgatory(blob, manifest, {

@@ -122,6 +122,7 @@ export function elfExecutable(name: string, bits: ElfBits, machines: readonly nu
       readElf(image, bits);
     },
     takesEfi: (image) => bits === 64 && isVmlinux(readElf(image, bits)),
+    entryBits: bits,
     whyNotByFile: () => "kexec_file_load takes no ELF executables on this architecture",
     draft: (context) => draft(bits, context),
   };

@@ -1,4 +1,4 @@
-/** multiboot-x86: images with a multiboot (version 1) header, entered in 32-bit mode. [multiboot] */
+/** multiboot-x86: images with a multiboot (version 1) header, entered in 32-bit mode. */
 
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
@@ -106,6 +106,7 @@ export const multibootX86: ImageType = {
     read(image);
   },
   takesEfi: () => false,
+  entryBits: 32,
   whyNotByFile: () => "kexec_file_load takes no multiboot images",
   draft,
 };

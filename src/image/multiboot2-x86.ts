@@ -70,7 +70,7 @@ function moveOf({ header: { relocatable } }: Parsed): ElfMove | null {
   if (!isPowerOfTwo(alignment) || max_addr < min_addr) {
     fail({
       code: "image.multiboot-header",
-      message: `the relocatable tag contradicts itself: from ${min_addr} to ${max_addr} by ${align}`,
+      message: `the relocatable tag makes no sense: ${min_addr} to ${max_addr} by ${align}`,
     });
   }
   return {
@@ -119,6 +119,7 @@ export const multiboot2X86: ImageType = {
     moveOf(read(image));
   },
   takesEfi: () => false,
+  entryBits: 32,
   whyNotByFile: () => "kexec_file_load takes no multiboot2 images",
   draft,
 };

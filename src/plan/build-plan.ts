@@ -5,7 +5,7 @@
  */
 
 import { archOf } from "../arch/index.ts";
-import { ADDRESS_END, hex } from "../core/address.ts";
+import { ADDRESS_END, GIB, hex } from "../core/address.ts";
 import { sha256 } from "../core/digest.ts";
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
 import { byStart, intersect, isEmpty, normalize, type Range } from "../core/range.ts";
@@ -162,8 +162,9 @@ function draftOf(
 }
 
 /** Takes memory for the purgatory, and makes its segment once all others are known. */
-function placePurgatory(arch: Arch, placer: Placer, page: bigint) {
-  const { start: min, end: max } = arch.purgatoryWindow;
+function placePurgatory(arch: Arch, type: ImageType, placer: Placer, page: bigint) {
+  const low = { start: 0n, end: type.entryBits === 32 ? 4n * GIB : ADDRESS_END };
+  const { start: min, end: max } = intersect(arch.purgatoryWindow, low);
   const size = arch.purgatorySize();
   const start = placer.place({ role: "purgatory", size, alignment: page, min, max, from: "top" });
   return (request: PurgatoryRequest): { readonly entry: bigint; readonly segment: Segment } => {
@@ -191,7 +192,7 @@ export function buildSegmentPlan(
   const page = BigInt(facts.pageSize);
   // What is reserved for crash kernels is nobody's to hand out.
   const placer = new Placer(usable, page, isCrash ? null : facts.segmentRules.settled);
-  const purgatory = placePurgatory(arch, placer, page);
+  const purgatory = placePurgatory(arch, type, placer, page);
   const place = (placement: Placement) => placer.place(placement);
   const { draft, crash } = draftOf(request, facts, inputs, type, place);
   // The purgatory counts regions as the plan lists segments.

@@ -25,6 +25,9 @@ export const ParameterFlag = {
   resetVga: 0x08,
 } as const;
 
+/** Values of `entry_mode`. */
+export const EntryMode = { long64: 0, protected32: 1 } as const;
+
 /** `struct region` of contract.h. */
 export const purgatoryRegion = defineStruct("purgatory region", 0x30, {
   start: u64(0x00),
@@ -74,7 +77,7 @@ const REGISTERS = [
 
 /** What the CPU holds when the kernel starts. Unnamed registers are 0, but for `rsp`: where that is
  * absent or 0 the kernel gets the purgatory's own stack. */
-export type PurgatoryRegisters = { readonly rip: bigint } & {
+export type PurgatoryRegisters = { readonly rip: bigint; readonly mode?: 64 | 32 } & {
   readonly [R in (typeof REGISTERS)[number]]?: bigint | undefined;
 };
 
@@ -198,6 +201,7 @@ export function buildPurgatory(
     serial_base: console.serialBase,
     serial_baud: console.serialBaud,
     regions: regionsOf(regions),
+    entry_mode: registers.mode === 32 ? EntryMode.protected32 : EntryMode.long64,
     backup_source: backup?.source ?? 0n,
     backup_destination: backup?.destination ?? 0n,
     backup_size: backup?.size ?? 0n,

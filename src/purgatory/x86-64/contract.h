@@ -70,8 +70,9 @@
 #define SHA256_ROUTINE_BEST 0
 #define SHA256_ROUTINE_GENERIC 1
 
-/* PARAMETERS_ENTRY_MODE. 1 is kept for 32-bit protected mode, 2 for real mode. */
+/* PARAMETERS_ENTRY_MODE: long mode, or protected mode with paging off. 2 is kept for real mode. */
 #define ENTRY_MODE_64 0
+#define ENTRY_MODE_32 1
 
 #ifndef __ASSEMBLER__
 

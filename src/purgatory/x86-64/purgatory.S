@@ -8,7 +8,8 @@
  * mapped; Linux has made the GDT and the IDT invalid. [xen arch/x86/x86_64/kexec_reloc.S]
  * [linux arch/x86/kernel/machine_kexec_64.c]
  *
- * What it does not do: it leaves paging, CR0, CR4, MSRs, the IDT and the FPU as they are.
+ * What it does not do: it leaves the IDT and the FPU as they are, and where the next kernel is
+ * entered in long mode also paging, CR0, CR4 and MSRs.
  */
 
 #include "contract.h"
@@ -19,6 +20,12 @@
 
 /* Nothing but the bit that is always set: no interrupts, forward strings, no tracing. */
 #define RFLAGS_CLEAN 0x2
+
+/* [amd64 volume 2, 3.1: control registers; 3.1.7: EFER] */
+#define CR0_PG 0x80000000
+#define CR4_PCIDE 0x20000
+#define MSR_EFER 0xc0000080
+#define EFER_LME 0x100
 
 	.section .head, "ax"
 	.code64
@@ -62,6 +69,8 @@ start:
 	xorl	%ebp, %ebp
 	leaq	purgatory_parameters(%rip), %rdi
 	call	purgatory
+	cmpl	$ENTRY_MODE_32, purgatory_parameters + PARAMETERS_ENTRY_MODE(%rip)
+	je	enter_32
 
 	movq	purgatory_parameters + PARAMETERS_RSP(%rip), %rax
 	testq	%rax, %rax
@@ -86,6 +95,65 @@ start:
 	movq	purgatory_parameters + PARAMETERS_R15(%rip), %r15
 	jmpq	*purgatory_parameters + PARAMETERS_RIP(%rip)
 
+/*
+ * Out of long mode: a 32-bit code segment, then paging off, then EFER.LME and CR4. All of this, the
+ * stack and the next kernel's entry lie below 4 GiB; the loader sees to that.
+ */
+enter_32:
+	pushq	$RFLAGS_CLEAN
+	popfq
+	leaq	gdt_32(%rip), %rax
+	pushq	%rax
+	pushw	$gdt_32_end - gdt_32 - 1
+	lgdt	(%rsp)
+	addq	$10, %rsp
+	leaq	purgatory_parameters(%rip), %rbx
+
+	/* The last jump is a return: no register is left to hold its target. */
+	movq	PARAMETERS_RSP(%rbx), %rsi
+	testq	%rsi, %rsi
+	cmovzq	%rsp, %rsi
+	subq	$4, %rsi
+	movl	PARAMETERS_RIP(%rbx), %eax
+	movl	%eax, (%rsi)
+
+	/* Paging cannot be turned off while there are process-context identifiers. */
+	movq	%cr4, %rax
+	andq	$~CR4_PCIDE, %rax
+	movq	%rax, %cr4
+	pushq	$BOOT_CS
+	leaq	1f(%rip), %rax
+	pushq	%rax
+	lretq
+	.code32
+1:
+	movl	$BOOT_DS, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %ss
+	movl	%eax, %fs
+	movl	%eax, %gs
+	movl	%cr0, %eax
+	andl	$~CR0_PG, %eax
+	movl	%eax, %cr0
+	movl	$MSR_EFER, %ecx
+	rdmsr
+	andl	$~EFER_LME, %eax
+	wrmsr
+	xorl	%eax, %eax
+	movl	%eax, %cr4
+
+	movl	%esi, %esp
+	movl	PARAMETERS_RAX(%ebx), %eax
+	movl	PARAMETERS_RCX(%ebx), %ecx
+	movl	PARAMETERS_RDX(%ebx), %edx
+	movl	PARAMETERS_RSI(%ebx), %esi
+	movl	PARAMETERS_RDI(%ebx), %edi
+	movl	PARAMETERS_RBP(%ebx), %ebp
+	movl	PARAMETERS_RBX(%ebx), %ebx
+	ret
+	.code64
+
 	/* The "accessed" bits are set, so the CPU never writes here. The next kernel runs on this
 	 * table until it has made its own. */
 	.section .rodata, "a"
@@ -96,5 +164,12 @@ gdt:
 	.quad	0x00af9b000000ffff	/* BOOT_CS: 64-bit code */
 	.quad	0x00cf93000000ffff	/* BOOT_DS: flat data */
 gdt_end:
+	.balign	16
+gdt_32:
+	.quad	0
+	.quad	0
+	.quad	0x00cf9b000000ffff	/* BOOT_CS: 32-bit code */
+	.quad	0x00cf93000000ffff	/* BOOT_DS: flat data */
+gdt_32_end:
 
 	.section .note.GNU-stack, "", @progbits

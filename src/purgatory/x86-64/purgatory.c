@@ -31,7 +31,7 @@ static int same(const uint8_t *a, const uint8_t *b, size_t size) {
 static int understood(const struct parameters *p) {
   return p->magic == PARAMETERS_MAGIC_VALUE && p->version == PARAMETERS_VERSION_NOW &&
          p->block_size == PARAMETERS_END && (p->flags & ~FLAGS_KNOWN) == 0 &&
-         p->region_count <= REGIONS_MAX && p->entry_mode == ENTRY_MODE_64;
+         p->region_count <= REGIONS_MAX && p->entry_mode <= ENTRY_MODE_32;
 }
 
 /* One line, beginning as kexec-tools' does, since that is what people search for. */
