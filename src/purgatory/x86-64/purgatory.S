@@ -109,13 +109,9 @@ enter_32:
 	addq	$10, %rsp
 	leaq	purgatory_parameters(%rip), %rbx
 
-	/* The last jump is a return: no register is left to hold its target. */
 	movq	PARAMETERS_RSP(%rbx), %rsi
 	testq	%rsi, %rsi
 	cmovzq	%rsp, %rsi
-	subq	$4, %rsi
-	movl	PARAMETERS_RIP(%rbx), %eax
-	movl	%eax, (%rsi)
 
 	/* Paging cannot be turned off while there are process-context identifiers. */
 	movq	%cr4, %rax
@@ -143,7 +139,9 @@ enter_32:
 	xorl	%eax, %eax
 	movl	%eax, %cr4
 
+	/* The last jump is a return: no register is left to hold its target. */
 	movl	%esi, %esp
+	pushl	PARAMETERS_RIP(%ebx)
 	movl	PARAMETERS_RAX(%ebx), %eax
 	movl	PARAMETERS_RCX(%ebx), %ecx
 	movl	PARAMETERS_RDX(%ebx), %edx
