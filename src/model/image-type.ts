@@ -53,6 +53,7 @@ export interface EntryState {
   readonly mode?: 64 | 32;
   readonly rip: bigint;
   readonly rax?: bigint;
+  readonly rbp?: bigint;
   readonly rsi?: bigint;
   readonly rdi?: bigint;
   readonly rbx?: bigint;
@@ -86,6 +87,9 @@ export interface ImageType {
   readonly architectures: readonly Architecture[];
   /** Long names of the loader options that it takes, for `-h`. */
   readonly options: readonly string[];
+  /** Its images may be entered in 32-bit mode, so the purgatory is kept below 4 GiB; absent: they
+   * are not. A draft whose entry state has `mode: 32` needs it. */
+  readonly withoutPaging?: boolean;
   /** @throws KexecError where the file is of this type but broken */
   probe(image: Uint8Array): Probe;
   /**
