@@ -87,9 +87,6 @@ export interface ImageType {
   readonly architectures: readonly Architecture[];
   /** Long names of the loader options that it takes, for `-h`. */
   readonly options: readonly string[];
-  /** Its images may be entered in 32-bit mode, so the purgatory is kept below 4 GiB; absent: they
-   * are not. A draft whose entry state has `mode: 32` needs it. */
-  readonly withoutPaging?: boolean;
   /** @throws KexecError where the file is of this type but broken */
   probe(image: Uint8Array): Probe;
   /**
@@ -99,6 +96,8 @@ export interface ImageType {
   check(image: Uint8Array, commandLine: string | null): void;
   /** Whether the checked image can take EFI over from the running kernel. */
   takesEfi(image: Uint8Array): boolean;
+  /** 32: it is entered in 32-bit mode, so that the purgatory must lie below 4 GiB; absent: 64. */
+  readonly entryBits?: 64 | 32;
   /** Why kexec_file_load cannot load it as `loader` asks, so that only kexec_load may be tried;
    * absent or null: the running kernel may be asked. */
   whyNotByFile?(loader: LoaderRequest): string | null;

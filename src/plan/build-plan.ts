@@ -163,7 +163,7 @@ function draftOf(
 
 /** Takes memory for the purgatory, and makes its segment once all others are known. */
 function placePurgatory(arch: Arch, type: ImageType, placer: Placer, page: bigint) {
-  const { start: min, end: max } = arch.purgatoryWindow(type.withoutPaging ?? false);
+  const { start: min, end: max } = arch.purgatoryWindow(type.entryBits === 32);
   const size = arch.purgatorySize();
   const start = placer.place({ role: "purgatory", size, alignment: page, min, max, from: "top" });
   return (request: PurgatoryRequest): { readonly entry: bigint; readonly segment: Segment } => {
@@ -199,7 +199,7 @@ export function buildSegmentPlan(
     .toSorted(byStart)
     .map((s) => (!request.skipChecks && isChecked(s, crash.hotplug) ? withDigest(s, inputs) : s));
   const { entryState } = draft;
-  if (entryState.mode === 32 && type.withoutPaging !== true) {
+  if (entryState.mode === 32 && type.entryBits !== 32) {
     throw new RangeError(`${type.name} does not say that it enters images in 32-bit mode`);
   }
   const { entry, segment } = purgatory({
