@@ -53,6 +53,7 @@ export interface EntryState {
   readonly mode?: 64 | 32;
   readonly rip: bigint;
   readonly rax?: bigint;
+  readonly rbp?: bigint;
   readonly rsi?: bigint;
   readonly rdi?: bigint;
   readonly rbx?: bigint;

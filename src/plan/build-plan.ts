@@ -5,7 +5,7 @@
  */
 
 import { archOf } from "../arch/index.ts";
-import { ADDRESS_END, GIB, hex } from "../core/address.ts";
+import { ADDRESS_END, hex } from "../core/address.ts";
 import { sha256 } from "../core/digest.ts";
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
 import { byStart, intersect, isEmpty, normalize, type Range } from "../core/range.ts";
@@ -163,8 +163,7 @@ function draftOf(
 
 /** Takes memory for the purgatory, and makes its segment once all others are known. */
 function placePurgatory(arch: Arch, type: ImageType, placer: Placer, page: bigint) {
-  const low = { start: 0n, end: type.entryBits === 32 ? 4n * GIB : ADDRESS_END };
-  const { start: min, end: max } = intersect(arch.purgatoryWindow, low);
+  const { start: min, end: max } = arch.purgatoryWindow(type.entryBits === 32);
   const size = arch.purgatorySize();
   const start = placer.place({ role: "purgatory", size, alignment: page, min, max, from: "top" });
   return (request: PurgatoryRequest): { readonly entry: bigint; readonly segment: Segment } => {
@@ -199,8 +198,12 @@ export function buildSegmentPlan(
   const segments = [...draft.segments, ...crash.segments]
     .toSorted(byStart)
     .map((s) => (!request.skipChecks && isChecked(s, crash.hotplug) ? withDigest(s, inputs) : s));
+  const { entryState } = draft;
+  if (entryState.mode === 32 && type.entryBits !== 32) {
+    throw new RangeError(`${type.name} does not say that it enters images in 32-bit mode`);
+  }
   const { entry, segment } = purgatory({
-    entryState: draft.entryState,
+    entryState,
     checked: segments.filter(({ sha256 }) => sha256 !== null),
     console: request.console,
     backup: crash.backup,
