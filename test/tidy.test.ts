@@ -29,7 +29,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   model: ["core", "zod/mini"],
   cli: ["core", "model", "citty", "zod/mini", "package.json"],
   facts: ["core", "model", "zod/mini"],
-  handoff: ["core", "model"],
+  handoff: ["core", "model", "package.json"],
   vmcore: ["core"],
   purgatory: ["core", "model"],
   image: ["core", "model", "handoff"],

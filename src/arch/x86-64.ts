@@ -1,6 +1,6 @@
 /** x86_64: what a plan needs to know of it. */
 
-import { ADDRESS_END } from "../core/address.ts";
+import { ADDRESS_END, GIB } from "../core/address.ts";
 import { type Range, rangeSize } from "../core/range.ts";
 import type { Arch } from "../model/arch.ts";
 import type { Segment } from "../model/load-plan.ts";
@@ -25,13 +25,18 @@ const backupOf = (backup: { source: Range; destination: bigint }): PurgatoryBack
 
 export const x86_64: Arch = {
   name: "x86_64",
-  // Position-independent, so it may lie anywhere above the first pages, where firmware keeps data.
-  purgatoryWindow: { start: 0x3000n, end: ADDRESS_END },
+  // Position-independent, so it may lie anywhere above the first pages, where firmware keeps data;
+  // but where it turns paging off, only 32-bit addresses are left.
+  purgatoryWindow: (withoutPaging) => ({
+    start: 0x3000n,
+    end: withoutPaging ? 4n * GIB : ADDRESS_END,
+  }),
   purgatorySize: () => purgatoryMemorySize(purgatoryFor("x86_64").manifest),
   buildPurgatory({ entryState, checked, console, backup }) {
     const { manifest, blob } = purgatoryFor("x86_64");
     const regions = checked.flatMap(regionOf);
     const bytes = buildPurgatory(blob, manifest, {
+      mode: entryState.mode,
       registers: entryState,
       regions,
       skipChecks: regions.length === 0,

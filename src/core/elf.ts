@@ -35,6 +35,7 @@ export const Elf32_Ehdr = defineStruct("Elf32_Ehdr", 52, {
   e_type: u16(16),
   e_machine: u16(18),
   e_version: u32(20),
+  e_entry: u32(24),
   e_phoff: u32(28),
   e_phentsize: u16(42),
   e_phnum: u16(44),
@@ -47,6 +48,8 @@ export const Elf32_Phdr = defineStruct("Elf32_Phdr", 32, {
   p_paddr: u32(12),
   p_filesz: u32(16),
   p_memsz: u32(20),
+  p_flags: u32(24),
+  p_align: u32(28),
 });
 
 /** 0x7f "ELF", 64 bits, little endian, version 1; the rest is 0. */
@@ -55,9 +58,17 @@ export const ELF64_IDENT = Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, ...new
 export const ELF_MAGIC = ELF64_IDENT.subarray(0, 4);
 
 /** e_machine. [linux include/uapi/linux/elf-em.h] */
+export const EM_386 = 3;
 export const EM_X86_64 = 62;
 export const EM_AARCH64 = 183;
 
+/** e_ident[4], the class, and e_ident[5], the byte order. */
+export const ELFCLASS32 = 1;
+export const ELFCLASS64 = 2;
+export const ELFDATA2LSB = 1;
+
+export const ET_EXEC = 2;
+export const ET_DYN = 3;
 export const ET_CORE = 4;
 export const EV_CURRENT = 1;
 export const PT_LOAD = 1;

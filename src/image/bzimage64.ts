@@ -6,20 +6,7 @@
  */
 
 import { ADDRESS_END, alignUp, GIB, hex, isPowerOfTwo, MIB } from "../core/address.ts";
-import { bytesOf } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
-import { BOOT_PARAMS_SIZE, buildBootParams } from "../handoff/boot-params.ts";
-import { buildE820, type E820Map } from "../handoff/e820.ts";
-import { buildEddTables } from "../handoff/edd-info.ts";
-import { buildEfi, type EfiHandoff } from "../handoff/efi-info.ts";
-import { buildScreenInfo } from "../handoff/screen-info.ts";
-import {
-  layoutSetupData,
-  SETUP_DATA_ALIGNMENT,
-  SETUP_RNG_SEED,
-  type SetupDataNode,
-  setupDataSize,
-} from "../handoff/setup-data.ts";
 import {
   BOOT_FLAG,
   HEADER_MAGIC,
@@ -33,6 +20,7 @@ import {
 } from "../handoff/setup-header.ts";
 import type { DraftPlan, ImageType, PlanContext, Probe } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
+import { placeBootParams } from "./linux-boot-params.ts";
 
 const SECTOR = 512;
 /** Protocol 2.12 brought `xloadflags`. */
@@ -45,8 +33,6 @@ const PARAGRAPH = 16;
 const ENTRY_64 = 0x200n;
 /** Below 1 MiB lies what firmware left; the kernel itself must not. */
 const LOWEST_KERNEL = MIB;
-/** Linux's own loader keeps boot params above the first pages. [linux kexec-bzimage64.c] */
-const LOWEST_BOOT_PARAMS = 0x3000n;
 /** Page tables and real-mode trampolines of the next kernel are below it. */
 const LOWEST_INITRD = 16n * MIB;
 
@@ -180,97 +166,15 @@ function placeInitrd(context: PlanContext, header: SetupHeader): Segment | null 
   };
 }
 
-/** The zero page, the command line, the EFI memory map and the setup_data chain: one segment, as in
- * Linux's own loader, because a kernel takes only 16. [linux arch/x86/kernel/kexec-bzimage64.c] */
-interface BootParamsPieces {
-  readonly commandLine: Uint8Array;
-  readonly efi: EfiHandoff;
-  readonly efiMemoryMap: Uint8Array;
-  readonly e820: E820Map;
-  readonly nodes: readonly SetupDataNode[];
-}
-
-/** Offsets from the start of the segment, and the size of all. */
-function layOut({ commandLine, efiMemoryMap, nodes }: BootParamsPieces) {
-  const commandLineAt = BigInt(BOOT_PARAMS_SIZE);
-  const efiMemoryMapAt = alignUp(commandLineAt + BigInt(commandLine.length), SETUP_DATA_ALIGNMENT);
-  const setupDataAt = alignUp(efiMemoryMapAt + BigInt(efiMemoryMap.length), SETUP_DATA_ALIGNMENT);
-  const size = setupDataAt + BigInt(setupDataSize(nodes));
-  return { commandLineAt, efiMemoryMapAt, setupDataAt, size };
-}
-
-function collectPieces(context: PlanContext, header: SetupHeader): BootParamsPieces {
-  const { facts, request } = context;
-  const efi = buildEfi({
-    efi: facts.efi,
-    bootParams: facts.bootParams,
-    xloadflags: header.xloadflags,
-    noEfi: request.noEfi,
-  });
-  const e820 = buildE820(context.memory);
-  const nodes = [
-    ...(facts.rngSeed === null ? [] : [{ type: SETUP_RNG_SEED, data: facts.rngSeed }]),
-    ...(efi.passed ? [efi.setupData] : []),
-    ...(e820.extended === null ? [] : [e820.extended]),
-  ];
-  const commandLine = bytesOf(`${context.commandLine ?? ""}\0`);
-  const efiMemoryMap = efi.passed ? efi.memoryMap : new Uint8Array(0);
-  return { commandLine, efi, efiMemoryMap, e820, nodes };
-}
-
-function placeBootParams(
-  context: PlanContext,
-  header: SetupHeader,
-  initrd: Segment | null,
-): { readonly segment: Segment; readonly notes: readonly string[] } {
-  const { facts, request, inputs } = context;
-  const pieces = collectPieces(context, header);
-  const layout = layOut(pieces);
-  const size = alignUp(layout.size, BigInt(facts.pageSize));
-  const start = context.place({
-    role: "boot-params",
-    size,
-    alignment: SETUP_DATA_ALIGNMENT,
-    min: LOWEST_BOOT_PARAMS,
-    max: highest(header),
-    from: "top",
-  });
-  const chain = layoutSetupData(pieces.nodes, start + layout.setupDataAt);
-  const commandLine = start + layout.commandLineAt;
-  const screen = buildScreenInfo({ ...facts, reuseVideoType: request.reuseVideoType });
-  const edd = buildEddTables(facts.edd);
-  const { efi } = pieces;
-  const zeroPage = buildBootParams({
-    image: inputs.kernel.bytes,
-    commandLine,
-    initrd: initrd && { address: initrd.start, size: BigInt(initrd.bytes.length) },
-    setupData: chain.head,
-    e820: pieces.e820,
-    efi: efi.passed ? { handoff: efi, memoryMap: start + layout.efiMemoryMapAt } : null,
-    screenInfo: screen.bytes,
-    edd,
-    acpiRsdp: facts.acpiRsdp,
-    running: facts.bootParams,
-  });
-  const bytes = new Uint8Array(Number(layout.size));
-  bytes.set(zeroPage, 0);
-  bytes.set(pieces.commandLine, Number(layout.commandLineAt));
-  bytes.set(pieces.efiMemoryMap, Number(layout.efiMemoryMapAt));
-  bytes.set(chain.bytes, Number(layout.setupDataAt));
-  const reason =
-    `the highest free pages that the larger pieces left; the command line is at ${hex(commandLine)}` +
-    (chain.head === 0n ? "" : `, setup_data at ${hex(chain.head)}`);
-  return {
-    segment: { role: "boot-params", start, size, bytes, sha256: null, reason },
-    notes: [efi.note, screen.note, ...edd.notes],
-  };
-}
-
 function draft(context: PlanContext): DraftPlan {
   const header = readSetupHeader(context.inputs.kernel.bytes);
   const kernel = placeKernel(context, header);
   const initrd = placeInitrd(context, header);
-  const bootParams = placeBootParams(context, header, initrd);
+  const bootParams = placeBootParams(context, {
+    image: context.inputs.kernel.bytes,
+    initrd,
+    max: highest(header),
+  });
   return {
     segments: [kernel, ...(initrd === null ? [] : [initrd]), bootParams.segment],
     entryState: { rip: kernel.start + ENTRY_64, rsi: bootParams.segment.start },

@@ -20,8 +20,8 @@ export interface Arch {
   readonly name: Architecture;
   /** Bytes of memory that the purgatory takes, a multiple of the page size. */
   purgatorySize(): bigint;
-  /** Where the purgatory may lie. */
-  readonly purgatoryWindow: Range;
+  /** Where the purgatory may lie, by whether it may have to turn paging off for the image. */
+  purgatoryWindow(withoutPaging: boolean): Range;
   /** The purgatory's bytes, and its entry as an offset from its start. */
   buildPurgatory(request: PurgatoryRequest): { readonly bytes: Uint8Array; readonly entry: bigint };
 }

@@ -53,6 +53,7 @@ export interface EntryState {
   readonly mode?: 64 | 32;
   readonly rip: bigint;
   readonly rax?: bigint;
+  readonly rbp?: bigint;
   readonly rsi?: bigint;
   readonly rdi?: bigint;
   readonly rbx?: bigint;
@@ -95,6 +96,8 @@ export interface ImageType {
   check(image: Uint8Array, commandLine: string | null): void;
   /** Whether the checked image can take EFI over from the running kernel. */
   takesEfi(image: Uint8Array): boolean;
+  /** 32: it is entered in 32-bit mode, so that the purgatory must lie below 4 GiB; absent: 64. */
+  readonly entryBits?: 64 | 32;
   /** Why kexec_file_load cannot load it as `loader` asks, so that only kexec_load may be tried;
    * absent or null: the running kernel may be asked. */
   whyNotByFile?(loader: LoaderRequest): string | null;

@@ -13,6 +13,8 @@ export type SegmentRole =
   | "kernel"
   | "initrd"
   | "boot-params"
+  | "boot-notes"
+  | "multiboot-info"
   | "setup-data"
   | "efi-memory-map"
   | "purgatory"

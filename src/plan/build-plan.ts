@@ -162,8 +162,8 @@ function draftOf(
 }
 
 /** Takes memory for the purgatory, and makes its segment once all others are known. */
-function placePurgatory(arch: Arch, placer: Placer, page: bigint) {
-  const { start: min, end: max } = arch.purgatoryWindow;
+function placePurgatory(arch: Arch, type: ImageType, placer: Placer, page: bigint) {
+  const { start: min, end: max } = arch.purgatoryWindow(type.entryBits === 32);
   const size = arch.purgatorySize();
   const start = placer.place({ role: "purgatory", size, alignment: page, min, max, from: "top" });
   return (request: PurgatoryRequest): { readonly entry: bigint; readonly segment: Segment } => {
@@ -191,15 +191,19 @@ export function buildSegmentPlan(
   const page = BigInt(facts.pageSize);
   // What is reserved for crash kernels is nobody's to hand out.
   const placer = new Placer(usable, page, isCrash ? null : facts.segmentRules.settled);
-  const purgatory = placePurgatory(arch, placer, page);
+  const purgatory = placePurgatory(arch, type, placer, page);
   const place = (placement: Placement) => placer.place(placement);
   const { draft, crash } = draftOf(request, facts, inputs, type, place);
   // The purgatory counts regions as the plan lists segments.
   const segments = [...draft.segments, ...crash.segments]
     .toSorted(byStart)
     .map((s) => (!request.skipChecks && isChecked(s, crash.hotplug) ? withDigest(s, inputs) : s));
+  const { entryState } = draft;
+  if (entryState.mode === 32 && type.entryBits !== 32) {
+    throw new RangeError(`${type.name} does not say that it enters images in 32-bit mode`);
+  }
   const { entry, segment } = purgatory({
-    entryState: draft.entryState,
+    entryState,
     checked: segments.filter(({ sha256 }) => sha256 !== null),
     console: request.console,
     backup: crash.backup,

@@ -4,7 +4,7 @@
  * What it does not do: it chooses no addresses, and reads no blob from anywhere; `index.ts` has it.
  */
 
-import { ADDRESS_END, hex } from "../core/address.ts";
+import { ADDRESS_END, GIB, hex } from "../core/address.ts";
 import { fail } from "../core/error.ts";
 import { overlaps } from "../core/range.ts";
 import { blob as bytes, defineStruct, type StructValue, u32, u64 } from "../core/struct.ts";
@@ -24,6 +24,9 @@ export const ParameterFlag = {
   consoleSerial: 0x04,
   resetVga: 0x08,
 } as const;
+
+/** Values of `entry_mode`, by the width of the code that is entered. */
+export const EntryMode = { 64: 0, 32: 1 } as const;
 
 /** `struct region` of contract.h. */
 export const purgatoryRegion = defineStruct("purgatory region", 0x30, {
@@ -94,6 +97,9 @@ export interface PurgatoryBackup {
 }
 
 export interface PurgatoryParameters {
+  /** Absent: 64. With 32 the purgatory must lie below 4 GiB, and only the eight registers of 32-bit
+   * code are set. */
+  readonly mode?: keyof typeof EntryMode | undefined;
   readonly registers: PurgatoryRegisters;
   readonly regions: readonly PurgatoryRegion[];
   /** Start the kernel whatever memory holds; `regions` is then not looked at. */
@@ -152,6 +158,19 @@ function checkBackup({ source, destination, size }: PurgatoryBackup): void {
   });
 }
 
+/** What a 32-bit kernel is entered with has 32 bits. */
+function checkRegisters({ mode, registers }: PurgatoryParameters): void {
+  if (mode !== 32) return;
+  for (const name of REGISTERS) {
+    const value = registers[name] ?? 0n;
+    if (value < 4n * GIB) continue;
+    fail({
+      code: "purgatory.entry",
+      message: `purgatory: ${name} ${hex(value)} does not fit the 32-bit entry of the kernel`,
+    });
+  }
+}
+
 function checkBlob(blob: Uint8Array, manifest: PurgatoryManifest): void {
   if (blob.length !== manifest.blobSize) {
     fail({
@@ -179,7 +198,8 @@ function checkBlob(blob: Uint8Array, manifest: PurgatoryManifest): void {
  * the manifest's alignment; the entry is that address plus `manifest.entryOffset`.
  *
  * @throws KexecError `purgatory.regions` for more than `REGIONS_MAX`, `purgatory.range` for what
- *   reaches beyond 64 bits, `purgatory.backup` for one that overlaps itself, `purgatory.blob` where
+ *   reaches beyond 64 bits, `purgatory.backup` for one that overlaps itself,
+ *   `purgatory.entry` for a register that a 32-bit entry cannot have, `purgatory.blob` where
  *   blob and manifest are not of one kind
  * @throws RangeError for a number that its field cannot hold, or a digest of other than 32 bytes
  */
@@ -192,8 +212,10 @@ export function buildPurgatory(
   const { registers, console, backup } = parameters;
   const regions = parameters.skipChecks ? [] : parameters.regions;
   if (backup !== undefined) checkBackup(backup);
+  checkRegisters(parameters);
   const value: Partial<StructValue<typeof purgatoryParameters.fields>> = {
     flags: flagsOf(parameters),
+    entry_mode: EntryMode[parameters.mode ?? 64],
     region_count: regions.length,
     serial_base: console.serialBase,
     serial_baud: console.serialBaud,

@@ -222,7 +222,7 @@ describe("refusals", () => {
       { request: { type: "nonsense" } },
       255,
       "Unsupported kernel type nonsense",
-      "The types for this machine are: bzImage64",
+      "The types for this machine are: multiboot2-x86, elf-x86_64",
     ],
     [
       "a machine whose memory is unknown",

@@ -6,6 +6,7 @@ import { KexecError } from "../../src/core/error.ts";
 import { purgatoryFor } from "../../src/purgatory/index.ts";
 import {
   buildPurgatory,
+  EntryMode,
   PARAMETERS_MAGIC,
   PARAMETERS_VERSION,
   ParameterFlag,
@@ -67,6 +68,13 @@ describe("contract.h and the tables agree on", () => {
     expect(numbers("REGIONS_")).toEqual({ REGIONS_MAX: BigInt(REGIONS_MAX) });
   });
 
+  test("the entry modes", () => {
+    expect(numbers("ENTRY_")).toEqual({
+      ENTRY_MODE_64: BigInt(EntryMode[64]),
+      ENTRY_MODE_32: BigInt(EntryMode[32]),
+    });
+  });
+
   test("the flags", () => {
     const { skipChecks, consoleVga, consoleSerial, resetVga } = ParameterFlag;
     expect(numbers("FLAG")).toEqual({
@@ -103,6 +111,18 @@ describe("buildPurgatory", () => {
 
   test("with nothing asked for leaves every parameter but rip as built", () => {
     expect(read(build())).toEqual({ ...read(blob), rip: 0x100200n });
+  });
+
+  test("a 32-bit entry changes the mode alone, and takes 32 bits a register", () => {
+    const registers = { rip: 0xffffffffn };
+    expect(read(build({ mode: 32, registers }))).toEqual({
+      ...read(blob),
+      entry_mode: 1,
+      rip: 0xffffffffn,
+    });
+    expect(() => build({ mode: 32, registers: { rip: 1n, rsi: 1n << 32n } })).toThrow(
+      "rsi 0x100000000 does not fit the 32-bit entry",
+    );
   });
 
   const names = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rsp", "rbp", "r8", "r9"] as const;

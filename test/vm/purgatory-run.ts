@@ -137,6 +137,8 @@ function assemble(name: string, base: number, folder: string): Uint8Array {
 export interface PurgatoryRig {
   /** The next kernel's bytes; `dumps` is the memory that it appends to its report. */
   kernel(dumps?: readonly Memory[]): Uint8Array;
+  /** One that is entered in 32-bit mode. */
+  kernel32(): Uint8Array;
   run(setup: PurgatoryRun): Promise<PurgatoryOutcome>;
   /** Removes what the rig wrote. */
   close(): void;
@@ -238,6 +240,7 @@ export function purgatoryRig(): PurgatoryRig {
   const folder = mkdtempSync(join(tmpdir(), "purgatory-vm-"));
   const stub = assemble("purgatory-stub", STUB_BASE, folder);
   const plainKernel = assemble("purgatory-kernel", 0, folder);
+  const kernel32 = assemble("purgatory-kernel-32", 0, folder);
   const dumpLengths = new WeakMap<Uint8Array, readonly number[]>();
   let runs = 0;
 
@@ -281,5 +284,10 @@ export function purgatoryRig(): PurgatoryRig {
     return outcome;
   }
 
-  return { kernel, run, close: () => rmSync(folder, { recursive: true }) };
+  return {
+    kernel,
+    kernel32: () => kernel32.slice(),
+    run,
+    close: () => rmSync(folder, { recursive: true }),
+  };
 }

@@ -231,7 +231,7 @@ describe("parameters that it does not know", () => {
     ["a flag", { flags: 0x8000_0004 }],
     ["a version", { version: 2 }],
     ["a magic", { magic: 0n }],
-    ["an entry mode", { entry_mode: 1 }],
+    ["an entry mode", { entry_mode: 3 }],
     ["17 regions", { region_count: 17 }],
   ])("%s stops it", async (_, value) => {
     const { kernel, halted, serial } = await outcomeOf({

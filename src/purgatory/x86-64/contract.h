@@ -70,8 +70,11 @@
 #define SHA256_ROUTINE_BEST 0
 #define SHA256_ROUTINE_GENERIC 1
 
-/* PARAMETERS_ENTRY_MODE. 1 is kept for 32-bit protected mode, 2 for real mode. */
+/* PARAMETERS_ENTRY_MODE: how the next kernel is entered. In 32-bit protected mode paging is off and
+ * segments are flat; the block, the code and what the registers name must then lie below 4 GiB, and
+ * r8 to r15 do not exist. 2 is kept for real mode. */
 #define ENTRY_MODE_64 0
+#define ENTRY_MODE_32 1
 
 #ifndef __ASSEMBLER__
 

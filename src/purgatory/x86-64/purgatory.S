@@ -8,7 +8,8 @@
  * mapped; Linux has made the GDT and the IDT invalid. [xen arch/x86/x86_64/kexec_reloc.S]
  * [linux arch/x86/kernel/machine_kexec_64.c]
  *
- * What it does not do: it leaves paging, CR0, CR4, MSRs, the IDT and the FPU as they are.
+ * What it does not do: it leaves the IDT and the FPU as they are, and for a kernel that is entered in
+ * 64-bit mode also paging, CR0, CR4 and MSRs.
  */
 
 #include "contract.h"
@@ -19,6 +20,16 @@
 
 /* Nothing but the bit that is always set: no interrupts, forward strings, no tracing. */
 #define RFLAGS_CLEAN 0x2
+
+/* Bits of CR0 and CR4, and the MSR that has long mode's switch. */
+#define CR0_PE 0x1
+#define CR0_ET 0x10
+#define CR4_PAE 0x20
+#define CR4_LA57 0x1000
+#define MSR_EFER 0xc0000080
+#define EFER_SCE 0x1
+#define EFER_LME 0x100
+#define EFER_NXE 0x800
 
 	.section .head, "ax"
 	.code64
@@ -63,6 +74,9 @@ start:
 	leaq	purgatory_parameters(%rip), %rdi
 	call	purgatory
 
+	cmpl	$ENTRY_MODE_32, purgatory_parameters + PARAMETERS_ENTRY_MODE(%rip)
+	je	enter_32
+
 	movq	purgatory_parameters + PARAMETERS_RSP(%rip), %rax
 	testq	%rax, %rax
 	cmovzq	%rsp, %rax
@@ -86,6 +100,69 @@ start:
 	movq	purgatory_parameters + PARAMETERS_R15(%rip), %r15
 	jmpq	*purgatory_parameters + PARAMETERS_RIP(%rip)
 
+/* All of this lies below 4 GiB, mapped one to one: paging may end under it. */
+enter_32:
+	leaq	purgatory_parameters(%rip), %rbx
+	/* PCIDE and CET would forbid the next steps; PAE and LA57 can only go once paging is off. */
+	movq	%cr4, %rax
+	andl	$(CR4_PAE | CR4_LA57), %eax
+	movq	%rax, %cr4
+	leaq	gdt_32(%rip), %rax
+	pushq	%rax
+	pushw	$gdt_32_end - gdt_32 - 1
+	lgdt	(%rsp)
+	addq	$10, %rsp
+	pushq	$BOOT_CS
+	leaq	1f(%rip), %rax
+	pushq	%rax
+	lretq
+
+	.code32
+1:	movl	$(CR0_PE | CR0_ET), %eax
+	movl	%eax, %cr0
+	movl	$BOOT_DS, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %ss
+	movl	%eax, %fs
+	movl	%eax, %gs
+	movl	$MSR_EFER, %ecx
+	rdmsr
+	andl	$~(EFER_LME | EFER_SCE | EFER_NXE), %eax
+	wrmsr
+	xorl	%eax, %eax
+	movl	%eax, %cr4
+	movl	%eax, %cr3
+
+	/* With every register in use, only immediate operands can name the stack and the entry: the
+	 * last two instructions, "movl $esp, %esp; jmp eip", are written here. */
+	movl	PARAMETERS_RSP(%ebx), %ecx
+	testl	%ecx, %ecx
+	cmovzl	%esp, %ecx
+	leal	-16(%esp), %edx
+	movb	$0xbc, (%edx)
+	movl	%ecx, 1(%edx)
+	movb	$0xe9, 5(%edx)
+	leal	10(%edx), %ecx
+	movl	PARAMETERS_RIP(%ebx), %eax
+	subl	%ecx, %eax
+	movl	%eax, 6(%edx)
+	movl	%edx, %esp
+	pushl	%edx
+	pushl	PARAMETERS_RAX(%ebx)
+	pushl	PARAMETERS_RCX(%ebx)
+	pushl	PARAMETERS_RDX(%ebx)
+	pushl	PARAMETERS_RBX(%ebx)
+	pushl	$0			/* popal does not take esp from here */
+	pushl	PARAMETERS_RBP(%ebx)
+	pushl	PARAMETERS_RSI(%ebx)
+	pushl	PARAMETERS_RDI(%ebx)
+	pushl	$RFLAGS_CLEAN
+	popfl
+	popal
+	ret
+	.code64
+
 	/* The "accessed" bits are set, so the CPU never writes here. The next kernel runs on this
 	 * table until it has made its own. */
 	.section .rodata, "a"
@@ -96,5 +173,11 @@ gdt:
 	.quad	0x00af9b000000ffff	/* BOOT_CS: 64-bit code */
 	.quad	0x00cf93000000ffff	/* BOOT_DS: flat data */
 gdt_end:
+gdt_32:
+	.quad	0
+	.quad	0
+	.quad	0x00cf9b000000ffff	/* BOOT_CS: flat 32-bit code */
+	.quad	0x00cf93000000ffff	/* BOOT_DS */
+gdt_32_end:
 
 	.section .note.GNU-stack, "", @progbits

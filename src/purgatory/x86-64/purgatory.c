@@ -12,6 +12,9 @@
 #include "sha256.h"
 #include "vga.h"
 
+/* Bytes behind the block that the code and its stack do not exceed. */
+#define PURGATORY_REACH 0x10000
+
 /* With interrupts off only an NMI ends hlt, hence the loop. */
 static _Noreturn void halt(void) {
   for (;;) __asm__ volatile("cli; hlt");
@@ -27,11 +30,18 @@ static int same(const uint8_t *a, const uint8_t *b, size_t size) {
   return difference == 0;
 }
 
+/* Code that runs with paging off is reached below 4 GiB only. */
+static int enterable(const struct parameters *p) {
+  uint64_t rip = p->registers[16];
+  if (p->entry_mode == ENTRY_MODE_64) return 1;
+  return p->entry_mode == ENTRY_MODE_32 && (((uint64_t)p + PURGATORY_REACH) | rip) >> 32 == 0;
+}
+
 /* A block of another version, or one that lost bytes, must not be half obeyed. */
 static int understood(const struct parameters *p) {
   return p->magic == PARAMETERS_MAGIC_VALUE && p->version == PARAMETERS_VERSION_NOW &&
          p->block_size == PARAMETERS_END && (p->flags & ~FLAGS_KNOWN) == 0 &&
-         p->region_count <= REGIONS_MAX && p->entry_mode == ENTRY_MODE_64;
+         p->region_count <= REGIONS_MAX && enterable(p);
 }
 
 /* One line, beginning as kexec-tools' does, since that is what people search for. */

@@ -1,0 +1,219 @@
+/** ELF executables as images: what is in the file, and where it goes in memory. [elf] */
+
+import { alignDown, alignUp, hex, isPowerOfTwo } from "../core/address.ts";
+import { startsWith } from "../core/bytes.ts";
+import {
+  ELF_MAGIC,
+  ELFCLASS32,
+  ELFCLASS64,
+  ELFDATA2LSB,
+  Elf32_Ehdr,
+  Elf32_Phdr,
+  Elf64_Ehdr,
+  Elf64_Phdr,
+  ET_DYN,
+  ET_EXEC,
+  PT_LOAD,
+} from "../core/elf.ts";
+import { fail } from "../core/error.ts";
+import type { Probe } from "../model/image-type.ts";
+
+export type ElfBits = 32 | 64;
+
+/** One PT_LOAD header with memory; all in bytes and addresses. */
+export interface ElfLoad {
+  readonly bytes: Uint8Array;
+  readonly virtual: bigint;
+  readonly physical: bigint;
+  readonly memorySize: bigint;
+}
+
+export interface ElfImage {
+  readonly bits: ElfBits;
+  /** ET_DYN: made to run anywhere. */
+  readonly relocatable: boolean;
+  /** The physical address of the first instruction. */
+  readonly entry: bigint;
+  /** The largest alignment that a header asks for. */
+  readonly alignment: bigint;
+  /** Sorted by physical address, disjoint, at least one. */
+  readonly loads: readonly ElfLoad[];
+}
+
+const no = (why: string): Probe => ({ match: false, why });
+const physicalEnd = ({ physical, memorySize }: ElfLoad): bigint => physical + memorySize;
+
+/** Whether a file is an ELF executable for one of `machines` with this many bits. */
+export function probeElf(image: Uint8Array, bits: ElfBits, machines: readonly number[]): Probe {
+  if (!startsWith(image, ELF_MAGIC)) return no('no 0x7f "ELF" at its start');
+  const Header = bits === 64 ? Elf64_Ehdr : Elf32_Ehdr;
+  if (image.length < Header.size) return no(`${image.length} bytes are too few for an ELF header`);
+  const { e_ident, e_type, e_machine } = Header.read(image);
+  if (e_ident[4] !== (bits === 64 ? ELFCLASS64 : ELFCLASS32))
+    return no(`not a ${bits}-bit ELF file`);
+  if (e_ident[5] !== ELFDATA2LSB) return no("not a little-endian ELF file");
+  if (!machines.includes(e_machine)) return no(`e_machine ${e_machine} at offset 0x12`);
+  if (e_type !== ET_EXEC && e_type !== ET_DYN) {
+    return no(`not an executable: e_type ${e_type} at offset 0x10`);
+  }
+  return { match: true };
+}
+
+interface Header {
+  readonly e_type: number;
+  readonly e_entry: bigint;
+  readonly e_phoff: bigint;
+  readonly e_phentsize: number;
+  readonly e_phnum: number;
+}
+
+interface ProgramHeader {
+  readonly p_type: number;
+  readonly p_offset: bigint;
+  readonly p_vaddr: bigint;
+  readonly p_paddr: bigint;
+  readonly p_filesz: bigint;
+  readonly p_memsz: bigint;
+  readonly p_align: bigint;
+}
+
+function readHeader(image: Uint8Array, bits: ElfBits): Header {
+  if (bits === 64) return Elf64_Ehdr.read(image);
+  const header = Elf32_Ehdr.read(image);
+  return { ...header, e_entry: BigInt(header.e_entry), e_phoff: BigInt(header.e_phoff) };
+}
+
+function readProgramHeader(image: Uint8Array, bits: ElfBits, at: number): ProgramHeader {
+  if (bits === 64) return Elf64_Phdr.read(image, at);
+  const header = Elf32_Phdr.read(image, at);
+  return {
+    p_type: header.p_type,
+    p_offset: BigInt(header.p_offset),
+    p_vaddr: BigInt(header.p_vaddr),
+    p_paddr: BigInt(header.p_paddr),
+    p_filesz: BigInt(header.p_filesz),
+    p_memsz: BigInt(header.p_memsz),
+    p_align: BigInt(header.p_align),
+  };
+}
+
+function programHeaders(image: Uint8Array, bits: ElfBits, header: Header): ProgramHeader[] {
+  const { e_phoff, e_phentsize, e_phnum } = header;
+  const size = bits === 64 ? Elf64_Phdr.size : Elf32_Phdr.size;
+  if (e_phentsize !== size) {
+    fail({
+      code: "image.elf-header",
+      message: `the program headers have ${e_phentsize} bytes each, ELF${bits}'s have ${size}`,
+    });
+  }
+  const needed = e_phoff + BigInt(e_phnum * size);
+  if (needed > BigInt(image.length)) return cutShort(image, "its program headers", needed);
+  return Array.from({ length: e_phnum }, (_, i) =>
+    readProgramHeader(image, bits, Number(e_phoff) + i * size),
+  );
+}
+
+function cutShort(image: Uint8Array, what: string, needed: bigint): never {
+  return fail({
+    code: "image.truncated",
+    message: `the file is cut short: it has ${image.length} bytes, ${what} end at ${needed}`,
+    hint: "Copy or build the kernel again, and compare its size.",
+  });
+}
+
+function loadOf(image: Uint8Array, bits: ElfBits, header: ProgramHeader): ElfLoad {
+  const { p_offset, p_filesz, p_memsz, p_paddr, p_vaddr } = header;
+  const end = p_offset + p_filesz;
+  if (end > BigInt(image.length)) return cutShort(image, `the bytes for ${hex(p_paddr)}`, end);
+  if (p_filesz > p_memsz || p_paddr + p_memsz > 1n << BigInt(bits)) {
+    fail({
+      code: "image.elf-header",
+      message:
+        `a program header puts ${hex(p_filesz)} bytes into ${hex(p_memsz)} bytes of memory at ` +
+        hex(p_paddr),
+    });
+  }
+  const bytes = image.subarray(Number(p_offset), Number(end));
+  return { bytes, virtual: p_vaddr, physical: p_paddr, memorySize: p_memsz };
+}
+
+/** Most files say the physical address; some have the virtual one, which is meant to be mapped. */
+function physicalEntry(entry: bigint, loads: readonly ElfLoad[]): bigint {
+  const within = (start: bigint, size: bigint) => entry >= start && entry < start + size;
+  if (loads.some(({ physical, memorySize }) => within(physical, memorySize))) return entry;
+  const load = loads.find(({ virtual, memorySize }) => within(virtual, memorySize));
+  if (load !== undefined) return entry - load.virtual + load.physical;
+  return fail({
+    code: "image.elf-entry",
+    message: `the entry point ${hex(entry)} is in nothing that the file loads`,
+  });
+}
+
+/**
+ * The image in a file that `probeElf` took.
+ * @throws KexecError `image.*` or `struct.truncated` for a file that is cut short or makes no sense
+ */
+export function readElf(image: Uint8Array, bits: ElfBits): ElfImage {
+  const header = readHeader(image, bits);
+  const used = programHeaders(image, bits, header).filter(
+    ({ p_type, p_memsz }) => p_type === PT_LOAD && p_memsz > 0n,
+  );
+  if (used.length === 0) {
+    fail({ code: "image.elf-header", message: "the ELF file has nothing to load (no PT_LOAD)" });
+  }
+  const loads = used
+    .map((programHeader) => loadOf(image, bits, programHeader))
+    .sort((a, b) => (a.physical < b.physical ? -1 : a.physical > b.physical ? 1 : 0));
+  loads.forEach((load, i) => {
+    const next = loads[i + 1];
+    if (next === undefined || physicalEnd(load) <= next.physical) return;
+    fail({
+      code: "image.elf-header",
+      message: `two parts of the ELF file are for the same memory at ${hex(next.physical)}`,
+    });
+  });
+  const alignments = used.map(({ p_align }) => p_align).filter(isPowerOfTwo);
+  return {
+    bits,
+    relocatable: header.e_type === ET_DYN,
+    entry: physicalEntry(header.e_entry, loads),
+    alignment: alignments.reduce((most, one) => (one > most ? one : most), 1n),
+    loads,
+  };
+}
+
+/** Whole pages and what is loaded into them: what lies in one page is one piece. */
+export interface ElfPiece {
+  readonly start: bigint;
+  readonly size: bigint;
+  readonly loads: readonly ElfLoad[];
+}
+
+/** A piece's bytes, up to the last that is in the file. Only for a piece that has its memory: a
+ * broken file may ask for any amount. */
+export function pieceBytes({ start, loads }: ElfPiece): Uint8Array {
+  const filled = loads.filter(({ bytes }) => bytes.length > 0);
+  const last = filled.at(-1);
+  const end = last === undefined ? start : last.physical + BigInt(last.bytes.length);
+  const bytes = new Uint8Array(Number(end - start));
+  for (const load of filled) bytes.set(load.bytes, Number(load.physical - start));
+  return bytes;
+}
+
+/**
+ * The image as pieces of whole pages, sorted.
+ * @param whole one piece from the first to the last byte: what lies between belongs to the image
+ */
+export function elfPieces({ loads }: ElfImage, page: bigint, whole: boolean): ElfPiece[] {
+  const pieces: { start: bigint; end: bigint; loads: ElfLoad[] }[] = [];
+  for (const load of loads) {
+    const start = alignDown(load.physical, page);
+    const end = alignUp(physicalEnd(load), page);
+    const before = pieces.at(-1);
+    if (before !== undefined && (whole || start <= before.end)) {
+      before.end = end;
+      before.loads.push(load);
+    } else pieces.push({ start, end, loads: [load] });
+  }
+  return pieces.map((piece) => ({ ...piece, size: piece.end - piece.start }));
+}

@@ -1,0 +1,97 @@
+/** Takes memory for an ELF image: where its headers say, or elsewhere where it can be moved. */
+
+import { alignDown, alignUp, hex } from "../core/address.ts";
+import { fail, KexecError } from "../core/error.ts";
+import { rangeOf, showRange } from "../core/range.ts";
+import type { PlanContext } from "../model/image-type.ts";
+import type { Segment } from "../model/load-plan.ts";
+import { type ElfImage, type ElfPiece, elfPieces, pieceBytes } from "./elf-image.ts";
+
+/** How an image may be moved; in bytes and addresses, `max` being one past the highest. */
+export interface ElfMove {
+  readonly alignment: bigint;
+  readonly min: bigint;
+  readonly max: bigint;
+  readonly from: "top" | "bottom";
+}
+
+export interface PlacedElf {
+  readonly segments: readonly Segment[];
+  /** Physical. */
+  readonly entry: bigint;
+  /** Where the image's first page is. */
+  readonly start: bigint;
+}
+
+export interface ElfPlacing {
+  /** null: it runs only where its headers say. */
+  readonly move: ElfMove | null;
+  /** Whether it goes first where its headers say, and is moved only if that is not free. */
+  readonly preferOwn: boolean;
+  /** Whether what lies between its parts belongs to it. */
+  readonly whole: boolean;
+}
+
+function takeFixed(context: PlanContext, pieces: readonly ElfPiece[]): Segment[] {
+  return pieces.map((piece) => {
+    const { start, size } = piece;
+    const max = start + size;
+    context.place({ role: "kernel", size, alignment: 1n, min: start, max, from: "top" });
+    const bytes = pieceBytes(piece);
+    return { role: "kernel", start, size, bytes, sha256: null, reason: "where its headers say" };
+  });
+}
+
+function refuse(pieces: readonly ElfPiece[], cause: unknown): never {
+  const [first] = pieces;
+  const { start, end } = rangeOf(first ?? { start: 0n, size: 0n });
+  const detail = cause instanceof KexecError ? cause.hint : undefined;
+  return fail({
+    code: "plan.not-ram",
+    message: `Invalid memory segment ${hex(start)} - ${hex(end - 1n)}`,
+    hint:
+      `The image runs only at ${pieces.map((p) => showRange(rangeOf(p))).join(", ")}, which its ` +
+      `ELF headers say, and not all of that is free RAM.\n${detail ?? ""}`.trimEnd(),
+  });
+}
+
+function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, page: bigint): PlacedElf {
+  const alignment = move.alignment > page ? move.alignment : page;
+  const pieces = elfPieces(elf, page, true);
+  const piece = pieces[0];
+  if (piece === undefined) throw new RangeError("an ELF image without a piece");
+  // What the image counts on is its distance from a multiple of the alignment.
+  const base = alignDown(piece.start, alignment);
+  const lead = piece.start - base;
+  const size = alignUp(piece.size + lead, page);
+  const { min, max, from } = move;
+  const at = context.place({ role: "kernel", size, alignment, min, max, from });
+  const bytes = pieceBytes({ ...piece, start: base });
+  const which = from === "top" ? "highest" : "lowest";
+  const reason = `the ${which} free multiple of ${hex(alignment)}: it can be moved`;
+  return {
+    segments: [{ role: "kernel", start: at, size, bytes, sha256: null, reason }],
+    entry: elf.entry - base + at,
+    start: at,
+  };
+}
+
+/**
+ * Segments for `elf`.
+ * @throws KexecError `plan.not-ram` where it cannot be moved and its memory is not free,
+ *   `plan.no-room` where it can, and there is none
+ */
+export function placeElf(context: PlanContext, elf: ElfImage, placing: ElfPlacing): PlacedElf {
+  const page = BigInt(context.facts.pageSize);
+  const { move, preferOwn, whole } = placing;
+  if (move !== null && !preferOwn) return takeMoved(context, elf, move, page);
+  const pieces = elfPieces(elf, page, whole);
+  try {
+    const segments = takeFixed(context, pieces);
+    return { segments, entry: elf.entry, start: segments[0]?.start ?? 0n };
+  } catch (error) {
+    if (!(error instanceof KexecError) || error.code !== "plan.no-room") throw error;
+    if (move === null) return refuse(pieces, error);
+    return takeMoved(context, elf, move, page);
+  }
+}
