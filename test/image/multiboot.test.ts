@@ -1,0 +1,222 @@
+import { describe, expect, test } from "bun:test";
+import { textUntilNul } from "../../src/core/bytes.ts";
+import { KexecError } from "../../src/core/error.ts";
+import { MultibootInfo, MultibootModuleEntry } from "../../src/handoff/multiboot-info.ts";
+import type { SegmentPlan } from "../../src/model/load-plan.ts";
+import type { RunRequest } from "../../src/model/request.ts";
+import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../src/plan/build-plan.ts";
+import { purgatoryFor } from "../../src/purgatory/index.ts";
+import { purgatoryParameters } from "../../src/purgatory/parameters.ts";
+import { makeElf } from "../images/make-elf.ts";
+import { multiboot2Header, multibootHeader } from "../images/make-multiboot.ts";
+import { expectGoldenPlan, machine } from "../plan/golden.ts";
+import { loadRequest, NO_FILES, NO_LOADER } from "../plan/requests.ts";
+
+const FACTS = machine("qemu-6g-bios");
+const pattern = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 13) & 0xff);
+const file = (path: string, bytes: Uint8Array) => ({ path, bytes, sha256: null });
+
+/** An image with `header` at its start, for physical address 2 MiB. */
+function elfWith(header: Uint8Array, bits: 32 | 64 = 32): Uint8Array {
+  const bytes = pattern(0x800);
+  bytes.set(header, bits === 32 ? 0x14 : 0x10);
+  // The ELF headers take 0x54 or 0x78 bytes, which puts the header at a multiple of 8.
+  const shifted = bits === 32 ? bytes.subarray(0x10) : bytes.subarray(0x8);
+  return makeElf({ bits, parts: [{ physical: 0x200000n, bytes: shifted, memorySize: 0x3000n }] });
+}
+
+const MB1 = elfWith(multibootHeader(3));
+const RELOCATABLE = [10, 1, 0x200000, 0xffffffff, 0x200000, 2] as const;
+const MB2 = elfWith(multiboot2Header([RELOCATABLE]));
+
+const MODULES = [
+  { ...file("/boot/vmlinuz", pattern(0x5001)), commandLine: "/boot/vmlinuz root=/dev/sda1 ro" },
+  { ...file("/boot/initrd", pattern(0x300)), commandLine: "/boot/initrd" },
+];
+
+function planOf(image: Uint8Array, request: Partial<RunRequest> = {}): SegmentPlan {
+  const loader = { ...NO_LOADER, commandLine: "console=com1" };
+  return buildSegmentPlan(loadRequest({ loader, ...request }), FACTS, {
+    ...NO_FILES,
+    kernel: file("/boot/xen", image),
+    modules: MODULES,
+  });
+}
+
+const segment = (plan: SegmentPlan, role: string) => {
+  const found = plan.segments.find((s) => s.role === role);
+  if (found === undefined) throw new Error(`no ${role} segment`);
+  return found;
+};
+
+const entryOf = (plan: SegmentPlan) =>
+  purgatoryParameters.read(
+    segment(plan, "purgatory").bytes,
+    purgatoryFor("x86_64").manifest.parameterOffset,
+  );
+
+function refusal(make: () => unknown): KexecError {
+  try {
+    make();
+  } catch (error) {
+    if (error instanceof KexecError) return error;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+describe("multiboot", () => {
+  test("the plan", () => {
+    expectGoldenPlan("multiboot", planOf(MB1), FACTS);
+  });
+
+  test("the image is entered in 32-bit mode with the magic and the information", () => {
+    const plan = planOf(MB1);
+    expect(plan.imageType).toBe("multiboot-x86");
+    const { rip, rax, rbx, entry_mode } = entryOf(plan);
+    const info = segment(plan, "multiboot-info").start;
+    expect({ rip, rax, rbx, entry_mode }).toEqual({
+      rip: 0x200000n,
+      rax: 0x2badb002n,
+      rbx: info,
+      entry_mode: 1,
+    });
+    expect(plan.segments.every(({ start, size }) => start + size <= 1n << 32n)).toBe(true);
+  });
+
+  test("the information names command line, memory and modules", () => {
+    const plan = planOf(MB1);
+    const { start, bytes } = segment(plan, "multiboot-info");
+    const info = MultibootInfo.read(bytes);
+    const text = (address: number) => textUntilNul(bytes.subarray(address - Number(start)));
+    expect(info.flags).toBe(0x24d);
+    expect(text(info.cmdline)).toBe("/boot/xen console=com1");
+    expect(text(info.boot_loader_name)).toStartWith("onekexec ");
+    expect(info.mem_lower).toBe(639);
+    expect(info.mmap_length).toBe(24 * (FACTS.memoryMap?.ranges.length ?? 0));
+    const modules = [0, 1].map((i) =>
+      MultibootModuleEntry.read(bytes, info.mods_addr - Number(start) + 16 * i),
+    );
+    expect(modules.map(({ string }) => text(string))).toEqual(
+      MODULES.map(({ commandLine }) => commandLine),
+    );
+    expect(modules.map(({ mod_start, mod_end }) => mod_end - mod_start)).toEqual([0x5001, 0x300]);
+    const first = plan.segments.find(({ bytes: b }) => b === MODULES[0]?.bytes);
+    expect(first?.start).toBe(BigInt(modules[0]?.mod_start ?? 0));
+  });
+
+  test("an image that is no ELF file says itself where it goes", () => {
+    const bytes = pattern(0x2000);
+    bytes.set(multibootHeader(1 << 16, [0x400100, 0x400000, 0x401000, 0x405000, 0x400040]), 0x180);
+    const plan = planOf(bytes);
+    expect(plan.imageType).toBe("multiboot-x86");
+    expect(segment(plan, "kernel")).toMatchObject({ start: 0x400000n, size: 0x5000n });
+    expect(segment(plan, "kernel").bytes).toEqual(bytes.subarray(0x80, 0x1080));
+    expect(entryOf(plan).rip).toBe(0x400040n);
+  });
+
+  test.each([
+    ["demands", 0x10, [], "bits 0x10 of its flags"],
+    ["a load address behind the header", 1 << 16, [0x1000, 0x2000, 0, 0, 0], "load_addr"],
+    ["an end before the start", 1 << 16, [0x2000, 0x2000, 0x1000, 0, 0], "load_end_addr"],
+    ["more bytes than there are", 1 << 16, [0x2000, 0x2000, 0x9000, 0, 0], "cut short"],
+    ["an entry elsewhere", 1 << 16, [0x2000, 0x2000, 0x2100, 0, 0x100], "entry point"],
+  ] as const)("%s: refused", (_, flags, addresses, hint) => {
+    const bytes = flags === 0x10 ? elfWith(multibootHeader(flags)) : new Uint8Array(0x1000);
+    if (flags !== 0x10) bytes.set(multibootHeader(flags, addresses));
+    const got = refusal(() => planOf(bytes));
+    expect(got.message).toBe("Cannot load /boot/xen");
+    expect(got.hint).toContain(hint);
+  });
+});
+
+describe("multiboot2", () => {
+  test("the plan", () => {
+    expectGoldenPlan("multiboot2", planOf(MB2), FACTS);
+  });
+
+  test("a relocatable image lies as high as it asks, and is told where", () => {
+    const plan = planOf(MB2);
+    expect(plan.imageType).toBe("multiboot2-x86");
+    const { start } = segment(plan, "kernel");
+    expect(start % 0x200000n).toBe(0n);
+    expect(start).toBeGreaterThan(0xa0000000n);
+    const { rip, rax } = entryOf(plan);
+    expect({ rip, rax }).toEqual({ rip: start, rax: 0x36d76289n });
+    expect(tagsOf(plan).get(21)?.getUint32(8, true)).toBe(Number(start));
+  });
+
+  test("an image of 64 bits that stays where it is gets no load base", () => {
+    const plan = planOf(elfWith(multiboot2Header([]), 64));
+    expect(segment(plan, "kernel").start).toBe(0x200000n);
+    expect([...tagsOf(plan).keys()].toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 6]);
+  });
+
+  test("address and entry tags", () => {
+    const bytes = pattern(0x2000);
+    const address = [2, 0, 0x400000, 0x400000, 0x401000, 0x405000] as const;
+    bytes.set(multiboot2Header([address, [3, 0, 0x400080]]));
+    const plan = planOf(bytes);
+    expect(segment(plan, "kernel")).toMatchObject({ start: 0x400000n, size: 0x5000n });
+    expect(entryOf(plan).rip).toBe(0x400080n);
+  });
+
+  test.each([
+    ["an unknown tag that must be obeyed", [[77, 0, 1, 2]], "a tag of type 77"],
+    ["a relocatable tag without alignment", [[10, 0, 1, 2, 3, 0]], "makes no sense"],
+  ] as const)("%s: refused", (_, tags, hint) => {
+    const got = refusal(() => planOf(elfWith(multiboot2Header(tags))));
+    expect(got.hint).toContain(hint);
+  });
+
+  test("the same tag, if it is optional, is passed over", () => {
+    expect(planOf(elfWith(multiboot2Header([[77, 1, 1, 2]]))).imageType).toBe("multiboot2-x86");
+  });
+
+  test("kexec_file_load takes none", () => {
+    const reference = { path: "/boot/xen", fd: 3, size: 1n };
+    const files = { kernel: reference, initrd: null };
+    const make = () => buildFilePlan(loadRequest(), FACTS, file("/boot/xen", MB2), files);
+    expect(refusal(make).code).toBe(NOT_BY_FILE);
+  });
+});
+
+/** Tags of the information by type; of several the last. */
+function tagsOf(plan: SegmentPlan): Map<number, DataView> {
+  const bytes = segment(plan, "multiboot-info").bytes.slice();
+  const view = new DataView(bytes.buffer);
+  expect(view.getUint32(0, true)).toBe(bytes.length);
+  const tags = new Map<number, DataView>();
+  for (let at = 8; at < bytes.length; ) {
+    const size = view.getUint32(at + 4, true);
+    tags.set(view.getUint32(at, true), new DataView(bytes.buffer, at, size));
+    at += Math.ceil(size / 8) * 8;
+  }
+  return tags;
+}
+
+describe("a broken file", () => {
+  test.each([
+    ["multiboot", MB1],
+    ["multiboot2", MB2],
+  ])("%s cut anywhere, or with a byte changed, gives a plan or a refusal", (_, image) => {
+    const tryOne = (bytes: Uint8Array) => {
+      try {
+        return planOf(bytes).segments.length;
+      } catch (error) {
+        if (error instanceof KexecError) return 0;
+        throw error;
+      }
+    };
+    for (let length = 0; length < image.length; length += 1) {
+      expect(tryOne(image.slice(0, length))).toBe(0);
+    }
+    for (let at = 0; at < 0xc0; at += 1) {
+      for (const value of [0x00, 0x01, 0x7f, 0x80, 0xff]) {
+        const changed = image.slice();
+        changed[at] = value;
+        expect(tryOne(changed)).toBeGreaterThanOrEqual(0);
+      }
+    }
+  });
+});
