@@ -57,9 +57,9 @@ export const DIFFERENCES = [
   },
   {
     id: "later",
-    kexecTools: "has these options and ELF, multiboot, NBI, beoboot and UKI images",
+    kexecTools: "has these options, zImages, and NBI, beoboot and UKI images",
     onekexec:
-      "options of kexec-tools that are not there yet end with status 1 and `is not implemented yet`; other image types than `bzImage64` are unknown",
+      "options of kexec-tools that are not there yet end with status 1 and `is not implemented yet`; these images are unknown",
     why: "not there yet; nothing is taken and then ignored",
   },
   {
