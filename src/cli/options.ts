@@ -147,7 +147,7 @@ const LOADER_OPTIONS = [
     repeatable: true,
   }),
   loader.flag("real-mode", "Enter the kernel in real mode", LATER),
-  loader.flag("entry-32bit", "Enter the kernel at its 32-bit entry", LATER),
+  loader.flag("entry-32bit", "Enter the kernel at its 32-bit entry"),
   loader.valued("dtb", "FILE", "The kernel's device tree"),
 ] as const;
 

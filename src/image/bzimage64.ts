@@ -5,7 +5,7 @@
  * [x86-boot] "64-bit Boot Protocol"
  */
 
-import { ADDRESS_END, alignUp, GIB, hex, isPowerOfTwo, MIB } from "../core/address.ts";
+import { ADDRESS_END, GIB, hex, isPowerOfTwo } from "../core/address.ts";
 import { fail } from "../core/error.ts";
 import {
   BOOT_FLAG,
@@ -19,22 +19,21 @@ import {
   XLF_KERNEL_64,
 } from "../handoff/setup-header.ts";
 import type { DraftPlan, ImageType, PlanContext, Probe } from "../model/image-type.ts";
-import type { Segment } from "../model/load-plan.ts";
+import { bzImage } from "./bzimage.ts";
+import {
+  checkCommandLine,
+  checkLength,
+  type InitrdLimit,
+  placeInitrd,
+  placeKernel,
+  SECTOR,
+} from "./bzimage-parts.ts";
 import { placeBootParams } from "./linux-boot-params.ts";
 
-const SECTOR = 512;
 /** Protocol 2.12 brought `xloadflags`. */
 const OLDEST_VERSION = 0x020c;
-/** What `setup_sects` 0 means. [x86-boot] 0x1f1 */
-const DEFAULT_SETUP_SECTS = 4;
-/** `syssize` counts paragraphs of 16 bytes. [x86-boot] 0x1f4 */
-const PARAGRAPH = 16;
 /** Where 64-bit code is entered, from the start of the loaded kernel. [x86-boot] */
 const ENTRY_64 = 0x200n;
-/** Below 1 MiB lies what firmware left; the kernel itself must not. */
-const LOWEST_KERNEL = MIB;
-/** Page tables and real-mode trampolines of the next kernel are below it. */
-const LOWEST_INITRD = 16n * MIB;
 
 const no = (why: string): Probe => ({ match: false, why });
 
@@ -55,24 +54,6 @@ function probe(image: Uint8Array): Probe {
   return { match: true };
 }
 
-/** Bytes of boot sector and real-mode code in front of the 64-bit kernel. */
-function setupSize({ setup_sects }: SetupHeader): number {
-  return ((setup_sects === 0 ? DEFAULT_SETUP_SECTS : setup_sects) + 1) * SECTOR;
-}
-
-function checkLength(image: Uint8Array, header: SetupHeader): void {
-  const setup = setupSize(header);
-  const needed = setup + header.syssize * PARAGRAPH;
-  if (image.length >= needed) return;
-  fail({
-    code: "image.truncated",
-    message:
-      `the file is cut short: it has ${image.length} bytes, its header asks for ${needed} ` +
-      `(setup_sects ${header.setup_sects} at 0x1f1, syssize ${hex(header.syssize)} at 0x1f4)`,
-    hint: "Copy or build the kernel again, and compare its size.",
-  });
-}
-
 function checkNumbers(header: SetupHeader): void {
   const { kernel_alignment, init_size, relocatable_kernel } = header;
   if (relocatable_kernel === 0) {
@@ -89,19 +70,6 @@ function checkNumbers(header: SetupHeader): void {
   }
 }
 
-/** `cmdline_size` does not count the NUL, but Linux's own loader does; so no loader differs
- * here. */
-function checkCommandLine(commandLine: string | null, header: SetupHeader): void {
-  const length = (commandLine ?? "").length;
-  if (length + 1 <= header.cmdline_size) return;
-  fail({
-    code: "image.command-line",
-    message:
-      `the command line has ${length} bytes, this kernel takes at most ` +
-      `${header.cmdline_size - 1} (cmdline_size at 0x238)`,
-  });
-}
-
 function mayLieAbove4G({ xloadflags }: SetupHeader): boolean {
   return (xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0;
 }
@@ -111,65 +79,21 @@ function highest(header: SetupHeader): bigint {
   return mayLieAbove4G(header) ? ADDRESS_END : 4n * GIB;
 }
 
-function placeKernel(context: PlanContext, header: SetupHeader): Segment {
-  const code = context.inputs.kernel.bytes.subarray(setupSize(header));
-  const size = alignUp(
-    BigInt(Math.max(header.init_size, code.length)),
-    BigInt(context.facts.pageSize),
-  );
-  const min = header.pref_address > LOWEST_KERNEL ? header.pref_address : LOWEST_KERNEL;
-  const alignment = BigInt(header.kernel_alignment);
-  const start = context.place({
-    role: "kernel",
-    size,
-    alignment,
-    min,
-    max: highest(header),
-    from: "top",
-  });
+function initrdLimit(header: SetupHeader): InitrdLimit {
+  if (mayLieAbove4G(header)) {
+    return { max: ADDRESS_END, why: "this kernel takes it above 4 GiB too" };
+  }
+  const { initrd_addr_max } = header;
   return {
-    role: "kernel",
-    start,
-    size,
-    bytes: code,
-    sha256: null,
-    reason:
-      `the highest place with init_size ${hex(header.init_size)} bytes, a multiple of ` +
-      `kernel_alignment ${hex(alignment)}, not below pref_address ${hex(header.pref_address)}`,
-  };
-}
-
-function placeInitrd(context: PlanContext, header: SetupHeader): Segment | null {
-  const { initrd } = context.inputs;
-  if (initrd === null || initrd.bytes.length === 0) return null;
-  const size = alignUp(BigInt(initrd.bytes.length), BigInt(context.facts.pageSize));
-  const above4G = mayLieAbove4G(header);
-  const max = above4G ? ADDRESS_END : BigInt(header.initrd_addr_max) + 1n;
-  const start = context.place({
-    role: "initrd",
-    size,
-    alignment: 1n,
-    min: LOWEST_INITRD,
-    max,
-    from: "top",
-  });
-  const limit = above4G
-    ? "this kernel takes it above 4 GiB too"
-    : `not above initrd_addr_max ${hex(header.initrd_addr_max)}`;
-  return {
-    role: "initrd",
-    start,
-    size,
-    bytes: initrd.bytes,
-    sha256: null,
-    reason: `the highest place that is free; ${limit}`,
+    max: BigInt(initrd_addr_max) + 1n,
+    why: `not above initrd_addr_max ${hex(initrd_addr_max)}`,
   };
 }
 
 function draft(context: PlanContext): DraftPlan {
   const header = readSetupHeader(context.inputs.kernel.bytes);
-  const kernel = placeKernel(context, header);
-  const initrd = placeInitrd(context, header);
+  const kernel = placeKernel(context, header, highest(header));
+  const initrd = placeInitrd(context, initrdLimit(header));
   const bootParams = placeBootParams(context, {
     image: context.inputs.kernel.bytes,
     initrd,
@@ -202,6 +126,11 @@ export const bzImage64: ImageType = {
     checkNumbers(header);
     checkCommandLine(commandLine, header);
   },
+  instead: ({ entry32Bit }) => (entry32Bit ? bzImage : null),
+  whyNotByFile: ({ entry32Bit }) =>
+    entry32Bit
+      ? "kexec_file_load enters kernels in 64-bit mode, and not at the 32-bit entry"
+      : null,
   takesEfi: (image) => (readSetupHeader(image).xloadflags & XLF_EFI_KEXEC) !== 0,
   draft,
 };

@@ -2,13 +2,21 @@
 
 import type { Architecture } from "../model/host-facts.ts";
 import type { ImageType } from "../model/image-type.ts";
+import { bzImage } from "./bzimage.ts";
 import { bzImage64 } from "./bzimage64.ts";
 import { elfX86 } from "./elf-x86.ts";
 import { elfX8664 } from "./elf-x86-64.ts";
 import { multibootX86 } from "./multiboot-x86.ts";
 import { multiboot2X86 } from "./multiboot2-x86.ts";
 
-const REGISTRY: readonly ImageType[] = [multiboot2X86, elfX8664, multibootX86, elfX86, bzImage64];
+const REGISTRY: readonly ImageType[] = [
+  multiboot2X86,
+  elfX8664,
+  multibootX86,
+  elfX86,
+  bzImage64,
+  bzImage,
+];
 
 /** The types that `architecture` can boot, in probe order. */
 export function imageTypes(architecture: Architecture): readonly ImageType[] {

@@ -13,6 +13,7 @@ import { buildScreenInfo } from "../handoff/screen-info.ts";
 import {
   layoutSetupData,
   SETUP_DATA_ALIGNMENT,
+  SETUP_DTB,
   SETUP_RNG_SEED,
   type SetupDataNode,
   setupDataSize,
@@ -61,7 +62,9 @@ function collectPieces(context: PlanContext, image: Uint8Array): BootParamsPiece
     noEfi: request.noEfi,
   });
   const e820 = buildE820(context.memory);
+  const { dtb } = context.inputs;
   const nodes = [
+    ...(dtb === null ? [] : [{ type: SETUP_DTB, data: dtb.bytes }]),
     ...(facts.rngSeed === null ? [] : [{ type: SETUP_RNG_SEED, data: facts.rngSeed }]),
     ...(efi.passed ? [efi.setupData] : []),
     ...(e820.extended === null ? [] : [e820.extended]),

@@ -98,6 +98,8 @@ export interface ImageType {
   takesEfi(image: Uint8Array): boolean;
   /** 32: it is entered in 32-bit mode, so that the purgatory must lie below 4 GiB; absent: 64. */
   readonly entryBits?: 64 | 32;
+  /** The type that loads the image instead, as `loader` asks; absent or null: this one does. */
+  instead?(loader: LoaderRequest): ImageType | null;
   /** Why kexec_file_load cannot load it as `loader` asks, so that only kexec_load may be tried;
    * absent or null: the running kernel may be asked. */
   whyNotByFile?(loader: LoaderRequest): string | null;

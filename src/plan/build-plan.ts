@@ -185,7 +185,8 @@ export function buildSegmentPlan(
 ): SegmentPlan {
   const architecture = architectureOf(facts);
   const usable = destinations(request, facts);
-  const type = chooseImageType(imageTypes(architecture), inputs.kernel, request.type);
+  const probed = chooseImageType(imageTypes(architecture), inputs.kernel, request.type);
+  const type = probed.instead?.(request.loader) ?? probed;
   const arch = segmentArch(architecture);
   const isCrash = request.purpose === "crash";
   const page = BigInt(facts.pageSize);

@@ -136,7 +136,7 @@ const EFFECTS: Record<OptionName, readonly [string, Partial<RunRequest> | string
   "args-none": ["--args-none", loader("args-none", { argumentStyle: "none" })],
   module: ["--module=m a", loader("module", { modules: ["m a"] })],
   "real-mode": ["--real-mode", "later"],
-  "entry-32bit": ["--entry-32bit", "later"],
+  "entry-32bit": ["--entry-32bit", loader("entry-32bit", { entry32Bit: true })],
   dtb: ["--dtb=d", loader("dtb", { dtb: "d" })],
   "dry-run": ["--dry-run", { dryRun: "text" }],
   doctor: ["--doctor", { steps: { ...PLAIN.steps, load: false, sync: false }, doctor: "text" }],

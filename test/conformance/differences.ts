@@ -57,9 +57,9 @@ export const DIFFERENCES = [
   },
   {
     id: "later",
-    kexecTools: "has these options and bzImage, NBI, beoboot and UKI images",
+    kexecTools: "has these options, zImages, and NBI, beoboot and UKI images",
     onekexec:
-      "options of kexec-tools that are not there yet end with status 1 and `is not implemented yet`; these image types are unknown",
+      "options of kexec-tools that are not there yet end with status 1 and `is not implemented yet`; these images are unknown",
     why: "not there yet; nothing is taken and then ignored",
   },
   {

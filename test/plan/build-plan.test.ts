@@ -198,10 +198,10 @@ describe("refusals", () => {
     ],
     [
       "an old boot protocol",
-      { image: { version: 0x020b } },
+      { image: { version: 0x0201 } },
       255,
       "Cannot determine the file type of /boot/vmlinuz",
-      "bzImage64: boot protocol 2.11 at offset 0x206, 2.12 or newer is needed",
+      "bzImage64: boot protocol 2.01 at offset 0x206, 2.12 or newer is needed",
     ],
     [
       "a zImage",

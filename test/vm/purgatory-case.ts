@@ -43,9 +43,15 @@ export const VGA: ConsoleRequest = { ...SILENT, vga: true };
 
 let shared: PurgatoryRig | undefined;
 
-/** Made when first needed; whoever uses it closes it at the end. */
+/** Made when first needed; whoever uses it closes it at the end, and the next user gets another. */
 export function rig(): PurgatoryRig {
-  shared ??= purgatoryRig();
+  if (shared !== undefined) return shared;
+  const made = purgatoryRig();
+  const close = () => {
+    shared = undefined;
+    made.close();
+  };
+  shared = { ...made, close };
   return shared;
 }
 
