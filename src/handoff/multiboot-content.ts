@@ -3,7 +3,7 @@
 import { KIB, MIB } from "../core/address.ts";
 import { bytesOf } from "../core/bytes.ts";
 import { isEmpty, rangeSize } from "../core/range.ts";
-import { blob, defineStruct, type StructValue, u8, u32, u64 } from "../core/struct.ts";
+import { defineStruct, type StructValue, u8, u32, u64 } from "../core/struct.ts";
 import type { FramebufferFacts } from "../model/host-facts.ts";
 import type { MemoryRange, MemoryType } from "../model/memory.ts";
 import type { ConsoleRequest } from "../model/request.ts";
@@ -70,11 +70,9 @@ export const MultibootFramebuffer = defineStruct("multiboot framebuffer", 22, {
 const FRAMEBUFFER_TYPE_RGB = 1;
 const FRAMEBUFFER_TYPE_EGA_TEXT = 2;
 
-/** Positions and sizes of red, green and blue. */
-export const MultibootColors = defineStruct("multiboot colors", 6, { color_info: blob(0, 6) });
-
 export interface MultibootScreen {
   readonly screen: StructValue<typeof MultibootFramebuffer.fields>;
+  /** Positions and sizes of red, green and blue. */
   readonly colors: Uint8Array;
 }
 
