@@ -4,7 +4,7 @@ import { asciiJson } from "./cli/ascii-json.ts";
 import { debugText } from "./cli/report.ts";
 import { ExitStatus, fail, KexecError } from "./core/error.ts";
 import type { HostFacts } from "./model/host-facts.ts";
-import type { PlanInputs } from "./model/image-type.ts";
+import type { InputFile, PlanInputs } from "./model/image-type.ts";
 import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
 import { kindsToTry } from "./model/plan-kinds.ts";
 import type { RunRequest } from "./model/request.ts";
@@ -13,6 +13,7 @@ import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "./plan/build-plan.
 import { hotplugHeaderSize } from "./plan/crash-plan.ts";
 import { crashRegion } from "./plan/crash-region.ts";
 import { describePlan, planToJson } from "./plan/describe-plan.ts";
+import { wrapperOf } from "./wrapper/recognise.ts";
 
 interface Planned {
   readonly plan: LoadPlan;
@@ -62,6 +63,25 @@ export async function planAttempt(
   }
 }
 
+/** The image in a kernel file, and a note for each wrapper that it was in. */
+async function unwrapped(
+  file: InputFile,
+  world: World,
+): Promise<{ readonly image: InputFile; readonly layers: readonly string[] }> {
+  if (wrapperOf(file.bytes) === null) return { image: file, layers: [] };
+  const { unwrap } = await import("./wrapper/unwrap.ts");
+  try {
+    const { bytes, notes } = unwrap(file.bytes, world.expandLzma);
+    return { image: { path: file.path, bytes, sha256: null }, layers: notes };
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    const hint = [error.message, error.hint].filter(Boolean).join("\n");
+    const message = `Cannot determine the file type of ${file.path}`;
+    const { failed: exitStatus } = ExitStatus;
+    throw new KexecError({ code: error.code, message, hint, exitStatus, cause: error });
+  }
+}
+
 async function makePlan(
   kind: PlanKind,
   kernel: string,
@@ -72,15 +92,18 @@ async function makePlan(
   const { initrd } = request.loader;
   if (kind === "file") {
     const file = world.openInput(kernel, "kernel");
-    const image = world.readOpened(file);
+    const { image, layers } = await unwrapped(world.readOpened(file), world);
+    // The file itself is kept where it can be: it may carry a signature of its own.
+    const handed = layers.length === 0 ? file : world.memoryFile(kernel, "kernel", image.bytes);
     const facts = known ?? (await factsFor(request, world));
     const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", kernel);
-    return { plan: buildFilePlan(request, facts, image, { kernel: file, initrd: ramdisk }), facts };
+    const plan = buildFilePlan(request, facts, image, { kernel: handed, initrd: ramdisk });
+    return { plan: { ...plan, notes: [...layers, ...plan.notes] }, facts };
   }
-  const image = world.readInput(kernel, "kernel", false);
+  const { image, layers } = await unwrapped(world.readInput(kernel, "kernel", false), world);
   const facts = known ?? (await factsFor(request, world));
   const plan = buildSegmentPlan(request, facts, { kernel: image, ...readExtras(request, world) });
-  return { plan, facts };
+  return { plan: { ...plan, notes: [...layers, ...plan.notes] }, facts };
 }
 
 /** Everything that goes with a kernel which we lay out ourselves. */

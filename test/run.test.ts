@@ -5,6 +5,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { KexecError } from "../src/core/error.ts";
+import { expandLzma } from "../src/edge/ffi/lzma.ts";
 import { factsFromJson, factsToJson } from "../src/facts/facts-file.ts";
 import type { Backend, LoadOutcome } from "../src/model/backend.ts";
 import type { ImagePurpose, LoadPlan } from "../src/model/load-plan.ts";
@@ -116,6 +117,11 @@ async function runWith(line: string, settings: Settings = {}): Promise<Result> {
       return { path, fd: 7, size: BigInt(image.length) };
     },
     readOpened: ({ path }) => ({ path, bytes: image, sha256: null }),
+    memoryFile(path, role, bytes) {
+      deeds.push(`memory file ${role}`);
+      return { path, fd: 8, size: BigInt(bytes.length) };
+    },
+    expandLzma,
     readText: (path) => {
       deeds.push(`read ${path}`);
       return FACTS_TEXT;

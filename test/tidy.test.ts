@@ -31,6 +31,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   facts: ["core", "model", "zod/mini"],
   handoff: ["core", "model", "package.json"],
   vmcore: ["core"],
+  wrapper: ["core", "node:zlib"],
   purgatory: ["core", "model"],
   image: ["core", "model", "handoff"],
   arch: ["core", "model", "purgatory"],
@@ -40,7 +41,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "edge/backend": ["core", "model", "facts", "edge/ffi", "edge/host", "node:fs"],
   edge: ["core", "model", "facts", "cli", "edge/ffi", "edge/host", "edge/backend", "node:fs"],
   // run.ts and load.ts tell the story, vmcore-dmesg.ts its own; main.ts joins it to the real world.
-  "": ["core", "model", "cli", "facts", "plan", "image", "vmcore", "edge"],
+  "": ["core", "model", "cli", "facts", "plan", "image", "vmcore", "wrapper", "edge"],
 };
 
 function ringOf(path: string): string {

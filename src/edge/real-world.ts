@@ -14,12 +14,13 @@ import type { XenHost } from "./backend/xen.ts";
 import { getrandom, ioctl } from "./ffi/device-calls.ts";
 import { kexecCalls } from "./ffi/kexec-calls.ts";
 import { strerror } from "./ffi/libc.ts";
+import { expandLzma } from "./ffi/lzma.ts";
 import { addressOf } from "./ffi/pointer.ts";
 import { sync } from "./ffi/process-calls.ts";
 import { explainRefusal } from "./host/explain-refusal.ts";
 import { openXen } from "./host/open-xen.ts";
 import { readFacts } from "./host/read-facts.ts";
-import { openForKernel, readOpenedFile, readWholeFile } from "./host/read-files.ts";
+import { memoryFile, openForKernel, readOpenedFile, readWholeFile } from "./host/read-files.ts";
 import { readHypervisorEvidence } from "./host/read-hypervisor.ts";
 import { readKexecState } from "./host/read-kexec-state.ts";
 import { withProgress } from "./host/read-progress.ts";
@@ -98,6 +99,8 @@ export function makeRealWorld(console: Console, request: RunRequest): World {
       ),
     readOpened: (file) =>
       withProgress(label("kernel"), (observe) => readOpenedFile(file, { hash: false, observe })),
+    memoryFile,
+    expandLzma,
     readText: readTextFile,
     writeText: writeTextFile,
     backend,

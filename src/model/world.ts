@@ -34,6 +34,10 @@ export interface World extends Console {
   openInput(path: string, role: InputRole, kernel?: string): FileReference;
   /** Reads all of an opened file into private memory. @throws KexecError */
   readOpened(file: FileReference): InputFile;
+  /** Puts `bytes` into a file in memory, for kexec_file_load. @throws KexecError */
+  memoryFile(path: string, role: InputRole, bytes: Uint8Array): FileReference;
+  /** Expands xz and lzma up to `limit` bytes. @throws KexecError */
+  expandLzma(bytes: Uint8Array, limit: number): Uint8Array;
   /** @throws KexecError */
   readText(path: string): string;
   /** @throws KexecError */

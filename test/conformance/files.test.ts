@@ -88,9 +88,10 @@ describe("kernel", () => {
       ours: { status: 255, stderr: ["Cannot load IN/cut"], calls: [] },
     });
     differs("compressed", [method, "-l", GZIPPED], {
-      theirs: { status: 0, stderr: [] },
-      ours: { ...undetermined("vmlinuz.gz"), calls: [] },
-      release: from31,
+      // Debian's; a newer one is built with zlib here.
+      theirs: { ...undetermined("vmlinuz.gz"), calls: [] },
+      ours: { status: 0, stdout: [], stderr: [] },
+      release: before31,
     });
   }
 });

@@ -130,6 +130,12 @@ function copyToMemory(
   options: ReadOptions,
 ): FileReference {
   const { bytes } = readForKernel(fd, path, role, kernel, options);
+  return memoryFile(path, role, bytes);
+}
+
+/** A file in memory with these bytes, which came from `path`.
+ * @throws KexecError `file.memory` */
+export function memoryFile(path: string, role: InputRole, bytes: Uint8Array): FileReference {
   const copy = memfdCreate(role);
   for (let done = 0; done < bytes.length; ) {
     done += writeSync(copy, bytes, done, bytes.length - done, done);

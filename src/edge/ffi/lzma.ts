@@ -1,0 +1,118 @@
+/**
+ * xz and lzma, by the system's liblzma: no library in JavaScript takes the x86 filter, and every
+ * distribution has it for its packages. It is opened only for a file that needs it.
+ * [lzma lzma/base.h] [lzma lzma/container.h]
+ */
+
+import { type FFIFunction, FFIType } from "bun:ffi";
+import { hex } from "../../core/address.ts";
+import { ExitStatus, fail } from "../../core/error.ts";
+import { defineStruct, u64 } from "../../core/struct.ts";
+import { type Functions, openLibrary } from "./library.ts";
+import { addressOf, keeping } from "./pointer.ts";
+
+const NAME = "liblzma.so.5";
+const PROTOTYPES = {
+  /** lzma_ret lzma_auto_decoder(lzma_stream *, uint64_t memlimit, uint32_t flags) */
+  lzma_auto_decoder: { args: [FFIType.u64, FFIType.u64, FFIType.u32], returns: FFIType.i32 },
+  /** lzma_ret lzma_code(lzma_stream *, lzma_action) */
+  lzma_code: { args: [FFIType.u64, FFIType.i32], returns: FFIType.i32 },
+  /** void lzma_end(lzma_stream *) */
+  lzma_end: { args: [FFIType.u64], returns: FFIType.void },
+} as const satisfies Record<string, FFIFunction>;
+
+const LzmaStream = defineStruct("lzma_stream", 136, {
+  next_in: u64(0),
+  avail_in: u64(8),
+  total_in: u64(16),
+  next_out: u64(24),
+  avail_out: u64(32),
+  total_out: u64(40),
+});
+
+const LZMA_RUN = 0;
+const LZMA_OK = 0;
+const LZMA_STREAM_END = 1;
+/** The largest dictionary that xz makes by itself is 64 MiB; this leaves room for 1 GiB. */
+const MEMORY_LIMIT = 3n << 29n;
+const PIECE = 1 << 20;
+const REASONS: ReadonlyMap<number, string> = new Map([
+  [5, "there is not enough memory"],
+  [6, "it needs too much memory"],
+  [7, "no such format"],
+  [8, "options that this liblzma does not know"],
+  [9, "damaged"],
+  [10, "cut short"],
+]);
+/** XZ streams may follow one another. */
+const XZ_MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0];
+
+function damaged(why: string): never {
+  fail({
+    code: "image.wrapper",
+    message: `xz or lzma: ${why}`,
+    hint: "Copy or build the file again, or unpack it by hand and load what comes out.",
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+function liblzma(): Functions<typeof PROTOTYPES> {
+  const library = openLibrary(NAME);
+  if (!("failure" in library)) return library.functions(PROTOTYPES);
+  return fail({
+    code: "host.library",
+    message: `xz and lzma need ${NAME}, which cannot be opened: ${library.failure}`,
+    hint: "Install the package liblzma5 or xz-libs, or unpack the file by hand.",
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+/** Expands one stream into `pieces`; returns how many bytes of `input` it took. */
+function expandStream(
+  lzma: Functions<typeof PROTOTYPES>,
+  input: Uint8Array,
+  limit: number,
+  pieces: Uint8Array[],
+): number {
+  const stream = new Uint8Array(new ArrayBuffer(LzmaStream.size));
+  LzmaStream.write(stream, { next_in: addressOf(input), avail_in: BigInt(input.length) });
+  const at = addressOf(stream);
+  let status = lzma.lzma_auto_decoder(at, MEMORY_LIMIT, 0);
+  let room = limit;
+  while (status === LZMA_OK) {
+    const piece = new Uint8Array(new ArrayBuffer(PIECE));
+    LzmaStream.write(stream, { next_out: addressOf(piece), avail_out: BigInt(PIECE) });
+    // Input that ends early makes no progress the second time: LZMA_BUF_ERROR.
+    // SAFETY: the structure, input and piece are kept until the call returns, with their true
+    // sizes. Fails with: a status other than the two above.
+    status = keeping([stream, input, piece], () => lzma.lzma_code(at, LZMA_RUN));
+    const { avail_out } = LzmaStream.read(stream);
+    const made = PIECE - Number(avail_out);
+    pieces.push(piece.subarray(0, made));
+    room -= made;
+    if (room < 0) break;
+  }
+  const { total_in } = LzmaStream.read(stream);
+  lzma.lzma_end(at);
+  if (room < 0) damaged(`expands to more than ${limit} bytes, the most that is taken`);
+  if (status !== LZMA_STREAM_END) {
+    damaged(`at offset ${hex(total_in)}: ${REASONS.get(status) ?? `liblzma says ${status}`}`);
+  }
+  return Number(total_in);
+}
+
+/**
+ * Expands `.xz` (all its streams) and `.lzma`; what follows is ignored.
+ * @throws KexecError `image.wrapper` where it is damaged or larger than `limit` bytes,
+ *   `host.library` where the system has no liblzma
+ */
+export function expandLzma(bytes: Uint8Array, limit: number): Uint8Array {
+  const lzma = liblzma();
+  const pieces: Uint8Array[] = [];
+  let at = 0;
+  do {
+    const made = pieces.reduce((sum, { length }) => sum + length, 0);
+    at += expandStream(lzma, bytes.subarray(at), limit - made, pieces);
+  } while (XZ_MAGIC.every((byte, i) => bytes[at + i] === byte));
+  return new Uint8Array(Buffer.concat(pieces));
+}

@@ -1,0 +1,56 @@
+/**
+ * Takes an image out of what it is wrapped in: compressed files and EFI zboot, recognised by their
+ * first bytes, one inside the other. Only kernels are unwrapped, never an initrd.
+ *
+ * xz and lzma are the host's to expand (liblzma): the caller brings that.
+ */
+
+import { expandGzip, expandZstd } from "./deflate-zstd.ts";
+import { expandLz4, expandLz4Legacy } from "./lz4.ts";
+import { type Compression, wrapperOf } from "./recognise.ts";
+import { EXPANDED_LIMIT, type Expand, LAYERS_MAX, wrapperError } from "./wrapper.ts";
+import { zbootPayload } from "./zboot.ts";
+
+export interface Unwrapped {
+  /** The very array that was given where nothing was unwrapped. */
+  readonly bytes: Uint8Array;
+  /** One for each layer, outermost first: `gzip, 8123456 -> 30123456 bytes`. */
+  readonly notes: readonly string[];
+}
+
+function expander(format: Compression, liblzma: Expand): Expand {
+  switch (format) {
+    case "gzip":
+      return expandGzip;
+    case "zstd":
+      return expandZstd;
+    case "lz4":
+      return expandLz4;
+    case "lz4 (legacy)":
+      return expandLz4Legacy;
+    case "xz":
+    case "lzma":
+      return liblzma;
+  }
+}
+
+/**
+ * What is inside all wrappers of `file`.
+ * @throws KexecError `image.wrapper`, `struct.truncated` for a damaged wrapper, one that expands to
+ *   more than `limit` bytes, or more than `LAYERS_MAX` of them
+ */
+export function unwrap(file: Uint8Array, liblzma: Expand, limit = EXPANDED_LIMIT): Unwrapped {
+  const notes: string[] = [];
+  let bytes = file;
+  for (;;) {
+    const format = wrapperOf(bytes);
+    if (format === null) return { bytes, notes };
+    if (notes.length === LAYERS_MAX) {
+      throw wrapperError("wrappers", `more than ${LAYERS_MAX} of them, one inside the other`);
+    }
+    const inner =
+      format === "EFI zboot" ? zbootPayload(bytes) : expander(format, liblzma)(bytes, limit);
+    notes.push(`${format}, ${bytes.length} -> ${inner.length} bytes`);
+    bytes = inner;
+  }
+}

@@ -1,0 +1,114 @@
+/** Wrappers: every format made by its own tool's library or by hand, then cut, damaged, and too
+ * large. */
+
+import { describe, expect, test } from "bun:test";
+import * as zlib from "node:zlib";
+import { KexecError } from "../../src/core/error.ts";
+import { expandLzma } from "../../src/edge/ffi/lzma.ts";
+import { unwrap } from "../../src/wrapper/unwrap.ts";
+import { joined } from "../../src/wrapper/wrapper.ts";
+import { makeBzImage } from "../images/make-bzimage.ts";
+import { LZMA_OF_ZEROS, lz4Frame, lz4Legacy, XZ_OF_ZEROS, zboot } from "./make-wrapped.ts";
+
+const IMAGE = makeBzImage();
+const gzip = (bytes: Uint8Array) => new Uint8Array(zlib.gzipSync(bytes));
+const zstd = (bytes: Uint8Array) => new Uint8Array(zlib.zstdCompressSync(bytes));
+
+const FORMATS = [
+  { name: "gzip", wrapped: gzip(IMAGE), inner: IMAGE },
+  { name: "zstd", wrapped: zstd(IMAGE), inner: IMAGE },
+  { name: "lz4", wrapped: lz4Frame(IMAGE), inner: IMAGE },
+  { name: "lz4 (legacy)", wrapped: lz4Legacy(IMAGE), inner: IMAGE },
+  { name: "xz", wrapped: XZ_OF_ZEROS, inner: new Uint8Array(100_000) },
+  { name: "lzma", wrapped: LZMA_OF_ZEROS, inner: new Uint8Array(100_000) },
+];
+
+/** What comes of `bytes`; errors that are not for users are bugs. */
+function outcome(bytes: Uint8Array): Uint8Array | KexecError {
+  try {
+    return unwrap(bytes, expandLzma, 1 << 20).bytes;
+  } catch (error) {
+    if (error instanceof KexecError) return error;
+    throw error;
+  }
+}
+
+describe("each format", () => {
+  for (const { name, wrapped, inner } of FORMATS) {
+    test(`${name}: expands, and says so`, () => {
+      const { bytes, notes } = unwrap(wrapped, expandLzma);
+      expect(Buffer.compare(bytes, inner)).toBe(0);
+      expect(notes).toEqual([`${name}, ${wrapped.length} -> ${inner.length} bytes`]);
+    });
+
+    test(`${name}: a limit is kept`, () => {
+      const limited = () => unwrap(wrapped, expandLzma, inner.length - 1);
+      expect(limited).toThrow(/expands to more than/);
+      expect(unwrap(wrapped, expandLzma, inner.length).bytes.length).toBe(inner.length);
+    });
+
+    test(`${name}: cut at any length it is refused, or was no longer of this format`, () => {
+      const step = Math.max(1, Math.floor(wrapped.length / 400));
+      for (let length = 8; length < wrapped.length; length += step) {
+        const cut = wrapped.subarray(0, length);
+        const got = outcome(cut);
+        if (got instanceof KexecError) expect(got.code).toMatch(/^(image|struct)\./);
+        else expect(got).toBe(cut);
+      }
+    });
+
+    test(`${name}: a changed byte never crashes it`, () => {
+      for (let at = 0; at < Math.min(wrapped.length, 64); at += 1) {
+        for (const flip of [0x01, 0x80, 0xff]) {
+          const bytes = wrapped.slice();
+          bytes[at] = (bytes[at] ?? 0) ^ flip;
+          const got = outcome(bytes);
+          if (got instanceof KexecError) expect(got.code).toMatch(/^(image|struct)\./);
+        }
+      }
+    });
+  }
+});
+
+describe("layers", () => {
+  test("an image that is not wrapped is the same array", () => {
+    expect(unwrap(IMAGE, expandLzma)).toEqual({ bytes: IMAGE, notes: [] });
+    expect(unwrap(IMAGE, expandLzma).bytes).toBe(IMAGE);
+  });
+
+  test("gzip of an EFI zboot of zstd", () => {
+    const inner = zboot(zstd(IMAGE), "zstd");
+    const { bytes, notes } = unwrap(gzip(inner), expandLzma);
+    expect(Buffer.compare(bytes, IMAGE)).toBe(0);
+    expect(notes.map((note) => note.split(",")[0])).toEqual(["gzip", "EFI zboot", "zstd"]);
+  });
+
+  test("an EFI zboot whose payload lies outside is refused", () => {
+    const file = zboot(gzip(IMAGE), "gzip");
+    expect(() => unwrap(file.subarray(0, file.length - 1), expandLzma)).toThrow(/EFI zboot: /);
+  });
+
+  test("five are too many, four are not", () => {
+    const wrapped = [1, 2, 3, 4].reduce((bytes) => gzip(bytes), IMAGE);
+    expect(unwrap(wrapped, expandLzma).notes.length).toBe(4);
+    expect(() => unwrap(gzip(wrapped), expandLzma)).toThrow(/more than 4/);
+  });
+
+  test("members and frames that follow one another are joined, all else is ignored", () => {
+    const twice = joined([IMAGE, IMAGE]);
+    const garbage = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    for (const pack of [gzip, zstd]) {
+      const { bytes } = unwrap(joined([pack(IMAGE), pack(IMAGE), garbage]), expandLzma);
+      expect(Buffer.compare(bytes, twice)).toBe(0);
+    }
+    const { bytes } = unwrap(joined([XZ_OF_ZEROS, XZ_OF_ZEROS, garbage]), expandLzma);
+    expect(bytes.length).toBe(200_000);
+  });
+
+  test("64 MiB of zeros beyond a limit of 1 MiB are refused in every format of the runtime", () => {
+    const bomb = new Uint8Array(64 << 20);
+    for (const pack of [gzip, zstd]) {
+      expect(() => unwrap(pack(bomb), expandLzma, 1 << 20)).toThrow(/more than 1048576 bytes/);
+    }
+  });
+});
