@@ -70,7 +70,7 @@ function completions(): Content[] {
 
 /** What an installation without a package manager wants too. */
 export function commonContents(kexec: Uint8Array, sbom: string, release: Release): Content[] {
-  const dracut = "/usr/lib/dracut/modules.d/99kexec/module-setup.sh";
+  const dracut = "/usr/lib/dracut/modules.d/99kexec";
   return [
     { path: "/sbin/kexec", mode: 0o755, bytes: kexec },
     { path: "/sbin/vmcore-dmesg", target: "kexec" },
@@ -80,7 +80,8 @@ export function commonContents(kexec: Uint8Array, sbom: string, release: Release
     copied("/usr/share/onekexec/default", "default/kexec"),
     // Made from the init script of this name, systemd's unit would start a kernel too early.
     { path: "/usr/lib/systemd/system/kexec.service", target: "/dev/null" },
-    copied(dracut, "dracut/module-setup.sh", 0o755),
+    copied(`${dracut}/module-setup.sh`, "dracut/module-setup.sh", 0o755),
+    copied(`${dracut}/make-executable.sh`, "dracut/make-executable.sh", 0o755),
     copied("/usr/share/initramfs-tools/hooks/kexec", "initramfs-tools/kexec", 0o755),
     ...manPages(release),
     ...completions(),

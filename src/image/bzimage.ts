@@ -151,6 +151,8 @@ export const bzImage: ImageType = {
   architectures: ["x86_64"],
   options: [
     "entry-32bit",
+    // What it gets anyway; callers say it for every kernel.
+    "args-linux",
     "command-line",
     "append",
     "reuse-cmdline",

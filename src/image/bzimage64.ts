@@ -112,6 +112,8 @@ export const bzImage64: ImageType = {
   architectures: ["x86_64"],
   options: [
     "entry-32bit",
+    // What it gets anyway; callers say it for every kernel.
+    "args-linux",
     "real-mode",
     "command-line",
     "append",

@@ -164,6 +164,12 @@ describe("what is installed", () => {
   });
 });
 
+function bind(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  mustRun("mount", "--bind", from, to);
+  mounted.unshift(to);
+}
+
 /** A copy of the guest, in which commands run by chroot. */
 function guestCopy(name: string) {
   const { root: origin, kexecTools } = ensureGuest(say);
@@ -223,6 +229,8 @@ test(
 
     inside("dpkg", "-r", "onekexec");
     expect(existsSync(join(root, "usr/sbin/kexec"))).toBe(false);
+    // Scripts without the bit would stay so for the kexec-tools that comes next.
+    expect(statSync(join(root, "etc/init.d/kexec-load")).mode & 0o777).toBe(0o755);
     inside("dpkg", "-i", "/kexec-tools.deb");
     expect(status("kexec-tools")).toBe("installed");
     expect(inside("kexec", "-v")).toBe("kexec-tools 2.0.25\n");
@@ -265,16 +273,91 @@ test(
     expect(existsSync(join(root, "without/usr/sbin/kexec"))).toBe(false);
     writeFileSync(join(root, "etc/default/kexec"), "KEXEC_IN_INITRAMFS=true\n");
     make("/with");
-    mkdirSync(join(root, "with/proc"));
-    mustRun("mount", "--bind", "/proc", join(root, "with/proc"));
-    mounted.unshift(join(root, "with/proc"));
+    bind("/proc", join(root, "with/proc"));
     expect(mustRun("chroot", join(root, "with"), "/sbin/kexec", "-v")).toContain("(onekexec ");
 
     const flags = ["--no-kernel", "--add", "kexec", "--force", "--no-hostonly"];
     inside("dracut", ...flags, "--modules", "kexec base", "/rescue.img", "0");
-    const listing = inside("lsinitrd", "/rescue.img");
-    expect(listing).toMatch(/usr\/sbin\/kexec$/m);
-    expect(listing).toMatch(/vmcore-dmesg -> kexec$/m);
+    inside("sh", "-c", "mkdir /rescue && cd /rescue && lsinitrd --unpack /rescue.img");
+    bind("/proc", join(root, "rescue/proc"));
+    const rescue = (...command: string[]) => mustRun("chroot", join(root, "rescue"), ...command);
+    // The image's init does this; until then nothing can strip it.
+    rescue("sh", "/lib/dracut/hooks/cmdline/01-make-executable.sh");
+    expect(rescue("/sbin/kexec", "-v")).toContain("(onekexec ");
+    expect(readlinkSync(join(root, "rescue/usr/sbin/vmcore-dmesg"))).toBe("kexec");
+  },
+  MINUTES_10,
+);
+
+/** Instead of kexec and sysvinit's programs: what they were called with, and a reboot's runlevel. */
+const STAND_INS = `cat >/tmp/recorder <<'END'
+#!/bin/sh
+printf '%s|' "$@" >>/tmp/calls
+END
+chmod 755 /tmp/recorder
+for program in kexec reboot; do rm -f /sbin/$program; cp /tmp/recorder /sbin/$program; done
+rm -f /sbin/runlevel; printf '#!/bin/sh\\necho 2 6\\n' >/sbin/runlevel; chmod 755 /sbin/runlevel
+mkdir -p /sys/kernel /boot/grub; echo 0 >/sys/kernel/kexec_loaded; rm -rf /run/systemd`;
+
+const GRUB = `set default="1"
+menuentry 'First' --class a $menuentry_id_option 'first-id' {
+	linux /boot/k1 root=/dev/a
+	initrd /boot/i1
+}
+submenu 'More' {
+	menuentry 'Second' {
+		linux	/boot/k2 root=/dev/b ro quiet
+		initrd	/boot/i2
+	}
+	menuentry 'Third' {
+		linux /boot/k3
+	}
+}
+`;
+
+test(
+  "the init scripts call kexec as kexec-tools' do",
+  () => {
+    const { root, inside } = guestCopy("init");
+    inside("dpkg", "-i", "/onekexec.deb");
+    inside("sh", "-c", STAND_INS);
+    const write = (path: string, text: string) => writeFileSync(join(root, path), text);
+    const calls = (command: string) =>
+      inside("sh", "-c", `: >/tmp/calls; ${command} >/dev/null; cat /tmp/calls`);
+    const load = () => calls("/etc/init.d/kexec-load stop");
+    const grub = (entry: string) => {
+      write("boot/grub/grub.cfg", GRUB.replace('"1"', `"${entry}"`));
+      return load();
+    };
+    const files = "KERNEL_IMAGE=/vmlinuz\nINITRD=/initrd.img\n";
+    const on = `LOAD_KEXEC=true\n${files}APPEND="root=/dev/vda ro"\n`;
+    const loaded = "-l|/vmlinuz|--initrd=/initrd.img|--append=root=/dev/vda ro|";
+
+    write("etc/default/kexec", on.replace("true", "false"));
+    expect(load()).toBe("");
+    write("etc/default/kexec", on);
+    expect(load()).toBe(loaded);
+    expect(calls("/etc/init.d/kexec-load start")).toBe("");
+    expect(calls("/etc/init.d/kexec stop")).toBe("");
+    expect(calls("coldreboot -f")).toBe("-f|");
+    expect(load()).toBe("");
+    expect(load()).toBe(loaded);
+    write("etc/default/kexec", on.replace("INITRD=/initrd.img", "INITRD="));
+    expect(load()).toBe("-l|/vmlinuz|--append=root=/dev/vda ro|");
+
+    write("etc/default/kexec", `${on}USE_GRUB_CONFIG=true\n`);
+    const second = "-l|/boot/k2|--initrd=/boot/i2|--append=root=/dev/b ro quiet|";
+    expect(grub("1")).toBe(second);
+    expect(grub("first-id")).toBe("-l|/boot/k1|--initrd=/boot/i1|--append=root=/dev/a|");
+    expect(grub("More>Second")).toBe(second);
+    expect(grub("Third")).toMatch(/^-l\|\/boot\/k3\|--append=[^|]+\|$/);
+    write("boot/grub/grubenv", "# GRUB Environment Block\nsaved_entry=Second\n");
+    expect(grub("$" + "{saved_entry}")).toBe(second);
+
+    write("sys/kernel/kexec_loaded", "1\n");
+    expect(load()).toBe("");
+    expect(calls("/etc/init.d/kexec stop")).toBe("-e|");
+    expect(calls("/etc/init.d/kexec start")).toBe("");
   },
   MINUTES_10,
 );

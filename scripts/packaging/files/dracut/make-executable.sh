@@ -1,0 +1,3 @@
+#! /bin/sh
+# See module-setup.sh.
+chmod 0755 /sbin/kexec
