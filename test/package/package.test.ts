@@ -289,7 +289,7 @@ test(
   MINUTES_10,
 );
 
-/** Instead of kexec and sysvinit's programs: what they were called with, and a reboot's runlevel. */
+/** In the place of kexec and of sysvinit's programs: they write down how they were called. */
 const STAND_INS = `cat >/tmp/recorder <<'END'
 #!/bin/sh
 printf '%s|' "$@" >>/tmp/calls
