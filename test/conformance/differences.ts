@@ -63,6 +63,12 @@ export const DIFFERENCES = [
     why: "not there yet; nothing is taken and then ignored",
   },
   {
+    id: "args-linux",
+    kexecTools: "`--args-linux` for a compressed kernel gives a message",
+    onekexec: "is silent",
+    why: "the kernel gets such arguments anyway, and callers say it for every kernel",
+  },
+  {
     id: "unused-option",
     kexecTools:
       "an option that the image type does not know, such as `--module` for a Linux kernel, gives a message, and loading goes on without it",
