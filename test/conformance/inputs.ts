@@ -66,8 +66,9 @@ const INIT_SIZE = Math.ceil(source.readUInt32LE(0x260) / 4096) * 4096;
 
 /** How `seen` describes the kernel among the segments. */
 export const KERNEL_PIECE = `kernel: ${KERNEL_SIZE} bytes in 0x${INIT_SIZE.toString(16)}`;
+const INITRD_MEMORY = Math.ceil(INITRD_SIZE / 4096) * 4096;
 /** The same for the initrd, which takes whole pages. */
-export const INITRD_PIECE = `initrd: ${INITRD_SIZE} bytes in 0x${(Math.ceil(INITRD_SIZE / 4096) * 4096).toString(16)}`;
+export const INITRD_PIECE = `initrd: ${INITRD_SIZE} bytes in 0x${INITRD_MEMORY.toString(16)}`;
 
 /** What both load as it is. */
 export const PIECES: readonly KnownPiece[] = [
