@@ -76,6 +76,10 @@ async function act(request: RunRequest, world: World): Promise<number> {
     return doctor(request.doctor, world);
   }
   if (request.saveFacts !== null) await saveFacts(request.saveFacts, world);
+  if (request.reuseInitrd && !steps.status) {
+    const { refuseInitrdReuse } = await import("./plan/reuse-initrd.ts");
+    refuseInitrdReuse(world.readFacts());
+  }
   if (request.dryRun !== null) {
     if (kernel === null) return printUsage(NO_KERNEL, world);
     const { dryRun } = await import("./load.ts");

@@ -172,7 +172,9 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
   "mem-max": address((settings, value) => {
     settings.memMax = value;
   }),
-  reuseinitrd: refusedLater,
+  reuseinitrd: effect((settings) => {
+    settings.reuseInitrd = true;
+  }),
   "kexec-file-syscall": effect((settings) => {
     settings.method = "file";
   }),

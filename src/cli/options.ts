@@ -99,7 +99,7 @@ const GENERAL_OPTIONS = [
   }),
   general.valued("mem-min", "ADDRESS", "Lowest address to load to"),
   general.valued("mem-max", "ADDRESS", "Highest address to load to"),
-  general.flag("reuseinitrd", "Use the initrd that this kernel was started with", LATER),
+  general.flag("reuseinitrd", "Use the initrd that this kernel was started with; not on x86"),
   general.flag("kexec-file-syscall", "Let the running kernel read the files: kexec_file_load", {
     short: "s",
   }),

@@ -92,6 +92,8 @@ export const RunRequest = z.object({
   reuseVideoType: z.boolean(),
   noCma: z.boolean(),
   forceDtb: z.boolean(),
+  /** `--reuseinitrd` */
+  reuseInitrd: z.boolean(),
   /** `--hotplug` */
   hotplug: z.boolean(),
   /** `--pass-memmap-cmdline` */

@@ -128,10 +128,14 @@ describe("options that are not there yet", () => {
       '"--mem-max" parameter',
     ],
   });
-  later(["-u", "--reuseinitrd"], "reuseinitrd", {
-    status: 1,
-    stderr: ["unrecoverable error: current boot didn't retain the initrd for reuse."],
-  });
+});
+
+describe("--reuseinitrd", () => {
+  for (const cmdline of ["root=/dev/vda1\n", "root=/dev/vda1 retain_initrd\n"]) {
+    same(["-u", "--reuseinitrd"], { machine: { cmdline } });
+    same(["-c", "-l", "--reuseinitrd", KERNEL], { machine: { cmdline } });
+  }
+  same(["-S", "--reuseinitrd"]);
 });
 
 const answers = (method: string, answer: "EPERM" | "EBUSY" | "ENOMEM" | "EINVAL" | "ENOSYS") =>

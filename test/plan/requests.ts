@@ -45,6 +45,7 @@ export function loadRequest(changes: Partial<RunRequest> = {}): RunRequest {
     reuseVideoType: false,
     noCma: false,
     forceDtb: false,
+    reuseInitrd: false,
     hotplug: false,
     passMemmapCmdline: false,
     xen: { library: null, direct: false },
