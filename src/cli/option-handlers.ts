@@ -157,7 +157,9 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
     { load: true, shutdown: false, sync: true, exec: false },
     { purpose: "live-update" },
   ),
-  entry: address(() => undefined),
+  entry: address((settings, value) => {
+    settings.entry = value;
+  }),
   type: effect((settings, type) => {
     settings.type = type;
   }),

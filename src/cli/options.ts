@@ -92,7 +92,7 @@ const GENERAL_OPTIONS = [
   general.flag("load-preserve-context", "Load a kernel that may return to this one", LATER),
   general.flag("load-jump-back-helper", "Prepare the return to the first kernel", LATER),
   general.flag("load-live-update", "Xen: load a Xen that takes the guests over"),
-  general.valued("entry", "ADDRESS", "Where the kernel is entered, or returned to", LATER),
+  general.valued("entry", "ADDRESS", "Where the loaded image is entered; 0: where it says"),
   general.valued("type", "TYPE", "The kernel's file type, one of those below", { short: "t" }),
   general.flag("load-panic", "Load a crash kernel, for when this one dies; with -u or -S: its", {
     short: "p",

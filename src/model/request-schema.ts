@@ -92,6 +92,8 @@ export const RunRequest = z.object({
   reuseVideoType: z.boolean(),
   noCma: z.boolean(),
   forceDtb: z.boolean(),
+  /** `--entry`: where the running kernel jumps to; 0: where the plan says. */
+  entry: address,
   /** `--reuseinitrd` */
   reuseInitrd: z.boolean(),
   /** `--hotplug` */

@@ -217,13 +217,14 @@ export function buildSegmentPlan(
     purpose: request.purpose,
     architecture,
     imageType: type.name,
-    entry,
+    entry: request.entry === 0n ? entry : request.entry,
     segments: [...loaded, ...(mapped === null ? [] : mappedSegments(loaded, mapped))].sort(byStart),
     commandLine: draft.commandLine,
     debug: request.debug,
     hotplug: crash.hotplug,
     notes: [
       ...memoryLimits(request),
+      ...otherEntry(request),
       ...placer.notes,
       ...crash.notes,
       ...draft.notes,
@@ -232,6 +233,11 @@ export function buildSegmentPlan(
   };
   checkPlan(plan, usable, facts);
   return plan;
+}
+
+function otherEntry({ entry }: RunRequest): string[] {
+  if (entry === 0n) return [];
+  return [`entered at ${hex(entry)}, as asked: nothing is checked or prepared before that`];
 }
 
 function memoryLimits({ memMin, memMax }: RunRequest): string[] {
@@ -258,6 +264,11 @@ function fileNotes({ purpose, passMemmapCmdline, hotplug }: RunRequest): string[
   ];
 }
 
+function whyNotByFile(type: ImageType, { entry, loader }: RunRequest): string | null {
+  if (entry !== 0n) return "kexec_file_load enters an image where it chooses; --entry needs -c";
+  return type.whyNotByFile?.(loader) ?? null;
+}
+
 /**
  * The plan for kexec_file_load. The running kernel lays memory out and judges the image; what would
  * only give "Invalid argument" there is refused here with its reason.
@@ -279,7 +290,7 @@ export function buildFilePlan(
     refuseForeignOptions(type, request.loader);
     type.check(kernel.bytes, commandLine);
   });
-  const why = type.whyNotByFile?.(request.loader) ?? null;
+  const why = whyNotByFile(type, request);
   if (why !== null) fail({ code: NOT_BY_FILE, message: why });
   if (isCrash && architecture === "x86_64") checkFileCommandLine(type, kernel, commandLine);
   return {

@@ -63,6 +63,13 @@ export const DIFFERENCES = [
     why: "not there yet; nothing is taken and then ignored",
   },
   {
+    id: "entry",
+    kexecTools:
+      "`--entry` that is in nothing that is loaded: loads, and the machine dies; `-s` ignores it",
+    onekexec: "refuses; with `-s` too",
+    why: "nothing can run where nothing is",
+  },
+  {
     id: "args-linux",
     kexecTools: "`--args-linux` for a compressed kernel gives a message",
     onekexec: "is silent",

@@ -59,6 +59,22 @@ describe("kernel, initrd and command line", () => {
   }
 });
 
+describe("--entry", () => {
+  same(["-c", "-l", KERNEL, "--entry=0"]);
+  same(["-c", "-l", KERNEL, "--entry=zz"]);
+  differs("entry", ["-c", "-l", KERNEL, "--entry=0x10"], {
+    theirs: {
+      status: 0,
+      calls: [LOAD.replace(" -> ", "; entry 0x10 is in 0 segments -> "), "sync"],
+    },
+    ours: { status: 255, stderr: ["the entry point 0x10 is in no segment"], calls: [] },
+  });
+  differs("entry", ["-s", "-l", KERNEL, "--entry=0x10"], {
+    theirs: { status: 0, calls: [fileLoad(""), "sync"] },
+    ours: { status: 253, stderr: ["syscall kexec_file_load not available."], calls: [] },
+  });
+});
+
 describe("--reuse-cmdline", () => {
   for (const text of [
     "root=/dev/sda1 ro quiet\n",
@@ -169,10 +185,6 @@ describe("options that need a newer kexec-tools or are not there yet", () => {
     });
   }
   same(["-s", "-l", KERNEL, "--pass-memmap-cmdline"]);
-  differs("later", ["-s", "-l", KERNEL, "--entry=0x1000"], {
-    theirs: { status: 0, calls: [fileLoad(""), "sync"] },
-    ours: notYet("entry"),
-  });
 });
 
 describe("type", () => {

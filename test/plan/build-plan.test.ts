@@ -113,6 +113,20 @@ describe("the purgatory", () => {
   });
 });
 
+test("--entry is where the image is entered, and only a place that is loaded", () => {
+  const usual = planOf({});
+  const kernel = usual.segments.find(({ role }) => role === "kernel")?.start ?? 0n;
+  const plan = planOf({ request: { entry: kernel } });
+  expect(plan.entry).toBe(kernel);
+  expect({ ...plan, entry: usual.entry, notes: usual.notes }).toEqual(usual);
+  expect(plan.notes.filter((note) => !usual.notes.includes(note))).toEqual([
+    `entered at 0x${kernel.toString(16)}, as asked: nothing is checked or prepared before that`,
+  ]);
+  expect(refusal({ request: { entry: 0x10n } }).message).toBe(
+    "the entry point 0x10 is in no segment",
+  );
+});
+
 describe("places", () => {
   test("kernel and initrd lie above 4 GiB where there is memory", () => {
     const plan = planOf({ facts: machine("qemu-6g-bios") });

@@ -45,6 +45,7 @@ export function loadRequest(changes: Partial<RunRequest> = {}): RunRequest {
     reuseVideoType: false,
     noCma: false,
     forceDtb: false,
+    entry: 0n,
     reuseInitrd: false,
     hotplug: false,
     passMemmapCmdline: false,
