@@ -3,13 +3,14 @@
 import { asciiJson } from "./cli/ascii-json.ts";
 import { debugText } from "./cli/report.ts";
 import { ExitStatus, fail, KexecError } from "./core/error.ts";
+import { isUki, readUki, uki } from "./image/uki.ts";
 import type { HostFacts } from "./model/host-facts.ts";
 import type { InputFile, PlanInputs } from "./model/image-type.ts";
 import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
 import { kindsToTry } from "./model/plan-kinds.ts";
 import type { RunRequest } from "./model/request.ts";
 import type { World } from "./model/world.ts";
-import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "./plan/build-plan.ts";
+import { buildFilePlan, buildSegmentPlan, loading, NOT_BY_FILE } from "./plan/build-plan.ts";
 import { hotplugHeaderSize } from "./plan/crash-plan.ts";
 import { crashRegion } from "./plan/crash-region.ts";
 import { describePlan, planToJson } from "./plan/describe-plan.ts";
@@ -64,10 +65,12 @@ export async function planAttempt(
 }
 
 /** The image in a kernel file, and a note for each wrapper that it was in. */
-async function unwrapped(
-  file: InputFile,
-  world: World,
-): Promise<{ readonly image: InputFile; readonly layers: readonly string[] }> {
+interface Unwrapped {
+  readonly image: InputFile;
+  readonly layers: readonly string[];
+}
+
+async function unwrapped(file: InputFile, world: World): Promise<Unwrapped> {
   if (wrapperOf(file.bytes) === null) return { image: file, layers: [] };
   const { unwrap } = await import("./wrapper/unwrap.ts");
   try {
@@ -82,6 +85,35 @@ async function unwrapped(
   }
 }
 
+/** What is to be planned: of a unified kernel image, its parts where nothing else was asked for. */
+interface Parts extends Unwrapped {
+  readonly request: RunRequest;
+  /** From inside the image. */
+  readonly initrd: InputFile | null;
+}
+
+const COMMAND_LINE_OPTIONS = ["command-line", "append", "reuse-cmdline"];
+
+/** @throws KexecError `image.*` for a unified kernel image that is broken */
+async function takenApart(file: InputFile, request: RunRequest, world: World): Promise<Parts> {
+  const outer = await unwrapped(file, world);
+  const { path } = file;
+  if (!isUki(outer.image.bytes)) return { ...outer, request, initrd: null };
+  const parts = loading(uki, file, () => readUki(outer.image.bytes));
+  const inner = await unwrapped({ path, bytes: parts.kernel, sha256: null }, world);
+  const { loader } = request;
+  const given = COMMAND_LINE_OPTIONS.some((name) => loader.given.includes(name));
+  const commandLine = given ? loader.commandLine : parts.commandLine;
+  const initrd = loader.initrd === null ? parts.initrd : null;
+  const type = request.type === uki.name ? null : request.type;
+  return {
+    image: inner.image,
+    layers: [...outer.layers, ...parts.notes, ...inner.layers],
+    request: { ...request, type, loader: { ...loader, commandLine } },
+    initrd: initrd && { path, bytes: initrd, sha256: null },
+  };
+}
+
 async function makePlan(
   kind: PlanKind,
   kernel: string,
@@ -89,20 +121,25 @@ async function makePlan(
   world: World,
   known?: HostFacts,
 ): Promise<Planned> {
-  const { initrd } = request.loader;
   if (kind === "file") {
+    const { initrd } = request.loader;
     const file = world.openInput(kernel, "kernel");
-    const { image, layers } = await unwrapped(world.readOpened(file), world);
+    const parts = await takenApart(world.readOpened(file), request, world);
+    const { image, layers } = parts;
     // The file itself is kept where it can be: it may carry a signature of its own.
     const handed = layers.length === 0 ? file : world.memoryFile(kernel, "kernel", image.bytes);
     const facts = known ?? (await factsFor(request, world));
-    const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", kernel);
-    const plan = buildFilePlan(request, facts, image, { kernel: handed, initrd: ramdisk });
+    const own = parts.initrd && world.memoryFile(kernel, "initrd", parts.initrd.bytes);
+    const ramdisk = initrd === null ? own : world.openInput(initrd, "initrd", kernel);
+    const plan = buildFilePlan(parts.request, facts, image, { kernel: handed, initrd: ramdisk });
     return { plan: { ...plan, notes: [...layers, ...plan.notes] }, facts };
   }
-  const { image, layers } = await unwrapped(world.readInput(kernel, "kernel", false), world);
+  const parts = await takenApart(world.readInput(kernel, "kernel", false), request, world);
+  const { image, layers } = parts;
   const facts = known ?? (await factsFor(request, world));
-  const plan = buildSegmentPlan(request, facts, { kernel: image, ...readExtras(request, world) });
+  const extras = readExtras(request, world);
+  const initrd = extras.initrd ?? parts.initrd;
+  const plan = buildSegmentPlan(parts.request, facts, { ...extras, kernel: image, initrd });
   return { plan: { ...plan, notes: [...layers, ...plan.notes] }, facts };
 }
 

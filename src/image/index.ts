@@ -8,6 +8,7 @@ import { elfX86 } from "./elf-x86.ts";
 import { elfX8664 } from "./elf-x86-64.ts";
 import { multibootX86 } from "./multiboot-x86.ts";
 import { multiboot2X86 } from "./multiboot2-x86.ts";
+import { uki } from "./uki.ts";
 
 const REGISTRY: readonly ImageType[] = [
   multiboot2X86,
@@ -16,6 +17,7 @@ const REGISTRY: readonly ImageType[] = [
   elfX86,
   bzImage64,
   bzImage,
+  uki,
 ];
 
 /** The types that `architecture` can boot, in probe order. */

@@ -79,7 +79,7 @@ function withoutCrash(facts: HostFacts): CrashPlan {
 }
 
 /** A loader that cannot go on ends, in kexec-tools, with this line; ours adds the reason. */
-function loading<T>(type: ImageType, kernel: InputFile, make: () => T): T {
+export function loading<T>(type: ImageType, kernel: InputFile, make: () => T): T {
   try {
     return make();
   } catch (error) {

@@ -57,7 +57,7 @@ export const DIFFERENCES = [
   },
   {
     id: "later",
-    kexecTools: "has these options, zImages, and NBI, beoboot and UKI images",
+    kexecTools: "has these options, zImages, and NBI and beoboot images",
     onekexec:
       "options of kexec-tools that are not there yet end with status 1 and `is not implemented yet`; these images are unknown",
     why: "not there yet; nothing is taken and then ignored",
@@ -68,6 +68,13 @@ export const DIFFERENCES = [
       "`--entry` that is in nothing that is loaded: loads, and the machine dies; `-s` ignores it",
     onekexec: "refuses; with `-s` too",
     why: "nothing can run where nothing is",
+  },
+  {
+    id: "uki",
+    kexecTools:
+      "2.0.31 and later load unified kernel images without the command line that is in them, and leave their parts in `/tmp`",
+    onekexec: "with it, unless another is given; no file is written",
+    why: "it was made to be started with that",
   },
   {
     id: "args-linux",

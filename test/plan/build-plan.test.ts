@@ -229,7 +229,7 @@ describe("refusals", () => {
       { image: Uint8Array.of(0x1f, 0x8b, ...pattern(2000)) },
       255,
       "Cannot determine the file type of /boot/vmlinuz",
-      'no "HdrS" at offset 0x202. It looks like gzip-compressed data.',
+      "no PE file with a section .linux. It looks like gzip-compressed data.",
     ],
     [
       "an unknown type",

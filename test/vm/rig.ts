@@ -91,8 +91,8 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts));
 }
 
-/** The second kernel's initrd. */
-function smallInitrd(): Uint8Array {
+/** The second kernel's initrd, which `IN_VM.initrd` is. */
+export function smallInitrd(): Uint8Array {
   return joined(cpio([...userSpace(), { path: "/proof", data: proof }]));
 }
 

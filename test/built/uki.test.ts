@@ -1,0 +1,92 @@
+/** Unified kernel images, taken apart on their way to a plan. Nothing is loaded. */
+
+import { afterAll, describe, expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { difference } from "../conformance/differences.ts";
+import { makeBzImage } from "../images/make-bzimage.ts";
+import { makeUki } from "../images/make-uki.ts";
+import { FACTS, KEXEC, makeScratch, run } from "./built-file.ts";
+
+const scratch = makeScratch();
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+const kernel = makeBzImage();
+const sections = { ".cmdline": "from inside", ".initrd": "an initrd", ".linux": kernel };
+
+function file(name: string, bytes: Uint8Array): string {
+  const path = join(scratch, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+const image = file("uki.efi", makeUki(sections));
+const initrd = file("initrd", new Uint8Array(5000).fill(7));
+
+interface Shown {
+  readonly imageType: string;
+  readonly commandLine: string;
+  readonly notes: readonly string[];
+  readonly initrd?: { readonly size: number };
+  readonly segments?: readonly { readonly role: string; readonly bytes: string }[];
+}
+
+function planned(...words: readonly string[]): Shown {
+  const { status, stdout, stderr } = run([
+    KEXEC,
+    "-l",
+    "--dry-run=json",
+    `--facts=${FACTS}`,
+    ...words,
+  ]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  return JSON.parse(stdout).attempts[0];
+}
+
+const initrdSize = ({ segments }: Shown): number =>
+  Number(segments?.find(({ role }) => role === "initrd")?.bytes);
+
+describe(difference("uki").id, () => {
+  test.each(["-c", "-s"])("%s takes the kernel, the initrd and the command line", (method) => {
+    const plan = planned(method, image);
+    expect(plan).toMatchObject({ imageType: "bzImage64", commandLine: "from inside" });
+    expect(plan.notes[0]).toStartWith("uki: ");
+    if (method === "-c") expect(initrdSize(plan)).toBe(9);
+  });
+
+  test("what is given comes instead of what is inside", () => {
+    expect(planned("-c", image, "--append=mine").commandLine).toBe("mine");
+    expect(planned("-c", image, "--append=").commandLine).toBe("");
+    expect(initrdSize(planned("-c", image, `--initrd=${initrd}`))).toBe(5000);
+  });
+
+  test("-t uki names it, and nothing else", () => {
+    expect(planned("-c", "-t", "uki", image).imageType).toBe("bzImage64");
+    const { status, stderr } = run([
+      ...[KEXEC, "-l", "-c", "-t", "uki", "--dry-run", `--facts=${FACTS}`],
+      file("kernel", kernel),
+    ]);
+    expect(status).toBe(255);
+    expect(stderr).toStartWith("Wrong file type uki, file matches type bzImage64\n");
+  });
+
+  test("the kernel inside, and the whole, may be compressed", () => {
+    const inner = { ...sections, ".linux": new Uint8Array(gzipSync(kernel)) };
+    const path = file("compressed.efi", new Uint8Array(gzipSync(makeUki(inner))));
+    const plan = planned("-c", path);
+    expect(plan).toMatchObject({ imageType: "bzImage64", commandLine: "from inside" });
+    expect(plan.notes.map((note) => note.split(/[:,]/, 1)[0]).slice(0, 3)).toEqual([
+      "gzip",
+      "uki",
+      "gzip",
+    ]);
+  });
+
+  test("one that is cut short is refused with the section", () => {
+    const path = file("cut.efi", makeUki(sections).subarray(0, 0x500));
+    const { status, stderr } = run([KEXEC, "-l", "-c", "--dry-run", `--facts=${FACTS}`, path]);
+    expect(status).toBe(255);
+    expect(stderr).toStartWith(`Cannot load ${path}\nuki: `);
+  });
+});

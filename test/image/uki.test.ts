@@ -1,0 +1,88 @@
+import { describe, expect, test } from "bun:test";
+import { KexecError } from "../../src/core/error.ts";
+import { isUki, readUki, uki } from "../../src/image/uki.ts";
+import { makeBzImage } from "../images/make-bzimage.ts";
+import { makeUki } from "../images/make-uki.ts";
+
+const KERNEL = makeBzImage({ codeSize: 0x200 });
+const INITRD = Uint8Array.from({ length: 1001 }, (_, i) => i & 0xff);
+const SMALL = makeUki({ ".linux": "kernel", ".initrd": "initrd", ".cmdline": "quiet" });
+
+test("its parts, without the padding of their sections", () => {
+  const image = makeUki({
+    ".osrel": "ID=debian\n",
+    ".cmdline": "root=/dev/vda1 quiet\n\0\0\0",
+    ".initrd": INITRD,
+    ".linux": KERNEL,
+    ".dtb": "tree",
+  });
+  expect(isUki(image)).toBe(true);
+  expect(readUki(image)).toEqual({
+    kernel: KERNEL,
+    initrd: INITRD,
+    commandLine: "root=/dev/vda1 quiet",
+    notes: [
+      `uki: .initrd 1001 bytes, .linux ${KERNEL.length} bytes`,
+      "its device tree (.dtb) is not passed on",
+    ],
+  });
+});
+
+test("microcode comes first, and the initrd at a multiple of four", () => {
+  const { initrd } = readUki(makeUki({ ".linux": KERNEL, ".initrd": "abc", ".ucode": "12345" }));
+  expect(initrd).toEqual(new TextEncoder().encode("12345\0\0\0abc\0"));
+});
+
+test("a kernel alone has no initrd and no command line", () => {
+  const parts = readUki(makeUki({ ".linux": KERNEL }));
+  expect(parts).toMatchObject({ initrd: null, commandLine: null });
+});
+
+test("other files are none, and say why", () => {
+  expect(isUki(makeUki({ ".text": "x" }))).toBe(false);
+  expect(isUki(KERNEL)).toBe(false);
+  expect(uki.probe(KERNEL)).toEqual({
+    match: false,
+    why: "no PE file with a section .linux",
+  });
+  expect(uki.probe(SMALL)).toEqual({ match: true });
+});
+
+test("one inside another is refused", () => {
+  expect(() => uki.check(SMALL, null)).toThrow("a unified kernel image inside another one");
+});
+
+/** The parts, or that it was refused; anything else is thrown on. */
+function attempt(image: Uint8Array): "none" | "refused" | "read" {
+  if (!isUki(image)) return "none";
+  try {
+    const { kernel, initrd } = readUki(image);
+    expect(kernel.length + (initrd?.length ?? 0)).toBeLessThanOrEqual(image.length + 8);
+    return "read";
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    return "refused";
+  }
+}
+
+describe("broken files", () => {
+  test("cut at any offset: refused, or no such image", () => {
+    // The last section's padding is not needed.
+    for (let length = 0; length < SMALL.length - 0x200; length += 1) {
+      expect({ length, was: attempt(SMALL.subarray(0, length)) }).not.toMatchObject({
+        was: "read",
+      });
+    }
+    expect(attempt(SMALL)).toBe("read");
+  });
+
+  test("any header byte changed: read, refused, or no such image, and never more memory", () => {
+    for (let at = 0; at < 0x220; at += 1) {
+      for (const value of [0, 1, 0x7f, 0x80, 0xff]) {
+        const changed = SMALL.slice();
+        changed[at] = value;
+        expect(["none", "refused", "read"]).toContain(attempt(changed));
+      }
+    }
+  });
+});
