@@ -28,7 +28,7 @@ long=$(head -c 2100 /dev/zero | tr '\\0' x)
 
 const TOO_LONG = "the command line has 2100 bytes, this kernel takes at most 2046";
 const CUT = "the file is cut short: it has 4194304 bytes";
-const UNDETERMINED = "Cannot determine the file type of /f/random\nbzImage64: no";
+const UNDETERMINED = "Cannot determine the file type of /f/random\nmultiboot2-x86: no";
 
 const BAD_INPUTS: readonly Refusal[] = [
   ["c-missing", "-c -l /f/none", 1, "Cannot open `/f/none': No such file or directory\n"],
