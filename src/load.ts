@@ -126,13 +126,18 @@ async function makePlan(
     const file = world.openInput(kernel, "kernel");
     const parts = await takenApart(world.readOpened(file), request, world);
     const { image, layers } = parts;
-    // The file itself is kept where it can be: it may carry a signature of its own.
-    const handed = layers.length === 0 ? file : world.memoryFile(kernel, "kernel", image.bytes);
     const facts = known ?? (await factsFor(request, world));
+    const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", kernel);
+    const plan = buildFilePlan(parts.request, facts, image, { kernel: file, initrd: ramdisk });
+    if (layers.length === 0) return { plan, facts };
+    // Only what was taken out of the file is copied: that one may carry a signature of its own.
     const own = parts.initrd && world.memoryFile(kernel, "initrd", parts.initrd.bytes);
-    const ramdisk = initrd === null ? own : world.openInput(initrd, "initrd", kernel);
-    const plan = buildFilePlan(parts.request, facts, image, { kernel: handed, initrd: ramdisk });
-    return { plan: { ...plan, notes: [...layers, ...plan.notes] }, facts };
+    const handed = {
+      kernel: world.memoryFile(kernel, "kernel", image.bytes),
+      initrd: ramdisk ?? own,
+      notes: [...layers, ...plan.notes],
+    };
+    return { plan: { ...plan, ...handed }, facts };
   }
   const parts = await takenApart(world.readInput(kernel, "kernel", false), request, world);
   const { image, layers } = parts;

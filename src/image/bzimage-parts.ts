@@ -1,21 +1,44 @@
 /** What the types of compressed Linux kernels share: a boot sector with the setup header, real-mode
  * code, and then the kernel. [x86-boot] */
 
-import { alignUp, hex, MIB } from "../core/address.ts";
+import { alignUp, hex, isPowerOfTwo, MIB } from "../core/address.ts";
 import { fail } from "../core/error.ts";
-import type { SetupHeader } from "../handoff/setup-header.ts";
-import type { PlanContext } from "../model/image-type.ts";
+import {
+  BOOT_FLAG,
+  HEADER_MAGIC,
+  LOADED_HIGH,
+  SetupHeader,
+  showVersion,
+} from "../handoff/setup-header.ts";
+import type { DraftPlan, EntryState, PlanContext, Probe } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
+import { placeBootParams } from "./linux-boot-params.ts";
+import { type InitrdLimit, placeInitrd } from "./place-initrd.ts";
 
-export const SECTOR = 512;
+const SECTOR = 512;
 /** What `setup_sects` 0 means. [x86-boot] 0x1f1 */
 const DEFAULT_SETUP_SECTS = 4;
 /** `syssize` counts paragraphs of 16 bytes. [x86-boot] 0x1f4 */
 const PARAGRAPH = 16;
 /** Below 1 MiB lies what firmware left; the kernel itself must not. */
 const LOWEST_KERNEL = MIB;
-/** Page tables and real-mode trampolines of the next kernel are below it. */
-const LOWEST_INITRD = 16n * MIB;
+
+export const no = (why: string): Probe => ({ match: false, why });
+
+/** What every type asks of a file: a boot sector with a setup header of `oldest` or later, and a
+ * kernel that is loaded high. */
+export function probeKernel(image: Uint8Array, oldest: number): Probe {
+  if (image.length < 2 * SECTOR) return no(`${image.length} bytes are too few for a boot sector`);
+  const { header: magic, boot_flag, version, loadflags } = SetupHeader.read(image);
+  if (magic !== HEADER_MAGIC) return no('no "HdrS" at offset 0x202');
+  if (boot_flag !== BOOT_FLAG) return no("no 0xaa55 at offset 0x1fe");
+  if (version < oldest) {
+    const [found, needed] = [version, oldest].map(showVersion);
+    return no(`boot protocol ${found} at offset 0x206, ${needed} or newer is needed`);
+  }
+  if ((loadflags & LOADED_HIGH) === 0) return no("a zImage: LOADED_HIGH is not set at 0x211");
+  return { match: true };
+}
 
 /** Bytes of boot sector and real-mode code in front of the 64-bit kernel. */
 export function setupSize({ setup_sects }: SetupHeader): number {
@@ -50,11 +73,21 @@ export function checkCommandLine(commandLine: string | null, header: SetupHeader
   });
 }
 
-/** Where an initrd must end, and why. */
-export interface InitrdLimit {
-  /** One past its highest address. */
-  readonly max: bigint;
-  readonly why: string;
+/** @throws KexecError `image.header` where the kernel's place could not be a multiple of it */
+export function checkAlignment({ kernel_alignment }: SetupHeader): void {
+  if (isPowerOfTwo(BigInt(kernel_alignment))) return;
+  fail({
+    code: "image.header",
+    message: `kernel_alignment ${hex(kernel_alignment)} at 0x230 is not a power of two`,
+  });
+}
+
+/** The initrd's limit by the header, for a kernel that takes it below 4 GiB only. */
+export function initrdLimit({ initrd_addr_max }: SetupHeader): InitrdLimit {
+  return {
+    max: BigInt(initrd_addr_max) + 1n,
+    why: `; not above initrd_addr_max ${hex(initrd_addr_max)}`,
+  };
 }
 
 /** Takes memory for a relocatable kernel below `max`. */
@@ -86,26 +119,28 @@ export function placeKernel(context: PlanContext, header: SetupHeader, max: bigi
   };
 }
 
-/** Takes memory for the initrd below `limit`; null: there is none, or it is empty. */
-export function placeInitrd(context: PlanContext, limit: InitrdLimit): Segment | null {
-  const { initrd } = context.inputs;
-  if (initrd === null || initrd.bytes.length === 0) return null;
-  const size = alignUp(BigInt(initrd.bytes.length), BigInt(context.facts.pageSize));
-  const { max, why } = limit;
-  const start = context.place({
-    role: "initrd",
-    size,
-    alignment: 1n,
-    min: LOWEST_INITRD,
-    max,
-    from: "top",
-  });
+/** How a kernel that has its place is gone on with. */
+export interface CompressedKernel {
+  readonly kernel: Segment;
+  readonly initrdLimit: InitrdLimit;
+  /** One past the highest address of boot params. */
+  readonly bootParamsMax: bigint;
+  /** Without what points to the boot params. */
+  readonly entryState: EntryState;
+}
+
+/** The draft around a kernel that has its place. @throws KexecError `plan.no-room` */
+export function draftAround(
+  context: PlanContext,
+  { kernel, initrdLimit, bootParamsMax, entryState }: CompressedKernel,
+): DraftPlan {
+  const initrd = placeInitrd(context, initrdLimit);
+  const image = context.inputs.kernel.bytes;
+  const bootParams = placeBootParams(context, { image, initrd, max: bootParamsMax });
   return {
-    role: "initrd",
-    start,
-    size,
-    bytes: initrd.bytes,
-    sha256: null,
-    reason: `the highest place that is free; ${why}`,
+    segments: [kernel, ...(initrd === null ? [] : [initrd]), bootParams.segment],
+    entryState: { ...entryState, rsi: bootParams.segment.start },
+    commandLine: context.commandLine ?? "",
+    notes: bootParams.notes,
   };
 }

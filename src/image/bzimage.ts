@@ -5,30 +5,28 @@
  * It does not do the real-mode entry, and no zImage. [x86-boot] "32-bit Boot Protocol"
  */
 
-import { alignUp, GIB, hex, isPowerOfTwo, KIB, MIB } from "../core/address.ts";
+import { alignUp, GIB, KIB, MIB } from "../core/address.ts";
 import { fail } from "../core/error.ts";
 import {
-  BOOT_FLAG,
-  HEADER_MAGIC,
-  LOADED_HIGH,
   readSetupHeader,
-  SetupHeader,
+  type SetupHeader,
   showVersion,
   XLF_EFI_KEXEC,
   XLF_KERNEL_64,
 } from "../handoff/setup-header.ts";
-import type { DraftPlan, ImageType, PlanContext, Probe } from "../model/image-type.ts";
+import type { DraftPlan, ImageType, PlanContext } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
 import {
+  checkAlignment,
   checkCommandLine,
   checkLength,
-  type InitrdLimit,
-  placeInitrd,
+  draftAround,
+  initrdLimit,
   placeKernel,
-  SECTOR,
+  probeKernel,
   setupSize,
 } from "./bzimage-parts.ts";
-import { placeBootParams } from "./linux-boot-params.ts";
+import { LINUX_OPTIONS } from "./linux-options.ts";
 
 /** 2.02 brought the command line that may lie anywhere; later versions what the names say. */
 const OLDEST_VERSION = 0x0202;
@@ -43,20 +41,6 @@ const FIXED_PLACE = MIB;
 const LOW_MEMORY_END = 0x3800_0000n;
 /** The longest command line that a kernel takes which does not say. [x86-boot] */
 const OLD_CMDLINE_SIZE = 255;
-
-const no = (why: string): Probe => ({ match: false, why });
-
-function probe(image: Uint8Array): Probe {
-  if (image.length < 2 * SECTOR) return no(`${image.length} bytes are too few for a boot sector`);
-  const { header: magic, boot_flag, version, loadflags } = SetupHeader.read(image);
-  if (magic !== HEADER_MAGIC) return no('no "HdrS" at offset 0x202');
-  if (boot_flag !== BOOT_FLAG) return no("no 0xaa55 at offset 0x1fe");
-  if (version < OLDEST_VERSION) {
-    return no(`boot protocol ${showVersion(version)} at offset 0x206, 2.02 or newer is needed`);
-  }
-  if ((loadflags & LOADED_HIGH) === 0) return no("a zImage: LOADED_HIGH is not set at 0x211");
-  return { match: true };
-}
 
 function isRelocatable({ version, relocatable_kernel }: SetupHeader): boolean {
   return version >= VERSION_RELOCATABLE && relocatable_kernel !== 0;
@@ -76,24 +60,9 @@ function headerOf(image: Uint8Array): SetupHeader {
   };
 }
 
-function checkAlignment({ kernel_alignment }: SetupHeader): void {
-  if (isPowerOfTwo(BigInt(kernel_alignment))) return;
-  fail({
-    code: "image.header",
-    message: `kernel_alignment ${hex(kernel_alignment)} at 0x230 is not a power of two`,
-  });
-}
-
 /** A 64-bit kernel maps 4 GiB itself at this entry. */
 function kernelEnd({ xloadflags }: SetupHeader): bigint {
   return (xloadflags & XLF_KERNEL_64) !== 0 ? 4n * GIB : LOW_MEMORY_END;
-}
-
-function initrdLimit({ initrd_addr_max }: SetupHeader): InitrdLimit {
-  return {
-    max: BigInt(initrd_addr_max) + 1n,
-    why: `not above initrd_addr_max ${hex(initrd_addr_max)}`,
-  };
 }
 
 function placeFixed(context: PlanContext, header: SetupHeader): Segment {
@@ -127,23 +96,20 @@ function checkDeviceTree({ inputs }: PlanContext, { version }: SetupHeader): voi
 }
 
 function draft(context: PlanContext): DraftPlan {
-  const image = context.inputs.kernel.bytes;
-  const header = headerOf(image);
+  const header = headerOf(context.inputs.kernel.bytes);
   checkPurpose(context, header);
   checkDeviceTree(context, header);
   const kernel = isRelocatable(header)
     ? placeKernel(context, header, kernelEnd(header))
     : placeFixed(context, header);
-  const initrd = placeInitrd(context, initrdLimit(header));
   // Without init_size nobody knows how much above the kernel it overwrites as it unpacks itself.
-  const max = header.init_size === 0 && context.purpose !== "crash" ? 640n * KIB : 4n * GIB;
-  const bootParams = placeBootParams(context, { image, initrd, max });
-  return {
-    segments: [kernel, ...(initrd === null ? [] : [initrd]), bootParams.segment],
-    entryState: { mode: 32, rip: kernel.start, rsi: bootParams.segment.start },
-    commandLine: context.commandLine ?? "",
-    notes: bootParams.notes,
-  };
+  const unknown = header.init_size === 0 && context.purpose !== "crash";
+  return draftAround(context, {
+    kernel,
+    initrdLimit: initrdLimit(header),
+    bootParamsMax: unknown ? 640n * KIB : 4n * GIB,
+    entryState: { mode: 32, rip: kernel.start },
+  });
 }
 
 export const bzImage: ImageType = {
@@ -153,15 +119,11 @@ export const bzImage: ImageType = {
     "entry-32bit",
     // What it gets anyway; callers say it for every kernel.
     "args-linux",
-    "command-line",
-    "append",
-    "reuse-cmdline",
-    "initrd",
-    "ramdisk",
+    ...LINUX_OPTIONS,
     "real-mode",
     "dtb",
   ],
-  probe,
+  probe: (image) => probeKernel(image, OLDEST_VERSION),
   check(image, commandLine) {
     const header = headerOf(image);
     checkLength(image, header);

@@ -12,6 +12,7 @@ import type { DraftPlan, EntryState, ImageType, PlanContext } from "../model/ima
 import type { Segment } from "../model/load-plan.ts";
 import type { LoaderRequest } from "../model/request.ts";
 import { type ElfBits, type ElfImage, probeElf, readElf } from "./elf-image.ts";
+import { LINUX_OPTIONS } from "./linux-options.ts";
 import { type ElfMove, placeElf } from "./place-elf.ts";
 import { checkLinuxCommandLine, isVmlinux, placeLinuxHandoff, vmlinuxMove } from "./vmlinux.ts";
 
@@ -23,10 +24,6 @@ const LOWEST = 0x3000n;
 const STACK = 4096;
 
 const endOf = (bits: ElfBits): bigint => (bits === 64 ? ADDRESS_END : 4n * GIB);
-
-function styleOf(elf: ElfImage, { loader }: PlanContext["request"]): ArgumentStyle {
-  return loader.argumentStyle ?? (isVmlinux(elf) ? "linux" : "elf");
-}
 
 /** What cannot be had is refused in kexec-tools' words. */
 function refuseStyle(style: ArgumentStyle, bits: ElfBits, context: PlanContext): void {
@@ -41,11 +38,12 @@ function refuseStyle(style: ArgumentStyle, bits: ElfBits, context: PlanContext):
   });
 }
 
-function moveOf(elf: ElfImage, style: ArgumentStyle): ElfMove | null {
+/** @param isLinux whether it is a Linux kernel that gets Linux' arguments */
+function moveOf(elf: ElfImage, isLinux: boolean): ElfMove | null {
   if (elf.relocatable) {
     return { alignment: elf.alignment, min: LOWEST, max: endOf(elf.bits), from: "top" };
   }
-  return style === "linux" && isVmlinux(elf) ? vmlinuxMove(elf) : null;
+  return isLinux ? vmlinuxMove(elf) : null;
 }
 
 /** 64-bit code gets the notes' address as its first argument, 32-bit code on its stack. */
@@ -73,16 +71,18 @@ function placeNotes(context: PlanContext, bits: ElfBits) {
 
 function draft(bits: ElfBits, context: PlanContext): DraftPlan {
   const elf = readElf(context.inputs.kernel.bytes, bits);
-  const style = styleOf(elf, context.request);
+  const isLinux = isVmlinux(elf);
+  const asked = context.request.loader.argumentStyle;
+  const style = asked ?? (isLinux ? "linux" : "elf");
   refuseStyle(style, bits, context);
   if (style === "linux") checkLinuxCommandLine(context.commandLine);
   const image = placeElf(context, elf, {
-    move: moveOf(elf, style),
+    move: moveOf(elf, isLinux && style === "linux"),
     preferOwn: !elf.relocatable,
     whole: style === "linux",
   });
   const start: EntryState = { mode: bits, rip: image.entry };
-  const named = context.request.loader.argumentStyle === null ? "" : ", as asked";
+  const named = asked === null ? "" : ", as asked";
   const note = `the image gets ${style} arguments${named}`;
   if (style === "none") {
     return { segments: image.segments, entryState: start, commandLine: null, notes: [note] };
@@ -107,16 +107,7 @@ export function elfExecutable(name: string, bits: ElfBits, machines: readonly nu
   return {
     name,
     architectures: ["x86_64"],
-    options: [
-      "command-line",
-      "append",
-      "reuse-cmdline",
-      "initrd",
-      "ramdisk",
-      "args-elf",
-      "args-linux",
-      "args-none",
-    ],
+    options: [...LINUX_OPTIONS, "args-elf", "args-linux", "args-none"],
     probe: (image) => probeElf(image, bits, machines),
     check(image) {
       readElf(image, bits);

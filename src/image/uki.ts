@@ -5,9 +5,10 @@
  * It does not do device trees, profiles and add-ons. [uapi uki]
  */
 
-import { textOf } from "../core/bytes.ts";
+import { textUntilNul } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
 import type { ImageType, Probe } from "../model/image-type.ts";
+import { LINUX_OPTIONS } from "./linux-options.ts";
 import { hasPeSection, peSections } from "./pe-sections.ts";
 
 const KERNEL_SECTION = ".linux";
@@ -43,7 +44,7 @@ function joined(archives: readonly Uint8Array[]): Uint8Array | null {
 
 /** Up to the first NUL, without the newline that an editor left. */
 function commandLineOf(bytes: Uint8Array): string {
-  return (textOf(bytes).split("\0", 1)[0] ?? "").trimEnd();
+  return textUntilNul(bytes).trimEnd();
 }
 
 /**
@@ -81,7 +82,7 @@ function refuse(): never {
 export const uki: ImageType = {
   name: "uki",
   architectures: ["x86_64"],
-  options: ["command-line", "append", "reuse-cmdline", "initrd", "ramdisk"],
+  options: LINUX_OPTIONS,
   probe,
   check: refuse,
   takesEfi: () => false,

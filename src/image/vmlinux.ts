@@ -3,7 +3,7 @@
  * told from other ELF files, and what it is given.
  */
 
-import { ADDRESS_END, alignUp, GIB, MIB } from "../core/address.ts";
+import { ADDRESS_END, GIB, MIB } from "../core/address.ts";
 import { textOf } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
 import {
@@ -17,10 +17,10 @@ import {
   XLF_KERNEL_64,
 } from "../handoff/setup-header.ts";
 import type { PlanContext } from "../model/image-type.ts";
-import type { Segment } from "../model/load-plan.ts";
 import type { ElfBits, ElfImage } from "./elf-image.ts";
 import { placeBootParams } from "./linux-boot-params.ts";
 import type { ElfMove } from "./place-elf.ts";
+import { placeInitrd } from "./place-initrd.ts";
 
 /** Where 64-bit Linux maps its image: virtual less physical address. [linux page_64_types.h] */
 const START_KERNEL_MAP = 0xffffffff80000000n;
@@ -34,7 +34,6 @@ const COMMAND_LINE_SIZE = 2048;
 /** 64-bit Linux corrects its page tables for where it is, in steps of the pages that it maps itself
  * with. [linux arch/x86/kernel/head64.c __startup_64] */
 const STEP = 2n * MIB;
-const LOWEST_INITRD = 16n * MIB;
 /** [linux setup_header] 2.15, and the end of its last field. */
 const VERSION = 0x020f;
 const HEADER_LENGTH = SetupHeader.size - 0x202;
@@ -92,27 +91,12 @@ function setupHeaderFor(bits: ElfBits): Uint8Array {
   return image;
 }
 
-function placeInitrd(context: PlanContext, bits: ElfBits): Segment | null {
-  const { initrd } = context.inputs;
-  if (initrd === null || initrd.bytes.length === 0) return null;
-  const size = alignUp(BigInt(initrd.bytes.length), BigInt(context.facts.pageSize));
-  // A 32-bit kernel reads it through its direct mapping, which ends below this.
-  const max = bits === 64 ? ADDRESS_END : 0x38000000n;
-  const start = context.place({
-    role: "initrd",
-    size,
-    alignment: 1n,
-    min: LOWEST_INITRD,
-    max,
-    from: "top",
-  });
-  const reason = "the highest place that is free";
-  return { role: "initrd", start, size, bytes: initrd.bytes, sha256: null, reason };
-}
+/** A 32-bit kernel reads its initrd through its direct mapping, which ends below this. */
+const initrdEnd = (bits: ElfBits): bigint => (bits === 64 ? ADDRESS_END : 0x38000000n);
 
 /** What Linux is given beside its image, and where its boot params are. */
 export function placeLinuxHandoff(context: PlanContext, bits: ElfBits) {
-  const initrd = placeInitrd(context, bits);
+  const initrd = placeInitrd(context, { max: initrdEnd(bits), why: "" });
   const image = setupHeaderFor(bits);
   const max = bits === 64 ? ADDRESS_END : 4n * GIB;
   const { segment, notes } = placeBootParams(context, { image, initrd, max });

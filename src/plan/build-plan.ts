@@ -133,6 +133,19 @@ function refuseForeignOptions(type: ImageType, { given }: LoaderRequest): void {
   });
 }
 
+/** @throws KexecError `Cannot load` where the image cannot be started as `loader` asks */
+function checkImage(
+  type: ImageType,
+  kernel: InputFile,
+  loader: LoaderRequest,
+  commandLine: string | null,
+): void {
+  loading(type, kernel, () => {
+    refuseForeignOptions(type, loader);
+    type.check(kernel.bytes, commandLine);
+  });
+}
+
 /** Everything but the purgatory. */
 function draftOf(
   request: RunRequest,
@@ -144,10 +157,7 @@ function draftOf(
   const { purpose } = request;
   const { kernel } = inputs;
   const asked = nextCommandLine(request.loader, facts, purpose);
-  loading(type, kernel, () => {
-    refuseForeignOptions(type, request.loader);
-    type.check(kernel.bytes, asked);
-  });
+  checkImage(type, kernel, request.loader, asked);
   const isCrash = purpose === "crash";
   const takesEfi = type.takesEfi(kernel.bytes);
   const crash = isCrash ? planCrash(request, facts, takesEfi, place) : withoutCrash(facts);
@@ -286,10 +296,7 @@ export function buildFilePlan(
   if (isCrash) crashRegion(facts);
   const type = chooseImageType(imageTypes(architecture), kernel, request.type);
   const commandLine = nextCommandLine(request.loader, facts, request.purpose);
-  loading(type, kernel, () => {
-    refuseForeignOptions(type, request.loader);
-    type.check(kernel.bytes, commandLine);
-  });
+  checkImage(type, kernel, request.loader, commandLine);
   const why = whyNotByFile(type, request);
   if (why !== null) fail({ code: NOT_BY_FILE, message: why });
   if (isCrash && architecture === "x86_64") checkFileCommandLine(type, kernel, commandLine);

@@ -8,9 +8,6 @@ const failed = ExitStatus.failed;
 /** Files that people try and that no registered type takes, by their first bytes. */
 const KNOWN_OTHERS: readonly { readonly magic: readonly number[]; readonly name: string }[] = [
   { magic: [0x1f, 0x8b], name: "gzip-compressed data" },
-  { magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], name: "xz-compressed data" },
-  { magic: [0x28, 0xb5, 0x2f, 0xfd], name: "zstd-compressed data" },
-  { magic: [0x5d, 0x00, 0x00], name: "lzma-compressed data" },
   { magic: [0x42, 0x5a, 0x68], name: "bzip2-compressed data" },
   { magic: [0x7f, 0x45, 0x4c, 0x46], name: "an ELF file" },
   { magic: [0x4d, 0x5a], name: "a PE (EFI) file without a Linux boot header" },

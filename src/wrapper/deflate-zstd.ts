@@ -8,8 +8,8 @@
 
 import * as zlib from "node:zlib";
 import { hex } from "../core/address.ts";
-import { Reader } from "../core/bytes.ts";
-import { joined, tooLarge, wrapperError } from "./wrapper.ts";
+import { joined, Reader } from "../core/bytes.ts";
+import { tooLarge, wrapperError } from "../core/expand.ts";
 
 const GZIP_HEADER = 10;
 const GZIP_TRAILER = 8;

@@ -7,7 +7,7 @@
 
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
-import { tooLarge, wrapperError } from "./wrapper.ts";
+import { tooLarge, wrapperError } from "../core/expand.ts";
 
 const LZ4_LEGACY_MAGIC = 0x184c2102;
 const UNCOMPRESSED = 0x80000000;

@@ -5,11 +5,18 @@
  * xz and lzma are the host's to expand (liblzma): the caller brings that.
  */
 
+import { GIB } from "../core/address.ts";
+import { type Expand, wrapperError } from "../core/expand.ts";
 import { expandGzip, expandZstd } from "./deflate-zstd.ts";
 import { expandLz4, expandLz4Legacy } from "./lz4.ts";
 import { type Compression, wrapperOf } from "./recognise.ts";
-import { EXPANDED_LIMIT, type Expand, LAYERS_MAX, wrapperError } from "./wrapper.ts";
 import { zbootPayload } from "./zboot.ts";
+
+/** The most bytes that an image may expand to. No kernel comes near, and it is little enough that a
+ * file made to fill memory is refused first. */
+const EXPANDED_LIMIT = Number(GIB);
+/** The most wrappers around each other: a gzipped EFI zboot of a gzipped kernel has three. */
+const LAYERS_MAX = 4;
 
 export interface Unwrapped {
   /** The very array that was given where nothing was unwrapped. */

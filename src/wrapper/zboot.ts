@@ -2,8 +2,8 @@
  * [linux drivers/firmware/efi/libstub/zboot-header.S] */
 
 import { hex } from "../core/address.ts";
+import { wrapperError } from "../core/expand.ts";
 import { defineStruct, u16, u32 } from "../core/struct.ts";
-import { wrapperError } from "./wrapper.ts";
 
 const MZ = 0x5a4d;
 /** "zimg" */

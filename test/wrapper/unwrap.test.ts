@@ -3,10 +3,10 @@
 
 import { describe, expect, test } from "bun:test";
 import * as zlib from "node:zlib";
+import { joined } from "../../src/core/bytes.ts";
 import { KexecError } from "../../src/core/error.ts";
 import { expandLzma } from "../../src/edge/ffi/lzma.ts";
 import { unwrap } from "../../src/wrapper/unwrap.ts";
-import { joined } from "../../src/wrapper/wrapper.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { LZMA_OF_ZEROS, lz4Frame, lz4Legacy, XZ_OF_ZEROS, zboot } from "./make-wrapped.ts";
 

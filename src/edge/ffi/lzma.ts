@@ -6,7 +6,9 @@
 
 import { type FFIFunction, FFIType } from "bun:ffi";
 import { hex } from "../../core/address.ts";
+import { joined, startsWith } from "../../core/bytes.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
+import { tooLarge, wrapperError } from "../../core/expand.ts";
 import { defineStruct, u64 } from "../../core/struct.ts";
 import { type Functions, openLibrary } from "./library.ts";
 import { addressOf, keeping } from "./pointer.ts";
@@ -45,16 +47,9 @@ const REASONS: ReadonlyMap<number, string> = new Map([
   [10, "cut short"],
 ]);
 /** XZ streams may follow one another. */
-const XZ_MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0];
+const XZ_MAGIC = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0);
 
-function damaged(why: string): never {
-  fail({
-    code: "image.wrapper",
-    message: `xz or lzma: ${why}`,
-    hint: "Copy or build the file again, or unpack it by hand and load what comes out.",
-    exitStatus: ExitStatus.failed,
-  });
-}
+const FORMAT = "xz or lzma";
 
 function liblzma(): Functions<typeof PROTOTYPES> {
   const library = openLibrary(NAME);
@@ -94,9 +89,10 @@ function expandStream(
   }
   const { total_in } = LzmaStream.read(stream);
   lzma.lzma_end(at);
-  if (room < 0) damaged(`expands to more than ${limit} bytes, the most that is taken`);
+  if (room < 0) throw tooLarge(FORMAT, limit);
   if (status !== LZMA_STREAM_END) {
-    damaged(`at offset ${hex(total_in)}: ${REASONS.get(status) ?? `liblzma says ${status}`}`);
+    const why = REASONS.get(status) ?? `liblzma says ${status}`;
+    throw wrapperError(FORMAT, `at offset ${hex(total_in)}: ${why}`);
   }
   return Number(total_in);
 }
@@ -113,6 +109,6 @@ export function expandLzma(bytes: Uint8Array, limit: number): Uint8Array {
   do {
     const made = pieces.reduce((sum, { length }) => sum + length, 0);
     at += expandStream(lzma, bytes.subarray(at), limit - made, pieces);
-  } while (XZ_MAGIC.every((byte, i) => bytes[at + i] === byte));
-  return new Uint8Array(Buffer.concat(pieces));
+  } while (startsWith(bytes.subarray(at), XZ_MAGIC));
+  return joined(pieces);
 }

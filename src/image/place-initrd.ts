@@ -1,0 +1,40 @@
+/** Takes memory for a Linux kernel's initrd, whatever file the kernel came in. */
+
+import { alignUp, MIB } from "../core/address.ts";
+import type { PlanContext } from "../model/image-type.ts";
+import type { Segment } from "../model/load-plan.ts";
+
+/** Page tables and real-mode trampolines of the next kernel are below it. */
+const LOWEST_INITRD = 16n * MIB;
+
+/** Where an initrd must end, and what is to be said of that. */
+export interface InitrdLimit {
+  /** One past its highest address. */
+  readonly max: bigint;
+  /** Goes on the sentence about its place; may be empty. */
+  readonly why: string;
+}
+
+/** Takes memory for the initrd below `limit`; null: there is none, or it is empty. */
+export function placeInitrd(context: PlanContext, limit: InitrdLimit): Segment | null {
+  const { initrd } = context.inputs;
+  if (initrd === null || initrd.bytes.length === 0) return null;
+  const size = alignUp(BigInt(initrd.bytes.length), BigInt(context.facts.pageSize));
+  const { max, why } = limit;
+  const start = context.place({
+    role: "initrd",
+    size,
+    alignment: 1n,
+    min: LOWEST_INITRD,
+    max,
+    from: "top",
+  });
+  return {
+    role: "initrd",
+    start,
+    size,
+    bytes: initrd.bytes,
+    sha256: null,
+    reason: `the highest place that is free${why}`,
+  };
+}
