@@ -94,10 +94,6 @@ export const bzImage64: ImageType = {
     checkCommandLine(commandLine, header);
   },
   instead: ({ entry32Bit }) => (entry32Bit ? bzImage : null),
-  whyNotByFile: ({ entry32Bit }) =>
-    entry32Bit
-      ? "kexec_file_load enters kernels in 64-bit mode, and not at the 32-bit entry"
-      : null,
   takesEfi: (image) => (readSetupHeader(image).xloadflags & XLF_EFI_KEXEC) !== 0,
   draft,
 };

@@ -121,6 +121,12 @@ interface Drafted {
   readonly crash: CrashPlan;
 }
 
+/** The type that loads `kernel` as asked. */
+function typeOf(architecture: Architecture, kernel: InputFile, request: RunRequest): ImageType {
+  const probed = chooseImageType(imageTypes(architecture), kernel, request.type);
+  return probed.instead?.(request.loader) ?? probed;
+}
+
 /** What was asked for is not left out. kexec-tools says so, and goes on without it; differs. */
 function refuseForeignOptions(type: ImageType, { given }: LoaderRequest): void {
   const foreign = given.find((name) => !type.options.includes(name));
@@ -195,8 +201,7 @@ export function buildSegmentPlan(
 ): SegmentPlan {
   const architecture = architectureOf(facts);
   const usable = destinations(request, facts);
-  const probed = chooseImageType(imageTypes(architecture), inputs.kernel, request.type);
-  const type = probed.instead?.(request.loader) ?? probed;
+  const type = typeOf(architecture, inputs.kernel, request);
   const arch = segmentArch(architecture);
   const isCrash = request.purpose === "crash";
   const page = BigInt(facts.pageSize);
@@ -294,7 +299,7 @@ export function buildFilePlan(
   const architecture = architectureOf(facts);
   const isCrash = request.purpose === "crash";
   if (isCrash) crashRegion(facts);
-  const type = chooseImageType(imageTypes(architecture), kernel, request.type);
+  const type = typeOf(architecture, kernel, request);
   const commandLine = nextCommandLine(request.loader, facts, request.purpose);
   checkImage(type, kernel, request.loader, commandLine);
   const why = whyNotByFile(type, request);

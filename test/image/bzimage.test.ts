@@ -129,6 +129,7 @@ describe("refusals", () => {
   test.each<[Partial<LoaderRequest>, string | null]>([
     [{ entry32Bit: true, given: ["entry-32bit"] }, null],
     [{ entry32Bit: true, given: ["entry-32bit"] }, "bzImage"],
+    [{ entry32Bit: true, dtb: "tree", given: ["entry-32bit", "dtb"] }, null],
     [{ dtb: "d", given: ["dtb"] }, "bzImage"],
   ])("kexec_file_load cannot do %j of %s", (loader, type) => {
     const request = loadRequest({ type, loader: { ...NO_LOADER, ...loader } });
