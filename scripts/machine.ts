@@ -1,15 +1,18 @@
 /**
  * Gives this machine what the tests and the demo need from Debian: QEMU and small tools, installed
- * by apt-get where they are missing, and kernels and Xen, only downloaded (kernels.ts, xen.ts).
+ * by apt-get where they are missing, kernels and Xen, only downloaded (kernels.ts, xen.ts), and a
+ * Debian guest in a folder (debian-guest.ts).
  *
- *     bun scripts/machine.ts [demo | vm | conformance | package | package-test | xen | SERIES ...]
+ *     bun scripts/machine.ts [WORD ...]
  *
- * Without arguments it gets everything, and prints where the kernels and Xen are. With everything
- * there it asks no network and changes nothing.
+ * A word is demo, vm, conformance, package, package-test, guest, xen, or a series of kernels.
+ * Without any it gets everything, and prints where the kernels, the guest and Xen are. With
+ * everything there it asks no network and changes nothing.
  */
 
 import { existsSync } from "node:fs";
 import { Problem, problemText, runCommand } from "./command.ts";
+import { ensureGuest } from "./debian-guest.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
 import { ensureXen } from "./xen.ts";
 
@@ -136,7 +139,7 @@ const PURPOSES: readonly Purpose[] = ["demo", "vm", "conformance", "package", "p
 
 function main(words: readonly string[]): void {
   const say = (line: string) => process.stderr.write(`${line}\n`);
-  const known: readonly string[] = [...PURPOSES, "xen", ...KERNEL_SERIES];
+  const known: readonly string[] = [...PURPOSES, "guest", "xen", ...KERNEL_SERIES];
   const unknown = words.find((word) => !known.includes(word));
   if (unknown !== undefined) {
     const reason = `unknown word ${JSON.stringify(unknown)}`;
@@ -149,6 +152,7 @@ function main(words: readonly string[]): void {
     const { release, vmlinuz } = ensureKernel(series, say, () => refreshPackageLists(say));
     process.stdout.write(`${release}\t${vmlinuz}\n`);
   }
+  if (isWanted("guest")) process.stdout.write(`guest\t${ensureGuest(say).root}\n`);
   if (!isWanted("xen")) return;
   const { version, hypervisor } = ensureXen(say, () => refreshPackageLists(say));
   process.stdout.write(`${version}\t${hypervisor}\n`);

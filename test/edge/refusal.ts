@@ -12,3 +12,13 @@ export function refusal(call: () => unknown): KexecError {
   }
   throw new Error("nothing was refused");
 }
+
+/** The same as a user sees it: exit status, first lines, and reason. */
+export function refusalText(call: () => unknown): {
+  readonly status: number;
+  readonly message: string;
+  readonly hint: string;
+} {
+  const { exitStatus: status, message, hint = "" } = refusal(call);
+  return { status, message, hint };
+}

@@ -4,16 +4,15 @@ import { KexecError } from "../../src/core/error.ts";
 import { BootParams } from "../../src/handoff/boot-params.ts";
 import { SETUP_DTB, SetupData } from "../../src/handoff/setup-data.ts";
 import { SetupHeader } from "../../src/handoff/setup-header.ts";
-import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
+import type { SegmentPlan } from "../../src/model/load-plan.ts";
 import type { LoaderRequest, RunRequest } from "../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../src/plan/build-plan.ts";
-import { purgatoryFor } from "../../src/purgatory/index.ts";
-import { purgatoryParameters } from "../../src/purgatory/parameters.ts";
+import { refusalText } from "../edge/refusal.ts";
 import { type BzImageParts, makeBzImage } from "../images/make-bzimage.ts";
 import { machine } from "../plan/golden.ts";
+import { entryOf, file, segment } from "../plan/pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../plan/requests.ts";
 
-const file = (path: string, bytes: Uint8Array) => ({ path, bytes, sha256: null });
 const DTB = Uint8Array.from({ length: 100 }, (_, i) => i);
 
 interface Case {
@@ -36,27 +35,7 @@ function planOf({ request, loader, image, machine: name, dtb }: Case): SegmentPl
   });
 }
 
-function segment(plan: SegmentPlan, role: Segment["role"]): Segment {
-  const found = plan.segments.find((s) => s.role === role);
-  if (found === undefined) throw new Error(`no ${role} segment`);
-  return found;
-}
-
-const entryOf = (plan: SegmentPlan) =>
-  purgatoryParameters.read(
-    segment(plan, "purgatory").bytes,
-    purgatoryFor("x86_64").manifest.parameterOffset,
-  );
-
-function refusal(c: Case): { status: number; message: string; hint: string } {
-  try {
-    planOf(c);
-  } catch (error) {
-    if (!(error instanceof KexecError)) throw error;
-    return { status: error.exitStatus, message: error.message, hint: error.hint ?? "" };
-  }
-  throw new Error("the plan was made");
-}
+const refusal = (c: Case) => refusalText(() => planOf(c));
 
 describe("the 32-bit entry", () => {
   test("is the kernel's first byte, esi has boot params, and all lies below 4 GiB", () => {

@@ -7,15 +7,13 @@ import { SetupHeader } from "../../src/handoff/setup-header.ts";
 import type { SegmentPlan } from "../../src/model/load-plan.ts";
 import type { LoaderRequest, RunRequest } from "../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../src/plan/build-plan.ts";
-import { purgatoryFor } from "../../src/purgatory/index.ts";
-import { purgatoryParameters } from "../../src/purgatory/parameters.ts";
+import { refusal } from "../edge/refusal.ts";
 import { type ElfParts, makeElf } from "../images/make-elf.ts";
 import { expectGoldenPlan, machine } from "../plan/golden.ts";
+import { entryOf, file, pattern, segment } from "../plan/pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../plan/requests.ts";
 
 const FACTS = machine("qemu-1g-bios");
-const pattern = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 13) & 0xff);
-const file = (path: string, bytes: Uint8Array) => ({ path, bytes, sha256: null });
 
 /** A Linux kernel by what tells it from others. */
 function vmlinux(bits: 32 | 64 = 64): ElfParts {
@@ -48,28 +46,6 @@ function planOf(elf: ElfParts | Uint8Array, { loader, request, initrd }: Case = 
     kernel: file("/boot/image", bytes),
     initrd: initrd === true ? file("/boot/initrd", pattern(0x12345)) : null,
   });
-}
-
-const segment = (plan: SegmentPlan, role: string) => {
-  const found = plan.segments.find((s) => s.role === role);
-  if (found === undefined) throw new Error(`no ${role} segment`);
-  return found;
-};
-
-const entryOf = (plan: SegmentPlan) =>
-  purgatoryParameters.read(
-    segment(plan, "purgatory").bytes,
-    purgatoryFor("x86_64").manifest.parameterOffset,
-  );
-
-function refusal(make: () => unknown): KexecError {
-  try {
-    make();
-  } catch (error) {
-    if (error instanceof KexecError) return error;
-    throw error;
-  }
-  throw new Error("nothing was refused");
 }
 
 describe("vmlinux", () => {

@@ -5,16 +5,14 @@ import { MultibootInfo, MultibootModuleEntry } from "../../src/handoff/multiboot
 import type { SegmentPlan } from "../../src/model/load-plan.ts";
 import type { RunRequest } from "../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../src/plan/build-plan.ts";
-import { purgatoryFor } from "../../src/purgatory/index.ts";
-import { purgatoryParameters } from "../../src/purgatory/parameters.ts";
+import { refusal } from "../edge/refusal.ts";
 import { makeElf } from "../images/make-elf.ts";
 import { multiboot2Header, multibootHeader } from "../images/make-multiboot.ts";
 import { expectGoldenPlan, machine } from "../plan/golden.ts";
+import { entryOf, file, pattern, segment } from "../plan/pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../plan/requests.ts";
 
 const FACTS = machine("qemu-6g-bios");
-const pattern = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 13) & 0xff);
-const file = (path: string, bytes: Uint8Array) => ({ path, bytes, sha256: null });
 
 /** An image with `header` at its start, for physical address 2 MiB. */
 function elfWith(header: Uint8Array, bits: 32 | 64 = 32): Uint8Array {
@@ -41,28 +39,6 @@ function planOf(image: Uint8Array, request: Partial<RunRequest> = {}): SegmentPl
     kernel: file("/boot/xen", image),
     modules: MODULES,
   });
-}
-
-const segment = (plan: SegmentPlan, role: string) => {
-  const found = plan.segments.find((s) => s.role === role);
-  if (found === undefined) throw new Error(`no ${role} segment`);
-  return found;
-};
-
-const entryOf = (plan: SegmentPlan) =>
-  purgatoryParameters.read(
-    segment(plan, "purgatory").bytes,
-    purgatoryFor("x86_64").manifest.parameterOffset,
-  );
-
-function refusal(make: () => unknown): KexecError {
-  try {
-    make();
-  } catch (error) {
-    if (error instanceof KexecError) return error;
-    throw error;
-  }
-  throw new Error("nothing was refused");
 }
 
 describe("multiboot", () => {

@@ -5,16 +5,14 @@ import { KexecError } from "../../src/core/error.ts";
 import { BootParams } from "../../src/handoff/boot-params.ts";
 import { SetupHeader } from "../../src/handoff/setup-header.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
-import type { InputFile } from "../../src/model/image-type.ts";
 import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
 import type { RunRequest } from "../../src/model/request.ts";
 import { buildSegmentPlan } from "../../src/plan/build-plan.ts";
+import { refusalText } from "../edge/refusal.ts";
 import { type BzImageParts, makeBzImage } from "../images/make-bzimage.ts";
 import { expectGoldenPlan, machine } from "./golden.ts";
+import { file, pattern, segment } from "./pieces.ts";
 import { loadRequest, NO_FILES } from "./requests.ts";
-
-const file = (path: string, bytes: Uint8Array): InputFile => ({ path, bytes, sha256: null });
-const pattern = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 13) & 0xff);
 
 interface Case {
   readonly request?: Partial<RunRequest>;
@@ -30,12 +28,6 @@ function planOf({ request, image, initrd = 0x12345, facts }: Case): SegmentPlan 
     kernel: file("/boot/vmlinuz", bytes),
     initrd: initrd === null ? null : file("/boot/initrd", pattern(initrd)),
   });
-}
-
-function segment(plan: SegmentPlan, role: Segment["role"]): Segment {
-  const found = plan.segments.find((s) => s.role === role);
-  if (found === undefined) throw new Error(`no ${role} segment`);
-  return found;
 }
 
 describe("golden plans", () => {
@@ -156,15 +148,7 @@ describe("places", () => {
 });
 
 /** What a failing case says: status, first line, hint. */
-function refusal(c: Case): { status: number; message: string; hint: string } {
-  try {
-    planOf(c);
-  } catch (error) {
-    if (!(error instanceof KexecError)) throw error;
-    return { status: error.exitStatus, message: error.message, hint: error.hint ?? "" };
-  }
-  throw new Error("the plan was made");
-}
+const refusal = (c: Case) => refusalText(() => planOf(c));
 
 describe("refusals", () => {
   test.each<[string, Case, number, string, string]>([

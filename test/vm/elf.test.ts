@@ -2,14 +2,18 @@
 
 import { beforeAll, describe, expect, test } from "bun:test";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
-import { ensureKernel } from "../../scripts/kernels.ts";
-import { refreshPackageLists } from "../../scripts/machine.ts";
-import { bootMachine, CONSOLE, type MachineRun, type MachineSetup } from "./machine.ts";
-import { IN_VM, PROOF_SHA256 } from "./rig.ts";
+import {
+  bootMachine,
+  CONSOLE,
+  debianKernel,
+  type MachineRun,
+  type MachineSetup,
+} from "./machine.ts";
+import { IN_VM } from "./rig.ts";
+import { expectSecondKernel } from "./second-kernel.ts";
 import { vmlinuxOf } from "./vmlinux.ts";
 import { VM_TIMEOUT, withLog } from "./with-log.ts";
 
-const QUIET = (): void => undefined;
 const VMLINUX = "/boot/vmlinux";
 const SECOND = `${CONSOLE} second`;
 
@@ -37,13 +41,8 @@ const CASES: readonly Case[] = [
 ];
 
 function expectSecond(run: MachineRun): void {
-  const { first, second } = run;
   expect(run.runs.get("load")).toMatchObject({ status: 0 });
-  expect(second.get("cmdline")).toBe(SECOND);
-  expect(second.get("proof")).toBe(PROOF_SHA256);
-  for (const key of ["release", "cpus", "efi", "rsdp"]) {
-    expect({ key, value: second.get(key) }).toEqual({ key, value: first.get(key) });
-  }
+  expectSecondKernel(run, SECOND, ["release", "cpus", "efi", "rsdp"]);
 }
 
 beforeAll(() => buildKexec(), VM_TIMEOUT);
@@ -52,8 +51,7 @@ describe("ELF images", () => {
   test.each(CASES.map((c) => [c.title, c] as const))(
     "%s",
     async (_, { title: __, options, ...setup }) => {
-      const series = setup.kernel ?? "6.1";
-      const { vmlinuz } = ensureKernel(series, QUIET, () => refreshPackageLists(QUIET));
+      const { vmlinuz } = debianKernel(setup.kernel);
       const load = `${options} -l ${VMLINUX} --initrd=${IN_VM.initrd} --append="${SECOND}"`;
       const run = await bootMachine({
         kexec: KEXEC,

@@ -3,7 +3,8 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
 import { bootMachine, CONSOLE, type MachineRun, type MachineSetup } from "./machine.ts";
-import { IN_VM, PROOF_SHA256 } from "./rig.ts";
+import { IN_VM } from "./rig.ts";
+import { expectSecondKernel } from "./second-kernel.ts";
 import { VM_TIMEOUT, withLog } from "./with-log.ts";
 
 const SECOND = `${CONSOLE} second`;
@@ -32,14 +33,9 @@ const CASES: readonly Case[] = [
 ];
 
 function expectSecond(run: MachineRun): void {
-  const { first, second } = run;
   expect(run.runs.get("load")).toMatchObject({ status: 0 });
   expect(run.runs.get("plan")?.output).toContain(", bzImage, x86_64");
-  expect(second.get("cmdline")).toBe(SECOND);
-  expect(second.get("proof")).toBe(PROOF_SHA256);
-  for (const key of ["release", "cpus", "efi", "runtime-maps", "rsdp"]) {
-    expect({ key, value: second.get(key) }).toEqual({ key, value: first.get(key) });
-  }
+  expectSecondKernel(run, SECOND, ["release", "cpus", "efi", "runtime-maps", "rsdp"]);
 }
 
 beforeAll(() => buildKexec(), VM_TIMEOUT);

@@ -148,6 +148,15 @@ function qemuCommand(setup: MachineSetup, files: Boot, folder: string): string[]
   ];
 }
 
+const say = (line: string): unknown => process.stderr.write(`${line}\n`);
+const refresh = (): void => refreshPackageLists(say);
+
+/** The kernel that machines of this series start and load. @throws Problem */
+export const debianKernel = (series: KernelSeries = "6.1"): Kernel =>
+  ensureKernel(series, say, refresh);
+/** The Xen that machines start and load. @throws Problem */
+export const debianXen = (): Xen => ensureXen(say, refresh);
+
 const rigs = new Map<string, Uint8Array[]>();
 
 /** The rig of a kernel and a kexec, which all machines of this process share. */
@@ -251,9 +260,7 @@ async function boot(setup: MachineSetup, files: Boot): Promise<MachineRun> {
  * Xen panics and no kernel comes up after it
  */
 export function bootMachine(setup: MachineSetup): Promise<MachineRun> {
-  const say = (line: string) => process.stderr.write(`${line}\n`);
-  const refresh = () => refreshPackageLists(say);
-  const kernel = ensureKernel(setup.kernel ?? "6.1", say, refresh);
-  const xen = setup.xen === undefined ? null : ensureXen(say, refresh);
+  const kernel = debianKernel(setup.kernel);
+  const xen = setup.xen === undefined ? null : debianXen();
   return inSlot(() => boot(setup, { kernel, xen }));
 }

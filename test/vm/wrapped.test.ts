@@ -5,10 +5,9 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import * as zlib from "node:zlib";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
-import { ensureKernel } from "../../scripts/kernels.ts";
-import { refreshPackageLists } from "../../scripts/machine.ts";
-import { bootMachine, CONSOLE } from "./machine.ts";
-import { executableInVm, IN_VM, PROOF_SHA256 } from "./rig.ts";
+import { bootMachine, CONSOLE, debianKernel } from "./machine.ts";
+import { executableInVm, IN_VM } from "./rig.ts";
+import { expectSecondKernel } from "./second-kernel.ts";
 import { VM_TIMEOUT, withLog } from "./with-log.ts";
 
 const SECOND = `${CONSOLE} second`;
@@ -25,8 +24,7 @@ function load(method: string, suffix: string): string {
 }
 
 async function boot(last: string): Promise<void> {
-  const say = (line: string): unknown => process.stderr.write(`${line}\n`);
-  const { vmlinuz: image } = ensureKernel("6.1", say, () => refreshPackageLists(say));
+  const { vmlinuz: image } = debianKernel();
   const bytes = readFileSync(image);
   const maxBuffer = 2 * bytes.length;
   const extraFiles = [
@@ -52,8 +50,7 @@ async function boot(last: string): Promise<void> {
         expect({ suffix, method, ...found }).toMatchObject({ status: 0, output: "" });
       }
     }
-    expect(run.second.get("cmdline")).toBe(SECOND);
-    expect(run.second.get("proof")).toBe(PROOF_SHA256);
+    expectSecondKernel(run, SECOND);
   });
 }
 

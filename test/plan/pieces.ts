@@ -1,0 +1,26 @@
+/** What tests of plans make and look at: files, and the segments that became of them. */
+
+import type { InputFile } from "../../src/model/image-type.ts";
+import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
+import { purgatoryFor } from "../../src/purgatory/index.ts";
+import { purgatoryParameters } from "../../src/purgatory/parameters.ts";
+
+export const file = (path: string, bytes: Uint8Array): InputFile => ({ path, bytes, sha256: null });
+
+/** `size` bytes, none like its neighbours. */
+export const pattern = (size: number): Uint8Array =>
+  Uint8Array.from({ length: size }, (_, i) => (i * 13) & 0xff);
+
+/** The plan's first segment of `role`. @throws where there is none */
+export function segment(plan: SegmentPlan, role: Segment["role"]): Segment {
+  const found = plan.segments.find((s) => s.role === role);
+  if (found === undefined) throw new Error(`no ${role} segment`);
+  return found;
+}
+
+/** What the plan's purgatory was told: registers and entry mode among it. */
+export const entryOf = (plan: SegmentPlan) =>
+  purgatoryParameters.read(
+    segment(plan, "purgatory").bytes,
+    purgatoryFor("x86_64").manifest.parameterOffset,
+  );

@@ -1,0 +1,22 @@
+/** What every second kernel of a VM must say of itself. */
+
+import { expect } from "bun:test";
+import type { MachineRun } from "./machine.ts";
+import { PROOF_SHA256 } from "./rig.ts";
+
+/**
+ * It is up, with its command line and every page of its initrd.
+ * @param alike what it must see as the first kernel did
+ */
+export function expectSecondKernel(
+  { first, second, lines }: MachineRun,
+  commandLine: string,
+  alike: readonly string[] = [],
+): void {
+  const lastWords = lines.slice(-5).map(({ text }) => text);
+  expect(second.get("cmdline"), `no second kernel; last words: ${lastWords}`).toBe(commandLine);
+  expect(second.get("proof")).toBe(PROOF_SHA256);
+  for (const key of alike) {
+    expect({ key, value: second.get(key) }).toEqual({ key, value: first.get(key) });
+  }
+}
