@@ -146,7 +146,7 @@ const LOADER_OPTIONS = [
   loader.valued("module", '"FILE ARGS"', "A module for the kernel; may be given again", {
     repeatable: true,
   }),
-  loader.flag("real-mode", "Enter the kernel in real mode", LATER),
+  loader.flag("real-mode", "Enter the kernel in real mode, for a BIOS's services"),
   loader.flag("entry-32bit", "Enter the kernel at its 32-bit entry"),
   loader.valued("dtb", "FILE", "The kernel's device tree"),
 ] as const;

@@ -137,7 +137,7 @@ const EFFECTS: Record<OptionName, readonly [string, Partial<RunRequest> | string
   "args-linux": ["--args-linux", loader("args-linux", { argumentStyle: "linux" })],
   "args-none": ["--args-none", loader("args-none", { argumentStyle: "none" })],
   module: ["--module=m a", loader("module", { modules: ["m a"] })],
-  "real-mode": ["--real-mode", "later"],
+  "real-mode": ["--real-mode", loader("real-mode", { realMode: true })],
   "entry-32bit": ["--entry-32bit", loader("entry-32bit", { entry32Bit: true })],
   dtb: ["--dtb=d", loader("dtb", { dtb: "d" })],
   "dry-run": ["--dry-run", { dryRun: "text" }],
@@ -207,8 +207,8 @@ describe("texts", () => {
     expect(called(["--bogus"])).toMatchObject({
       complaint: "/sbin/k\xffx: unrecognized option '--bogus'",
     });
-    expect(() => called(["-l", "--real-mode", "k"])).toThrow(
-      "/sbin/k\xffx: option '--real-mode' is not implemented yet",
+    expect(() => called(["-l", "--load-jump-back-helper", "k"])).toThrow(
+      "/sbin/k\xffx: option '--load-jump-back-helper' is not implemented yet",
     );
   });
 

@@ -57,10 +57,31 @@ export const DIFFERENCES = [
   },
   {
     id: "later",
-    kexecTools: "has these options, zImages, and NBI and beoboot images",
+    kexecTools: "has these options, and NBI and beoboot images",
     onekexec:
       "options of kexec-tools that are not there yet end with status 1 and `is not implemented yet`; these images are unknown",
     why: "not there yet; nothing is taken and then ignored",
+  },
+  {
+    id: "real-mode",
+    kexecTools:
+      "`--real-mode` says `Starting the kernel in real mode`, and the machine hangs when it starts",
+    onekexec:
+      "the kernel starts by its real-mode code, with the BIOS's interrupts as it left them; refused where EFI started the machine, which has no BIOS",
+    why: "what is loaded should start, and what cannot should be known before",
+  },
+  {
+    id: "zimage",
+    kexecTools: "takes no zImage: `Cannot determine the file type of FILE`",
+    onekexec: "starts it in real mode, its only entry",
+    why: "it is a kernel, and the boot protocol says how it starts",
+  },
+  {
+    id: "entry-by-file",
+    kexecTools:
+      "`-s` with `--real-mode` or `--entry-32bit`: `Kexec2 syscall does not support 16bit or 32bit entry yet`, status 255",
+    onekexec: "`syscall kexec_file_load not available.` and the reason, status 253; `-a` goes on",
+    why: "it is what `-s` says of all that only `kexec_load` can do",
   },
   {
     id: "entry",

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureKernel } from "../../scripts/kernels.ts";
 import { refreshPackageLists } from "../../scripts/machine.ts";
+import { makeBzImage } from "../images/make-bzimage.ts";
 import type { KnownPiece } from "./seen.ts";
 
 const INITRD_SIZE = 3_000_001;
@@ -53,6 +54,11 @@ export const SHORT_STUMP = file("short-stump", source.subarray(0, 100));
 export const NOISE = file("noise", noise(5000));
 export const TEXT = file("text", "This is a text, and no kernel.\n");
 export const GZIPPED = file("vmlinuz.gz", Bun.gzipSync(new Uint8Array(source), { level: 1 }));
+/** A kernel of the old kind, without much in it. */
+export const ZIMAGE = file(
+  "zimage",
+  makeBzImage({ version: 0x0202, loadflags: 0, relocatable: 0, xloadflags: 0 }),
+);
 /** A kernel that only root can read. */
 export const SECRET = file("secret", source, 0o600);
 

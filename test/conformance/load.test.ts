@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { differs, runBoth, same } from "./compare.ts";
 import { difference } from "./differences.ts";
 import { runKexec } from "./harness.ts";
-import { INITRD, KERNEL, KERNEL_PIECE, STUMP } from "./inputs.ts";
+import { INITRD, KERNEL, KERNEL_PIECE, STUMP, ZIMAGE } from "./inputs.ts";
 import { KEXEC_TOOLS, ONEKEXEC, RELEASE } from "./programs.ts";
 
 const METHODS = ["-a", "-c", "-s"];
@@ -142,12 +142,6 @@ describe("options that need a newer kexec-tools or are not there yet", () => {
       });
     }
   }
-  const notYet = (name: string) => ({
-    status: 1,
-    stdout: [],
-    stderr: [`kexec: option '--${name}' is not implemented yet`],
-    calls: [],
-  });
   for (const name of ["module", "args-elf", "args-none"]) {
     const word = name === "module" ? `--module=${KERNEL}` : `--${name}`;
     for (const [method, call] of [
@@ -165,7 +159,7 @@ describe("options that need a newer kexec-tools or are not there yet", () => {
     }
   }
   for (const name of ["real-mode", "entry-32bit"]) {
-    differs("later", ["-s", "-l", KERNEL, `--${name}`], {
+    differs("entry-by-file", ["-s", "-l", KERNEL, `--${name}`], {
       theirs: {
         status: 255,
         stderr: [
@@ -173,17 +167,22 @@ describe("options that need a newer kexec-tools or are not there yet", () => {
           "Cannot load IN/vmlinuz",
         ],
       },
-      ours:
-        name === "real-mode"
-          ? notYet(name)
-          : {
-              status: 253,
-              stdout: [],
-              stderr: ["syscall kexec_file_load not available."],
-              calls: [],
-            },
+      ours: {
+        status: 253,
+        stdout: [],
+        stderr: ["syscall kexec_file_load not available."],
+        calls: [],
+      },
     });
   }
+  differs("real-mode", ["-c", "-l", KERNEL, "--real-mode"], {
+    theirs: { status: 0, stdout: ["Starting the kernel in real mode"] },
+    ours: { status: 0, stdout: [], calls: [LOAD, "sync"] },
+  });
+  differs("zimage", ["-c", "-l", ZIMAGE], {
+    theirs: { status: 255, stderr: ["Cannot determine the file type of IN/zimage"], calls: [] },
+    ours: { status: 0, stderr: [] },
+  });
   same(["-s", "-l", KERNEL, "--pass-memmap-cmdline"]);
 });
 

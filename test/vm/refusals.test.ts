@@ -50,7 +50,12 @@ const BAD_INPUTS: readonly Refusal[] = [
   ["no-room", `-c -l ${K} --mem-max=0xfffff`, 1, "Could not find a free area of memory of 0x"],
   ["too-large", `-c -l ${K} --initrd=/f/large`, 255, "the segments take 66"],
   ["no-type", `-c -l -t nonsense ${K}`, 255, "Unsupported kernel type nonsense\n"],
-  ["later", `-c -l ${K} --real-mode`, 1, "kexec: option '--real-mode' is not implemented yet\n"],
+  [
+    "later",
+    `-c -l ${K} --load-jump-back-helper`,
+    1,
+    "kexec: option '--load-jump-back-helper' is not",
+  ],
   ["foreign", `-c -l ${K} --module=${K}`, 255, `Cannot load ${K}\nbzImage64: an image of type`],
   ["nothing", "-e", 1, "Nothing has been loaded!\n"],
 ];

@@ -48,7 +48,15 @@
 #define PARAMETERS_R14 0x0b0
 #define PARAMETERS_R15 0x0b8
 #define PARAMETERS_RIP 0x0c0
-/* 0x0c8 to 0x0ff are kept for later, and zero. */
+/* For real mode only. */
+#define PARAMETERS_CS 0x0c8
+#define PARAMETERS_DS 0x0ca
+#define PARAMETERS_ES 0x0cc
+#define PARAMETERS_SS 0x0ce
+#define PARAMETERS_FS 0x0d0
+#define PARAMETERS_GS 0x0d2
+#define PARAMETERS_FLAGS_16 0x0d4
+/* 0x0d8 to 0x0ff are kept for later, and zero. */
 #define PARAMETERS_REGIONS 0x100
 #define PARAMETERS_END 0x400
 
@@ -72,9 +80,11 @@
 
 /* PARAMETERS_ENTRY_MODE: how the next kernel is entered. In 32-bit protected mode paging is off and
  * segments are flat; the block, the code and what the registers name must then lie below 4 GiB, and
- * r8 to r15 do not exist. 2 is kept for real mode. */
+ * r8 to r15 do not exist. In real mode the block and the code must lie below 1 MiB, CS:RIP is the
+ * entry, SS:RSP the stack, and the interrupt controllers and the timer are as a BIOS has them. */
 #define ENTRY_MODE_64 0
 #define ENTRY_MODE_32 1
+#define ENTRY_MODE_16 2
 
 #ifndef __ASSEMBLER__
 
@@ -100,9 +110,12 @@ struct parameters {
   uint64_t backup_size;
   uint32_t sha256_routine;
   uint32_t entry_mode;
-  /* rax rbx rcx rdx rsi rdi rsp rbp r8 to r15 rip: only the assembly reads them. */
+  /* rax rbx rcx rdx rsi rdi rsp rbp r8 to r15 rip, and cs ds es ss fs gs: only the assembly puts
+   * them into the CPU. */
   uint64_t registers[17];
-  uint64_t reserved[7];
+  uint16_t segments[6];
+  uint32_t flags_16;
+  uint64_t reserved[5];
   struct region regions[REGIONS_MAX];
 };
 
@@ -122,6 +135,8 @@ AT(sha256_routine, PARAMETERS_SHA256_ROUTINE);
 AT(entry_mode, PARAMETERS_ENTRY_MODE);
 AT(registers, PARAMETERS_RAX);
 AT(registers[16], PARAMETERS_RIP);
+AT(segments, PARAMETERS_CS);
+AT(flags_16, PARAMETERS_FLAGS_16);
 AT(regions, PARAMETERS_REGIONS);
 #undef AT
 _Static_assert(sizeof(struct parameters) == PARAMETERS_END, "the block has another size");
