@@ -135,7 +135,7 @@ function refuseForeignOptions(type: ImageType, { given }: LoaderRequest): void {
   fail({
     code: "image.option",
     message: `an image of type ${type.name} takes no --${foreign}`,
-    hint: `It takes ${takers}.`,
+    hint: takers === "" ? "It takes none." : `It takes ${takers}.`,
   });
 }
 
