@@ -57,9 +57,9 @@ export const DIFFERENCES = [
   },
   {
     id: "later",
-    kexecTools: "has these options, and NBI and beoboot images",
+    kexecTools: "has these options",
     onekexec:
-      "options of kexec-tools that are not there yet end with status 1 and `is not implemented yet`; these images are unknown",
+      "options of kexec-tools that are not there yet end with status 1 and `is not implemented yet`",
     why: "not there yet; nothing is taken and then ignored",
   },
   {
@@ -75,6 +75,35 @@ export const DIFFERENCES = [
     kexecTools: "takes no zImage: `Cannot determine the file type of FILE`",
     onekexec: "starts it in real mode, its only entry",
     why: "it is a kernel, and the boot protocol says how it starts",
+  },
+  {
+    id: "nbi",
+    kexecTools:
+      "a network boot image: `Symbol: entry32_regs32 not found cannot get`, status 1, or for real mode the same of `entry16_regs`",
+    onekexec:
+      "starts it, with the stack and the arguments that the format names; a BOOTP reply is not among them, its place is empty",
+    why: "what has an image type should start",
+  },
+  {
+    id: "beoboot",
+    kexecTools:
+      "a beoboot image with `-s` or `-a`: `Could not find a free area of memory`, status 1",
+    onekexec: "hands the kernel, the initrd and the command line over that are in it",
+    why: "the kernel is one that `-s` can load",
+  },
+  {
+    id: "multiboot-info",
+    kexecTools:
+      "tells multiboot images 1 KiB too little of lower and upper memory; to version 2 it gives no end tag within `total_size`",
+    onekexec: "all of it, and the end tag",
+    why: "the specifications say so",
+  },
+  {
+    id: "elf-alignment",
+    kexecTools:
+      "an ELF executable with a part that begins inside a page: `Base address: ADDRESS is not page aligned`, status 1",
+    onekexec: "loads it, its parts joined by pages",
+    why: "linkers make such files",
   },
   {
     id: "entry-by-file",

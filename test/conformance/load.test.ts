@@ -4,7 +4,17 @@ import { describe, expect, test } from "bun:test";
 import { differs, runBoth, same } from "./compare.ts";
 import { difference } from "./differences.ts";
 import { runKexec } from "./harness.ts";
-import { INITRD, KERNEL, KERNEL_PIECE, STUMP, ZIMAGE } from "./inputs.ts";
+import {
+  BEOBOOT,
+  INITRD,
+  KERNEL,
+  KERNEL_PIECE,
+  NBI_16,
+  NBI_32,
+  STUMP,
+  UNALIGNED,
+  ZIMAGE,
+} from "./inputs.ts";
 import { KEXEC_TOOLS, ONEKEXEC, RELEASE } from "./programs.ts";
 
 const METHODS = ["-a", "-c", "-s"];
@@ -184,6 +194,36 @@ describe("options that need a newer kexec-tools or are not there yet", () => {
     ours: { status: 0, stderr: [] },
   });
   same(["-s", "-l", KERNEL, "--pass-memmap-cmdline"]);
+});
+
+describe("image types", () => {
+  for (const [image, symbol] of [
+    [NBI_32, "entry32_regs32"],
+    [NBI_16, "entry16_regs"],
+  ] as const) {
+    differs("nbi", ["-c", "-l", image], {
+      theirs: { status: 1, stderr: [`Symbol: ${symbol} not found cannot get`], calls: [] },
+      ours: { status: 0, stderr: [] },
+    });
+  }
+  for (const method of FILES) {
+    differs("beoboot", [method, "-l", BEOBOOT], {
+      theirs: {
+        status: 1,
+        stderr: ["Could not find a free area of memory of 0x9000 bytes...", "locate_hole failed"],
+        calls: [],
+      },
+      ours: {
+        status: 0,
+        stderr: [],
+        calls: [fileLoad("x y").replace("IN/vmlinuz", "/memfd:kernel"), "sync"],
+      },
+    });
+  }
+  differs("elf-alignment", ["-c", "-l", UNALIGNED], {
+    theirs: { status: 1, stderr: ["Base address: 0x401010 is not page aligned"], calls: [] },
+    ours: { status: 0, stderr: [] },
+  });
 });
 
 describe("type", () => {

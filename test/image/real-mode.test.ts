@@ -11,7 +11,7 @@ import type { LoaderRequest, RunRequest } from "../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../src/plan/build-plan.ts";
 import { refusalText } from "../edge/refusal.ts";
 import { type BzImageParts, makeBzImage } from "../images/make-bzimage.ts";
-import { machine } from "../plan/golden.ts";
+import { expectGoldenPlan, machine } from "../plan/golden.ts";
 import { entryOf, file, segment } from "../plan/pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../plan/requests.ts";
 
@@ -49,6 +49,10 @@ function setupOf(plan: SegmentPlan) {
 }
 
 describe("the 16-bit entry", () => {
+  test("the plan", () => {
+    expectGoldenPlan("real-mode", planOf({}), BIOS);
+  });
+
   test("segments are the real-mode code's, the entry is at 0x200, the stack above the heap", () => {
     const plan = planOf({});
     expect(plan.imageType).toBe("bzImage");
