@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
 import { difference } from "../conformance/differences.ts";
 import { makeBeoboot } from "../images/make-nbi.ts";
-import { nbi, program } from "./images/build.ts";
+import { nbi, program, zImage } from "./images/build.ts";
 import { bootMachine, CONSOLE, debianKernel, type MachineRun } from "./machine.ts";
 import { IN_VM, smallInitrd } from "./rig.ts";
 import { expectSecondKernel } from "./second-kernel.ts";
@@ -164,6 +164,23 @@ describe("network boot images", () => {
     VM_TIMEOUT,
   );
 });
+
+test(
+  "a zImage finds its kernel at 64 KiB, and is entered as the boot protocol says",
+  async () => {
+    const options = `-t bzImage --append='${WORDS}'`;
+    const run = await machineFor(IN_VM.onekexec, "image-zimage", zImage(), options);
+    withLog(run, () => {
+      expect(said(run)).toEqual([
+        ...["segment 0x9000", "same-segments 0x1", "sp 0x9800", "interrupts 0x0"],
+        // "ZIMG"
+        "kernel 0x474d495a",
+        ...[`command-line ${WORDS}`, "end"],
+      ]);
+    });
+  },
+  VM_TIMEOUT,
+);
 
 describe("a beoboot image", () => {
   test.each([
