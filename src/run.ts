@@ -85,13 +85,14 @@ async function act(request: RunRequest, world: World): Promise<number> {
     const { dryRun } = await import("./load.ts");
     return dryRun(kernel, request, world);
   }
-  if (steps.load) world.backend().admit(request.purpose, "load");
+  if (steps.load || steps.jumpBack) world.backend().admit(request.purpose, "load");
   if (steps.exec) world.backend().admit(request.purpose, "exec");
   if ((steps.load && request.purpose === "crash") || request.hotplug) {
     const { refuseEarly } = await import("./load.ts");
     refuseEarly(request, world.readFacts());
   }
-  const acts = steps.status || steps.unload || steps.load || steps.exec;
+  const { status: asks, unload, load: loads, exec, jumpBack } = steps;
+  const acts = asks || unload || loads || exec || jumpBack;
   if (request.debug && acts) world.stderr(debugText(world.backend().evidence));
   if (steps.status) return status(request, world);
   if (steps.unload) world.backend().unload(request.purpose, request.method);
@@ -104,6 +105,7 @@ async function act(request: RunRequest, world: World): Promise<number> {
   if (steps.sync) world.sync();
   if (steps.ifdown) world.ifdown();
   if (steps.exec) world.backend().exec(request.purpose);
+  if (steps.jumpBack) world.backend().loadJumpBack(request.entry);
   return ExitStatus.ok;
 }
 

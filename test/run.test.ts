@@ -86,6 +86,9 @@ function fakeBackend(settings: Settings, deeds: string[], plans: LoadPlan[]): Ba
       deeds.push("exec");
       throw EXEC_FAILED;
     },
+    loadJumpBack(entry) {
+      deeds.push(`jump back ${entry}`);
+    },
     close() {},
   };
 }

@@ -65,6 +65,9 @@ export interface DraftPlan {
   readonly segments: readonly Segment[];
   readonly entryState: EntryState;
   readonly commandLine: string | null;
+  /** The address of the command line's NUL, where the image has one that may be added to:
+   * `JUMP_BACK_ROOM` bytes are behind it if the running kernel is to be preserved. */
+  readonly commandLineEnd?: bigint;
   readonly notes: readonly string[];
 }
 

@@ -23,7 +23,9 @@ export type SegmentRole =
   | "module"
   | "device-tree"
   /** Has no bytes: memory that the next kernel finds mapped, as it was. */
-  | "mapped";
+  | "mapped"
+  /** Has no bytes: memory of the running kernel that the next one uses, and gives back. */
+  | "preserved";
 
 /** A range of physical memory and what is put there. */
 export interface Segment {

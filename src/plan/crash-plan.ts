@@ -29,7 +29,7 @@ import { crashFacts, dumpedMemory } from "./dumped-memory.ts";
 const NO_BYTES = new Uint8Array(0);
 /** More than the header needs, so that nothing lies in what a kernel takes for its bss.
  * [kexec-tools] */
-const ELFCOREHDR_MIN = 16n * 1024n;
+export const ELFCOREHDR_MIN = 16n * 1024n;
 /** What a kernel and its init need beside themselves, at the least. */
 const ROOM_MIN = 32n << 20n;
 
@@ -69,7 +69,7 @@ function placeBackup(saved: Range, place: Place, page: bigint): Segment {
 
 /** RAM for the crash kernel is what is reserved and not taken, and the low RAM that is saved. It
  * must know, too, of what firmware keeps; what overlaps is left out, as in kexec-tools. */
-function crashMemory(
+export function crashMemory(
   others: readonly MemoryRange[],
   regions: readonly Range[],
   taken: readonly Segment[],

@@ -63,6 +63,34 @@ export const DIFFERENCES = [
     why: "not there yet; nothing is taken and then ignored",
   },
   {
+    id: "preserve-auto",
+    kexecTools:
+      "`--load-preserve-context` and `--load-jump-back-helper` are refused with `-a`, the default since 2.0.27",
+    onekexec: "goes on to `kexec_load`, which can do it",
+    why: "`-a` is for that",
+  },
+  {
+    id: "preserve-memory",
+    kexecTools:
+      "`--load-preserve-context`: the next kernel is told of all RAM, and overwrites the kernel that is to be preserved unless `mem=` is added by hand",
+    onekexec: "it is told of RAM up to `--mem-max`",
+    why: "nothing else is preserved",
+  },
+  {
+    id: "preserve-dump",
+    kexecTools:
+      "`--load-preserve-context`: the next kernel's `/proc/vmcore` has the lowest 640 KiB at address 0, and a piece of nearly 16 EiB",
+    onekexec: "it has only memory that is still where it was",
+    why: "what the next kernel uses was swapped away, and its own memory is there now",
+  },
+  {
+    id: "jump-back",
+    kexecTools:
+      "`-e` ends with `kexec failed: Success` and status 255 after the next kernel jumped back; `--load-jump-back-helper` takes the network down",
+    onekexec: "status 0; the network stays up until `-e`",
+    why: "nothing failed, and nothing was started",
+  },
+  {
     id: "entry",
     kexecTools:
       "`--entry` that is in nothing that is loaded: loads, and the machine dies; `-s` ignores it",
