@@ -144,7 +144,10 @@ async function load(kernel: string, request: RunRequest, world: World): Promise<
     }
     if (request.debug) debugPlan(planned, world);
     outcome = backend.load(planned.plan);
-    if (outcome.kind === "loaded") return;
+    if (outcome.kind === "loaded") {
+      for (const warning of planned.plan.warnings) world.stderr(`Warning: ${warning}\n`);
+      return;
+    }
     if (request.debug) world.stderr(debugText([outcome.why]));
   }
   failUnsupported(outcome.why);

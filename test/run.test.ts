@@ -185,6 +185,8 @@ describe("the order of deeds", () => {
     ["-u", {}, ["unload normal auto"], 0],
     ["-s -u", {}, ["unload normal file"], 0],
     ["-p -u", {}, ["unload crash auto"], 0],
+    ["--load-jump-back-helper --entry=0x10", {}, ["sync", "jump back 16"], 0],
+    ["--load-jump-back-helper -y", {}, ["jump back 0"], 0],
     ["-p K", {}, [], 1],
     ["-u -p K", {}, [], 1],
     ["-p", {}, [], 1],

@@ -61,6 +61,8 @@ export interface SegmentPlan {
   readonly hotplug: boolean;
   /** One sentence for each decision; `-d` prints them. */
   readonly notes: readonly string[];
+  /** Sentences on what will most likely fail later: printed whenever such a plan is loaded. */
+  readonly warnings: readonly string[];
 }
 
 /** For kexec_file_load(2): the running kernel reads the files and lays memory out. */
@@ -79,6 +81,7 @@ export interface FilePlan {
   readonly noCma: boolean;
   readonly forceDtb: boolean;
   readonly notes: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 export interface FileReference {

@@ -8,7 +8,15 @@ import { archOf } from "../arch/index.ts";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { sha256 } from "../core/digest.ts";
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
-import { byStart, intersect, isEmpty, normalize, type Range } from "../core/range.ts";
+import {
+  byStart,
+  intersect,
+  isEmpty,
+  normalize,
+  type Range,
+  rangeOf,
+  totalSize,
+} from "../core/range.ts";
 import { JUMP_BACK_ROOM } from "../handoff/jump-back.ts";
 import { imageTypes } from "../image/index.ts";
 import type { Arch, PurgatoryRequest } from "../model/arch.ts";
@@ -33,8 +41,9 @@ import { checkPlan } from "./check-plan.ts";
 import { chooseImageType } from "./choose-image-type.ts";
 import { nextCommandLine } from "./command-line.ts";
 import { checkExtended } from "./crash-command-line.ts";
-import { type CrashPlan, crashRoomNotes, planCrash } from "./crash-plan.ts";
+import { type CrashPlan, planCrash } from "./crash-plan.ts";
 import { crashRegion } from "./crash-region.ts";
+import { crashRoomWarnings } from "./crash-room.ts";
 import { mappedSegments } from "./mapped-segments.ts";
 import { Placer } from "./placer.ts";
 import { planPreserved, preservedSegments } from "./preserve-plan.ts";
@@ -254,7 +263,7 @@ export function buildSegmentPlan(
   });
   const loaded: readonly Segment[] = [...segments, segment];
   const { mapped } = facts.segmentRules;
-  const initrdSize = inputs.initrd?.bytes.length ?? 0;
+  const initrdSize = BigInt(inputs.initrd?.bytes.length ?? 0);
   const plan: SegmentPlan = {
     kind: "segments",
     purpose: request.purpose,
@@ -275,8 +284,8 @@ export function buildSegmentPlan(
       ...placer.notes,
       ...crash.notes,
       ...draft.notes,
-      ...(isCrash ? crashRoomNotes(facts, loaded, initrdSize) : []),
     ],
+    warnings: isCrash ? crashRoomWarnings(facts, totalSize(loaded.map(rangeOf)), initrdSize) : [],
   };
   checkPlan(plan, usable, facts);
   return plan;
@@ -300,6 +309,18 @@ const ELFCOREHDR_WORD_MAX = 30;
 function checkFileCommandLine(type: ImageType, kernel: InputFile, commandLine: string | null) {
   const extended = `${commandLine ?? ""}${" ".repeat(ELFCOREHDR_WORD_MAX)}`;
   checkExtended(ELFCOREHDR_WORD_MAX, () => type.check(kernel.bytes, extended));
+}
+
+/** The kernel lays out what it reads, in the same memory. */
+function fileWarnings(
+  type: ImageType,
+  { bytes }: InputFile,
+  initrd: FileReference | null,
+  facts: HostFacts,
+): string[] {
+  const kernelSize = type.memorySize?.(bytes) ?? BigInt(bytes.length);
+  const initrdSize = initrd?.size ?? 0n;
+  return crashRoomWarnings(facts, kernelSize + initrdSize, initrdSize);
 }
 
 function fileNotes({ purpose, passMemmapCmdline, hotplug }: RunRequest): string[] {
@@ -351,5 +372,6 @@ export function buildFilePlan(
     noCma: request.noCma,
     forceDtb: request.forceDtb,
     notes: fileNotes(request),
+    warnings: isCrash ? fileWarnings(type, kernel, files.initrd, facts) : [],
   };
 }

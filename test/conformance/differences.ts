@@ -63,6 +63,13 @@ export const DIFFERENCES = [
     why: "not there yet; nothing is taken and then ignored",
   },
   {
+    id: "crash-room",
+    kexecTools:
+      "loads a crash kernel without a word where it cannot come up in what is left of `crashkernel=`",
+    onekexec: "loads it, and warns on stderr with the numbers",
+    why: "nobody would notice before the dump is missing",
+  },
+  {
     id: "preserve-auto",
     kexecTools:
       "`--load-preserve-context` and `--load-jump-back-helper` are refused with `-a`, the default since 2.0.27",

@@ -47,7 +47,7 @@ function refuseJumpBack(loaded: boolean | null, entry: bigint): void {
     fail({
       code: "kernel.jump-back",
       message: "Please specify jump back entry in command line",
-      hint: "It is kexec_jump_back_entry= of /proc/cmdline: --entry=0x…",
+      hint: "It is kexec_jump_back_entry= of /proc/cmdline: --entry=0xADDRESS",
       exitStatus,
     });
   }
