@@ -70,6 +70,14 @@ export const DIFFERENCES = [
     why: "nobody would notice before the dump is missing",
   },
   {
+    id: "xen-log",
+    kexecTools:
+      "under Xen the dump has Xen's vmcoreinfo only, and `vmcore-dmesg` ends with `Missing the log_buf symbol`",
+    onekexec:
+      "dom0's vmcoreinfo is a further note, and `vmcore-dmesg` prints dom0's log; Xen's own log is in no such note, and stays out of reach",
+    why: "the log of dom0 says why it died",
+  },
+  {
     id: "preserve-auto",
     kexecTools:
       "`--load-preserve-context` and `--load-jump-back-helper` are refused with `-a`, the default since 2.0.27",

@@ -26,6 +26,7 @@ const CRASH: CrashFacts = {
     { start: 0x7ffe0000n, end: 0x80000000n, type: "reserved" },
   ],
   cpuNotes: [{ start: 0x7e83a400n, end: 0x7e83a570n }],
+  dom0Vmcoreinfo: null,
   vmcoreinfo: { start: 0x134c000n, end: 0x134d024n },
   kernelText: { physical: 0x2ae00000n, virtual: 0xffffffff86200000n, size: 0x3430000n },
   pageOffset: 0xff181b5a00000000n,
