@@ -12,7 +12,7 @@
 
 import { existsSync } from "node:fs";
 import { Problem, problemText, runCommand } from "./command.ts";
-import { ensureGuest } from "./debian-guest.ts";
+import { ensureGuest, GUEST_KINDS } from "./debian-guest.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
 import { ensureXen } from "./xen.ts";
 
@@ -45,6 +45,8 @@ const PACKAGE_TEST: readonly Needed[] = [
 ];
 /** Makes the Debian of debian-guest.ts. */
 const GUEST: readonly Needed[] = [{ name: "mmdebstrap", command: "mmdebstrap" }];
+/** Makes the disks of virtual machines, and reads them. */
+const DISK: readonly Needed[] = [{ name: "e2fsprogs", command: "debugfs" }];
 const CONFORMANCE: readonly Needed[] = [
   { name: "kexec-tools", file: "/sbin/kexec" },
   { name: "strace", command: "strace" },
@@ -55,7 +57,7 @@ const CONFORMANCE: readonly Needed[] = [
 /** The VM tests compare with kexec-tools, and assemble the kernels that the purgatory starts. */
 const NEEDED: Readonly<Record<Purpose, readonly Needed[]>> = {
   demo: VM,
-  vm: [...VM, ...GUEST, ...CONFORMANCE],
+  vm: [...VM, ...GUEST, ...DISK, ...CONFORMANCE],
   conformance: CONFORMANCE,
   package: PACKAGE,
   "package-test": [...PACKAGE, ...PACKAGE_TEST, ...GUEST],
@@ -152,7 +154,9 @@ function main(words: readonly string[]): void {
     const { release, vmlinuz } = ensureKernel(series, say, () => refreshPackageLists(say));
     process.stdout.write(`${release}\t${vmlinuz}\n`);
   }
-  if (isWanted("guest")) process.stdout.write(`guest\t${ensureGuest(say).root}\n`);
+  for (const kind of isWanted("guest") ? GUEST_KINDS : []) {
+    process.stdout.write(`guest ${kind}\t${ensureGuest(say, kind).root}\n`);
+  }
   if (!isWanted("xen")) return;
   const { version, hypervisor } = ensureXen(say, () => refreshPackageLists(say));
   process.stdout.write(`${version}\t${hypervisor}\n`);
