@@ -9,7 +9,7 @@ import { BOOT_PARAMS_SIZE, buildBootParams } from "../handoff/boot-params.ts";
 import { buildE820, type E820Map } from "../handoff/e820.ts";
 import { buildEddTables } from "../handoff/edd-info.ts";
 import { buildEfi, type EfiHandoff } from "../handoff/efi-info.ts";
-import { buildScreenInfo } from "../handoff/screen-info.ts";
+import { nextScreen } from "../handoff/next-screen.ts";
 import {
   layoutSetupData,
   SETUP_DATA_ALIGNMENT,
@@ -94,7 +94,8 @@ export function placeBootParams(
   });
   const chain = layoutSetupData(pieces.nodes, start + layout.setupDataAt);
   const commandLine = start + layout.commandLineAt;
-  const screen = buildScreenInfo({ ...facts, reuseVideoType: request.reuseVideoType });
+  const { reuseVideoType, console } = request;
+  const screen = nextScreen({ ...facts, reuseVideoType, resetVga: console.resetVga });
   const edd = buildEddTables(facts.edd);
   const { efi } = pieces;
   const zeroPage = buildBootParams({

@@ -28,6 +28,7 @@ import { nextCommandLine } from "./command-line.ts";
 import { checkExtended } from "./crash-command-line.ts";
 import { type CrashPlan, crashRoomNotes, planCrash } from "./crash-plan.ts";
 import { crashRegion } from "./crash-region.ts";
+import { fileScreenNotes } from "./file-screen.ts";
 import { mappedSegments } from "./mapped-segments.ts";
 import { Placer } from "./placer.ts";
 
@@ -316,6 +317,6 @@ export function buildFilePlan(
     debug: request.debug,
     noCma: request.noCma,
     forceDtb: request.forceDtb,
-    notes: fileNotes(request),
+    notes: [...fileNotes(request), ...fileScreenNotes(facts)],
   };
 }
