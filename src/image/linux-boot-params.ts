@@ -10,7 +10,7 @@ import { buildE820, type E820Map } from "../handoff/e820.ts";
 import { buildEddTables } from "../handoff/edd-info.ts";
 import { buildEfi, type EfiHandoff } from "../handoff/efi-info.ts";
 import { JUMP_BACK_ROOM } from "../handoff/jump-back.ts";
-import { buildScreenInfo } from "../handoff/screen-info.ts";
+import { nextScreen } from "../handoff/next-screen.ts";
 import {
   layoutSetupData,
   SETUP_DATA_ALIGNMENT,
@@ -104,7 +104,8 @@ export function placeBootParams(
   });
   const chain = layoutSetupData(pieces.nodes, start + layout.setupDataAt);
   const commandLine = start + layout.commandLineAt;
-  const screen = buildScreenInfo({ ...facts, reuseVideoType: request.reuseVideoType });
+  const { reuseVideoType, console } = request;
+  const screen = nextScreen({ ...facts, reuseVideoType, resetVga: console.resetVga });
   const edd = buildEddTables(facts.edd);
   const { efi } = pieces;
   const zeroPage = buildBootParams({

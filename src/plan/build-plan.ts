@@ -44,6 +44,7 @@ import { checkExtended } from "./crash-command-line.ts";
 import { type CrashPlan, planCrash } from "./crash-plan.ts";
 import { crashRegion } from "./crash-region.ts";
 import { crashRoomWarnings } from "./crash-room.ts";
+import { fileScreenNotes } from "./file-screen.ts";
 import { mappedSegments } from "./mapped-segments.ts";
 import { Placer } from "./placer.ts";
 import { planPreserved, preservedSegments } from "./preserve-plan.ts";
@@ -371,7 +372,7 @@ export function buildFilePlan(
     debug: request.debug,
     noCma: request.noCma,
     forceDtb: request.forceDtb,
-    notes: fileNotes(request),
+    notes: [...fileNotes(request), ...fileScreenNotes(facts)],
     warnings: isCrash ? fileWarnings(type, kernel, files.initrd, facts) : [],
   };
 }
