@@ -45,12 +45,18 @@ const PACKAGE_TEST: readonly Needed[] = [
 ];
 /** Makes the Debian of debian-guest.ts. */
 const GUEST: readonly Needed[] = [{ name: "mmdebstrap", command: "mmdebstrap" }];
+/** Each format of wrapper is made by its own program. */
+const COMPRESSORS: readonly Needed[] = [
+  { name: "bzip2", command: "bzip2" },
+  { name: "xz-utils", command: "xz" },
+];
 const CONFORMANCE: readonly Needed[] = [
   { name: "kexec-tools", file: "/sbin/kexec" },
   { name: "strace", command: "strace" },
   { name: "gcc", command: "gcc" },
   { name: "libc6-dev", file: "/usr/include/stdio.h" },
   { name: "binutils", command: "ld" },
+  ...COMPRESSORS,
 ];
 /** The VM tests compare with kexec-tools, and assemble the kernels that the purgatory starts. */
 const NEEDED: Readonly<Record<Purpose, readonly Needed[]>> = {

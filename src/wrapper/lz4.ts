@@ -7,51 +7,12 @@
 
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
-import { tooLarge, wrapperError } from "../core/expand.ts";
+import { wrapperError } from "../core/expand.ts";
+import { Output } from "./output.ts";
 
 const LZ4_LEGACY_MAGIC = 0x184c2102;
 const UNCOMPRESSED = 0x80000000;
 const MIN_MATCH = 4;
-
-/** What was expanded so far: memory that grows up to a limit, and that matches reach back into. */
-class Output {
-  #bytes = new Uint8Array(1 << 20);
-  length = 0;
-  readonly #limit: number;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  #room(more: number): void {
-    const needed = this.length + more;
-    if (needed > this.#limit) throw tooLarge("lz4", this.#limit);
-    if (needed <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.min(this.#limit, Math.max(needed, 2 * this.#bytes.length)));
-    grown.set(this.#bytes.subarray(0, this.length));
-    this.#bytes = grown;
-  }
-
-  add(bytes: Uint8Array): void {
-    this.#room(bytes.length);
-    this.#bytes.set(bytes, this.length);
-    this.length += bytes.length;
-  }
-
-  /** Repeats `length` bytes that begin `distance` before the end, which may overlap it. */
-  repeat(distance: number, length: number): void {
-    this.#room(length);
-    const bytes = this.#bytes;
-    for (let to = this.length, end = to + length; to < end; to += 1) {
-      bytes[to] = bytes[to - distance] ?? 0;
-    }
-    this.length += length;
-  }
-
-  done(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
-  }
-}
 
 /** Expands the block of `size` bytes at `start`. */
 function expandBlock(reader: Reader, start: number, size: number, output: Output): void {
@@ -94,7 +55,7 @@ export function expandLz4(bytes: Uint8Array, limit: number): Uint8Array {
   const reader = new Reader(bytes, "lz4 frame");
   const flags = reader.u8(4);
   if (flags >> 6 !== 1) throw wrapperError("lz4", `version ${flags >> 6} at offset 4, not 1`);
-  const output = new Output(limit);
+  const output = new Output("lz4", limit);
   const hasBlockChecksum = (flags & 0x10) !== 0;
   let at = 7 + ((flags & 0x08) === 0 ? 0 : 8) + ((flags & 0x01) === 0 ? 0 : 4);
   for (let word = reader.u32(at); word !== 0; word = reader.u32(at)) {
@@ -112,7 +73,7 @@ export function expandLz4(bytes: Uint8Array, limit: number): Uint8Array {
  * @throws KexecError `image.wrapper`, `struct.truncated` */
 export function expandLz4Legacy(bytes: Uint8Array, limit: number): Uint8Array {
   const reader = new Reader(bytes, "lz4 (legacy)");
-  const output = new Output(limit);
+  const output = new Output("lz4", limit);
   let at = 4;
   while (at + 4 <= bytes.length) {
     const size = reader.u32(at);

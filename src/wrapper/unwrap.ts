@@ -7,6 +7,7 @@
 
 import { GIB } from "../core/address.ts";
 import { type Expand, wrapperError } from "../core/expand.ts";
+import { expandBzip2 } from "./bzip2.ts";
 import { expandGzip, expandZstd } from "./deflate-zstd.ts";
 import { expandLz4, expandLz4Legacy } from "./lz4.ts";
 import { type Compression, wrapperOf } from "./recognise.ts";
@@ -31,6 +32,8 @@ function expander(format: Compression, liblzma: Expand): Expand {
       return expandGzip;
     case "zstd":
       return expandZstd;
+    case "bzip2":
+      return expandBzip2;
     case "lz4":
       return expandLz4;
     case "lz4 (legacy)":

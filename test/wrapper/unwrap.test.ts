@@ -8,7 +8,7 @@ import { KexecError } from "../../src/core/error.ts";
 import { expandLzma } from "../../src/edge/ffi/lzma.ts";
 import { unwrap } from "../../src/wrapper/unwrap.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
-import { LZMA_OF_ZEROS, lz4Frame, lz4Legacy, XZ_OF_ZEROS, zboot } from "./make-wrapped.ts";
+import { bzip2, LZMA_OF_ZEROS, lz4Frame, lz4Legacy, XZ_OF_ZEROS, zboot } from "./make-wrapped.ts";
 
 const IMAGE = makeBzImage();
 const gzip = (bytes: Uint8Array) => new Uint8Array(zlib.gzipSync(bytes));
@@ -17,6 +17,7 @@ const zstd = (bytes: Uint8Array) => new Uint8Array(zlib.zstdCompressSync(bytes))
 const FORMATS = [
   { name: "gzip", wrapped: gzip(IMAGE), inner: IMAGE },
   { name: "zstd", wrapped: zstd(IMAGE), inner: IMAGE },
+  { name: "bzip2", wrapped: bzip2(IMAGE), inner: IMAGE },
   { name: "lz4", wrapped: lz4Frame(IMAGE), inner: IMAGE },
   { name: "lz4 (legacy)", wrapped: lz4Legacy(IMAGE), inner: IMAGE },
   { name: "xz", wrapped: XZ_OF_ZEROS, inner: new Uint8Array(100_000) },
@@ -97,7 +98,7 @@ describe("layers", () => {
   test("members and frames that follow one another are joined, all else is ignored", () => {
     const twice = joined([IMAGE, IMAGE]);
     const garbage = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    for (const pack of [gzip, zstd]) {
+    for (const pack of [gzip, zstd, bzip2]) {
       const { bytes } = unwrap(joined([pack(IMAGE), pack(IMAGE), garbage]), expandLzma);
       expect(Buffer.compare(bytes, twice)).toBe(0);
     }
@@ -105,9 +106,9 @@ describe("layers", () => {
     expect(bytes.length).toBe(200_000);
   });
 
-  test("64 MiB of zeros beyond a limit of 1 MiB are refused in every format of the runtime", () => {
+  test("64 MiB of zeros beyond a limit of 1 MiB are refused", () => {
     const bomb = new Uint8Array(64 << 20);
-    for (const pack of [gzip, zstd]) {
+    for (const pack of [gzip, zstd, bzip2]) {
       expect(() => unwrap(pack(bomb), expandLzma, 1 << 20)).toThrow(/more than 1048576 bytes/);
     }
   });
