@@ -5,6 +5,9 @@ import { ExitStatus, KexecError } from "./error.ts";
 /** Expands one format. @throws KexecError `image.wrapper` beyond `limit`, or where it is damaged */
 export type Expand = (bytes: Uint8Array, limit: number) => Uint8Array;
 
+/** As `Expand`, by a library of the host; null where it has none. */
+export type HostExpand = (bytes: Uint8Array, limit: number) => Uint8Array | null;
+
 /** Damaged or over-large data; `format` as a user names it. */
 export function wrapperError(format: string, found: string, cause?: unknown): KexecError {
   return new KexecError({

@@ -2,15 +2,17 @@
  * Takes an image out of what it is wrapped in: compressed files and EFI zboot, recognised by their
  * first bytes, one inside the other. Only kernels are unwrapped, never an initrd.
  *
- * xz and lzma are the host's to expand (liblzma): the caller brings that.
+ * xz and lzma are the host's to expand (liblzma), which the caller brings; where it has none, our
+ * own code does it.
  */
 
 import { GIB } from "../core/address.ts";
-import { type Expand, wrapperError } from "../core/expand.ts";
+import { type Expand, type HostExpand, wrapperError } from "../core/expand.ts";
 import { expandBzip2 } from "./bzip2.ts";
 import { expandGzip, expandZstd } from "./deflate-zstd.ts";
 import { expandLz4, expandLz4Legacy } from "./lz4.ts";
 import { type Compression, wrapperOf } from "./recognise.ts";
+import { expandXz } from "./xz.ts";
 import { zbootPayload } from "./zboot.ts";
 
 /** The most bytes that an image may expand to. No kernel comes near, and it is little enough that a
@@ -26,7 +28,7 @@ export interface Unwrapped {
   readonly notes: readonly string[];
 }
 
-function expander(format: Compression, liblzma: Expand): Expand {
+function expander(format: Compression, liblzma: HostExpand): Expand {
   switch (format) {
     case "gzip":
       return expandGzip;
@@ -40,7 +42,7 @@ function expander(format: Compression, liblzma: Expand): Expand {
       return expandLz4Legacy;
     case "xz":
     case "lzma":
-      return liblzma;
+      return (bytes, limit) => liblzma(bytes, limit) ?? expandXz(bytes, limit);
   }
 }
 
@@ -49,7 +51,7 @@ function expander(format: Compression, liblzma: Expand): Expand {
  * @throws KexecError `image.wrapper`, `struct.truncated` for a damaged wrapper, one that expands to
  *   more than `limit` bytes, or more than `LAYERS_MAX` of them
  */
-export function unwrap(file: Uint8Array, liblzma: Expand, limit = EXPANDED_LIMIT): Unwrapped {
+export function unwrap(file: Uint8Array, liblzma: HostExpand, limit = EXPANDED_LIMIT): Unwrapped {
   const notes: string[] = [];
   let bytes = file;
   for (;;) {

@@ -164,7 +164,7 @@ export const DIFFERENCES = [
     id: "compressed",
     kexecTools: "2.0.32 built with zlib, zstd and liblzma decompresses a kernel file; Debian's not",
     onekexec:
-      "takes a kernel file out of gzip, bzip2, zstd, xz, lzma, lz4 and EFI zboot, up to four of them and 1 GiB; xz and lzma by the system's liblzma",
+      "takes a kernel file out of gzip, bzip2, zstd, xz, lzma, lz4 and EFI zboot, up to four of them and 1 GiB; xz and lzma by the system's liblzma where there is one",
     why: "kernels come in all of these, and one file has to serve every machine",
   },
   {

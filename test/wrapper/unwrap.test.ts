@@ -71,6 +71,18 @@ describe("each format", () => {
   }
 });
 
+describe("where the system has no liblzma", () => {
+  test.each([
+    ["xz", XZ_OF_ZEROS],
+    ["lzma", LZMA_OF_ZEROS],
+  ])("%s is expanded all the same", (name, wrapped) => {
+    const { bytes, notes } = unwrap(wrapped, () => null);
+    expect(Buffer.compare(bytes, new Uint8Array(100_000))).toBe(0);
+    expect(notes).toEqual([`${name}, ${wrapped.length} -> 100000 bytes`]);
+    expect(() => unwrap(wrapped, () => null, 99_999)).toThrow(/more than 99999 bytes/);
+  });
+});
+
 describe("layers", () => {
   test("an image that is not wrapped is the same array", () => {
     expect(unwrap(IMAGE, expandLzma)).toEqual({ bytes: IMAGE, notes: [] });
