@@ -5,7 +5,7 @@ import { debugText } from "./cli/report.ts";
 import { ExitStatus, fail, KexecError } from "./core/error.ts";
 import { isUki, readUki, uki } from "./image/uki.ts";
 import type { HostFacts } from "./model/host-facts.ts";
-import type { InputFile, PlanInputs } from "./model/image-type.ts";
+import type { InputFile, ModuleFile, PlanInputs } from "./model/image-type.ts";
 import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
 import { kindsToTry } from "./model/plan-kinds.ts";
 import type { RunRequest } from "./model/request.ts";
@@ -142,24 +142,42 @@ async function makePlan(
   const parts = await takenApart(world.readInput(kernel, "kernel", false), request, world);
   const { image, layers } = parts;
   const facts = known ?? (await factsFor(request, world));
-  const extras = readExtras(request, world);
+  const { extras, notes } = await readExtras(request, world);
   const initrd = extras.initrd ?? parts.initrd;
   const plan = buildSegmentPlan(parts.request, facts, { ...extras, kernel: image, initrd });
-  return { plan: { ...plan, notes: [...layers, ...plan.notes] }, facts };
+  return { plan: { ...plan, notes: [...layers, ...notes, ...plan.notes] }, facts };
 }
 
-/** Everything that goes with a kernel which we lay out ourselves. */
-function readExtras({ loader, skipChecks }: RunRequest, world: World): Omit<PlanInputs, "kernel"> {
+/** What goes with a kernel that we lay out ourselves, and notes of what was done to it. */
+interface Extras {
+  readonly extras: Omit<PlanInputs, "kernel">;
+  readonly notes: readonly string[];
+}
+
+async function readExtras({ loader, skipChecks }: RunRequest, world: World): Promise<Extras> {
   const hash = !skipChecks;
-  const { initrd, dtb, modules } = loader;
-  return {
-    initrd: initrd === null ? null : world.readInput(initrd, "initrd", hash),
-    modules: modules.map((commandLine) => {
-      const path = commandLine.split(" ", 1)[0] ?? "";
-      return { ...world.readInput(path, "module", hash), commandLine };
-    }),
-    dtb: dtb === null ? null : world.readInput(dtb, "device-tree", false),
-  };
+  const { initrd, dtb } = loader;
+  const notes: string[] = [];
+  const ramdisk = initrd === null ? null : world.readInput(initrd, "initrd", hash);
+  const modules: ModuleFile[] = [];
+  for (const commandLine of loader.modules) {
+    const path = commandLine.split(" ", 1)[0] ?? "";
+    const file = world.readInput(path, "module", hash);
+    const expanded = await expandedModule(file, world);
+    modules.push({ ...expanded.image, commandLine });
+    notes.push(...expanded.layers.map((note) => `${path}: ${note}`));
+  }
+  const tree = dtb === null ? null : world.readInput(dtb, "device-tree", false);
+  return { extras: { initrd: ramdisk, modules, dtb: tree }, notes };
+}
+
+/** A module, taken out of its compression where it can be. */
+async function expandedModule(file: InputFile, world: World): Promise<Unwrapped> {
+  if (wrapperOf(file.bytes) === null) return { image: file, layers: [] };
+  const { expandModule } = await import("./wrapper/unwrap.ts");
+  const { bytes, notes: layers } = expandModule(file.bytes, world.expandLzma);
+  const image = bytes === file.bytes ? file : { path: file.path, bytes, sha256: null };
+  return { image, layers };
 }
 
 /** kexec-tools' line and status for what no kind of plan could do. */

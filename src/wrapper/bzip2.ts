@@ -4,7 +4,7 @@ import Bunzip from "seek-bzip";
 import { hex } from "../core/address.ts";
 import { hexOf } from "../core/bytes.ts";
 import { KexecError } from "../core/error.ts";
-import { wrapperError } from "../core/expand.ts";
+import { type Expanded, wrapperError } from "../core/expand.ts";
 import { Output } from "./output.ts";
 
 const FORMAT = "bzip2";
@@ -40,7 +40,7 @@ function isStream(bytes: Uint8Array, at: number): boolean {
  * Expands all streams that follow one another; what comes behind is ignored.
  * @throws KexecError `image.wrapper` where it is damaged or larger than `limit` bytes
  */
-export function expandBzip2(bytes: Uint8Array, limit: number): Uint8Array {
+export function expandBzip2(bytes: Uint8Array, limit: number): Expanded {
   const output = new Output(FORMAT, limit);
   const sink = { writeByte: (byte: number) => output.push(byte) };
   const source = new Source(bytes, 0);
@@ -54,5 +54,5 @@ export function expandBzip2(bytes: Uint8Array, limit: number): Uint8Array {
       throw wrapperError(FORMAT, `damaged before offset ${hex(source.at)}: ${why}`, error);
     }
   } while (isStream(bytes, source.at));
-  return output.done();
+  return { bytes: output.done(), end: source.at };
 }

@@ -7,7 +7,7 @@
 
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
-import { wrapperError } from "../core/expand.ts";
+import { type Expanded, wrapperError } from "../core/expand.ts";
 import { Output } from "./output.ts";
 
 const LZ4_LEGACY_MAGIC = 0x184c2102;
@@ -51,7 +51,7 @@ function expandBlock(reader: Reader, start: number, size: number, output: Output
 }
 
 /** @throws KexecError `image.wrapper`, `struct.truncated` */
-export function expandLz4(bytes: Uint8Array, limit: number): Uint8Array {
+export function expandLz4(bytes: Uint8Array, limit: number): Expanded {
   const reader = new Reader(bytes, "lz4 frame");
   const flags = reader.u8(4);
   if (flags >> 6 !== 1) throw wrapperError("lz4", `version ${flags >> 6} at offset 4, not 1`);
@@ -65,13 +65,17 @@ export function expandLz4(bytes: Uint8Array, limit: number): Uint8Array {
     else expandBlock(reader, at, size, output);
     at += size + (hasBlockChecksum ? 4 : 0);
   }
-  if ((flags & 0x04) !== 0) reader.u32(at + 4);
-  return output.done();
+  at += 4;
+  if ((flags & 0x04) !== 0) {
+    reader.u32(at);
+    at += 4;
+  }
+  return { bytes: output.done(), end: at };
 }
 
 /** The kernel's build appends the expanded size, which ends the sequence of blocks.
  * @throws KexecError `image.wrapper`, `struct.truncated` */
-export function expandLz4Legacy(bytes: Uint8Array, limit: number): Uint8Array {
+export function expandLz4Legacy(bytes: Uint8Array, limit: number): Expanded {
   const reader = new Reader(bytes, "lz4 (legacy)");
   const output = new Output("lz4", limit);
   let at = 4;
@@ -87,5 +91,5 @@ export function expandLz4Legacy(bytes: Uint8Array, limit: number): Uint8Array {
   }
   if (at < bytes.length && at + 4 !== bytes.length) reader.u32(at);
   if (output.length === 0) throw wrapperError("lz4", "holds no data");
-  return output.done();
+  return { bytes: output.done(), end: bytes.length };
 }

@@ -3,7 +3,7 @@
 
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
-import { wrapperError } from "../core/expand.ts";
+import { type Expanded, wrapperError } from "../core/expand.ts";
 import { LzmaDecoder, lzmaProperties } from "./lzma-decoder.ts";
 import { Output } from "./output.ts";
 import { RangeDecoder } from "./range-decoder.ts";
@@ -19,7 +19,7 @@ function isDictionarySize(size: number): boolean {
 }
 
 /** @throws KexecError `image.wrapper`, `struct.truncated` */
-export function expandLzmaFile(bytes: Uint8Array, limit: number): Uint8Array {
+export function expandLzmaFile(bytes: Uint8Array, limit: number): Expanded {
   const reader = new Reader(bytes, "lzma");
   const properties = lzmaProperties(reader.u8(0));
   if (properties === null) throw wrapperError("lzma", "damaged before offset 0x1");
@@ -37,7 +37,7 @@ export function expandLzmaFile(bytes: Uint8Array, limit: number): Uint8Array {
   // With a size, the end marker is left to the encoder.
   else if (!range.isFinished && !decoder.isEndMarker(range)) throw range.damaged();
   if (!range.isFinished) throw range.damaged();
-  return output.done();
+  return { bytes: output.done(), end: range.at };
 }
 
 // A chunk of LZMA2 begins with one of these, or above them with what LZMA is reset to.

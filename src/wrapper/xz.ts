@@ -5,7 +5,7 @@ import * as zlib from "node:zlib";
 import { hex } from "../core/address.ts";
 import { Reader, startsWith } from "../core/bytes.ts";
 import { sha256 } from "../core/digest.ts";
-import { wrapperError } from "../core/expand.ts";
+import { type Expanded, wrapperError } from "../core/expand.ts";
 import { crc64 } from "./crc64.ts";
 import { expandLzma2, expandLzmaFile } from "./lzma.ts";
 import { Output } from "./output.ts";
@@ -220,12 +220,12 @@ function expandStream(reader: Reader, start: number, output: Output): number {
  * Expands `.xz` (all its streams) and `.lzma`; what follows is ignored.
  * @throws KexecError `image.wrapper`, `struct.truncated`
  */
-export function expandXz(bytes: Uint8Array, limit: number): Uint8Array {
+export function expandXz(bytes: Uint8Array, limit: number): Expanded {
   if (!startsWith(bytes, MAGIC)) return expandLzmaFile(bytes, limit);
   const reader = new Reader(bytes, FORMAT);
   const output = new Output(FORMAT, limit);
   let at = 0;
   do at = expandStream(reader, at, output);
   while (startsWith(bytes.subarray(at), MAGIC));
-  return output.done();
+  return { bytes: output.done(), end: at };
 }

@@ -7,7 +7,7 @@
 import { type FFIFunction, FFIType } from "bun:ffi";
 import { hex } from "../../core/address.ts";
 import { joined, startsWith } from "../../core/bytes.ts";
-import { tooLarge, wrapperError } from "../../core/expand.ts";
+import { type Expanded, tooLarge, wrapperError } from "../../core/expand.ts";
 import { defineStruct, u64 } from "../../core/struct.ts";
 import { type Functions, openLibrary } from "./library.ts";
 import { addressOf, keeping } from "./pointer.ts";
@@ -98,7 +98,7 @@ function expandStream(
  * @returns null where the system has no liblzma
  * @throws KexecError `image.wrapper` where it is damaged or larger than `limit` bytes
  */
-export function expandLzma(bytes: Uint8Array, limit: number): Uint8Array | null {
+export function expandLzma(bytes: Uint8Array, limit: number): Expanded | null {
   const lzma = liblzma();
   if (lzma === null) return null;
   const pieces: Uint8Array[] = [];
@@ -107,5 +107,5 @@ export function expandLzma(bytes: Uint8Array, limit: number): Uint8Array | null 
     const made = pieces.reduce((sum, { length }) => sum + length, 0);
     at += expandStream(lzma, bytes.subarray(at), limit - made, pieces);
   } while (startsWith(bytes.subarray(at), XZ_MAGIC));
-  return joined(pieces);
+  return { bytes: joined(pieces), end: at };
 }
