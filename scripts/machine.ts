@@ -48,7 +48,9 @@ const GUEST: readonly Needed[] = [{ name: "mmdebstrap", command: "mmdebstrap" }]
 /** Each format of wrapper is made by its own program. */
 const COMPRESSORS: readonly Needed[] = [
   { name: "bzip2", command: "bzip2" },
+  { name: "lz4", command: "lz4" },
   { name: "xz-utils", command: "xz" },
+  { name: "zstd", command: "zstd" },
 ];
 const CONFORMANCE: readonly Needed[] = [
   { name: "kexec-tools", file: "/sbin/kexec" },
