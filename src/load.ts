@@ -44,6 +44,25 @@ export function refuseEarly({ steps, purpose, hotplug }: RunRequest, facts: Host
   if (hotplug) hotplugHeaderSize(facts);
 }
 
+/** A kernel file that attempts share: what it is taken apart into is kept for the next one. */
+export class KernelFile {
+  readonly path: string;
+  #parts: Parts | null = null;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /**
+   * What is in it. Only the first attempt has it read, whose messages there are then.
+   * @throws KexecError `image.*`, and those of `read`
+   */
+  async parts(read: () => InputFile, request: RunRequest, world: World): Promise<Parts> {
+    this.#parts ??= await takenApart(read(), request, world);
+    return this.#parts;
+  }
+}
+
 /**
  * Reads what a plan of this `kind` needs and makes it, or says why this kind cannot be one.
  * @param known the facts, where they were read already
@@ -51,7 +70,7 @@ export function refuseEarly({ steps, purpose, hotplug }: RunRequest, facts: Host
  */
 export async function planAttempt(
   kind: PlanKind,
-  kernel: string,
+  kernel: KernelFile,
   request: RunRequest,
   world: World,
   known?: HostFacts,
@@ -116,30 +135,32 @@ async function takenApart(file: InputFile, request: RunRequest, world: World): P
 
 async function makePlan(
   kind: PlanKind,
-  kernel: string,
+  kernel: KernelFile,
   request: RunRequest,
   world: World,
   known?: HostFacts,
 ): Promise<Planned> {
+  const { path } = kernel;
   if (kind === "file") {
     const { initrd } = request.loader;
-    const file = world.openInput(kernel, "kernel");
-    const parts = await takenApart(world.readOpened(file), request, world);
+    const file = world.openInput(path, "kernel");
+    const parts = await kernel.parts(() => world.readOpened(file), request, world);
     const { image, layers } = parts;
     const facts = known ?? (await factsFor(request, world));
-    const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", kernel);
+    const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", path);
     const plan = buildFilePlan(parts.request, facts, image, { kernel: file, initrd: ramdisk });
     if (layers.length === 0) return { plan, facts };
     // Only what was taken out of the file is copied: that one may carry a signature of its own.
-    const own = parts.initrd && world.memoryFile(kernel, "initrd", parts.initrd.bytes);
+    const own = parts.initrd && world.memoryFile(path, "initrd", parts.initrd.bytes);
     const handed = {
-      kernel: world.memoryFile(kernel, "kernel", image.bytes),
+      kernel: world.memoryFile(path, "kernel", image.bytes),
       initrd: ramdisk ?? own,
       notes: [...layers, ...plan.notes],
     };
     return { plan: { ...plan, ...handed }, facts };
   }
-  const parts = await takenApart(world.readInput(kernel, "kernel", false), request, world);
+  const read = () => world.readInput(path, "kernel", false);
+  const parts = await kernel.parts(read, request, world);
   const { image, layers } = parts;
   const facts = known ?? (await factsFor(request, world));
   const { extras, notes } = await readExtras(request, world);
@@ -204,9 +225,10 @@ export async function dryRun(kernel: string, request: RunRequest, world: World):
   const facts = await factsFor(request, world);
   refuseEarly(request, facts);
   const kinds = kindsToTry(request.method, facts.planKinds);
+  const file = new KernelFile(kernel);
   const planned: Planned[] = [];
   for (const kind of kinds) {
-    const attempt = await planAttempt(kind, kernel, request, world, facts);
+    const attempt = await planAttempt(kind, file, request, world, facts);
     if ("plan" in attempt) planned.push(attempt);
     else if (kinds.length === 1) failUnsupported(attempt.unsupported);
     else world.stderr(`kexec_file_load is not tried: ${attempt.unsupported}\n`);
