@@ -116,6 +116,16 @@ describe.each(MACHINES)("%s", (_, start) => {
   });
 });
 
+test("from a pipe, which is read once, both ways of loading get it", () => {
+  const packed = packedBy(["bzip2", "-c"], kernel);
+  const input = Buffer.from(packed).toString("latin1");
+  const { status, stdout, stderr } = run(dryRun("/dev/stdin"), { input });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  const { attempts }: { attempts: readonly Shown[] } = JSON.parse(stdout);
+  const note = `bzip2, ${packed.length} -> ${kernel.length} bytes`;
+  expect(attempts.map(({ notes }) => notes[0])).toEqual([note, note]);
+});
+
 describe("modules", () => {
   const parts = [{ physical: 0x200000n, bytes: multiboot2Header([]), memorySize: 0x1000n }];
   const image = file(makeElf({ bits: 64, parts }));
