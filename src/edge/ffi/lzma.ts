@@ -1,6 +1,6 @@
 /**
- * xz and lzma, by the system's liblzma, which is several times faster than our own code in wrapper/
- * and which most systems have for their packages. It is opened only for a file that needs it.
+ * xz and lzma, by the system's liblzma, which most systems have for their packages: it is two to
+ * three times faster than our own code in wrapper/. It is opened only for a file that needs it.
  * [lzma lzma/base.h] [lzma lzma/container.h]
  */
 
