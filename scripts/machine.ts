@@ -47,12 +47,20 @@ const PACKAGE_TEST: readonly Needed[] = [
 const GUEST: readonly Needed[] = [{ name: "mmdebstrap", command: "mmdebstrap" }];
 /** Makes the disks of virtual machines, and reads them. */
 const DISK: readonly Needed[] = [{ name: "e2fsprogs", command: "debugfs" }];
+/** Each format of wrapper is made by its own program. */
+const COMPRESSORS: readonly Needed[] = [
+  { name: "bzip2", command: "bzip2" },
+  { name: "lz4", command: "lz4" },
+  { name: "xz-utils", command: "xz" },
+  { name: "zstd", command: "zstd" },
+];
 const CONFORMANCE: readonly Needed[] = [
   { name: "kexec-tools", file: "/sbin/kexec" },
   { name: "strace", command: "strace" },
   { name: "gcc", command: "gcc" },
   { name: "libc6-dev", file: "/usr/include/stdio.h" },
   { name: "binutils", command: "ld" },
+  ...COMPRESSORS,
 ];
 /** The VM tests compare with kexec-tools, and assemble the kernels that the purgatory starts. */
 const NEEDED: Readonly<Record<Purpose, readonly Needed[]>> = {

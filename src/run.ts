@@ -132,11 +132,12 @@ function status(request: RunRequest, world: World): number {
 
 /** Each kind of plan in turn, until one is taken. */
 async function load(kernel: string, request: RunRequest, world: World): Promise<void> {
-  const { planAttempt, debugPlan, failUnsupported } = await import("./load.ts");
+  const { KernelFile, planAttempt, debugPlan, failUnsupported } = await import("./load.ts");
   const backend = world.backend();
+  const file = new KernelFile(kernel);
   let outcome: LoadOutcome = { kind: "unsupported", why: "no way to load was tried" };
   for (const kind of backend.attempts(request.method)) {
-    const planned = await planAttempt(kind, kernel, request, world);
+    const planned = await planAttempt(kind, file, request, world);
     if ("unsupported" in planned) {
       outcome = { kind: "unsupported", why: planned.unsupported };
       if (request.debug) world.stderr(debugText([outcome.why]));
