@@ -235,7 +235,7 @@ describe("a crash kernel on Linux", () => {
   );
 });
 
-/** kexec-tools' vmcore-dmesg looks for dom0's addresses among the machine's; ours finds dom0's log. */
+/** kexec-tools' vmcore-dmesg takes dom0's addresses for the machine's; ours finds dom0's log. */
 function expectDom0Log({ second }: MachineRun): void {
   const told = ["their-status", "our-status", "our-errors", "our-marked"];
   expect(told.map((key) => second.get(key))).toEqual(["30", "0", "", "1"]);
