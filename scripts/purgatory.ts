@@ -110,10 +110,16 @@ function stackEnd(nm: string, elf: string): number {
   return Number.parseInt(match[1], 16);
 }
 
+/** The sections with code, and what their code is to objdump. */
+const CODE = { ".text": "x86-64", ".text32": "i386", ".text16": "i8086" } as const;
+
 /** The listing without objdump's header, which names the input file. */
 function disassemble(objdump: string, elf: string): string {
-  const text = run([objdump, "-d", "--no-show-raw-insn", elf]);
-  return `${text.slice(text.indexOf("Disassembly")).trimEnd()}\n`;
+  const parts = Object.entries(CODE).map(([section, machine]) => {
+    const text = run([objdump, "-d", "-j", section, "-M", machine, "--no-show-raw-insn", elf]);
+    return `${text.slice(text.indexOf("Disassembly")).trimEnd()}\n`;
+  });
+  return parts.join("\n");
 }
 
 function link(prefix: string, objects: string[], base: string, folder: string): string {

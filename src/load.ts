@@ -3,7 +3,7 @@
 import { asciiJson } from "./cli/ascii-json.ts";
 import { debugText } from "./cli/report.ts";
 import { ExitStatus, fail, KexecError } from "./core/error.ts";
-import { isUki, readUki, uki } from "./image/uki.ts";
+import { containerOf } from "./image/containers.ts";
 import type { HostFacts } from "./model/host-facts.ts";
 import type { InputFile, ModuleFile, PlanInputs } from "./model/image-type.ts";
 import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
@@ -104,7 +104,7 @@ async function unwrapped(file: InputFile, world: World): Promise<Unwrapped> {
   }
 }
 
-/** What is to be planned: of a unified kernel image, its parts where nothing else was asked for. */
+/** What is to be planned: of a container, its parts where nothing else was asked for. */
 interface Parts extends Unwrapped {
   readonly request: RunRequest;
   /** From inside the image. */
@@ -113,18 +113,19 @@ interface Parts extends Unwrapped {
 
 const COMMAND_LINE_OPTIONS = ["command-line", "append", "reuse-cmdline"];
 
-/** @throws KexecError `image.*` for a unified kernel image that is broken */
+/** @throws KexecError `image.*` for a container that is broken */
 async function takenApart(file: InputFile, request: RunRequest, world: World): Promise<Parts> {
   const outer = await unwrapped(file, world);
   const { path } = file;
-  if (!isUki(outer.image.bytes)) return { ...outer, request, initrd: null };
-  const parts = loading(uki, file, () => readUki(outer.image.bytes));
+  const container = containerOf(outer.image.bytes);
+  if (container === undefined) return { ...outer, request, initrd: null };
+  const parts = loading(container.type, file, () => container.read(outer.image.bytes));
   const inner = await unwrapped({ path, bytes: parts.kernel, sha256: null }, world);
   const { loader } = request;
   const given = COMMAND_LINE_OPTIONS.some((name) => loader.given.includes(name));
   const commandLine = given ? loader.commandLine : parts.commandLine;
   const initrd = loader.initrd === null ? parts.initrd : null;
-  const type = request.type === uki.name ? null : request.type;
+  const type = request.type === container.type.name ? null : request.type;
   return {
     image: inner.image,
     layers: [...outer.layers, ...parts.notes, ...inner.layers],

@@ -1,6 +1,6 @@
 /** x86_64: what a plan needs to know of it. */
 
-import { ADDRESS_END, GIB } from "../core/address.ts";
+import { ADDRESS_END, GIB, KIB } from "../core/address.ts";
 import { type Range, rangeSize } from "../core/range.ts";
 import type { Arch } from "../model/arch.ts";
 import type { Segment } from "../model/load-plan.ts";
@@ -11,6 +11,9 @@ import {
   type PurgatoryRegion,
   purgatoryMemorySize,
 } from "../purgatory/parameters.ts";
+
+/** One past the highest address of code, by its width. */
+const REACH = { 64: ADDRESS_END, 32: 4n * GIB, 16: 640n * KIB } as const;
 
 /** Only the bytes that were loaded are checked: what lies behind them is scratch memory. */
 function regionOf({ start, bytes, sha256 }: Segment): PurgatoryRegion[] {
@@ -26,11 +29,9 @@ const backupOf = (backup: { source: Range; destination: bigint }): PurgatoryBack
 export const x86_64: Arch = {
   name: "x86_64",
   // Position-independent, so it may lie anywhere above the first pages, where firmware keeps data;
-  // but where it turns paging off, only 32-bit addresses are left.
-  purgatoryWindow: (withoutPaging) => ({
-    start: 0x3000n,
-    end: withoutPaging ? 4n * GIB : ADDRESS_END,
-  }),
+  // but where it turns paging off, only 32-bit addresses are left, and in real mode the lowest MiB,
+  // which has RAM up to 640 KiB.
+  purgatoryWindow: (entryBits) => ({ start: 0x3000n, end: REACH[entryBits] }),
   purgatorySize: () => purgatoryMemorySize(purgatoryFor("x86_64").manifest),
   buildPurgatory({ entryState, checked, console, backup, jumpBackText }) {
     const { manifest, blob } = purgatoryFor("x86_64");
@@ -38,6 +39,8 @@ export const x86_64: Arch = {
     const bytes = buildPurgatory(blob, manifest, {
       mode: entryState.mode,
       registers: entryState,
+      segments: entryState.segments,
+      interrupts: entryState.interrupts,
       regions,
       skipChecks: regions.length === 0,
       console,

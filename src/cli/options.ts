@@ -25,7 +25,6 @@ export interface Option<Name extends string = string> {
   readonly synonymOf: string;
   /** A mistake where nothing is to be loaded. */
   readonly onlyWithLoad: boolean;
-  readonly status: "implemented" | "later";
   /** What it does, for help: without a full stop. */
   readonly help: string;
 }
@@ -42,7 +41,6 @@ function rowsOf(scope: OptionScope) {
     repeatable: false,
     synonymOf: name,
     onlyWithLoad: scope === "loader",
-    status: "implemented" as const,
     ...more,
     help,
   });
@@ -68,7 +66,6 @@ function rowsOf(scope: OptionScope) {
   };
 }
 
-const LATER = { status: "later" } as const;
 const general = rowsOf("general");
 const arch = rowsOf("arch");
 const loader = rowsOf("loader");
@@ -146,7 +143,7 @@ const LOADER_OPTIONS = [
   loader.valued("module", '"FILE ARGS"', "A module for the kernel; may be given again", {
     repeatable: true,
   }),
-  loader.flag("real-mode", "Enter the kernel in real mode", LATER),
+  loader.flag("real-mode", "Enter the kernel in real mode, for a BIOS's services"),
   loader.flag("entry-32bit", "Enter the kernel at its 32-bit entry"),
   loader.valued("dtb", "FILE", "The kernel's device tree"),
 ] as const;

@@ -28,8 +28,8 @@ export const NO_KERNEL: TextRequest = usage("No kernel specified", ExitStatus.fa
  * kernel: kexec-tools unloads, or looks for the crash region, before it misses the kernel, so
  * whoever obeys the request does that first and then obeys `NO_KERNEL`.
  *
- * @throws KexecError `arguments.*` for what is valid but cannot be done: an option that is not
- *   implemented, or one of ours without what it needs
+ * @throws KexecError `arguments.*` for what is valid but cannot be done: options that exclude each
+ *   other, or one without what it needs
  */
 export function toRequest(source: CommandLineSource): Request {
   const parsed = getopt({
@@ -47,7 +47,6 @@ export function toRequest(source: CommandLineSource): Request {
   refuseUnboundedPreserve(settings, steps);
   return (
     misplacedOption(settings, steps, parsed, source.argv0) ??
-    refuseUnimplemented(parsed, source.argv0) ??
     refusePreserveByFile(settings, steps) ??
     refuseMisusedOwn(settings, steps, source.argv0) ??
     missingKernel(settings, steps, parsed) ??
@@ -167,18 +166,6 @@ function misplacedOption(
   // kexec-tools says so, and then does -u and -S nevertheless; differs: nothing is done.
   if (badPort !== null) return usage(badPort, ExitStatus.failed);
   return undefined;
-}
-
-/** No option is accepted and then ignored. */
-function refuseUnimplemented({ events }: ParsedCommandLine, argv0: string): undefined {
-  for (const event of events) {
-    if (event.kind === "error" || event.option.status !== "later") continue;
-    const { name } = event.option;
-    fail({
-      code: "arguments.not-implemented",
-      message: `${argv0}: option '--${name}' is not implemented yet`,
-    });
-  }
 }
 
 /** The running kernel keeps what lies above what the next one was told to stay below. */

@@ -3,13 +3,7 @@
 
 import { alignUp, hex, isPowerOfTwo, MIB } from "../core/address.ts";
 import { fail } from "../core/error.ts";
-import {
-  BOOT_FLAG,
-  HEADER_MAGIC,
-  LOADED_HIGH,
-  SetupHeader,
-  showVersion,
-} from "../handoff/setup-header.ts";
+import { BOOT_FLAG, HEADER_MAGIC, SetupHeader, showVersion } from "../handoff/setup-header.ts";
 import type { DraftPlan, EntryState, PlanContext, Probe } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
 import { placeBootParams } from "./linux-boot-params.ts";
@@ -25,18 +19,16 @@ const LOWEST_KERNEL = MIB;
 
 export const no = (why: string): Probe => ({ match: false, why });
 
-/** What every type asks of a file: a boot sector with a setup header of `oldest` or later, and a
- * kernel that is loaded high. */
+/** What every type asks of a file: a boot sector with a setup header of `oldest` or later. */
 export function probeKernel(image: Uint8Array, oldest: number): Probe {
   if (image.length < 2 * SECTOR) return no(`${image.length} bytes are too few for a boot sector`);
-  const { header: magic, boot_flag, version, loadflags } = SetupHeader.read(image);
+  const { header: magic, boot_flag, version } = SetupHeader.read(image);
   if (magic !== HEADER_MAGIC) return no('no "HdrS" at offset 0x202');
   if (boot_flag !== BOOT_FLAG) return no("no 0xaa55 at offset 0x1fe");
   if (version < oldest) {
     const [found, needed] = [version, oldest].map(showVersion);
     return no(`boot protocol ${found} at offset 0x206, ${needed} or newer is needed`);
   }
-  if ((loadflags & LOADED_HIGH) === 0) return no("a zImage: LOADED_HIGH is not set at 0x211");
   return { match: true };
 }
 

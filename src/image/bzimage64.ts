@@ -26,6 +26,8 @@ import {
   placeKernel,
   probeKernel,
 } from "./bzimage-parts.ts";
+import { bzImageRealMode } from "./bzimage-real-mode.ts";
+import { isZImage } from "./bzimage-versions.ts";
 import { LINUX_OPTIONS } from "./linux-options.ts";
 
 /** Protocol 2.12 brought `xloadflags`. */
@@ -39,6 +41,7 @@ function probe(image: Uint8Array): Probe {
   if ((readSetupHeader(image).xloadflags & XLF_KERNEL_64) === 0) {
     return no("no 64-bit entry: XLF_KERNEL_64 is not set at 0x236");
   }
+  if (isZImage(readSetupHeader(image))) return no("a zImage: LOADED_HIGH is not set at 0x211");
   return common;
 }
 
@@ -93,7 +96,10 @@ export const bzImage64: ImageType = {
     checkNumbers(header);
     checkCommandLine(commandLine, header);
   },
-  instead: ({ entry32Bit }) => (entry32Bit ? bzImage : null),
+  instead: ({ entry32Bit, realMode }) => {
+    if (realMode) return bzImageRealMode;
+    return entry32Bit ? bzImage : null;
+  },
   memorySize: (image) => BigInt(readSetupHeader(image).init_size),
   takesEfi: (image) => (readSetupHeader(image).xloadflags & XLF_EFI_KEXEC) !== 0,
   draft,

@@ -2,12 +2,14 @@
 
 import type { Architecture } from "../model/host-facts.ts";
 import type { ImageType } from "../model/image-type.ts";
+import { beobootX86 } from "./beoboot-x86.ts";
 import { bzImage } from "./bzimage.ts";
 import { bzImage64 } from "./bzimage64.ts";
 import { elfX86 } from "./elf-x86.ts";
 import { elfX8664 } from "./elf-x86-64.ts";
 import { multibootX86 } from "./multiboot-x86.ts";
 import { multiboot2X86 } from "./multiboot2-x86.ts";
+import { nbiX86 } from "./nbi-x86.ts";
 import { uki } from "./uki.ts";
 
 const REGISTRY: readonly ImageType[] = [
@@ -17,6 +19,8 @@ const REGISTRY: readonly ImageType[] = [
   elfX86,
   bzImage64,
   bzImage,
+  beobootX86,
+  nbiX86,
   uki,
 ];
 

@@ -1,11 +1,10 @@
 /** Takes memory for an ELF image: where its headers say, or elsewhere where it can be moved. */
 
 import { alignDown, alignUp, hex } from "../core/address.ts";
-import { fail, KexecError } from "../core/error.ts";
-import { rangeOf, showRange } from "../core/range.ts";
 import type { PlanContext } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
 import { type ElfImage, type ElfPiece, elfPieces, pieceBytes } from "./elf-image.ts";
+import { isNoRoom, refuseFixed } from "./place-fixed.ts";
 
 /** How an image may be moved; in bytes and addresses, `max` being one past the highest. */
 export interface ElfMove {
@@ -39,19 +38,6 @@ function takeFixed(context: PlanContext, pieces: readonly ElfPiece[]): Segment[]
     context.place({ role: "kernel", size, alignment: 1n, min: start, max, from: "top" });
     const bytes = pieceBytes(piece);
     return { role: "kernel", start, size, bytes, sha256: null, reason: "where its headers say" };
-  });
-}
-
-function refuse(pieces: readonly ElfPiece[], cause: unknown): never {
-  const [first] = pieces;
-  const { start, end } = rangeOf(first ?? { start: 0n, size: 0n });
-  const detail = cause instanceof KexecError ? cause.hint : undefined;
-  return fail({
-    code: "plan.not-ram",
-    message: `Invalid memory segment ${hex(start)} - ${hex(end - 1n)}`,
-    hint:
-      `The image runs only at ${pieces.map((p) => showRange(rangeOf(p))).join(", ")}, which its ` +
-      `ELF headers say, and not all of that is free RAM.\n${detail ?? ""}`.trimEnd(),
   });
 }
 
@@ -90,8 +76,8 @@ export function placeElf(context: PlanContext, elf: ElfImage, placing: ElfPlacin
     const segments = takeFixed(context, pieces);
     return { segments, entry: elf.entry, start: segments[0]?.start ?? 0n };
   } catch (error) {
-    if (!(error instanceof KexecError) || error.code !== "plan.no-room") throw error;
-    if (move === null) return refuse(pieces, error);
+    if (!isNoRoom(error)) throw error;
+    if (move === null) return refuseFixed(pieces, "its ELF headers say", error);
     return takeMoved(context, elf, move, page);
   }
 }

@@ -1,13 +1,14 @@
 /**
  * uki: a unified kernel image, an EFI program with a kernel, its initrd and its command line in
- * sections. It is taken apart before a plan is made, and what is inside is loaded.
+ * sections.
  *
  * It does not do device trees, profiles and add-ons. [uapi uki]
  */
 
 import { textUntilNul } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
-import type { ImageType, Probe } from "../model/image-type.ts";
+import type { Probe } from "../model/image-type.ts";
+import { type Container, type ContainerParts, containerType } from "./container.ts";
 import { LINUX_OPTIONS } from "./linux-options.ts";
 import { hasPeSection, peSections } from "./pe-sections.ts";
 
@@ -15,17 +16,7 @@ const KERNEL_SECTION = ".linux";
 /** Archives in one initrd begin at multiples of this. [linux early-userspace buffer-format] */
 const CPIO_ALIGNMENT = 4;
 
-export interface UkiParts {
-  readonly kernel: Uint8Array;
-  /** Microcode first, as the stub has it; null: there is none. */
-  readonly initrd: Uint8Array | null;
-  /** A byte string; null: there is none. */
-  readonly commandLine: string | null;
-  /** One sentence for each part, and for what is left out. */
-  readonly notes: readonly string[];
-}
-
-export const isUki = (image: Uint8Array): boolean => hasPeSection(image, KERNEL_SECTION);
+const isUki = (image: Uint8Array): boolean => hasPeSection(image, KERNEL_SECTION);
 
 /** Archives behind one another, each at a multiple of four. */
 function joined(archives: readonly Uint8Array[]): Uint8Array | null {
@@ -47,11 +38,8 @@ function commandLineOf(bytes: Uint8Array): string {
   return textUntilNul(bytes).trimEnd();
 }
 
-/**
- * What is in a file that `isUki` takes.
- * @throws KexecError `image.*`, `struct.truncated` where a section reaches beyond the file
- */
-export function readUki(image: Uint8Array): UkiParts {
+/** @throws KexecError `image.*`, `struct.truncated` where a section reaches beyond the file */
+function readUki(image: Uint8Array): ContainerParts {
   const sections = peSections(image);
   const find = (name: string) => sections.find((section) => section.name === name)?.bytes;
   const kernel = find(KERNEL_SECTION);
@@ -74,17 +62,10 @@ function probe(image: Uint8Array): Probe {
   return isUki(image) ? { match: true } : { match: false, why: "no PE file with a section .linux" };
 }
 
-/** What is inside was taken out before; only another one inside that comes here. */
-function refuse(): never {
-  return fail({ code: "image.uki", message: "a unified kernel image inside another one" });
-}
-
-export const uki: ImageType = {
+export const uki = containerType("a unified kernel image", {
   name: "uki",
-  architectures: ["x86_64"],
   options: LINUX_OPTIONS,
   probe,
-  check: refuse,
-  takesEfi: () => false,
-  draft: refuse,
-};
+});
+
+export const ukiContainer: Container = { type: uki, read: readUki };

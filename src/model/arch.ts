@@ -2,7 +2,7 @@
 
 import type { Range } from "../core/range.ts";
 import type { Architecture } from "./host-facts.ts";
-import type { EntryState } from "./image-type.ts";
+import type { EntryBits, EntryState } from "./image-type.ts";
 import type { Segment } from "./load-plan.ts";
 import type { ConsoleRequest } from "./request.ts";
 
@@ -22,8 +22,8 @@ export interface Arch {
   readonly name: Architecture;
   /** Bytes of memory that the purgatory takes, a multiple of the page size. */
   purgatorySize(): bigint;
-  /** Where the purgatory may lie, by whether it may have to turn paging off for the image. */
-  purgatoryWindow(withoutPaging: boolean): Range;
+  /** Where the purgatory may lie, by what the image is entered in. */
+  purgatoryWindow(entryBits: EntryBits): Range;
   /** The purgatory's bytes, and its entry as an offset from its start. */
   buildPurgatory(request: PurgatoryRequest): { readonly bytes: Uint8Array; readonly entry: bigint };
 }

@@ -46,12 +46,22 @@ export interface Placement {
   readonly from: "top" | "bottom";
 }
 
+export type EntryBits = 64 | 32 | 16;
+
+export type RealModeSegments = {
+  readonly [S in "cs" | "ds" | "es" | "ss" | "fs" | "gs"]: number;
+};
+
 /** What the CPU holds when the purgatory jumps to the image (x86; unnamed registers are 0). */
 export interface EntryState {
-  /** The width of the code that is entered: long mode, which is the usual, or protected mode with
-   * paging off and flat segments. */
-  readonly mode?: 64 | 32;
+  /** The width of the code that is entered: long mode, which is the usual, protected mode with
+   * paging off and flat segments, or real mode. */
+  readonly mode?: EntryBits;
   readonly rip: bigint;
+  /** For real mode: `cs:rip` is entered, and the stack is at `ss:rsp`. */
+  readonly segments?: RealModeSegments;
+  /** For real mode: whether interrupts, which are the BIOS's, are on. */
+  readonly interrupts?: boolean;
   readonly rax?: bigint;
   readonly rbp?: bigint;
   readonly rsi?: bigint;
@@ -99,10 +109,11 @@ export interface ImageType {
   check(image: Uint8Array, commandLine: string | null): void;
   /** Whether the checked image can take EFI over from the running kernel. */
   takesEfi(image: Uint8Array): boolean;
-  /** 32: it is entered in 32-bit mode, so that the purgatory must lie below 4 GiB; absent: 64. */
-  readonly entryBits?: 64 | 32;
+  /** The least that its images are entered in, since the purgatory must be reached from there:
+   * below 4 GiB for 32, below 1 MiB for 16; absent: 64. */
+  readonly entryBits?: EntryBits;
   /** The type that loads the image instead, as `loader` asks; absent or null: this one does. */
-  instead?(loader: LoaderRequest): ImageType | null;
+  instead?(loader: LoaderRequest, image: Uint8Array): ImageType | null;
   /** Why kexec_file_load cannot load it as `loader` asks, so that only kexec_load may be tried;
    * absent or null: the running kernel may be asked. */
   whyNotByFile?(loader: LoaderRequest): string | null;

@@ -13,6 +13,8 @@ export type SegmentRole =
   | "kernel"
   | "initrd"
   | "boot-params"
+  /** What is entered in real mode, or lies beside it below 1 MiB. */
+  | "real-mode"
   | "boot-notes"
   | "multiboot-info"
   | "setup-data"

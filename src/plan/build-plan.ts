@@ -155,7 +155,7 @@ interface Drafted {
 /** The type that loads `kernel` as asked. */
 function typeOf(architecture: Architecture, kernel: InputFile, request: RunRequest): ImageType {
   const probed = chooseImageType(imageTypes(architecture), kernel, request.type);
-  return probed.instead?.(request.loader) ?? probed;
+  return probed.instead?.(request.loader, kernel.bytes) ?? probed;
 }
 
 /** What was asked for is not left out. kexec-tools says so, and goes on without it; differs. */
@@ -166,7 +166,7 @@ function refuseForeignOptions(type: ImageType, { given }: LoaderRequest): void {
   fail({
     code: "image.option",
     message: `an image of type ${type.name} takes no --${foreign}`,
-    hint: `It takes ${takers}.`,
+    hint: takers === "" ? "It takes none." : `It takes ${takers}.`,
   });
 }
 
@@ -216,7 +216,7 @@ function draftOf(
 
 /** Takes memory for the purgatory, and makes its segment once all others are known. */
 function placePurgatory(arch: Arch, type: ImageType, placer: Placer, page: bigint) {
-  const { start: min, end: max } = arch.purgatoryWindow(type.entryBits === 32);
+  const { start: min, end: max } = arch.purgatoryWindow(type.entryBits ?? 64);
   const size = arch.purgatorySize();
   const start = placer.place({ role: "purgatory", size, alignment: page, min, max, from: "top" });
   return (request: PurgatoryRequest): { readonly entry: bigint; readonly segment: Segment } => {
@@ -244,16 +244,20 @@ export function buildSegmentPlan(
   const page = BigInt(facts.pageSize);
   // What is reserved for crash kernels is nobody's to hand out.
   const placer = new Placer(usable, page, isCrash ? null : facts.segmentRules.settled);
-  const purgatory = placePurgatory(arch, type, placer, page);
+  const placed = () => placePurgatory(arch, type, placer, page);
+  // Images that are entered in real mode have addresses of their own in the little memory there.
+  const first = type.entryBits === 16 ? null : placed();
   const place = (placement: Placement) => placer.place(placement);
   const { draft, crash } = draftOf(request, facts, inputs, type, place);
+  const purgatory = first ?? placed();
   // The purgatory counts regions as the plan lists segments.
   const segments = [...draft.segments, ...crash.segments]
     .toSorted(byStart)
     .map((s) => (!request.skipChecks && isChecked(s, crash.hotplug) ? withDigest(s, inputs) : s));
   const { entryState } = draft;
-  if (entryState.mode === 32 && type.entryBits !== 32) {
-    throw new RangeError(`${type.name} does not say that it enters images in 32-bit mode`);
+  const bits = entryState.mode ?? 64;
+  if (bits < (type.entryBits ?? 64)) {
+    throw new RangeError(`${type.name} does not say that it enters images in ${bits}-bit mode`);
   }
   const { entry, segment } = purgatory({
     entryState,

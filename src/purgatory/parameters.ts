@@ -4,10 +4,10 @@
  * What it does not do: it chooses no addresses, and reads no blob from anywhere; `index.ts` has it.
  */
 
-import { ADDRESS_END, GIB, hex } from "../core/address.ts";
+import { ADDRESS_END, GIB, hex, KIB } from "../core/address.ts";
 import { fail } from "../core/error.ts";
 import { overlaps } from "../core/range.ts";
-import { blob as bytes, defineStruct, type StructValue, u32, u64 } from "../core/struct.ts";
+import { blob as bytes, defineStruct, type StructValue, u16, u32, u64 } from "../core/struct.ts";
 import type { ConsoleRequest } from "../model/request.ts";
 import type { PurgatoryManifest } from "./manifest.ts";
 
@@ -26,7 +26,7 @@ export const ParameterFlag = {
 } as const;
 
 /** Values of `entry_mode`, by the width of the code that is entered. */
-export const EntryMode = { 64: 0, 32: 1 } as const;
+export const EntryMode = { 64: 0, 32: 1, 16: 2 } as const;
 
 /** `struct region` of contract.h. */
 export const purgatoryRegion = defineStruct("purgatory region", 0x30, {
@@ -66,7 +66,14 @@ export const purgatoryParameters = defineStruct("purgatory parameters", 0x400, {
   r14: u64(0x0b0),
   r15: u64(0x0b8),
   rip: u64(0x0c0),
-  jump_back_text: u64(0x0c8),
+  cs: u16(0x0c8),
+  ds: u16(0x0ca),
+  es: u16(0x0cc),
+  ss: u16(0x0ce),
+  fs: u16(0x0d0),
+  gs: u16(0x0d2),
+  flags_16: u32(0x0d4),
+  jump_back_text: u64(0x0d8),
   regions: bytes(0x100, REGIONS_MAX * purgatoryRegion.size),
 });
 
@@ -81,6 +88,15 @@ const REGISTERS = [
 export type PurgatoryRegisters = { readonly rip: bigint } & {
   readonly [R in (typeof REGISTERS)[number]]?: bigint | undefined;
 };
+
+/** What code in real mode finds in its segment registers. */
+export type PurgatorySegments = {
+  readonly [S in "cs" | "ds" | "es" | "ss" | "fs" | "gs"]: number;
+};
+
+/** Bits of the flags that real mode begins with: the one that is always set, and interrupts. */
+const FLAGS_CLEAN = 0x002;
+const FLAGS_INTERRUPTS = 0x200;
 
 /** Memory that must hold exactly what was put there. */
 export interface PurgatoryRegion {
@@ -99,9 +115,13 @@ export interface PurgatoryBackup {
 
 export interface PurgatoryParameters {
   /** Absent: 64. With 32 the purgatory must lie below 4 GiB, and only the eight registers of 32-bit
-   * code are set. */
+   * code are set; with 16 it must lie below 1 MiB, and `segments` are set too. */
   readonly mode?: keyof typeof EntryMode | undefined;
   readonly registers: PurgatoryRegisters;
+  /** For mode 16, where `rsp` is always taken; absent: all 0. */
+  readonly segments?: PurgatorySegments | undefined;
+  /** For mode 16: whether interrupts are on. */
+  readonly interrupts?: boolean | undefined;
   readonly regions: readonly PurgatoryRegion[];
   /** Start the kernel whatever memory holds; `regions` is then not looked at. */
   readonly skipChecks: boolean;
@@ -162,17 +182,23 @@ function checkBackup({ source, destination, size }: PurgatoryBackup): void {
   });
 }
 
-/** What a 32-bit kernel is entered with has 32 bits. */
-function checkRegisters({ mode, registers }: PurgatoryParameters): void {
-  if (mode !== 32) return;
+/** Registers have 32 bits where the kernel's code has fewer than 64; real mode's entry has 16. */
+function checkRegisters({ mode = 64, registers }: PurgatoryParameters): void {
+  if (mode === 64) return;
   for (const name of REGISTERS) {
     const value = registers[name] ?? 0n;
-    if (value < 4n * GIB) continue;
+    if (value < (mode === 16 && name === "rip" ? 64n * KIB : 4n * GIB)) continue;
     fail({
       code: "purgatory.entry",
-      message: `purgatory: ${name} ${hex(value)} does not fit the 32-bit entry of the kernel`,
+      message: `purgatory: ${name} ${hex(value)} does not fit the ${mode}-bit entry of the kernel`,
     });
   }
+}
+
+/** Only real mode has more to begin with than registers. */
+function realModeState({ mode, segments, interrupts }: PurgatoryParameters) {
+  if (mode !== 16) return {};
+  return { ...segments, flags_16: FLAGS_CLEAN | (interrupts === true ? FLAGS_INTERRUPTS : 0) };
 }
 
 function checkBlob(blob: Uint8Array, manifest: PurgatoryManifest): void {
@@ -203,8 +229,8 @@ function checkBlob(blob: Uint8Array, manifest: PurgatoryManifest): void {
  *
  * @throws KexecError `purgatory.regions` for more than `REGIONS_MAX`, `purgatory.range` for what
  *   reaches beyond 64 bits, `purgatory.backup` for one that overlaps itself,
- *   `purgatory.entry` for a register that a 32-bit entry cannot have, `purgatory.blob` where
- *   blob and manifest are not of one kind
+ *   `purgatory.entry` for a register that a 32 or 16-bit entry cannot have, `purgatory.blob`
+ *   where blob and manifest are not of one kind
  * @throws RangeError for a number that its field cannot hold, or a digest of other than 32 bytes
  */
 export function buildPurgatory(
@@ -220,6 +246,7 @@ export function buildPurgatory(
   const value: Partial<StructValue<typeof purgatoryParameters.fields>> = {
     flags: flagsOf(parameters),
     entry_mode: EntryMode[parameters.mode ?? 64],
+    ...realModeState(parameters),
     region_count: regions.length,
     serial_base: console.serialBase,
     serial_baud: console.serialBaud,

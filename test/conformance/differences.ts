@@ -56,13 +56,6 @@ export const DIFFERENCES = [
     why: "a script written for the newest release works",
   },
   {
-    id: "later",
-    kexecTools: "has these options, zImages, and NBI and beoboot images",
-    onekexec:
-      "options of kexec-tools that are not there yet end with status 1 and `is not implemented yet`; these images are unknown",
-    why: "not there yet; nothing is taken and then ignored",
-  },
-  {
     id: "crash-room",
     kexecTools:
       "loads a crash kernel without a word where it cannot come up in what is left of `crashkernel=`",
@@ -104,6 +97,56 @@ export const DIFFERENCES = [
       "`-e` ends with `kexec failed: Success` and status 255 after the next kernel jumped back; `--load-jump-back-helper` takes the network down",
     onekexec: "status 0; the network stays up until `-e`",
     why: "nothing failed, and nothing was started",
+  },
+  {
+    id: "real-mode",
+    kexecTools:
+      "`--real-mode` says `Starting the kernel in real mode`, and the machine hangs when it starts",
+    onekexec:
+      "the kernel starts by its real-mode code, with the BIOS's interrupts as it left them; refused where EFI started the machine, which has no BIOS",
+    why: "what is loaded should start, and what cannot should be known before",
+  },
+  {
+    id: "zimage",
+    kexecTools: "takes no zImage: `Cannot determine the file type of FILE`",
+    onekexec: "starts it in real mode, its only entry",
+    why: "it is a kernel, and the boot protocol says how it starts",
+  },
+  {
+    id: "nbi",
+    kexecTools:
+      "a network boot image: `Symbol: entry32_regs32 not found cannot get`, status 1, or for real mode the same of `entry16_regs`",
+    onekexec:
+      "starts it, with the stack and the arguments that the format names; a BOOTP reply is not among them, its place is empty",
+    why: "what has an image type should start",
+  },
+  {
+    id: "beoboot",
+    kexecTools:
+      "a beoboot image with `-s` or `-a`: `Could not find a free area of memory`, status 1",
+    onekexec: "hands the kernel, the initrd and the command line over that are in it",
+    why: "the kernel is one that `-s` can load",
+  },
+  {
+    id: "multiboot-info",
+    kexecTools:
+      "tells multiboot images 1 KiB too little of lower and upper memory; to version 2 it gives no end tag within `total_size`",
+    onekexec: "all of it, and the end tag",
+    why: "the specifications say so",
+  },
+  {
+    id: "elf-alignment",
+    kexecTools:
+      "an ELF executable with a part that begins inside a page: `Base address: ADDRESS is not page aligned`, status 1",
+    onekexec: "loads it, its parts joined by pages",
+    why: "linkers make such files",
+  },
+  {
+    id: "entry-by-file",
+    kexecTools:
+      "`-s` with `--real-mode` or `--entry-32bit`: `Kexec2 syscall does not support 16bit or 32bit entry yet`, status 255",
+    onekexec: "`syscall kexec_file_load not available.` and the reason, status 253; `-a` goes on",
+    why: "it is what `-s` says of all that only `kexec_load` can do",
   },
   {
     id: "entry",

@@ -6,6 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureKernel } from "../../scripts/kernels.ts";
 import { refreshPackageLists } from "../../scripts/machine.ts";
+import { makeBzImage } from "../images/make-bzimage.ts";
+import { makeElf } from "../images/make-elf.ts";
+import { makeBeoboot, makeNbi } from "../images/make-nbi.ts";
 import type { KnownPiece } from "./seen.ts";
 
 const INITRD_SIZE = 3_000_001;
@@ -53,6 +56,26 @@ export const SHORT_STUMP = file("short-stump", source.subarray(0, 100));
 export const NOISE = file("noise", noise(5000));
 export const TEXT = file("text", "This is a text, and no kernel.\n");
 export const GZIPPED = file("vmlinuz.gz", Bun.gzipSync(new Uint8Array(source), { level: 1 }));
+/** A kernel of the old kind, without much in it. */
+export const ZIMAGE = file(
+  "zimage",
+  makeBzImage({ version: 0x0202, loadflags: 0, relocatable: 0, xloadflags: 0 }),
+);
+/** Network boot images of 32 and 16 bits, a kernel in a container, and a program whose second part
+ * begins inside a page. */
+const SOME = noise(3000);
+const location = 0x1000_0000;
+export const NBI_32 = file(
+  "nbi32",
+  makeNbi({ location, entry: MIB, flags: 0x8000_0000, records: [{ address: MIB, bytes: SOME }] }),
+);
+export const NBI_16 = file(
+  "nbi16",
+  makeNbi({ location, entry: 0x2000_0000, records: [{ address: 0x2_0000, bytes: SOME }] }),
+);
+export const BEOBOOT = file("beoboot", makeBeoboot({ commandLine: "x y\0", kernel: source }));
+const PARTS = [0x40_0000n, 0x40_1010n].map((physical) => ({ physical, bytes: SOME }));
+export const UNALIGNED = file("unaligned", makeElf({ bits: 64, parts: PARTS }));
 /** A kernel that only root can read. */
 export const SECRET = file("secret", source, 0o600);
 

@@ -4,7 +4,17 @@ import { describe, expect, test } from "bun:test";
 import { differs, runBoth, same } from "./compare.ts";
 import { difference } from "./differences.ts";
 import { runKexec } from "./harness.ts";
-import { INITRD, KERNEL, KERNEL_PIECE, STUMP } from "./inputs.ts";
+import {
+  BEOBOOT,
+  INITRD,
+  KERNEL,
+  KERNEL_PIECE,
+  NBI_16,
+  NBI_32,
+  STUMP,
+  UNALIGNED,
+  ZIMAGE,
+} from "./inputs.ts";
 import { KEXEC_TOOLS, ONEKEXEC, RELEASE } from "./programs.ts";
 
 const METHODS = ["-a", "-c", "-s"];
@@ -142,12 +152,6 @@ describe("options that need a newer kexec-tools or are not there yet", () => {
       });
     }
   }
-  const notYet = (name: string) => ({
-    status: 1,
-    stdout: [],
-    stderr: [`kexec: option '--${name}' is not implemented yet`],
-    calls: [],
-  });
   for (const name of ["module", "args-elf", "args-none"]) {
     const word = name === "module" ? `--module=${KERNEL}` : `--${name}`;
     for (const [method, call] of [
@@ -165,7 +169,7 @@ describe("options that need a newer kexec-tools or are not there yet", () => {
     }
   }
   for (const name of ["real-mode", "entry-32bit"]) {
-    differs("later", ["-s", "-l", KERNEL, `--${name}`], {
+    differs("entry-by-file", ["-s", "-l", KERNEL, `--${name}`], {
       theirs: {
         status: 255,
         stderr: [
@@ -173,18 +177,53 @@ describe("options that need a newer kexec-tools or are not there yet", () => {
           "Cannot load IN/vmlinuz",
         ],
       },
-      ours:
-        name === "real-mode"
-          ? notYet(name)
-          : {
-              status: 253,
-              stdout: [],
-              stderr: ["syscall kexec_file_load not available."],
-              calls: [],
-            },
+      ours: {
+        status: 253,
+        stdout: [],
+        stderr: ["syscall kexec_file_load not available."],
+        calls: [],
+      },
     });
   }
+  differs("real-mode", ["-c", "-l", KERNEL, "--real-mode"], {
+    theirs: { status: 0, stdout: ["Starting the kernel in real mode"] },
+    ours: { status: 0, stdout: [], calls: [LOAD, "sync"] },
+  });
+  differs("zimage", ["-c", "-l", ZIMAGE], {
+    theirs: { status: 255, stderr: ["Cannot determine the file type of IN/zimage"], calls: [] },
+    ours: { status: 0, stderr: [] },
+  });
   same(["-s", "-l", KERNEL, "--pass-memmap-cmdline"]);
+});
+
+describe("image types", () => {
+  for (const [image, symbol] of [
+    [NBI_32, "entry32_regs32"],
+    [NBI_16, "entry16_regs"],
+  ] as const) {
+    differs("nbi", ["-c", "-l", image], {
+      theirs: { status: 1, stderr: [`Symbol: ${symbol} not found cannot get`], calls: [] },
+      ours: { status: 0, stderr: [] },
+    });
+  }
+  for (const method of FILES) {
+    differs("beoboot", [method, "-l", BEOBOOT], {
+      theirs: {
+        status: 1,
+        stderr: ["Could not find a free area of memory of 0x9000 bytes...", "locate_hole failed"],
+        calls: [],
+      },
+      ours: {
+        status: 0,
+        stderr: [],
+        calls: [fileLoad("x y").replace("IN/vmlinuz", "/memfd:kernel"), "sync"],
+      },
+    });
+  }
+  differs("elf-alignment", ["-c", "-l", UNALIGNED], {
+    theirs: { status: 1, stderr: ["Base address: 0x401010 is not page aligned"], calls: [] },
+    ours: { status: 0, stderr: [] },
+  });
 });
 
 describe("type", () => {
@@ -195,7 +234,7 @@ describe("type", () => {
   for (const [type, words] of [
     ["nonsense", "Unsupported kernel type nonsense"],
     ["elf-x86_64", "Wrong file type elf-x86_64, file matches type bzImage64"],
-    ["nbi-x86", "Unsupported kernel type nbi-x86"],
+    ["nbi-x86", "Wrong file type nbi-x86, file matches type bzImage64"],
   ] as const) {
     for (const method of FILES) {
       differs("type-by-kernel", [method, "-l", KERNEL, `--type=${type}`], {

@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { KexecError } from "../../src/core/error.ts";
-import { isUki, readUki, uki } from "../../src/image/uki.ts";
+import { ukiContainer } from "../../src/image/uki.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { makeUki } from "../images/make-uki.ts";
+
+const { type: uki, read: readUki } = ukiContainer;
+const isUki = (image: Uint8Array) => uki.probe(image).match;
 
 const KERNEL = makeBzImage({ codeSize: 0x200 });
 const INITRD = Uint8Array.from({ length: 1001 }, (_, i) => i & 0xff);
@@ -49,7 +52,7 @@ test("other files are none, and say why", () => {
 });
 
 test("one inside another is refused", () => {
-  expect(() => uki.check(SMALL, null)).toThrow("a unified kernel image inside another one");
+  expect(() => uki.check(SMALL, null)).toThrow("a unified kernel image inside another container");
 });
 
 /** The parts, or that it was refused; anything else is thrown on. */

@@ -47,6 +47,7 @@ export function makeElf({
   const size = bits / 8;
   word(24, entry ?? parts[0]?.physical ?? 0n);
   word(24 + size, BigInt(header));
+  view.setUint16(bits === 64 ? 52 : 40, header, true);
   view.setUint16(bits === 64 ? 54 : 42, row, true);
   view.setUint16(bits === 64 ? 56 : 44, parts.length, true);
   parts.forEach(({ physical, virtual = physical, bytes, memorySize }, i) => {

@@ -196,13 +196,13 @@ describe("refusals", () => {
     ],
     [
       "an old boot protocol",
-      { image: { version: 0x0201 } },
+      { image: { version: 0x01ff } },
       255,
       "Cannot determine the file type of /boot/vmlinuz",
-      "bzImage64: boot protocol 2.01 at offset 0x206, 2.12 or newer is needed",
+      "bzImage64: boot protocol 1.255 at offset 0x206, 2.12 or newer is needed",
     ],
     [
-      "a zImage",
+      "a zImage that could be moved, which there is none",
       { image: { loadflags: 0 } },
       255,
       "Cannot determine the file type of /boot/vmlinuz",

@@ -74,6 +74,7 @@ describe("contract.h and the tables agree on", () => {
     expect(numbers("ENTRY_")).toEqual({
       ENTRY_MODE_64: BigInt(EntryMode[64]),
       ENTRY_MODE_32: BigInt(EntryMode[32]),
+      ENTRY_MODE_16: BigInt(EntryMode[16]),
     });
   });
 
@@ -125,6 +126,19 @@ describe("buildPurgatory", () => {
     expect(() => build({ mode: 32, registers: { rip: 1n, rsi: 1n << 32n } })).toThrow(
       "rsi 0x100000000 does not fit the 32-bit entry",
     );
+  });
+
+  test("a 16-bit entry has segments and flags too, and 16 bits of entry", () => {
+    const registers = { rip: 0xffffn, rsp: 0xe000n };
+    const segments = { cs: 0x1020, ds: 0x1000, es: 0x1001, ss: 0x1002, fs: 0x1003, gs: 0x1004 };
+    const wanted = { ...read(blob), entry_mode: 2, ...registers, ...segments };
+    const given = { mode: 16, registers, segments } as const;
+    expect(read(build(given))).toEqual({ ...wanted, flags_16: 0x002 });
+    expect(read(build({ ...given, interrupts: true }))).toEqual({ ...wanted, flags_16: 0x202 });
+    expect(() => build({ mode: 16, registers: { rip: 0x10000n } })).toThrow(
+      "rip 0x10000 does not fit the 16-bit entry",
+    );
+    expect(read(build({ registers: { rip: 1n }, segments, interrupts: true })).flags_16).toBe(0);
   });
 
   const names = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rsp", "rbp", "r8", "r9"] as const;

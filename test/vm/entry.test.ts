@@ -1,4 +1,4 @@
-/** Debian's kernel in a machine that booted, entered at its 32-bit entry. */
+/** Debian's kernel in a machine that booted, entered at its 32-bit and at its 16-bit entry. */
 
 import { beforeAll, describe, expect, test } from "bun:test";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
@@ -32,11 +32,15 @@ const CASES: readonly Case[] = [
   },
 ];
 
-function expectSecond(run: MachineRun): void {
+function expectSecond(run: MachineRun, words = SECOND): void {
   expect(run.runs.get("load")).toMatchObject({ status: 0 });
   expect(run.runs.get("plan")?.output).toContain(", bzImage, x86_64");
-  expectSecondKernel(run, SECOND, ["release", "cpus", "efi", "runtime-maps", "rsdp"]);
+  expectSecondKernel(run, words, ["release", "cpus", "efi", "runtime-maps", "rsdp"]);
 }
+
+/** The plan is printed, and then obeyed. */
+const scriptFor = (tool: string, load: string): string =>
+  `run plan ${tool} --dry-run ${load}\nrun load ${tool} ${load}\nrun exec ${tool} -e\n`;
 
 beforeAll(() => buildKexec(), VM_TIMEOUT);
 
@@ -44,16 +48,30 @@ describe("the 32-bit entry", () => {
   test.each(CASES.map((c) => [c.title, c] as const))(
     "%s",
     async (_, { title: __, options, ...setup }) => {
-      const tool = IN_VM.onekexec;
-      const load = `${options} ${LOAD}`;
-      const run = await bootMachine({
-        kexec: KEXEC,
-        ...setup,
-        caseScript:
-          `run plan ${tool} --dry-run ${load}\n` +
-          `run load ${tool} ${load}\nrun exec ${tool} -e\n`,
-      });
+      const caseScript = scriptFor(IN_VM.onekexec, `${options} ${LOAD}`);
+      const run = await bootMachine({ kexec: KEXEC, ...setup, caseScript });
       withLog(run, () => expectSecond(run));
+    },
+    VM_TIMEOUT,
+  );
+});
+
+describe("the 16-bit entry", () => {
+  test.each([
+    ["real-mode", "-a --real-mode", 1024],
+    ["real-mode-6g", "-c -t bzImage --real-mode", 6144],
+  ])(
+    "%s: %s",
+    async (name, options, memory) => {
+      const words = `${CONSOLE} earlyprintk=ttyS0 debug second`;
+      const caseScript = scriptFor(IN_VM.onekexec, `${options} ${LOAD.replace(SECOND, words)}`);
+      const run = await bootMachine({ kexec: KEXEC, name, memory, caseScript });
+      withLog(run, () => {
+        // Only the kernel's real-mode code says so.
+        const early = run.lines.filter(({ text }) => text.includes("early console in setup code"));
+        expect(early.length).toBe(1);
+        expectSecond(run, words);
+      });
     },
     VM_TIMEOUT,
   );

@@ -1,4 +1,5 @@
-/** The purgatory enters 32-bit kernels on a machine: QEMU runs the very blob that is committed. */
+/** The purgatory enters 32-bit and 16-bit kernels on a machine: QEMU runs the very blob that is
+ * committed. */
 
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
@@ -70,6 +71,52 @@ describe("the way to a 32-bit kernel", () => {
       parameters: { mode: 32 },
       console: SERIAL,
       run: { memory: 5120 },
+    });
+    expect(kernel).toBeNull();
+    expect(halted).not.toBeNull();
+    expect(serial).toContain("purgatory: unknown parameters; the kernel is not started");
+  });
+});
+
+describe("the way to real mode", () => {
+  const SEGMENT = 0x2000;
+  const LOW_PURGATORY = 0x90000n;
+  const pieces = () => [{ address: BigInt(SEGMENT * 16), bytes: rig().kernel16() }];
+  const segments = { cs: SEGMENT, ds: 0x1111, es: 0x2222, ss: 0x3000, fs: 0x4444, gs: 0x5555 };
+  const registers = { rax: 0xfedcba98n, rbx: 2n, rcx: 3n, rdx: 0x80n, rip: 0n };
+  const others = { rsi: 0x90000n, rdi: 6n, rbp: 0x80000000n, rsp: 0x8000n };
+  const parameters = { mode: 16, registers: { ...registers, ...others }, segments } as const;
+  const CR0_ET = 0x10n;
+
+  test("sets every register, segments, and a BIOS's interrupts", async () => {
+    const { kernel, serial } = await kernelOf({
+      at: LOW_PURGATORY,
+      pieces: pieces(),
+      parameters,
+      console: SERIAL,
+    });
+    expect(serial).toBe(GREETING);
+    expect(kernel).toMatchObject({ ...registers, ...others, ...segments });
+    expect(kernel).toMatchObject({ rflags: 2n, gdt_limit: 0x3ff });
+    expect(kernel.gdt_base & 0xffffffffn).toBe(0n);
+    const { r8: cr0, r9: masks, r10: ticks } = kernel;
+    expect({ cr0, masks, ticks }).toEqual({ cr0: CR0_ET, masks: 0x8fb8n, ticks: 2n });
+  });
+
+  test("turns interrupts on only if that is asked for", async () => {
+    const { kernel } = await kernelOf({
+      at: LOW_PURGATORY,
+      pieces: pieces(),
+      parameters: { ...parameters, interrupts: true },
+    });
+    expect(kernel.rflags).toBe(0x202n);
+  });
+
+  test("is not taken from above 1 MiB", async () => {
+    const { kernel, halted, serial } = await outcomeOf({
+      pieces: pieces(),
+      parameters,
+      console: SERIAL,
     });
     expect(kernel).toBeNull();
     expect(halted).not.toBeNull();

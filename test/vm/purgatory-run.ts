@@ -143,6 +143,8 @@ export interface PurgatoryRig {
   kernel(dumps?: readonly Memory[]): Uint8Array;
   /** One that is entered in 32-bit mode. */
   kernel32(): Uint8Array;
+  /** One that is entered in real mode, at the start of a segment. */
+  kernel16(): Uint8Array;
   run(setup: PurgatoryRun): Promise<PurgatoryOutcome>;
   /** Removes what the rig wrote. */
   close(): void;
@@ -246,6 +248,7 @@ export function purgatoryRig(): PurgatoryRig {
   const stub = assemble("purgatory-stub", STUB_BASE, folder);
   const plainKernel = assemble("purgatory-kernel", 0, folder);
   const kernel32 = assemble("purgatory-kernel-32", 0, folder);
+  const kernel16 = assemble("purgatory-kernel-16", 0, folder);
   const dumpLengths = new WeakMap<Uint8Array, readonly number[]>();
   let runs = 0;
 
@@ -292,6 +295,7 @@ export function purgatoryRig(): PurgatoryRig {
   return {
     kernel,
     kernel32: () => kernel32.slice(),
+    kernel16: () => kernel16.slice(),
     run,
     close: () => rmSync(folder, { recursive: true }),
   };

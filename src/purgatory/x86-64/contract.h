@@ -48,9 +48,17 @@
 #define PARAMETERS_R14 0x0b0
 #define PARAMETERS_R15 0x0b8
 #define PARAMETERS_RIP 0x0c0
+/* For real mode only. */
+#define PARAMETERS_CS 0x0c8
+#define PARAMETERS_DS 0x0ca
+#define PARAMETERS_ES 0x0cc
+#define PARAMETERS_SS 0x0ce
+#define PARAMETERS_FS 0x0d0
+#define PARAMETERS_GS 0x0d2
+#define PARAMETERS_FLAGS_16 0x0d4
 /* Where the command line ends, if it is to say where to jump back to; 0: it is not. */
-#define PARAMETERS_JUMP_BACK_TEXT 0x0c8
-/* 0x0d0 to 0x0ff are kept for later, and zero. */
+#define PARAMETERS_JUMP_BACK_TEXT 0x0d8
+/* 0x0e0 to 0x0ff are kept for later, and zero. */
 #define PARAMETERS_REGIONS 0x100
 #define PARAMETERS_END 0x400
 
@@ -77,9 +85,11 @@
 
 /* PARAMETERS_ENTRY_MODE: how the next kernel is entered. In 32-bit protected mode paging is off and
  * segments are flat; the block, the code and what the registers name must then lie below 4 GiB, and
- * r8 to r15 do not exist. 2 is kept for real mode. */
+ * r8 to r15 do not exist. In real mode the block and the code must lie below 1 MiB, CS:RIP is the
+ * entry, SS:RSP the stack, and the interrupt controllers and the timer are as a BIOS has them. */
 #define ENTRY_MODE_64 0
 #define ENTRY_MODE_32 1
+#define ENTRY_MODE_16 2
 
 #ifndef __ASSEMBLER__
 
@@ -105,11 +115,14 @@ struct parameters {
   uint64_t backup_size;
   uint32_t sha256_routine;
   uint32_t entry_mode;
-  /* rax rbx rcx rdx rsi rdi rsp rbp r8 to r15 rip: only the assembly reads them. */
+  /* rax rbx rcx rdx rsi rdi rsp rbp r8 to r15 rip, and cs ds es ss fs gs: only the assembly puts
+   * them into the CPU. */
   uint64_t registers[17];
+  uint16_t segments[6];
+  uint32_t flags_16;
   /* The address of the command line's NUL. Behind it are JUMP_BACK_ROOM bytes to write to. */
   uint64_t jump_back_text;
-  uint64_t reserved[6];
+  uint64_t reserved[4];
   struct region regions[REGIONS_MAX];
 };
 
@@ -129,6 +142,8 @@ AT(sha256_routine, PARAMETERS_SHA256_ROUTINE);
 AT(entry_mode, PARAMETERS_ENTRY_MODE);
 AT(registers, PARAMETERS_RAX);
 AT(registers[16], PARAMETERS_RIP);
+AT(segments, PARAMETERS_CS);
+AT(flags_16, PARAMETERS_FLAGS_16);
 AT(jump_back_text, PARAMETERS_JUMP_BACK_TEXT);
 AT(regions, PARAMETERS_REGIONS);
 #undef AT

@@ -8,8 +8,8 @@
  * mapped; Linux has made the GDT and the IDT invalid. [xen arch/x86/x86_64/kexec_reloc.S]
  * [linux arch/x86/kernel/machine_kexec_64.c]
  *
- * What it does not do: it leaves the IDT and the FPU as they are, and for a kernel that is entered in
- * 64-bit mode also paging, CR0, CR4 and MSRs.
+ * What it does not do: it leaves the FPU as it is, the IDT but for real mode, and for a kernel that
+ * is entered in 64-bit mode also paging, CR0, CR4 and MSRs.
  */
 
 #include "contract.h"
@@ -81,8 +81,8 @@ start:
 	movq	(%r12), %rsi
 2:	call	purgatory
 
-	cmpl	$ENTRY_MODE_32, purgatory_parameters + PARAMETERS_ENTRY_MODE(%rip)
-	je	enter_32
+	cmpl	$ENTRY_MODE_64, purgatory_parameters + PARAMETERS_ENTRY_MODE(%rip)
+	jne	leave_64
 
 	movq	purgatory_parameters + PARAMETERS_RSP(%rip), %rax
 	testq	%rax, %rax
@@ -108,7 +108,7 @@ start:
 	jmpq	*purgatory_parameters + PARAMETERS_RIP(%rip)
 
 /* All of this lies below 4 GiB, mapped one to one: paging may end under it. */
-enter_32:
+leave_64:
 	leaq	purgatory_parameters(%rip), %rbx
 	/* PCIDE and CET would forbid the next steps; PAE and LA57 can only go once paging is off. */
 	movq	%cr4, %rax
@@ -119,13 +119,17 @@ enter_32:
 	pushw	$gdt_32_end - gdt_32 - 1
 	lgdt	(%rsp)
 	addq	$10, %rsp
+	leaq	start_16(%rip), %rbp
 	pushq	$BOOT_CS
-	leaq	1f(%rip), %rax
+	leaq	start_32(%rip), %rax
 	pushq	%rax
 	lretq
 
+	/* Sections by the width of their code, for the disassembler. */
+	.section .text32, "ax"
 	.code32
-1:	movl	$(CR0_PE | CR0_ET), %eax
+start_32:
+	movl	$(CR0_PE | CR0_ET), %eax
 	movl	%eax, %cr0
 	movl	$BOOT_DS, %eax
 	movl	%eax, %ds
@@ -140,6 +144,8 @@ enter_32:
 	xorl	%eax, %eax
 	movl	%eax, %cr4
 	movl	%eax, %cr3
+	cmpl	$ENTRY_MODE_16, PARAMETERS_ENTRY_MODE(%ebx)
+	je	enter_16
 
 	/* With every register in use, only immediate operands can name the stack and the entry: the
 	 * last two instructions, "movl $esp, %esp; jmp eip", are written here. */
@@ -168,6 +174,91 @@ enter_32:
 	popfl
 	popal
 	ret
+
+/* All of this lies below 1 MiB. Segments of 64 KiB lead over: the code's begins at its section, the
+ * data's and the stack's at the purgatory's start. Their descriptors are made on the stack. */
+enter_16:
+	/* As above, with far pointers. */
+	movw	PARAMETERS_RIP(%ebx), %ax
+	movw	%ax, jump_16 - start_16 + 1(%ebp)
+	movw	PARAMETERS_CS(%ebx), %ax
+	movw	%ax, jump_16 - start_16 + 3(%ebp)
+	movw	PARAMETERS_SS(%ebx), %ax
+	movw	%ax, PARAMETERS_RSP + 4(%ebx)
+
+	subl	$PARAMETERS_IN_BLOB, %ebx
+	movl	$0x93, %edx		/* BOOT_DS: data */
+	movl	%ebx, %ecx
+	call	push_descriptor
+	movl	$0x9b, %edx		/* BOOT_CS: code */
+	movl	%ebp, %ecx
+	call	push_descriptor
+	xorl	%edx, %edx
+	xorl	%ecx, %ecx
+	call	push_descriptor
+	call	push_descriptor
+	pushl	%esp
+	pushw	$BOOT_DS + 7
+	lgdt	(%esp)
+	ljmp	$BOOT_CS, $0
+
+/* Of 16 bits and 64 KiB, with kind %dl and base %ecx, which is below 1 MiB. */
+push_descriptor:
+	popl	%esi
+	movl	%ecx, %eax
+	shrl	$16, %eax
+	movb	%dl, %ah
+	pushl	%eax
+	movl	%ecx, %eax
+	shll	$16, %eax
+	movw	$0xffff, %ax
+	pushl	%eax
+	jmp	*%esi
+
+	/* Real mode keeps the limits of segments that were loaded before it. */
+	.section .text16, "ax"
+	.code16
+start_16:
+	movw	$BOOT_DS, %ax
+	movw	%ax, %ds
+	movw	%ax, %es
+	movw	%ax, %fs
+	movw	%ax, %gs
+	movw	%ax, %ss
+	subl	%ebx, %esp
+	movl	$CR0_ET, %eax
+	movl	%eax, %cr0
+	shrl	$4, %ebp
+	pushw	%bp
+	pushw	$1f - start_16
+	lretw
+1:	lidtl	%cs:vectors - start_16
+	shrl	$4, %ebx
+	movw	%bx, %ds
+	movw	%bx, %ss
+	movw	PARAMETERS_IN_BLOB + PARAMETERS_ES, %es
+	movw	PARAMETERS_IN_BLOB + PARAMETERS_FS, %fs
+	movw	PARAMETERS_IN_BLOB + PARAMETERS_GS, %gs
+	pushl	PARAMETERS_IN_BLOB + PARAMETERS_RAX
+	pushl	PARAMETERS_IN_BLOB + PARAMETERS_RCX
+	pushl	PARAMETERS_IN_BLOB + PARAMETERS_RDX
+	pushl	PARAMETERS_IN_BLOB + PARAMETERS_RBX
+	pushl	$0			/* popal does not take esp from here */
+	pushl	PARAMETERS_IN_BLOB + PARAMETERS_RBP
+	pushl	PARAMETERS_IN_BLOB + PARAMETERS_RSI
+	pushl	PARAMETERS_IN_BLOB + PARAMETERS_RDI
+	pushl	PARAMETERS_IN_BLOB + PARAMETERS_FLAGS_16
+	popfl
+	popal
+	movw	PARAMETERS_IN_BLOB + PARAMETERS_DS, %ds
+	lssl	%ss:PARAMETERS_IN_BLOB + PARAMETERS_RSP, %esp
+jump_16:
+	ljmpw	$0, $0
+
+	/* The interrupt vectors of real mode: 256 of them, at address 0. */
+vectors:
+	.word	0x3ff
+	.long	0
 	.code64
 
 	/* The "accessed" bits are set, so the CPU never writes here. The next kernel runs on this

@@ -7,6 +7,7 @@
  * asked, the VGA's and the end of the command line.
  */
 
+#include "bios.h"
 #include "console.h"
 #include "contract.h"
 #include "sha256.h"
@@ -14,6 +15,9 @@
 
 /* Bytes behind the block that the code and its stack do not exceed. */
 #define PURGATORY_REACH 0x10000
+
+/* One past what a segment register reaches. */
+#define REAL_MODE_END 0x100000
 
 /* With interrupts off only an NMI ends hlt, hence the loop. */
 static _Noreturn void halt(void) {
@@ -30,11 +34,13 @@ static int same(const uint8_t *a, const uint8_t *b, size_t size) {
   return difference == 0;
 }
 
-/* Code that runs with paging off is reached below 4 GiB only. */
+/* Code that runs with paging off is reached below 4 GiB only, in real mode below 1 MiB. */
 static int enterable(const struct parameters *p) {
+  uint64_t end = (uint64_t)p + PURGATORY_REACH;
   uint64_t rip = p->registers[16];
   if (p->entry_mode == ENTRY_MODE_64) return 1;
-  return p->entry_mode == ENTRY_MODE_32 && (((uint64_t)p + PURGATORY_REACH) | rip) >> 32 == 0;
+  if (p->entry_mode == ENTRY_MODE_32) return (end | rip) >> 32 == 0;
+  return p->entry_mode == ENTRY_MODE_16 && end <= REAL_MODE_END && rip >> 16 == 0;
 }
 
 /* A block of another version, or one that lost bytes, must not be half obeyed. */
@@ -104,4 +110,5 @@ void purgatory(const struct parameters *p, uint64_t jump_back_entry) {
   if (p->backup_size != 0) copy(p->backup_destination, p->backup_source, p->backup_size);
   if (p->jump_back_text != 0) tell_jump_back(p->jump_back_text, jump_back_entry);
   console_close(&console);
+  if (p->entry_mode == ENTRY_MODE_16) bios_interrupts();
 }
