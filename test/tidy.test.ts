@@ -22,6 +22,8 @@ const sources = tracked.filter((path) => /^(src|test|scripts)\/.*\.(ts|mjs)$/.te
 /** Written by scripts/purgatory.ts, not by people. */
 const GENERATED = /^src\/purgatory\/[^/]+\/blob\.ts$/;
 const written = sources.filter((path) => !GENERATED.test(path));
+/** One table is read and searched as one, however many rows it has. */
+const TABLES = ["test/conformance/differences.ts"];
 
 /** folder → folders (or packages) that its files may import, besides itself. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -119,7 +121,8 @@ describe("sizes", () => {
           ? [`${path}:${i + 1} has ${line.length} columns`]
           : [],
       );
-      return lines.length > FILE_LINES ? [`${path} has ${lines.length} lines`, ...wide] : wide;
+      const long = lines.length > FILE_LINES && !TABLES.includes(path);
+      return long ? [`${path} has ${lines.length} lines`, ...wide] : wide;
     });
     expect(wrong).toEqual([]);
   });

@@ -1,6 +1,6 @@
 /**
  * What a kernel needs besides an ordinary one that is to give the machine back to the running one
- * (`--load-preserve-context`): it stays below `--mem-max`, knows of no other memory, and finds the
+ * (`--load-preserve-context`): it stays below `--mem-max`, uses no other memory, and finds the
  * running kernel in /proc/vmcore. Pure.
  *
  * All memory that it may use is in segments: the running kernel swaps those with copies when it
@@ -10,11 +10,21 @@
 
 import { ADDRESS_END, alignDown, alignUp, hex, humanSize } from "../core/address.ts";
 import { ExitStatus, fail } from "../core/error.ts";
-import { intersect, isEmpty, type Range, rangeOf, showRange, subtract } from "../core/range.ts";
+import {
+  byStart,
+  intersect,
+  isEmpty,
+  overlaps,
+  type Range,
+  rangeOf,
+  showRange,
+  subtract,
+} from "../core/range.ts";
 import { elfCoreHeader, elfCoreHeaderSize } from "../handoff/elf-core-header.ts";
-import type { HostFacts } from "../model/host-facts.ts";
+import type { CrashFacts, HostFacts, KernelText } from "../model/host-facts.ts";
 import type { Placement } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
+import type { MemoryRange } from "../model/memory.ts";
 import type { RunRequest } from "../model/request.ts";
 import { crashWords } from "./crash-command-line.ts";
 import { type CrashPlan, crashMemory, ELFCOREHDR_MIN } from "./crash-plan.ts";
@@ -41,6 +51,42 @@ function ownMemory(ram: readonly Range[], low: Range | null, request: RunRequest
 }
 
 /**
+ * What a dump would have of the running kernel. What is swapped is not where it was: the next
+ * kernel's own memory would be there.
+ */
+function unswapped(crash: CrashFacts, window: Range): CrashFacts {
+  const { vmcoreinfo, kernelText } = crash;
+  const textOf = ({ physical, size }: KernelText) => ({ start: physical, end: physical + size });
+  const stays = (r: Range) => !overlaps(r, window);
+  return {
+    ...crash,
+    cpuNotes: crash.cpuNotes.filter(stays),
+    vmcoreinfo: vmcoreinfo !== null && stays(vmcoreinfo) ? vmcoreinfo : null,
+    kernelText: kernelText !== null && stays(textOf(kernelText)) ? kernelText : null,
+  };
+}
+
+/** The core header for a dump of `ram`. */
+function headerFor(
+  crash: CrashFacts,
+  ram: readonly Range[],
+  page: bigint,
+  place: (placement: Placement) => bigint,
+): Segment {
+  const length = BigInt(elfCoreHeaderSize(crash, ram));
+  const size = alignUp(length > ELFCOREHDR_MIN ? length : ELFCOREHDR_MIN, page);
+  const [role, max] = ["elfcorehdr", ADDRESS_END] as const;
+  return {
+    role,
+    start: place({ role, size, alignment: page, min: 0n, max, from: "top" }),
+    size,
+    bytes: elfCoreHeader(crash, ram, null),
+    sha256: null,
+    reason: "the next kernel finds the running one by it, in /proc/vmcore",
+  };
+}
+
+/**
  * @param takesEfi whether the kernel can take EFI over from the running one
  * @throws KexecError `facts.crash`, `plan.mem-max`, `plan.no-room`
  */
@@ -50,45 +96,42 @@ export function planPreserved(
   takesEfi: boolean,
   place: (placement: Placement) => bigint,
 ): CrashPlan {
-  const crash = { ...crashFacts(facts, request.kernel ?? ""), vmcoreinfo: null };
-  const { ram, saved } = dumpedMemory(crash, []);
+  const window = windowOf(request);
+  const known = crashFacts(facts, request.kernel ?? "");
+  const { ram, saved } = dumpedMemory(known, []);
   const own = ownMemory(ram, saved, request);
-  const low = saved === null ? null : intersect(saved, windowOf(request));
-  const page = BigInt(facts.pageSize);
-  // What is swapped is not where it was: a dump would have the next kernel's own memory there.
-  const dumped = subtract(ram, [windowOf(request)]);
-  const length = BigInt(elfCoreHeaderSize(crash, dumped));
-  const size = alignUp(length > ELFCOREHDR_MIN ? length : ELFCOREHDR_MIN, page);
-  const header: Segment = {
-    role: "elfcorehdr",
-    start: place({
-      role: "elfcorehdr",
-      size,
-      alignment: page,
-      min: 0n,
-      max: ADDRESS_END,
-      from: "top",
-    }),
-    size,
-    bytes: elfCoreHeader(crash, dumped, null),
-    sha256: null,
-    reason: "the next kernel finds the running one by it, in /proc/vmcore",
-  };
-  const memory = crashMemory(
-    crash.memory,
+  const low = saved === null ? null : intersect(saved, window);
+  const kept = subtract(ram, [window]);
+  const crash = unswapped(known, window);
+  // Linux warns of a dump without notes, and makes none.
+  const header =
+    crash.vmcoreinfo === null ? null : headerFor(crash, kept, BigInt(facts.pageSize), place);
+  const segments = header === null ? [] : [header];
+  const others = crashMemory(
+    known.memory,
     own,
-    [header],
+    segments,
     low !== null && isEmpty(low) ? null : low,
   );
+  // The way back is a page of it, which the next kernel must have mapped as it jumps, and must not
+  // use. Of what is no RAM it maps nothing else. [linux machine_kexec_64.c map_acpi_tables]
+  const preserved = kept.map((r): MemoryRange => ({ ...r, type: "acpi" }));
+  const memory = [...others, ...preserved].sort(byStart);
   return {
-    segments: [header],
+    segments,
     backup: null,
     memory: request.passMemmapCmdline ? (facts.memoryMap?.ranges ?? []) : memory,
-    commandLine: crashWords({ request, facts, takesEfi, memory, elfcorehdr: header.start }),
+    commandLine: crashWords({
+      ...{ request, facts, takesEfi, memory },
+      elfcorehdr: header?.start ?? null,
+    }),
     hotplug: false,
     notes: [
       `the running kernel is preserved: the next one gets ${own.map(showRange).join(" and ")}`,
       "kexec_jump_back_entry= on its command line will say what --load-jump-back-helper needs",
+      ...(header === null
+        ? ["no /proc/vmcore there: this kernel's vmcoreinfo is swapped away"]
+        : []),
     ],
   };
 }

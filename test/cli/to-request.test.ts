@@ -187,9 +187,7 @@ describe("texts", () => {
     expect(called(["--bogus"])).toMatchObject({
       complaint: "/sbin/k\xffx: unrecognized option '--bogus'",
     });
-    expect(() => called(["-l", "--load-jump-back-helper", "k"])).toThrow(
-      "/sbin/k\xffx: option '--load-jump-back-helper' is not implemented yet",
-    );
+    expect(() => called(["--dry-run", "-u"])).toThrow("/sbin/k\xffx: option '--dry-run' shows how");
   });
 
   test("unloading comes before the kernel is missed", () => {

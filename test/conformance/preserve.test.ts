@@ -16,7 +16,12 @@ import { KEXEC_TOOLS, ONEKEXEC } from "./programs.ts";
 const LOW_END = 0xa0000n;
 const MEM_MAX = 0x1fff_ffffn;
 const WINDOW = `--mem-max=0x${MEM_MAX.toString(16)}`;
-const MACHINE = recorded("qemu-2g-vesa-edd-crash");
+const RECORDED = recorded("qemu-2g-vesa-edd-crash");
+/** Its vmcoreinfo is not in what is swapped, so that there can be a dump. */
+const MACHINE = {
+  ...RECORDED,
+  crash: { ...RECORDED.crash, vmcoreinfo: { start: 0x60001000n, end: 0x60002024n } },
+};
 const PRESERVE = ["-c", "-l", "--load-preserve-context", WINDOW];
 
 const loadOn = (binary: string, more: readonly string[] = []) =>
