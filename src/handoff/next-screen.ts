@@ -18,6 +18,7 @@ import type {
 import {
   framebufferAddress,
   isFramebuffer,
+  isText,
   movedTo,
   type ScreenInfo,
   screenAtBoot,
@@ -106,9 +107,8 @@ function asAtBoot(
 ): NextScreen {
   const told = xen === null ? "as at boot" : "as Xen told dom0";
   if (!isFramebuffer(atBoot)) {
-    const { orig_video_isVGA: type, orig_video_cols, orig_video_lines } = atBoot;
-    const size = `${orig_video_cols}x${orig_video_lines}`;
-    if (type === 0) return next("none", atBoot, `none, ${told}`);
+    if (!isText(atBoot)) return next("none", atBoot, `none, ${told}`);
+    const size = `${atBoot.orig_video_cols}x${atBoot.orig_video_lines}`;
     return next("text", atBoot, `VGA text of ${size}, ${told}, because ${why}`);
   }
   const before = framebufferAddress(atBoot);

@@ -263,7 +263,9 @@ describe("nobody has taken it: as at boot", () => {
   test.each([
     [atBoot(), "1024x768x32 at 0x80000000, as at boot, because no driver has taken it"],
     [atBoot(1), "VGA text of 80x25, as at boot, because no driver has taken it"],
+    [atBoot(0x22), "VGA text of 80x25, as at boot"],
     [atBoot(0), "none, as at boot"],
+    [atBoot(0x23, { 27: 0 }), "none, as at boot"],
     [null, "VGA text of 80x25 is assumed, because the running kernel's boot_params could not"],
   ])("it says so: %#", (bootParams, words) => {
     expect(screenFor({ bootParams, display: display() }).note).toStartWith(`Screen: ${words}`);
