@@ -157,7 +157,7 @@ describe("a driver has taken the card", () => {
         expect(outputOf(run, "fb")).toBe("0 bochs-drmdrmfb\n");
         expectSecondKernel(run, COMMAND_LINE);
         expectSaid(run, TAKEN);
-        expect(outputOf(run, "doctor")).toContain("With -s the running kernel passes on");
+        expect(outputOf(run, "doctor")).toContain("With -s or -a the running kernel passes on");
         expect(planned(run)).toBe(`Screen: ${TAKEN}.`);
         expect(run.second.get("framebuffer")).toBe("");
         expect(toldOf(run.second)).toMatchObject({ orig_video_isVGA: 0, lfb_base: 0 });
