@@ -192,7 +192,7 @@ describe("a driver has taken the card", () => {
         expectSecondKernel(run, COMMAND_LINE);
         expect(planned(run)).toBe(
           "Screen: what was told at boot, though bochs-drm drives 0000:00:02.0: " +
-            "-s passes it on all the same.",
+            "the running kernel passes it on.",
         );
         expect(screenBytes(toldOf(run.second))).toEqual(screenBytes(toldOf(run.first)));
       }),
