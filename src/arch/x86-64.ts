@@ -32,7 +32,7 @@ export const x86_64: Arch = {
     end: withoutPaging ? 4n * GIB : ADDRESS_END,
   }),
   purgatorySize: () => purgatoryMemorySize(purgatoryFor("x86_64").manifest),
-  buildPurgatory({ entryState, checked, console, backup }) {
+  buildPurgatory({ entryState, checked, console, backup, jumpBackText }) {
     const { manifest, blob } = purgatoryFor("x86_64");
     const regions = checked.flatMap(regionOf);
     const bytes = buildPurgatory(blob, manifest, {
@@ -42,6 +42,7 @@ export const x86_64: Arch = {
       skipChecks: regions.length === 0,
       console,
       backup: backup === null ? undefined : backupOf(backup),
+      jumpBackText: jumpBackText ?? undefined,
     });
     return { bytes, entry: BigInt(manifest.entryOffset) };
   },

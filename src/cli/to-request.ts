@@ -44,9 +44,11 @@ export function toRequest(source: CommandLineSource): Request {
     if (ending !== undefined) return ending;
   }
   const steps = finalSteps(settings, parsed);
+  refuseUnboundedPreserve(settings, steps);
   return (
     misplacedOption(settings, steps, parsed, source.argv0) ??
     refuseUnimplemented(parsed, source.argv0) ??
+    refusePreserveByFile(settings, steps) ??
     refuseMisusedOwn(settings, steps, source.argv0) ??
     missingKernel(settings, steps, parsed) ??
     runRequest(settings, steps, parsed)
@@ -64,6 +66,7 @@ function initialSettings(): Settings {
       sync: true,
       ifdown: false,
       exec: false,
+      jumpBack: false,
     },
     actionGiven: false,
     loadGiven: false,
@@ -127,6 +130,7 @@ const NO_STEPS: Steps = {
   sync: false,
   ifdown: false,
   exec: false,
+  jumpBack: false,
 };
 
 /** What the options say together; -x, -y and -S count wherever they stand. */
@@ -175,6 +179,30 @@ function refuseUnimplemented({ events }: ParsedCommandLine, argv0: string): unde
       message: `${argv0}: option '--${name}' is not implemented yet`,
     });
   }
+}
+
+/** The running kernel keeps what lies above what the next one was told to stay below. */
+function refuseUnboundedPreserve({ purpose, memMax }: Settings, steps: Steps): void {
+  if (!steps.load || purpose !== "preserve-context" || memMax < ADDRESS_END - 1n) return;
+  fail({
+    code: "arguments.mem-max",
+    message:
+      "Please specify memory range used by kexeced kernel\n" +
+      "to preserve the context of original kernel with \n" +
+      '"--mem-max" parameter',
+    hint: "For example --mem-max=0xfffffff, the lowest 256 MiB; half of all memory is the most.",
+  });
+}
+
+/** kexec-tools refuses -a too, which is its default; differs: -a goes on to kexec_load. */
+function refusePreserveByFile({ purpose, method }: Settings, { jumpBack }: Steps): undefined {
+  if (purpose !== "preserve-context" || method !== "file") return;
+  const option = jumpBack ? "load-jump-back-helper" : "load-preserve-context";
+  fail({
+    code: "arguments.preserve-context",
+    message: `--${option} not supported with kexec_file_load`,
+    hint: "Leave -s out, or say -c.",
+  });
 }
 
 /** Our own options where they make no sense. */

@@ -159,6 +159,8 @@ const crash = z.strictObject({
   memory: z.array(memoryRange),
   cpuNotes: z.array(range),
   vmcoreinfo: z.nullable(range),
+  // Files of earlier versions do not have it.
+  dom0Vmcoreinfo: z._default(z.nullable(range), null),
   kernelText: z.nullable(z.strictObject({ physical: u64, virtual: u64, size: u64 })),
   pageOffset: u64,
 });

@@ -87,12 +87,13 @@ const assumedText = (why: string): NextScreen =>
 
 const UNREADABLE = "the running kernel's boot_params could not be read";
 
-/** The purgatory sets it before it starts the next kernel. */
+/** The purgatory sets it before it starts the next kernel. Where the adapter stays in a mode of its
+ * own all the same, Linux's VGA console finds no memory to write to, and is not used. */
 const resetText = (): NextScreen =>
   next(
     "text",
     { ...TEXT_SCREEN, orig_video_mode: 3 },
-    "VGA text of 80x25, because --reset-vga sets it",
+    "VGA text of 80x25, because --reset-vga asks for it",
   );
 
 const modeOf = ({ lfb_width, lfb_height, lfb_depth }: ScreenInfo): string =>

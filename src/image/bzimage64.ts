@@ -94,6 +94,7 @@ export const bzImage64: ImageType = {
     checkCommandLine(commandLine, header);
   },
   instead: ({ entry32Bit }) => (entry32Bit ? bzImage : null),
+  memorySize: (image) => BigInt(readSetupHeader(image).init_size),
   takesEfi: (image) => (readSetupHeader(image).xloadflags & XLF_EFI_KEXEC) !== 0,
   draft,
 };

@@ -181,6 +181,8 @@ export interface CrashFacts {
   /** Where each CPU leaves its state, by the CPUs' numbers. */
   readonly cpuNotes: readonly Range[];
   readonly vmcoreinfo: Range | null;
+  /** dom0's, where `vmcoreinfo` is Xen's; null: there is none, or it is not known. */
+  readonly dom0Vmcoreinfo: Range | null;
   /** null where the memory's own mapping has it. */
   readonly kernelText: KernelText | null;
   /** The virtual address of physical address 0. */

@@ -66,6 +66,7 @@ export const purgatoryParameters = defineStruct("purgatory parameters", 0x400, {
   r14: u64(0x0b0),
   r15: u64(0x0b8),
   rip: u64(0x0c0),
+  jump_back_text: u64(0x0c8),
   regions: bytes(0x100, REGIONS_MAX * purgatoryRegion.size),
 });
 
@@ -106,6 +107,9 @@ export interface PurgatoryParameters {
   readonly skipChecks: boolean;
   readonly console: ConsoleRequest;
   readonly backup?: PurgatoryBackup | undefined;
+  /** Where the running kernel can be jumped back to: the address of the command line's NUL, which
+   * has `JUMP_BACK_ROOM` bytes behind it. */
+  readonly jumpBackText?: bigint | undefined;
 }
 
 /** What the blob takes in memory, its stack included, in bytes: a multiple of its alignment. */
@@ -223,6 +227,7 @@ export function buildPurgatory(
     backup_source: backup?.source ?? 0n,
     backup_destination: backup?.destination ?? 0n,
     backup_size: backup?.size ?? 0n,
+    jump_back_text: parameters.jumpBackText ?? 0n,
   };
   const patched = blob.slice();
   purgatoryParameters.write(patched, value, manifest.parameterOffset);

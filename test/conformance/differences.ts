@@ -63,6 +63,49 @@ export const DIFFERENCES = [
     why: "not there yet; nothing is taken and then ignored",
   },
   {
+    id: "crash-room",
+    kexecTools:
+      "loads a crash kernel without a word where it cannot come up in what is left of `crashkernel=`",
+    onekexec: "loads it, and warns on stderr with the numbers",
+    why: "nobody would notice before the dump is missing",
+  },
+  {
+    id: "xen-log",
+    kexecTools:
+      "under Xen the dump has Xen's vmcoreinfo only, and `vmcore-dmesg` ends with `Missing the log_buf symbol`",
+    onekexec:
+      "dom0's vmcoreinfo is a further note, and `vmcore-dmesg` prints dom0's log; Xen's own log is in no such note, and stays out of reach",
+    why: "the log of dom0 says why it died",
+  },
+  {
+    id: "preserve-auto",
+    kexecTools:
+      "`--load-preserve-context` and `--load-jump-back-helper` are refused with `-a`, the default since 2.0.27",
+    onekexec: "goes on to `kexec_load`, which can do it",
+    why: "`-a` is for that",
+  },
+  {
+    id: "preserve-memory",
+    kexecTools:
+      "`--load-preserve-context`: the next kernel is told of all RAM, and overwrites the kernel that is to be preserved unless `mem=` is added by hand",
+    onekexec: "it is told of RAM up to `--mem-max`",
+    why: "nothing else is preserved",
+  },
+  {
+    id: "preserve-dump",
+    kexecTools:
+      "`--load-preserve-context`: the next kernel's `/proc/vmcore` has the lowest 640 KiB at address 0, and a piece of nearly 16 EiB",
+    onekexec: "it has only memory that is still where it was",
+    why: "what the next kernel uses was swapped away, and its own memory is there now",
+  },
+  {
+    id: "jump-back",
+    kexecTools:
+      "`-e` ends with `kexec failed: Success` and status 255 after the next kernel jumped back; `--load-jump-back-helper` takes the network down",
+    onekexec: "status 0; the network stays up until `-e`",
+    why: "nothing failed, and nothing was started",
+  },
+  {
     id: "entry",
     kexecTools:
       "`--entry` that is in nothing that is loaded: loads, and the machine dies; `-s` ignores it",
@@ -162,9 +205,10 @@ export const DIFFERENCES = [
   },
   {
     id: "compressed",
-    kexecTools: "2.0.32 built with zlib, zstd and liblzma decompresses a kernel file; Debian's not",
+    kexecTools:
+      "2.0.32 built with zlib, zstd and liblzma decompresses a kernel file, and modules, of which it loses what follows gzip data; Debian's not",
     onekexec:
-      "takes a kernel file out of gzip, zstd, xz, lzma, lz4 and EFI zboot, up to four of them and 1 GiB; xz and lzma by the system's liblzma",
+      "takes a kernel file out of gzip, bzip2, zstd, xz, lzma, lz4 and EFI zboot, up to four of them and 1 GiB; a module out of one compression, or leaves it as it is where other data follow",
     why: "kernels come in all of these, and one file has to serve every machine",
   },
   {

@@ -131,6 +131,7 @@ export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
       memory: fc.array(memoryRange),
       cpuNotes: fc.array(range),
       vmcoreinfo: orNull(range),
+      dom0Vmcoreinfo: orNull(range),
       kernelText: orNull(fc.record({ physical: u64, virtual: u64, size: u64 })),
       pageOffset: u64,
     }),

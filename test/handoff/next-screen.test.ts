@@ -201,7 +201,7 @@ describe("a driver has taken the card: nothing is passed on", () => {
     const found = screenFor({ bootParams: atBoot(), display: by("i915"), resetVga: true });
     expect(found.kind).toBe("text");
     expect(found.screen).toMatchObject({ orig_video_isVGA: 1, orig_video_mode: 3, lfb_base: 0 });
-    expect(found.note).toBe("Screen: VGA text of 80x25, because --reset-vga sets it.");
+    expect(found.note).toBe("Screen: VGA text of 80x25, because --reset-vga asks for it.");
     const devices = [{ ...card, driver: "i915", vga: false }];
     const without = screenFor({
       bootParams: atBoot(),

@@ -31,6 +31,15 @@ test("the command line is the user's: the kernel says where its core header is",
   expect(plan({ purpose: "normal" }).notes.join()).not.toContain("core header");
 });
 
+test("a region with little room is warned of", () => {
+  // The kernel takes 1 MiB: its init_size, not what the file has.
+  const region = (mib: bigint) => [{ start: 0x6e000000n, end: 0x6e000000n + (mib << 20n) }];
+  expect(plan({}, { ...MACHINE, crashRegions: region(33n) }).warnings).toEqual([]);
+  const { warnings } = plan({}, { ...MACHINE, crashRegions: region(32n) });
+  expect(warnings.join()).toStartWith("the crash region is too small: 31 MiB are left of the 32 M");
+  expect(plan({ purpose: "normal" }, { ...MACHINE, crashRegions: [] }).warnings).toEqual([]);
+});
+
 test("what has no effect is said", () => {
   const notes = plan({ passMemmapCmdline: true, hotplug: true }).notes.join();
   expect(notes).toContain("--pass-memmap-cmdline has no effect");

@@ -62,6 +62,7 @@ describe_dump() {
 		say their-status $?
 		/opt/onekexec/vmcore-dmesg /proc/vmcore >/run/ours 2>/run/our-errors
 		say our-status $?
+		say our-marked "$(grep -c 'the last word before the crash' /run/ours)"
 		say our-errors "$(head -n 1 /run/our-errors)"
 		say log-bytes "$(wc -c </run/theirs)"
 		say same-log "$(cmp /run/theirs /run/ours 2>&1 && echo yes)"

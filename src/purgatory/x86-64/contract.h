@@ -48,7 +48,9 @@
 #define PARAMETERS_R14 0x0b0
 #define PARAMETERS_R15 0x0b8
 #define PARAMETERS_RIP 0x0c0
-/* 0x0c8 to 0x0ff are kept for later, and zero. */
+/* Where the command line ends, if it is to say where to jump back to; 0: it is not. */
+#define PARAMETERS_JUMP_BACK_TEXT 0x0c8
+/* 0x0d0 to 0x0ff are kept for later, and zero. */
 #define PARAMETERS_REGIONS 0x100
 #define PARAMETERS_END 0x400
 
@@ -58,6 +60,9 @@
 #define REGION_SHA256 0x10
 #define REGION_END 0x30
 #define REGIONS_MAX 16
+
+/* Bytes behind the command line's NUL for " kexec_jump_back_entry=0x", 16 digits and a NUL. */
+#define JUMP_BACK_ROOM 48
 
 /* PARAMETERS_FLAGS. A purgatory that meets a flag it does not know refuses to go on. */
 #define FLAG_SKIP_CHECKS 0x01
@@ -102,7 +107,9 @@ struct parameters {
   uint32_t entry_mode;
   /* rax rbx rcx rdx rsi rdi rsp rbp r8 to r15 rip: only the assembly reads them. */
   uint64_t registers[17];
-  uint64_t reserved[7];
+  /* The address of the command line's NUL. Behind it are JUMP_BACK_ROOM bytes to write to. */
+  uint64_t jump_back_text;
+  uint64_t reserved[6];
   struct region regions[REGIONS_MAX];
 };
 
@@ -122,6 +129,7 @@ AT(sha256_routine, PARAMETERS_SHA256_ROUTINE);
 AT(entry_mode, PARAMETERS_ENTRY_MODE);
 AT(registers, PARAMETERS_RAX);
 AT(registers[16], PARAMETERS_RIP);
+AT(jump_back_text, PARAMETERS_JUMP_BACK_TEXT);
 AT(regions, PARAMETERS_REGIONS);
 #undef AT
 _Static_assert(sizeof(struct parameters) == PARAMETERS_END, "the block has another size");
