@@ -18,9 +18,19 @@ export const DISK_MODULES = [
  */
 const KERNEL_MODULES = ["e1000", "xen-privcmd", "xen-evtchn", "xenfs", ...DISK_MODULES] as const;
 
+/** The DRM driver of QEMU's VGA and what it needs, in the order in which they are loaded. */
+const GRAPHICS_MODULES = [
+  "drm",
+  "drm_kms_helper",
+  "ttm",
+  "drm_ttm_helper",
+  "drm_vram_helper",
+  "bochs",
+] as const;
+
 /** A module and the file that it is in here, not compressed. */
 export interface KernelModule {
-  readonly name: (typeof KERNEL_MODULES)[number];
+  readonly name: string;
   readonly path: string;
 }
 
@@ -32,6 +42,8 @@ export interface Kernel {
   /** What it was built with, as in /boot. */
   readonly config: string;
   readonly modules: readonly KernelModule[];
+  /** For cases with a graphics card that a driver takes. */
+  readonly graphicsModules: readonly KernelModule[];
 }
 
 /** The signed kernel packages of a series: not for clouds, not real-time, no debug symbols. */
@@ -50,7 +62,10 @@ export function ensureKernel(
   say: (line: string) => void,
   refresh: () => void,
 ): Kernel {
-  const modules = KERNEL_MODULES.map((name) => [`${name}.ko`, `**/${name}.ko*`]);
+  const files = [...KERNEL_MODULES, ...GRAPHICS_MODULES].map((name) => [
+    `${name}.ko`,
+    `**/${name}.ko*`,
+  ]);
   const wanted = {
     title: `Debian's kernel ${series}`,
     names: PACKAGES[series],
@@ -58,15 +73,17 @@ export function ensureKernel(
     files: {
       vmlinuz: "**/boot/vmlinuz-*",
       config: "**/boot/config-*",
-      ...Object.fromEntries(modules),
+      ...Object.fromEntries(files),
     },
   };
   const { name, path } = ensureFiles(wanted, say, refresh);
+  const module = (one: string): KernelModule => ({ name: one, path: path(`${one}.ko`) });
   return {
     series,
     release: name.replace(/^linux-image-/, ""),
     vmlinuz: path("vmlinuz"),
     config: path("config"),
-    modules: KERNEL_MODULES.map((module) => ({ name: module, path: path(`${module}.ko`) })),
+    modules: KERNEL_MODULES.map(module),
+    graphicsModules: GRAPHICS_MODULES.map(module),
   };
 }

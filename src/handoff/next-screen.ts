@@ -18,6 +18,7 @@ import type {
 import {
   framebufferAddress,
   isFramebuffer,
+  isText,
   movedTo,
   type ScreenInfo,
   screenAtBoot,
@@ -86,12 +87,13 @@ const assumedText = (why: string): NextScreen =>
 
 const UNREADABLE = "the running kernel's boot_params could not be read";
 
-/** The purgatory sets it before it starts the next kernel. */
+/** The purgatory sets it before it starts the next kernel. Where the adapter stays in a mode of its
+ * own all the same, Linux's VGA console finds no memory to write to, and is not used. */
 const resetText = (): NextScreen =>
   next(
     "text",
     { ...TEXT_SCREEN, orig_video_mode: 3 },
-    "VGA text of 80x25, because --reset-vga sets it",
+    "VGA text of 80x25, because --reset-vga asks for it",
   );
 
 const modeOf = ({ lfb_width, lfb_height, lfb_depth }: ScreenInfo): string =>
@@ -106,9 +108,8 @@ function asAtBoot(
 ): NextScreen {
   const told = xen === null ? "as at boot" : "as Xen told dom0";
   if (!isFramebuffer(atBoot)) {
-    const { orig_video_isVGA: type, orig_video_cols, orig_video_lines } = atBoot;
-    const size = `${orig_video_cols}x${orig_video_lines}`;
-    if (type === 0) return next("none", atBoot, `none, ${told}`);
+    if (!isText(atBoot)) return next("none", atBoot, `none, ${told}`);
+    const size = `${atBoot.orig_video_cols}x${atBoot.orig_video_lines}`;
     return next("text", atBoot, `VGA text of ${size}, ${told}, because ${why}`);
   }
   const before = framebufferAddress(atBoot);

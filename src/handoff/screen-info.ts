@@ -54,6 +54,8 @@ export type ScreenInfo = StructValue<typeof ScreenInfo.fields>;
 
 /** The VGA in a text mode, as Linux's own setup code says it. */
 export const VIDEO_TYPE_VGA = 0x01;
+/** MDA, CGA, and EGA and VGA by their chips' names: text too. */
+const VIDEO_TYPES_OF_TEXT = [VIDEO_TYPE_VGA, 0x10, 0x11, 0x20, 0x21, 0x22];
 export const VIDEO_TYPE_VLFB = 0x23;
 export const VIDEO_TYPE_EFI = 0x70;
 export const VIDEO_CAPABILITY_SKIP_QUIRKS = 1 << 0;
@@ -78,6 +80,9 @@ export function isFramebuffer(screen: ScreenInfo): boolean {
   const { orig_video_isVGA: type } = screen;
   return (type === VIDEO_TYPE_VLFB || type === VIDEO_TYPE_EFI) && framebufferAddress(screen) > 0n;
 }
+
+export const isText = (screen: ScreenInfo): boolean =>
+  VIDEO_TYPES_OF_TEXT.includes(screen.orig_video_isVGA);
 
 /** The same screen with its frame buffer at `address`. */
 export function movedTo(screen: ScreenInfo, address: bigint): ScreenInfo {

@@ -156,7 +156,7 @@ function screen(facts: HostFacts): Finding {
   const { kind, note } = nextScreen({ ...facts, reuseVideoType: false, resetVga: false });
   const text = note.replace(/^Screen: /, "").replace(/\.$/, "");
   const hint = passesStaleScreen(facts)
-    ? "With -s the running kernel passes on what it was told at boot all the same; -c does not."
+    ? "With -s or -a the running kernel passes on what it was told at boot; with -c not."
     : "";
   const isSure = kind === "framebuffer" || kind === "text";
   return finding("screen", isSure ? "ok" : "note", text, hint);

@@ -23,7 +23,7 @@ export function fileScreenNotes(facts: HostFacts): string[] {
     resetVga: false,
   });
   if (passesStaleScreen(facts)) {
-    return [`Screen: what was told at boot, though ${taker}: -s passes it on all the same.`];
+    return [`Screen: what was told at boot, though ${taker}: the running kernel passes it on.`];
   }
   if (kind === "assumed") return ["Screen: as at boot: the running kernel passes it on itself."];
   if (kind === "none") return [note];

@@ -307,6 +307,14 @@ export const DIFFERENCES = [
     why: "a kernel that was built with a root device keeps it",
   },
   {
+    id: "screen",
+    kexecTools:
+      'passes a frame buffer on where its driver is called "VESA VGA" or "EFI VGA", the latter with a size 65536 times too small; for other drivers none; without `/dev/fb0` what was told at boot',
+    onekexec:
+      "what was told at boot, unchanged, while somebody draws there (simpledrm too) or nobody has taken the card; none once a driver has it; `--doctor` and plans say which, and why",
+    why: "a screen should not stay black, and nobody should draw where nobody looks",
+  },
+  {
     id: "purgatory-text",
     kexecTools: "`sha256 digests do not match :(`, and an endless busy loop",
     onekexec: "the same words, then which segment it is and both digests; then the processor halts",

@@ -201,7 +201,7 @@ describe("a driver has taken the card: nothing is passed on", () => {
     const found = screenFor({ bootParams: atBoot(), display: by("i915"), resetVga: true });
     expect(found.kind).toBe("text");
     expect(found.screen).toMatchObject({ orig_video_isVGA: 1, orig_video_mode: 3, lfb_base: 0 });
-    expect(found.note).toBe("Screen: VGA text of 80x25, because --reset-vga sets it.");
+    expect(found.note).toBe("Screen: VGA text of 80x25, because --reset-vga asks for it.");
     const devices = [{ ...card, driver: "i915", vga: false }];
     const without = screenFor({
       bootParams: atBoot(),
@@ -263,7 +263,9 @@ describe("nobody has taken it: as at boot", () => {
   test.each([
     [atBoot(), "1024x768x32 at 0x80000000, as at boot, because no driver has taken it"],
     [atBoot(1), "VGA text of 80x25, as at boot, because no driver has taken it"],
+    [atBoot(0x22), "VGA text of 80x25, as at boot"],
     [atBoot(0), "none, as at boot"],
+    [atBoot(0x23, { 27: 0 }), "none, as at boot"],
     [null, "VGA text of 80x25 is assumed, because the running kernel's boot_params could not"],
   ])("it says so: %#", (bootParams, words) => {
     expect(screenFor({ bootParams, display: display() }).note).toStartWith(`Screen: ${words}`);

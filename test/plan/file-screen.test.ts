@@ -29,7 +29,7 @@ describe("fileScreenNotes", () => {
       { display: taken },
       [
         "Screen: what was told at boot, though bochs-drm drives 0000:00:02.0: " +
-          "-s passes it on all the same.",
+          "the running kernel passes it on.",
       ],
     ],
     [
