@@ -135,6 +135,26 @@ export const DIFFERENCES = [
     why: "the specifications say so",
   },
   {
+    id: "auto-image",
+    kexecTools:
+      "`-a`, its default, dies of ELF executables and multiboot images: `Could not find a free area of memory` or `Invalid memory segment`, status 1; `-s` too",
+    onekexec: "`-a` goes on to `kexec_load`; `-s` says why it cannot, status 253",
+    why: "`-a` is for that",
+  },
+  {
+    id: "linux-arguments",
+    kexecTools:
+      "a `vmlinux` without `--args-linux` gets ELF arguments: it never comes up, and with an initrd it is refused",
+    onekexec: "it is known to be a Linux kernel, and gets what one needs",
+    why: "no Linux kernel takes the other; `--args-elf` still gives it",
+  },
+  {
+    id: "args-none",
+    kexecTools: "`--args-none` jumps into the program at once, without a look at what was loaded",
+    onekexec: "the purgatory checks it first, as everything else; `-i` leaves that out",
+    why: "nothing says that arguments and checks have to do with each other",
+  },
+  {
     id: "elf-alignment",
     kexecTools:
       "an ELF executable with a part that begins inside a page: `Base address: ADDRESS is not page aligned`, status 1",
