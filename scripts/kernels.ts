@@ -7,15 +7,30 @@ import { ensureFiles } from "./debian.ts";
 export const KERNEL_SERIES = ["6.1", "6.12"] as const;
 export type KernelSeries = (typeof KERNEL_SERIES)[number];
 
+/** What a kernel needs to mount an ext4 on a virtio disk, each after those that it needs itself. */
+export const DISK_MODULES = [
+  ...["virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev"],
+  ...["virtio_pci", "virtio_blk", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4"],
+] as const;
 /**
- * No kernel has them built in: the driver of QEMU's e1000 network card, and what a dom0 needs to
- * speak to Xen.
+ * No kernel has them built in: the driver of QEMU's e1000 network card, what a dom0 needs to speak
+ * to Xen, and what reads disks.
  */
-const KERNEL_MODULES = ["e1000", "xen-privcmd", "xen-evtchn", "xenfs"] as const;
+const KERNEL_MODULES = ["e1000", "xen-privcmd", "xen-evtchn", "xenfs", ...DISK_MODULES] as const;
+
+/** The DRM driver of QEMU's VGA and what it needs, in the order in which they are loaded. */
+const GRAPHICS_MODULES = [
+  "drm",
+  "drm_kms_helper",
+  "ttm",
+  "drm_ttm_helper",
+  "drm_vram_helper",
+  "bochs",
+] as const;
 
 /** A module and the file that it is in here, not compressed. */
 export interface KernelModule {
-  readonly name: (typeof KERNEL_MODULES)[number];
+  readonly name: string;
   readonly path: string;
 }
 
@@ -24,7 +39,11 @@ export interface Kernel {
   /** As `uname -r` says: `6.1.0-56-amd64`. */
   readonly release: string;
   readonly vmlinuz: string;
+  /** What it was built with, as in /boot. */
+  readonly config: string;
   readonly modules: readonly KernelModule[];
+  /** For cases with a graphics card that a driver takes. */
+  readonly graphicsModules: readonly KernelModule[];
 }
 
 /** The signed kernel packages of a series: not for clouds, not real-time, no debug symbols. */
@@ -43,18 +62,28 @@ export function ensureKernel(
   say: (line: string) => void,
   refresh: () => void,
 ): Kernel {
-  const modules = KERNEL_MODULES.map((name) => [`${name}.ko`, `**/${name}.ko*`]);
+  const files = [...KERNEL_MODULES, ...GRAPHICS_MODULES].map((name) => [
+    `${name}.ko`,
+    `**/${name}.ko*`,
+  ]);
   const wanted = {
     title: `Debian's kernel ${series}`,
     names: PACKAGES[series],
     folder: join(cacheFolder("linux"), series),
-    files: { vmlinuz: "**/boot/vmlinuz-*", ...Object.fromEntries(modules) },
+    files: {
+      vmlinuz: "**/boot/vmlinuz-*",
+      config: "**/boot/config-*",
+      ...Object.fromEntries(files),
+    },
   };
   const { name, path } = ensureFiles(wanted, say, refresh);
+  const module = (one: string): KernelModule => ({ name: one, path: path(`${one}.ko`) });
   return {
     series,
     release: name.replace(/^linux-image-/, ""),
     vmlinuz: path("vmlinuz"),
-    modules: KERNEL_MODULES.map((module) => ({ name: module, path: path(`${module}.ko`) })),
+    config: path("config"),
+    modules: KERNEL_MODULES.map(module),
+    graphicsModules: GRAPHICS_MODULES.map(module),
   };
 }

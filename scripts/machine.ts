@@ -12,7 +12,7 @@
 
 import { existsSync } from "node:fs";
 import { Problem, problemText, runCommand } from "./command.ts";
-import { ensureGuest } from "./debian-guest.ts";
+import { ensureGuest, GUEST_KINDS } from "./debian-guest.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
 import { ensureXen } from "./xen.ts";
 
@@ -45,17 +45,27 @@ const PACKAGE_TEST: readonly Needed[] = [
 ];
 /** Makes the Debian of debian-guest.ts. */
 const GUEST: readonly Needed[] = [{ name: "mmdebstrap", command: "mmdebstrap" }];
+/** Makes the disks of virtual machines, and reads them. */
+const DISK: readonly Needed[] = [{ name: "e2fsprogs", command: "debugfs" }];
+/** Each format of wrapper is made by its own program. */
+const COMPRESSORS: readonly Needed[] = [
+  { name: "bzip2", command: "bzip2" },
+  { name: "lz4", command: "lz4" },
+  { name: "xz-utils", command: "xz" },
+  { name: "zstd", command: "zstd" },
+];
 const CONFORMANCE: readonly Needed[] = [
   { name: "kexec-tools", file: "/sbin/kexec" },
   { name: "strace", command: "strace" },
   { name: "gcc", command: "gcc" },
   { name: "libc6-dev", file: "/usr/include/stdio.h" },
   { name: "binutils", command: "ld" },
+  ...COMPRESSORS,
 ];
 /** The VM tests compare with kexec-tools, and assemble the kernels that the purgatory starts. */
 const NEEDED: Readonly<Record<Purpose, readonly Needed[]>> = {
   demo: VM,
-  vm: [...VM, ...GUEST, ...CONFORMANCE],
+  vm: [...VM, ...GUEST, ...DISK, ...CONFORMANCE],
   conformance: CONFORMANCE,
   package: PACKAGE,
   "package-test": [...PACKAGE, ...PACKAGE_TEST, ...GUEST],
@@ -152,7 +162,9 @@ function main(words: readonly string[]): void {
     const { release, vmlinuz } = ensureKernel(series, say, () => refreshPackageLists(say));
     process.stdout.write(`${release}\t${vmlinuz}\n`);
   }
-  if (isWanted("guest")) process.stdout.write(`guest\t${ensureGuest(say).root}\n`);
+  for (const kind of isWanted("guest") ? GUEST_KINDS : []) {
+    process.stdout.write(`guest ${kind}\t${ensureGuest(say, kind).root}\n`);
+  }
   if (!isWanted("xen")) return;
   const { version, hypervisor } = ensureXen(say, () => refreshPackageLists(say));
   process.stdout.write(`${version}\t${hypervisor}\n`);

@@ -14,7 +14,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Problem, problemText } from "./command.ts";
-import { ensureGuest } from "./debian-guest.ts";
+import { ensureGuest, GUEST_KINDS } from "./debian-guest.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
 import { ensurePackages, refreshPackageLists } from "./machine.ts";
 import { ensureXen } from "./xen.ts";
@@ -168,7 +168,7 @@ function prepareMachine(phases: readonly Phase[]): void {
   for (const series of KERNEL_SERIES) ensureKernel(series, say, refresh);
   ensureXen(say, refresh);
   ensureXenHeaders(say, refresh);
-  ensureGuest(say);
+  for (const kind of GUEST_KINDS) ensureGuest(say, kind);
 }
 
 /** A thousand lines of tests that passed would hide the one that failed. */

@@ -5,7 +5,7 @@ import { debugText } from "./cli/report.ts";
 import { ExitStatus, fail, KexecError } from "./core/error.ts";
 import { containerOf } from "./image/containers.ts";
 import type { HostFacts } from "./model/host-facts.ts";
-import type { InputFile, PlanInputs } from "./model/image-type.ts";
+import type { InputFile, ModuleFile, PlanInputs } from "./model/image-type.ts";
 import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
 import { kindsToTry } from "./model/plan-kinds.ts";
 import type { RunRequest } from "./model/request.ts";
@@ -44,6 +44,25 @@ export function refuseEarly({ steps, purpose, hotplug }: RunRequest, facts: Host
   if (hotplug) hotplugHeaderSize(facts);
 }
 
+/** A kernel file that attempts share: what it is taken apart into is kept for the next one. */
+export class KernelFile {
+  readonly path: string;
+  #parts: Parts | null = null;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /**
+   * What is in it. Only the first attempt has it read, whose messages there are then.
+   * @throws KexecError `image.*`, and those of `read`
+   */
+  async parts(read: () => InputFile, request: RunRequest, world: World): Promise<Parts> {
+    this.#parts ??= await takenApart(read(), request, world);
+    return this.#parts;
+  }
+}
+
 /**
  * Reads what a plan of this `kind` needs and makes it, or says why this kind cannot be one.
  * @param known the facts, where they were read already
@@ -51,7 +70,7 @@ export function refuseEarly({ steps, purpose, hotplug }: RunRequest, facts: Host
  */
 export async function planAttempt(
   kind: PlanKind,
-  kernel: string,
+  kernel: KernelFile,
   request: RunRequest,
   world: World,
   known?: HostFacts,
@@ -117,50 +136,70 @@ async function takenApart(file: InputFile, request: RunRequest, world: World): P
 
 async function makePlan(
   kind: PlanKind,
-  kernel: string,
+  kernel: KernelFile,
   request: RunRequest,
   world: World,
   known?: HostFacts,
 ): Promise<Planned> {
+  const { path } = kernel;
   if (kind === "file") {
     const { initrd } = request.loader;
-    const file = world.openInput(kernel, "kernel");
-    const parts = await takenApart(world.readOpened(file), request, world);
+    const file = world.openInput(path, "kernel");
+    const parts = await kernel.parts(() => world.readOpened(file), request, world);
     const { image, layers } = parts;
     const facts = known ?? (await factsFor(request, world));
-    const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", kernel);
+    const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", path);
     const plan = buildFilePlan(parts.request, facts, image, { kernel: file, initrd: ramdisk });
     if (layers.length === 0) return { plan, facts };
     // Only what was taken out of the file is copied: that one may carry a signature of its own.
-    const own = parts.initrd && world.memoryFile(kernel, "initrd", parts.initrd.bytes);
+    const own = parts.initrd && world.memoryFile(path, "initrd", parts.initrd.bytes);
     const handed = {
-      kernel: world.memoryFile(kernel, "kernel", image.bytes),
+      kernel: world.memoryFile(path, "kernel", image.bytes),
       initrd: ramdisk ?? own,
       notes: [...layers, ...plan.notes],
     };
     return { plan: { ...plan, ...handed }, facts };
   }
-  const parts = await takenApart(world.readInput(kernel, "kernel", false), request, world);
+  const read = () => world.readInput(path, "kernel", false);
+  const parts = await kernel.parts(read, request, world);
   const { image, layers } = parts;
   const facts = known ?? (await factsFor(request, world));
-  const extras = readExtras(request, world);
+  const { extras, notes } = await readExtras(request, world);
   const initrd = extras.initrd ?? parts.initrd;
   const plan = buildSegmentPlan(parts.request, facts, { ...extras, kernel: image, initrd });
-  return { plan: { ...plan, notes: [...layers, ...plan.notes] }, facts };
+  return { plan: { ...plan, notes: [...layers, ...notes, ...plan.notes] }, facts };
 }
 
-/** Everything that goes with a kernel which we lay out ourselves. */
-function readExtras({ loader, skipChecks }: RunRequest, world: World): Omit<PlanInputs, "kernel"> {
+/** What goes with a kernel that we lay out ourselves, and notes of what was done to it. */
+interface Extras {
+  readonly extras: Omit<PlanInputs, "kernel">;
+  readonly notes: readonly string[];
+}
+
+async function readExtras({ loader, skipChecks }: RunRequest, world: World): Promise<Extras> {
   const hash = !skipChecks;
-  const { initrd, dtb, modules } = loader;
-  return {
-    initrd: initrd === null ? null : world.readInput(initrd, "initrd", hash),
-    modules: modules.map((commandLine) => {
-      const path = commandLine.split(" ", 1)[0] ?? "";
-      return { ...world.readInput(path, "module", hash), commandLine };
-    }),
-    dtb: dtb === null ? null : world.readInput(dtb, "device-tree", false),
-  };
+  const { initrd, dtb } = loader;
+  const notes: string[] = [];
+  const ramdisk = initrd === null ? null : world.readInput(initrd, "initrd", hash);
+  const modules: ModuleFile[] = [];
+  for (const commandLine of loader.modules) {
+    const path = commandLine.split(" ", 1)[0] ?? "";
+    const file = world.readInput(path, "module", hash);
+    const expanded = await expandedModule(file, world);
+    modules.push({ ...expanded.image, commandLine });
+    notes.push(...expanded.layers.map((note) => `${path}: ${note}`));
+  }
+  const tree = dtb === null ? null : world.readInput(dtb, "device-tree", false);
+  return { extras: { initrd: ramdisk, modules, dtb: tree }, notes };
+}
+
+/** A module, taken out of its compression where it can be. */
+async function expandedModule(file: InputFile, world: World): Promise<Unwrapped> {
+  if (wrapperOf(file.bytes) === null) return { image: file, layers: [] };
+  const { expandModule } = await import("./wrapper/unwrap.ts");
+  const { bytes, notes: layers } = expandModule(file.bytes, world.expandLzma);
+  const image = bytes === file.bytes ? file : { path: file.path, bytes, sha256: null };
+  return { image, layers };
 }
 
 /** kexec-tools' line and status for what no kind of plan could do. */
@@ -187,9 +226,10 @@ export async function dryRun(kernel: string, request: RunRequest, world: World):
   const facts = await factsFor(request, world);
   refuseEarly(request, facts);
   const kinds = kindsToTry(request.method, facts.planKinds);
+  const file = new KernelFile(kernel);
   const planned: Planned[] = [];
   for (const kind of kinds) {
-    const attempt = await planAttempt(kind, kernel, request, world, facts);
+    const attempt = await planAttempt(kind, file, request, world, facts);
     if ("plan" in attempt) planned.push(attempt);
     else if (kinds.length === 1) failUnsupported(attempt.unsupported);
     else world.stderr(`kexec_file_load is not tried: ${attempt.unsupported}\n`);

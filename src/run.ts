@@ -85,13 +85,14 @@ async function act(request: RunRequest, world: World): Promise<number> {
     const { dryRun } = await import("./load.ts");
     return dryRun(kernel, request, world);
   }
-  if (steps.load) world.backend().admit(request.purpose, "load");
+  if (steps.load || steps.jumpBack) world.backend().admit(request.purpose, "load");
   if (steps.exec) world.backend().admit(request.purpose, "exec");
   if ((steps.load && request.purpose === "crash") || request.hotplug) {
     const { refuseEarly } = await import("./load.ts");
     refuseEarly(request, world.readFacts());
   }
-  const acts = steps.status || steps.unload || steps.load || steps.exec;
+  const { status: asks, unload, load: loads, exec, jumpBack } = steps;
+  const acts = asks || unload || loads || exec || jumpBack;
   if (request.debug && acts) world.stderr(debugText(world.backend().evidence));
   if (steps.status) return status(request, world);
   if (steps.unload) world.backend().unload(request.purpose, request.method);
@@ -104,6 +105,7 @@ async function act(request: RunRequest, world: World): Promise<number> {
   if (steps.sync) world.sync();
   if (steps.ifdown) world.ifdown();
   if (steps.exec) world.backend().exec(request.purpose);
+  if (steps.jumpBack) world.backend().loadJumpBack(request.entry);
   return ExitStatus.ok;
 }
 
@@ -130,11 +132,12 @@ function status(request: RunRequest, world: World): number {
 
 /** Each kind of plan in turn, until one is taken. */
 async function load(kernel: string, request: RunRequest, world: World): Promise<void> {
-  const { planAttempt, debugPlan, failUnsupported } = await import("./load.ts");
+  const { KernelFile, planAttempt, debugPlan, failUnsupported } = await import("./load.ts");
   const backend = world.backend();
+  const file = new KernelFile(kernel);
   let outcome: LoadOutcome = { kind: "unsupported", why: "no way to load was tried" };
   for (const kind of backend.attempts(request.method)) {
-    const planned = await planAttempt(kind, kernel, request, world);
+    const planned = await planAttempt(kind, file, request, world);
     if ("unsupported" in planned) {
       outcome = { kind: "unsupported", why: planned.unsupported };
       if (request.debug) world.stderr(debugText([outcome.why]));
@@ -142,7 +145,10 @@ async function load(kernel: string, request: RunRequest, world: World): Promise<
     }
     if (request.debug) debugPlan(planned, world);
     outcome = backend.load(planned.plan);
-    if (outcome.kind === "loaded") return;
+    if (outcome.kind === "loaded") {
+      for (const warning of planned.plan.warnings) world.stderr(`Warning: ${warning}\n`);
+      return;
+    }
     if (request.debug) world.stderr(debugText([outcome.why]));
   }
   failUnsupported(outcome.why);

@@ -1,7 +1,6 @@
 /** Completions for shells, made from the option table and the image types. */
 
 import { OPTIONS, type Option } from "../../src/cli/options.ts";
-import { optionHelp } from "../../src/cli/usage.ts";
 
 /** What an argument may be: one of some words, a file, or whatever. */
 type Argument = { readonly words: readonly string[] } | "file" | "free";
@@ -72,7 +71,7 @@ function zshArgument(option: Option, types: readonly string[]): string {
 /** For zsh, as a file `_kexec` in a folder of $fpath. */
 export function zshCompletion(types: readonly string[]): string {
   const rows = options.flatMap((option) => {
-    const rest = `[${zshText(optionHelp(option))}]${zshArgument(option, types)}`;
+    const rest = `[${zshText(option.help)}]${zshArgument(option, types)}`;
     const mark = option.argument === "required" ? "=" : option.argument === "optional" ? "=-" : "";
     const many = option.repeatable ? "*" : "";
     const long = `'${many}--${option.name}${mark}${rest}'`;
@@ -97,7 +96,7 @@ function fishRow(option: Option, types: readonly string[]): string {
     ...(typeof argument === "object" && argument !== null
       ? [`-f -a '${argument.words.join(" ")}'`]
       : []),
-    `-d ${fishText(optionHelp(option))}`,
+    `-d ${fishText(option.help)}`,
   ];
   return words.join(" ");
 }

@@ -52,6 +52,7 @@ Files: sbin/kexec
 Copyright: 2026 the onekexec authors
  Oven (Bun)
  Pooya Parsa <pooya@pi0.io> (citty)
+ 2013 C. Scott Ananian, 2012 Eli Skeggs, 2011 Kevin Kwok (seek-bzip)
  2025 Colin McDonnell (zod)
 License: GPL-2+ and MIT
 

@@ -1,7 +1,7 @@
 /** kexec(8), made from the option table and the image types. */
 
 import { OPTIONS, type Option, type OptionScope } from "../../src/cli/options.ts";
-import { type ListedImageType, optionHelp, spelling } from "../../src/cli/usage.ts";
+import { type ListedImageType, spelling } from "../../src/cli/usage.ts";
 
 export interface ManPage {
   readonly version: string;
@@ -25,7 +25,7 @@ function label(option: Option): string {
   return `${letter}${bold(name)}${roff(rest.join(""))}`;
 }
 
-const entry = (option: Option): string[] => [".TP", label(option), `${roff(optionHelp(option))}.`];
+const entry = (option: Option): string[] => [".TP", label(option), `${roff(option.help)}.`];
 
 const ofScope = (scope: OptionScope): string[] =>
   OPTIONS.filter((option) => option.scope === scope).flatMap(entry);

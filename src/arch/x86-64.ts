@@ -33,7 +33,7 @@ export const x86_64: Arch = {
   // which has RAM up to 640 KiB.
   purgatoryWindow: (entryBits) => ({ start: 0x3000n, end: REACH[entryBits] }),
   purgatorySize: () => purgatoryMemorySize(purgatoryFor("x86_64").manifest),
-  buildPurgatory({ entryState, checked, console, backup }) {
+  buildPurgatory({ entryState, checked, console, backup, jumpBackText }) {
     const { manifest, blob } = purgatoryFor("x86_64");
     const regions = checked.flatMap(regionOf);
     const bytes = buildPurgatory(blob, manifest, {
@@ -45,6 +45,7 @@ export const x86_64: Arch = {
       skipChecks: regions.length === 0,
       console,
       backup: backup === null ? undefined : backupOf(backup),
+      jumpBackText: jumpBackText ?? undefined,
     });
     return { bytes, entry: BigInt(manifest.entryOffset) };
   },

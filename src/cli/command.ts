@@ -9,7 +9,6 @@
 import { type ArgDef, type ArgsDef, type CommandDef, defineCommand, runCommand } from "citty";
 import type { Request } from "../model/request.ts";
 import { OPTIONS, type Option } from "./options.ts";
-import { optionHelp } from "./usage.ts";
 import { VERSION } from "./version.ts";
 
 /** Does what was asked and returns the exit status, 0–255. */
@@ -22,7 +21,7 @@ interface Dispatch {
 }
 
 function argumentOf(option: Option): ArgDef {
-  const description = optionHelp(option);
+  const description = option.help;
   const alias = option.short === null ? {} : { alias: option.short };
   if (option.argument === "none") return { type: "boolean", description, ...alias };
   return { type: "string", description, valueHint: option.argumentName, ...alias };

@@ -62,9 +62,6 @@ const address =
     return { action: "usage", complaint, exitStatus: ExitStatus.general };
   };
 
-/** An option whose row says that it is refused, once all of the command line was read. */
-const refusedLater: Handler = () => undefined;
-
 const setCommandLine = effect((settings, text) => {
   settings.loader.commandLine = text;
 });
@@ -151,8 +148,15 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
     { load: false, shutdown: false, sync: true, ifdown: true, exec: true },
     { purpose: "live-update" },
   ),
-  "load-preserve-context": refusedLater,
-  "load-jump-back-helper": refusedLater,
+  "load-preserve-context": action(
+    { load: true, shutdown: false, sync: true, exec: false },
+    { purpose: "preserve-context" },
+  ),
+  // kexec-tools takes the network down for it too, though nothing is started; differs.
+  "load-jump-back-helper": action(
+    { load: false, shutdown: false, sync: true, exec: false, jumpBack: true },
+    { purpose: "preserve-context" },
+  ),
   "load-live-update": action(
     { load: true, shutdown: false, sync: true, exec: false },
     { purpose: "live-update" },

@@ -25,7 +25,6 @@ export interface Option<Name extends string = string> {
   readonly synonymOf: string;
   /** A mistake where nothing is to be loaded. */
   readonly onlyWithLoad: boolean;
-  readonly status: "implemented" | "later";
   /** What it does, for help: without a full stop. */
   readonly help: string;
 }
@@ -42,7 +41,6 @@ function rowsOf(scope: OptionScope) {
     repeatable: false,
     synonymOf: name,
     onlyWithLoad: scope === "loader",
-    status: "implemented" as const,
     ...more,
     help,
   });
@@ -68,7 +66,6 @@ function rowsOf(scope: OptionScope) {
   };
 }
 
-const LATER = { status: "later" } as const;
 const general = rowsOf("general");
 const arch = rowsOf("arch");
 const loader = rowsOf("loader");
@@ -89,8 +86,8 @@ const GENERAL_OPTIONS = [
   }),
   general.flag("exec", "Start the loaded kernel", { short: "e" }),
   general.flag("exec-live-update", "Xen: keep the guests' state and start the loaded Xen"),
-  general.flag("load-preserve-context", "Load a kernel that may return to this one", LATER),
-  general.flag("load-jump-back-helper", "Prepare the return to the first kernel", LATER),
+  general.flag("load-preserve-context", "Load a kernel that may return to this one"),
+  general.flag("load-jump-back-helper", "Prepare the return to the first kernel"),
   general.flag("load-live-update", "Xen: load a Xen that takes the guests over"),
   general.valued("entry", "ADDRESS", "Where the loaded image is entered; 0: where it says"),
   general.valued("type", "TYPE", "The kernel's file type, one of those below", { short: "t" }),

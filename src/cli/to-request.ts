@@ -28,8 +28,8 @@ export const NO_KERNEL: TextRequest = usage("No kernel specified", ExitStatus.fa
  * kernel: kexec-tools unloads, or looks for the crash region, before it misses the kernel, so
  * whoever obeys the request does that first and then obeys `NO_KERNEL`.
  *
- * @throws KexecError `arguments.*` for what is valid but cannot be done: an option that is not
- *   implemented, or one of ours without what it needs
+ * @throws KexecError `arguments.*` for what is valid but cannot be done: options that exclude each
+ *   other, or one without what it needs
  */
 export function toRequest(source: CommandLineSource): Request {
   const parsed = getopt({
@@ -44,9 +44,10 @@ export function toRequest(source: CommandLineSource): Request {
     if (ending !== undefined) return ending;
   }
   const steps = finalSteps(settings, parsed);
+  refuseUnboundedPreserve(settings, steps);
   return (
     misplacedOption(settings, steps, parsed, source.argv0) ??
-    refuseUnimplemented(parsed, source.argv0) ??
+    refusePreserveByFile(settings, steps) ??
     refuseMisusedOwn(settings, steps, source.argv0) ??
     missingKernel(settings, steps, parsed) ??
     runRequest(settings, steps, parsed)
@@ -64,6 +65,7 @@ function initialSettings(): Settings {
       sync: true,
       ifdown: false,
       exec: false,
+      jumpBack: false,
     },
     actionGiven: false,
     loadGiven: false,
@@ -127,6 +129,7 @@ const NO_STEPS: Steps = {
   sync: false,
   ifdown: false,
   exec: false,
+  jumpBack: false,
 };
 
 /** What the options say together; -x, -y and -S count wherever they stand. */
@@ -165,16 +168,28 @@ function misplacedOption(
   return undefined;
 }
 
-/** No option is accepted and then ignored. */
-function refuseUnimplemented({ events }: ParsedCommandLine, argv0: string): undefined {
-  for (const event of events) {
-    if (event.kind === "error" || event.option.status !== "later") continue;
-    const { name } = event.option;
-    fail({
-      code: "arguments.not-implemented",
-      message: `${argv0}: option '--${name}' is not implemented yet`,
-    });
-  }
+/** The running kernel keeps what lies above what the next one was told to stay below. */
+function refuseUnboundedPreserve({ purpose, memMax }: Settings, steps: Steps): void {
+  if (!steps.load || purpose !== "preserve-context" || memMax < ADDRESS_END - 1n) return;
+  fail({
+    code: "arguments.mem-max",
+    message:
+      "Please specify memory range used by kexeced kernel\n" +
+      "to preserve the context of original kernel with \n" +
+      '"--mem-max" parameter',
+    hint: "For example --mem-max=0xfffffff, the lowest 256 MiB; half of all memory is the most.",
+  });
+}
+
+/** kexec-tools refuses -a too, which is its default; differs: -a goes on to kexec_load. */
+function refusePreserveByFile({ purpose, method }: Settings, { jumpBack }: Steps): undefined {
+  if (purpose !== "preserve-context" || method !== "file") return;
+  const option = jumpBack ? "load-jump-back-helper" : "load-preserve-context";
+  fail({
+    code: "arguments.preserve-context",
+    message: `--${option} not supported with kexec_file_load`,
+    hint: "Leave -s out, or say -c.",
+  });
 }
 
 /** Our own options where they make no sense. */

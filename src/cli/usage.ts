@@ -67,14 +67,9 @@ export function spelling({ name, argument, argumentName }: Option): string {
   }
 }
 
-/** What an option does, and that it does not do it yet, where that is so. */
-export function optionHelp({ help, status }: Option): string {
-  return status === "later" ? `${help} (not implemented yet)` : help;
-}
-
 /** A label, and its description beside it, wrapped to the console. */
 function helpLines(label: string, option: Option): string[] {
-  const lines = wrap(optionHelp(option), COLUMNS - 1 - HELP_COLUMN);
+  const lines = wrap(option.help, COLUMNS - 1 - HELP_COLUMN);
   return lines.map((line, i) => (i === 0 ? label : "").padEnd(HELP_COLUMN) + line);
 }
 

@@ -2,8 +2,17 @@
 
 import { ExitStatus, KexecError } from "./error.ts";
 
+export interface Expanded {
+  readonly bytes: Uint8Array;
+  /** The offset where what was expanded ends. Other data may follow. */
+  readonly end: number;
+}
+
 /** Expands one format. @throws KexecError `image.wrapper` beyond `limit`, or where it is damaged */
-export type Expand = (bytes: Uint8Array, limit: number) => Uint8Array;
+export type Expand = (bytes: Uint8Array, limit: number) => Expanded;
+
+/** As `Expand`, by a library of the host; null where it has none. */
+export type HostExpand = (bytes: Uint8Array, limit: number) => Expanded | null;
 
 /** Damaged or over-large data; `format` as a user names it. */
 export function wrapperError(format: string, found: string, cause?: unknown): KexecError {

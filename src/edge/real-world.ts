@@ -86,7 +86,8 @@ export function makeRealWorld(console: Console, request: RunRequest): World {
     chosen = chooseBackend(request);
     return chosen;
   });
-  const crash = request.purpose === "crash" || request.saveFacts !== null;
+  const dumps = ["crash", "preserve-context"].includes(request.purpose);
+  const crash = dumps || request.saveFacts !== null;
   const facts = once((): HostFacts => factsOf(readFacts({ ioctl, getrandom, crash }), backend));
   return {
     ...console,

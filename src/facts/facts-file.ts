@@ -113,6 +113,21 @@ const framebuffer = z.strictObject({
   transp: bitField,
 });
 
+const display = z.strictObject({
+  framebuffers: z.array(byteString),
+  firmwareMemory: z.nullable(range),
+  devices: z.array(
+    z.strictObject({
+      path: byteString,
+      bus: z.nullable(byteString),
+      driver: z.nullable(byteString),
+      drm: z.boolean(),
+      vga: z.boolean(),
+      memory: z.array(range),
+    }),
+  ),
+});
+
 const kexecState = z.strictObject({
   loaded: z.nullable(z.boolean()),
   crashLoaded: z.nullable(z.boolean()),
@@ -144,6 +159,8 @@ const crash = z.strictObject({
   memory: z.array(memoryRange),
   cpuNotes: z.array(range),
   vmcoreinfo: z.nullable(range),
+  // Files of earlier versions do not have it.
+  dom0Vmcoreinfo: z._default(z.nullable(range), null),
   kernelText: z.nullable(z.strictObject({ physical: u64, virtual: u64, size: u64 })),
   pageOffset: u64,
 });
@@ -173,7 +190,8 @@ const factsFile = z.strictObject({
   kexec: kexecState,
   lockdown: z.nullable(z.enum(["none", "integrity", "confidentiality"])),
   capabilities: z.nullable(u64),
-  // A file that an earlier version wrote has none of these five.
+  // A file that an earlier version wrote has none of these six.
+  display: z._default(z.nullable(display), null),
   crash: z._default(z.nullable(crash), null),
   planKinds: z._default(z.array(z.enum(["file", "segments"])), [...LINUX_PLAN_KINDS]),
   segmentRules: z._default(segmentRules, { ...LINUX_SEGMENT_RULES, mapped: null, settled: null }),

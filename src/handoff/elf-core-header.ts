@@ -56,7 +56,7 @@ function ramHeader(ram: Range, pageOffset: bigint, moved: MovedMemory | null): P
 }
 
 function headers(facts: CrashFacts, ram: readonly Range[], moved: MovedMemory | null): Phdr[] {
-  const { cpuNotes, vmcoreinfo, kernelText, pageOffset } = facts;
+  const { cpuNotes, vmcoreinfo, dom0Vmcoreinfo, kernelText, pageOffset } = facts;
   const text =
     kernelText === null
       ? []
@@ -70,6 +70,8 @@ function headers(facts: CrashFacts, ram: readonly Range[], moved: MovedMemory | 
   return [
     ...cpuNotes.map(note),
     ...(vmcoreinfo === null ? [] : [note(vmcoreinfo)]),
+    // kexec-tools leaves it out, and dom0's log cannot be found; differs.
+    ...(dom0Vmcoreinfo === null ? [] : [note(dom0Vmcoreinfo)]),
     ...text,
     ...ram.map((r) => ramHeader(r, pageOffset, moved)),
   ];

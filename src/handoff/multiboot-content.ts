@@ -4,10 +4,11 @@ import { KIB, MIB } from "../core/address.ts";
 import { bytesOf } from "../core/bytes.ts";
 import { isEmpty, rangeSize } from "../core/range.ts";
 import { defineStruct, type StructValue, u8, u32, u64 } from "../core/struct.ts";
-import type { FramebufferFacts } from "../model/host-facts.ts";
 import type { MemoryRange, MemoryType } from "../model/memory.ts";
 import type { ConsoleRequest } from "../model/request.ts";
 import { BOOT_LOADER } from "./boot-loader.ts";
+import type { NextScreen } from "./next-screen.ts";
+import { framebufferAddress } from "./screen-info.ts";
 
 /** `type` of an entry of the memory map: available, ACPI, NVS; all else must not be used. */
 const TYPES: Readonly<Record<MemoryType, number>> = {
@@ -76,39 +77,61 @@ export interface MultibootScreen {
   readonly colors: Uint8Array;
 }
 
-/** The screen that the next kernel finds; null where it cannot be said. The purgatory may have set
- * it back to text. */
+/** What an image is told of the screen, and why; one sentence. */
+export interface MultibootScreenHandoff {
+  /** null: nothing. */
+  readonly screen: MultibootScreen | null;
+  readonly note: string;
+}
+
+const TEXT: MultibootScreen = {
+  screen: {
+    framebuffer_addr: 0xb8000n,
+    framebuffer_pitch: 160,
+    framebuffer_width: 80,
+    framebuffer_height: 25,
+    framebuffer_bpp: 16,
+    framebuffer_type: FRAMEBUFFER_TYPE_EGA_TEXT,
+  },
+  colors: new Uint8Array(6),
+};
+
+/** The screen that the next kernel finds, if it is a frame buffer of which images can be told. The
+ * purgatory may have set it back to text, and both options tell so. [kexec-tools] */
 export function multibootScreen(
-  framebuffer: FramebufferFacts | null,
-  console: ConsoleRequest,
-): MultibootScreen | null {
-  if (console.resetVga || console.vga) {
-    return {
-      screen: {
-        framebuffer_addr: 0xb8000n,
-        framebuffer_pitch: 160,
-        framebuffer_width: 80,
-        framebuffer_height: 25,
-        framebuffer_bpp: 16,
-        framebuffer_type: FRAMEBUFFER_TYPE_EGA_TEXT,
-      },
-      colors: new Uint8Array(6),
-    };
+  next: NextScreen,
+  { resetVga, vga }: ConsoleRequest,
+): MultibootScreenHandoff {
+  if (resetVga || vga) {
+    const option = resetVga ? "--reset-vga" : "--console-vga";
+    return { screen: TEXT, note: `Screen: VGA text of 80x25, because ${option} asks for it.` };
   }
-  if (framebuffer === null || framebuffer.smemStart === 0n || framebuffer.smemLen === 0)
-    return null;
-  const { red, green, blue } = framebuffer;
-  if (red.length === 0 || green.length === 0 || blue.length === 0) return null;
+  const { screen, note, kind } = next;
+  const colors = Uint8Array.of(
+    ...[screen.red_pos, screen.red_size],
+    ...[screen.green_pos, screen.green_size],
+    ...[screen.blue_pos, screen.blue_size],
+  );
+  if (kind === "none") return { screen: null, note };
+  if (kind !== "framebuffer") {
+    return { screen: null, note: "Screen: none is told of, because it is no frame buffer." };
+  }
+  if (colors[1] === 0 || colors[3] === 0 || colors[5] === 0) {
+    return { screen: null, note: "Screen: none is told of, because its colours are a palette." };
+  }
   return {
     screen: {
-      framebuffer_addr: framebuffer.smemStart,
-      framebuffer_pitch: framebuffer.lineLength,
-      framebuffer_width: framebuffer.xres,
-      framebuffer_height: framebuffer.yres,
-      framebuffer_bpp: framebuffer.bitsPerPixel,
-      framebuffer_type: FRAMEBUFFER_TYPE_RGB,
+      screen: {
+        framebuffer_addr: framebufferAddress(screen),
+        framebuffer_pitch: screen.lfb_linelength,
+        framebuffer_width: screen.lfb_width,
+        framebuffer_height: screen.lfb_height,
+        framebuffer_bpp: screen.lfb_depth,
+        framebuffer_type: FRAMEBUFFER_TYPE_RGB,
+      },
+      colors,
     },
-    colors: Uint8Array.from([red, green, blue].flatMap(({ offset, length }) => [offset, length])),
+    note,
   };
 }
 

@@ -1,11 +1,10 @@
 /**
- * screen_info: what the next kernel's first console may draw on. It does not ask the frame buffer:
- * that is facts' task.
+ * screen_info: what the next kernel's first console may draw on, as a structure. Which screen that
+ * is, next-screen.ts decides.
  *
  * [linux include/uapi/linux/screen_info.h]
  */
 
-import { hex } from "../core/address.ts";
 import { blob, defineStruct, type StructValue, u8, u16, u32 } from "../core/struct.ts";
 import type { FramebufferFacts } from "../model/host-facts.ts";
 
@@ -53,133 +52,102 @@ export const ScreenInfo = defineStruct("screen_info", 64, {
 });
 export type ScreenInfo = StructValue<typeof ScreenInfo.fields>;
 
+/** The VGA in a text mode, as Linux's own setup code says it. */
+export const VIDEO_TYPE_VGA = 0x01;
+/** MDA, CGA, and EGA and VGA by their chips' names: text too. */
+const VIDEO_TYPES_OF_TEXT = [VIDEO_TYPE_VGA, 0x10, 0x11, 0x20, 0x21, 0x22];
 export const VIDEO_TYPE_VLFB = 0x23;
 export const VIDEO_TYPE_EFI = 0x70;
 export const VIDEO_CAPABILITY_SKIP_QUIRKS = 1 << 0;
 export const VIDEO_CAPABILITY_64BIT_BASE = 1 << 1;
 
-export interface ScreenInput {
-  readonly framebuffer: FramebufferFacts | null;
-  /** The running kernel's, 4096 bytes. */
-  readonly bootParams: Uint8Array | null;
-  /** `--reuse-video-type` */
-  readonly reuseVideoType: boolean;
-}
-
-export interface ScreenHandoff {
-  /** 64 bytes for the zero page; `ext_mem_k` is 0, `buildBootParams` sets it. */
-  readonly bytes: Uint8Array;
-  /** What the next kernel is told, and why; one sentence. */
-  readonly note: string;
-}
-
-/**
- * Drivers that draw on the firmware's frame buffer through fbdev, and what the firmware called it.
- */
-const FBDEV_TYPES: ReadonlyMap<string, number> = new Map([
-  ["VESA VGA", VIDEO_TYPE_VLFB],
-  ["EFI VGA", VIDEO_TYPE_EFI],
-]);
-
-/**
- * DRM drivers that draw on the firmware's frame buffer and never change its mode, as fbdev shows
- * their names. They hide its address from fbdev, but what the running kernel was told of it at its
- * boot is still true. kexec-tools takes them for drivers of a graphics card and passes nothing on,
- * so the next kernel's screen stays black; Linux's own loader passes the boot's screen_info on.
- */
-const FIRMWARE_DRM = ["simpledrmdrmfb", "efidrmdrmfb", "vesadrmdrmfb"];
-
 /** Text of 80 by 25 characters, each 16 lines high: what a PC shows when nobody sets a mode. */
-const TEXT_SCREEN = {
+export const TEXT_SCREEN = {
   orig_video_cols: 80,
   orig_video_lines: 25,
-  orig_video_isVGA: 1,
+  orig_video_isVGA: VIDEO_TYPE_VGA,
   orig_video_points: 16,
 } as const;
 
+/** Where the frame buffer lies; 0 for a screen that has none. */
+export function framebufferAddress(screen: ScreenInfo): bigint {
+  const hasHigh = (screen.capabilities & VIDEO_CAPABILITY_64BIT_BASE) !== 0;
+  return BigInt(screen.lfb_base) | (hasHigh ? BigInt(screen.ext_lfb_base) << 32n : 0n);
+}
+
+/** Whether it is a frame buffer that the firmware or its VESA calls set up. */
+export function isFramebuffer(screen: ScreenInfo): boolean {
+  const { orig_video_isVGA: type } = screen;
+  return (type === VIDEO_TYPE_VLFB || type === VIDEO_TYPE_EFI) && framebufferAddress(screen) > 0n;
+}
+
+export const isText = (screen: ScreenInfo): boolean =>
+  VIDEO_TYPES_OF_TEXT.includes(screen.orig_video_isVGA);
+
+/** The same screen with its frame buffer at `address`. */
+export function movedTo(screen: ScreenInfo, address: bigint): ScreenInfo {
+  const high = Number(address >> 32n);
+  const others = screen.capabilities & ~VIDEO_CAPABILITY_64BIT_BASE;
+  return {
+    ...screen,
+    lfb_base: Number(address & 0xffffffffn),
+    ext_lfb_base: high,
+    capabilities: others | (high > 0 ? VIDEO_CAPABILITY_64BIT_BASE : 0),
+  };
+}
+
 /**
- * What the next kernel may draw on.
- *
- * A graphics card that a driver has reprogrammed is not passed on (`orig_video_isVGA` 0), because
- * the mode at boot is gone and the next kernel would scribble; `--reuse-video-type` overrides that.
+ * The screen that the running kernel was told of, for the next one. Its command line's address
+ * (`cl_magic`, `cl_offset`) is for protocols before 2.02 and would be a stale one. And a size of an
+ * EFI frame buffer that does not hold its mode is one in units of 64 KiB, which Xen tells dom0 and
+ * kexec-tools tells every kernel: sysfb would refuse it. [linux arch/x86/xen/vga.c,
+ * drivers/firmware/sysfb_simplefb.c]
  *
  * @throws KexecError `struct.truncated` for boot_params that are cut short
  */
-export function buildScreenInfo(input: ScreenInput): ScreenHandoff {
-  const { framebuffer, bootParams } = input;
-  if (framebuffer === null) {
-    return runningScreen(bootParams, "there is no frame buffer device");
-  }
-  const name = JSON.stringify(framebuffer.id);
-  if (FIRMWARE_DRM.includes(framebuffer.id)) {
-    return runningScreen(bootParams, `${name} leaves the firmware's mode as it was`);
-  }
-  const fbdevType = FBDEV_TYPES.get(framebuffer.id);
-  if (fbdevType !== undefined) return framebufferScreen(framebuffer, fbdevType, bootParams);
-  if (!input.reuseVideoType) {
-    return noScreen(`${name} is not the firmware's frame buffer`);
-  }
-  if (bootParams === null) {
-    return textScreen("--reuse-video-type needs the running kernel's boot_params");
-  }
-  const reused = ScreenInfo.read(bootParams).orig_video_isVGA;
-  return framebufferScreen(framebuffer, reused, bootParams);
+export function screenAtBoot(bootParams: Uint8Array): ScreenInfo {
+  const told = ScreenInfo.read(bootParams);
+  const least = told.lfb_height * told.lfb_linelength;
+  const isShort = told.orig_video_isVGA === VIDEO_TYPE_EFI && told.lfb_size < least;
+  const lfb_size = isShort ? least : told.lfb_size;
+  return { ...told, lfb_size, ext_mem_k: 0, cl_magic: 0, cl_offset: 0 };
 }
 
-/** As the running kernel was told. Its command line's address (`cl_magic`, `cl_offset`) is for
- * protocols before 2.02 and would be a stale one. */
-function runningScreen(bootParams: Uint8Array | null, why: string): ScreenHandoff {
-  if (bootParams === null) {
-    return textScreen(`${why}, and the running kernel's boot_params could not be read`);
-  }
-  const running = ScreenInfo.read(bootParams);
-  return {
-    bytes: pack({ ...running, ext_mem_k: 0, cl_magic: 0, cl_offset: 0 }),
-    note: `Screen: as the running kernel was told at its boot, because ${why}.`,
-  };
+/** A screen of these fields; all others are 0. */
+export function screenOf(fields: Partial<ScreenInfo>): ScreenInfo {
+  return ScreenInfo.read(screenBytes(fields));
 }
 
-function textScreen(why: string): ScreenHandoff {
-  return { bytes: pack(TEXT_SCREEN), note: `Screen: text of 80x25 is assumed, because ${why}.` };
+/** 64 bytes for the zero page; `ext_mem_k` is 0, `buildBootParams` sets it. */
+export function screenBytes(screen: Partial<ScreenInfo>): Uint8Array {
+  const bytes = new Uint8Array(ScreenInfo.size);
+  ScreenInfo.write(bytes, screen);
+  return bytes;
 }
 
-function noScreen(why: string): ScreenHandoff {
-  return {
-    bytes: pack({ ...TEXT_SCREEN, orig_video_isVGA: 0 }),
-    note: `Screen: no frame buffer is passed on, because ${why}.`,
-  };
-}
-
-function framebufferScreen(
+/** The mode that a framebuffer device shows, if screen_info can hold it.
+ * @param atBoot what the running kernel was told */
+export function screenOfFramebuffer(
   fb: FramebufferFacts,
   type: number,
-  bootParams: Uint8Array | null,
-): ScreenHandoff {
-  const name = JSON.stringify(fb.id);
-  if (fb.smemStart === 0n) return noScreen(`${name} hides its frame buffer's address`);
-  const mode = `${fb.xres}x${fb.yres}x${fb.bitsPerPixel}`;
-  if ([fb.xres, fb.yres, fb.bitsPerPixel, fb.lineLength].some((value) => value > 0xffff)) {
-    return noScreen(`${name} has a mode that screen_info cannot hold, ${mode}`);
-  }
-  const high = fb.smemStart >> 32n;
-  return {
-    bytes: pack({
-      ...TEXT_SCREEN,
-      orig_video_isVGA: type,
-      lfb_width: fb.xres,
-      lfb_height: fb.yres,
-      lfb_depth: fb.bitsPerPixel,
-      lfb_base: Number(fb.smemStart & 0xffffffffn),
-      ext_lfb_base: Number(high),
-      lfb_size: framebufferSize(fb.smemLen, type),
-      lfb_linelength: fb.lineLength,
-      // One image: the one on the screen. Linux only prints this.
-      pages: 1,
-      capabilities: (high > 0n ? VIDEO_CAPABILITY_64BIT_BASE : 0) | skipQuirks(type, bootParams),
-      ...colours(fb),
-    }),
-    note: `Screen: the frame buffer of ${name}, ${mode} at ${hex(fb.smemStart)}.`,
-  };
+  atBoot: ScreenInfo | null,
+): ScreenInfo | null {
+  const numbers = [fb.xres, fb.yres, fb.bitsPerPixel, fb.lineLength];
+  if (numbers.some((value) => value > 0xffff)) return null;
+  const screen = screenOf({
+    ...TEXT_SCREEN,
+    orig_video_isVGA: type,
+    lfb_width: fb.xres,
+    lfb_height: fb.yres,
+    lfb_depth: fb.bitsPerPixel,
+    lfb_size: framebufferSize(fb.smemLen, type),
+    lfb_linelength: fb.lineLength,
+    // One image: the one on the screen. Linux only prints this.
+    pages: 1,
+    capabilities: skipQuirks(type, atBoot),
+    ...colours(fb),
+  });
+  return movedTo(screen, fb.smemStart);
 }
 
 /**
@@ -192,12 +160,8 @@ function framebufferSize(bytes: number, type: number): number {
 
 /** Tables of quirks for old Macs apply where the boot loader did not set this bit; the screen is
  * still the one that the running kernel's boot loader set it for. */
-function skipQuirks(type: number, bootParams: Uint8Array | null): number {
-  if (bootParams === null) return 0;
-  const running = ScreenInfo.read(bootParams);
-  return running.orig_video_isVGA === type
-    ? running.capabilities & VIDEO_CAPABILITY_SKIP_QUIRKS
-    : 0;
+function skipQuirks(type: number, atBoot: ScreenInfo | null): number {
+  return atBoot?.orig_video_isVGA === type ? atBoot.capabilities & VIDEO_CAPABILITY_SKIP_QUIRKS : 0;
 }
 
 /** Up to 8 bits a pixel is an index into a palette and has no positions. */
@@ -213,10 +177,4 @@ function colours(fb: FramebufferFacts): Partial<ScreenInfo> {
     rsvd_size: fb.transp.length,
     rsvd_pos: fb.transp.offset,
   };
-}
-
-function pack(screen: Partial<ScreenInfo>): Uint8Array {
-  const bytes = new Uint8Array(ScreenInfo.size);
-  ScreenInfo.write(bytes, screen);
-  return bytes;
 }

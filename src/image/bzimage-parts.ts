@@ -133,6 +133,7 @@ export function draftAround(
     segments: [kernel, ...(initrd === null ? [] : [initrd]), bootParams.segment],
     entryState: { ...entryState, rsi: bootParams.segment.start },
     commandLine: context.commandLine ?? "",
+    commandLineEnd: bootParams.commandLineEnd,
     notes: bootParams.notes,
   };
 }

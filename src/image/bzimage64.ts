@@ -100,6 +100,7 @@ export const bzImage64: ImageType = {
     if (realMode) return bzImageRealMode;
     return entry32Bit ? bzImage : null;
   },
+  memorySize: (image) => BigInt(readSetupHeader(image).init_size),
   takesEfi: (image) => (readSetupHeader(image).xloadflags & XLF_EFI_KEXEC) !== 0,
   draft,
 };

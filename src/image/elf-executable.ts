@@ -89,11 +89,12 @@ function draft(bits: ElfBits, context: PlanContext): DraftPlan {
   }
   const commandLine = context.commandLine ?? "";
   if (style === "linux") {
-    const { segments, bootParams, notes } = placeLinuxHandoff(context, bits);
+    const { segments, bootParams, commandLineEnd, notes } = placeLinuxHandoff(context, bits);
     return {
       segments: [...image.segments, ...segments],
       entryState: { ...start, rsi: bootParams },
       commandLine,
+      commandLineEnd,
       notes: [note, ...notes],
     };
   }

@@ -9,7 +9,8 @@ import { BOOT_PARAMS_SIZE, buildBootParams } from "../handoff/boot-params.ts";
 import { buildE820, type E820Map } from "../handoff/e820.ts";
 import { buildEddTables } from "../handoff/edd-info.ts";
 import { buildEfi, type EfiHandoff } from "../handoff/efi-info.ts";
-import { buildScreenInfo } from "../handoff/screen-info.ts";
+import { JUMP_BACK_ROOM } from "../handoff/jump-back.ts";
+import { nextScreen } from "../handoff/next-screen.ts";
 import {
   layoutSetupData,
   SETUP_DATA_ALIGNMENT,
@@ -37,6 +38,7 @@ export interface LinuxHandoff {
 /** The zero page, the command line, the EFI memory map and the setup_data chain: one segment, as in
  * Linux's own loader, because a kernel takes only 16. [linux arch/x86/kernel/kexec-bzimage64.c] */
 interface BootParamsPieces {
+  /** With its NUL, and what room is to be behind it. */
   readonly commandLine: Uint8Array;
   readonly efi: EfiHandoff;
   readonly efiMemoryMap: Uint8Array;
@@ -69,9 +71,17 @@ function collectPieces(context: PlanContext, image: Uint8Array): BootParamsPiece
     ...(efi.passed ? [efi.setupData] : []),
     ...(e820.extended === null ? [] : [e820.extended]),
   ];
-  const commandLine = bytesOf(`${context.commandLine ?? ""}\0`);
+  const room = context.purpose === "preserve-context" ? JUMP_BACK_ROOM : 0;
+  const commandLine = bytesOf(`${context.commandLine ?? ""}\0${"\0".repeat(room)}`);
   const efiMemoryMap = efi.passed ? efi.memoryMap : new Uint8Array(0);
   return { commandLine, efi, efiMemoryMap, e820, nodes };
+}
+
+/** The segment, and where the command line in it ends: its NUL. */
+export interface LinuxBootParams {
+  readonly segment: Segment;
+  readonly commandLineEnd: bigint;
+  readonly notes: readonly string[];
 }
 
 /** Takes memory for boot params and all that they point to, and fills it.
@@ -79,7 +89,7 @@ function collectPieces(context: PlanContext, image: Uint8Array): BootParamsPiece
 export function placeBootParams(
   context: PlanContext,
   { image, initrd, max }: LinuxHandoff,
-): { readonly segment: Segment; readonly notes: readonly string[] } {
+): LinuxBootParams {
   const { facts, request } = context;
   const pieces = collectPieces(context, image);
   const layout = layOut(pieces);
@@ -94,7 +104,8 @@ export function placeBootParams(
   });
   const chain = layoutSetupData(pieces.nodes, start + layout.setupDataAt);
   const commandLine = start + layout.commandLineAt;
-  const screen = buildScreenInfo({ ...facts, reuseVideoType: request.reuseVideoType });
+  const { reuseVideoType, console } = request;
+  const screen = nextScreen({ ...facts, reuseVideoType, resetVga: console.resetVga });
   const edd = buildEddTables(facts.edd);
   const { efi } = pieces;
   const zeroPage = buildBootParams({
@@ -120,6 +131,7 @@ export function placeBootParams(
     (chain.head === 0n ? "" : `, setup_data at ${hex(chain.head)}`);
   return {
     segment: { role: "boot-params", start, size, bytes, sha256: null, reason },
+    commandLineEnd: commandLine + BigInt(context.commandLine?.length ?? 0),
     notes: [efi.note, screen.note, ...edd.notes],
   };
 }

@@ -82,7 +82,7 @@ function draft(context: PlanContext): DraftPlan {
   const elf = read(context.inputs.kernel.bytes);
   const image = placeElf(context, elf, { move: null, preferOwn: true, whole: false });
   const { segments, modules } = placeModules(context);
-  const content = multibootContent(context, modules);
+  const { content, notes } = multibootContent(context, modules);
   const info = placeInfo(context, multibootInfoSize(content), (at) => multibootInfo(content, at));
   return {
     segments: [...image.segments, ...segments, info],
@@ -93,7 +93,7 @@ function draft(context: PlanContext): DraftPlan {
       rbx: info.start,
     },
     commandLine: content.commandLine,
-    notes: [],
+    notes,
   };
 }
 

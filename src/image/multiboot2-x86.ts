@@ -94,7 +94,7 @@ function draft(context: PlanContext): DraftPlan {
     fail({ code: "image.multiboot-header", message: "the image lies above 4 GiB" });
   }
   const { segments, modules } = placeModules(context);
-  const content = multibootContent(context, modules);
+  const { content, notes } = multibootContent(context, modules);
   const bytes = multiboot2Info({ ...content, loadBase: move === null ? null : image.start });
   const info = placeInfo(context, bytes.length, () => bytes);
   return {
@@ -106,7 +106,7 @@ function draft(context: PlanContext): DraftPlan {
       rbx: info.start,
     },
     commandLine: content.commandLine,
-    notes: [],
+    notes,
   };
 }
 

@@ -7,6 +7,7 @@ import {
   multibootMemory,
   multibootScreen,
 } from "../handoff/multiboot-content.ts";
+import { nextScreen } from "../handoff/next-screen.ts";
 import type { PlanContext } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
 
@@ -42,17 +43,22 @@ export function placeModules(context: PlanContext): PlacedModules {
   return { segments, modules };
 }
 
-/** The image's name comes first: images and Xen take the first word for it. */
+/** What the image is told, and a note on it. Its name comes first on the command line: images and
+ * Xen take the first word for it. */
 export function multibootContent(
   { request, facts, inputs, memory, commandLine }: PlanContext,
   modules: readonly MultibootModule[],
-): MultibootContent {
-  return {
+): { readonly content: MultibootContent; readonly notes: readonly string[] } {
+  const { console, reuseVideoType } = request;
+  const next = nextScreen({ ...facts, reuseVideoType, resetVga: console.resetVga });
+  const { screen, note } = multibootScreen(next, console);
+  const content: MultibootContent = {
     commandLine: commandLine === null ? inputs.kernel.path : `${inputs.kernel.path} ${commandLine}`,
     modules,
     memory: multibootMemory(memory),
-    screen: multibootScreen(facts.framebuffer, request.console),
+    screen,
   };
+  return { content, notes: [note] };
 }
 
 /** Memory for `size` bytes of what the image is told, and its segment with the bytes for there. */

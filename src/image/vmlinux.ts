@@ -99,10 +99,11 @@ export function placeLinuxHandoff(context: PlanContext, bits: ElfBits) {
   const initrd = placeInitrd(context, { max: initrdEnd(bits), why: "" });
   const image = setupHeaderFor(bits);
   const max = bits === 64 ? ADDRESS_END : 4n * GIB;
-  const { segment, notes } = placeBootParams(context, { image, initrd, max });
+  const { segment, commandLineEnd, notes } = placeBootParams(context, { image, initrd, max });
   return {
     segments: [...(initrd === null ? [] : [initrd]), segment],
     bootParams: segment.start,
+    commandLineEnd,
     notes,
   };
 }

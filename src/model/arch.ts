@@ -14,6 +14,8 @@ export interface PurgatoryRequest {
   readonly console: ConsoleRequest;
   /** What is copied before the jump, for a crash kernel; in bytes. */
   readonly backup: { readonly source: Range; readonly destination: bigint } | null;
+  /** Where the command line ends that is to say where to jump back to; null: none is. */
+  readonly jumpBackText: bigint | null;
 }
 
 export interface Arch {

@@ -59,8 +59,14 @@ export interface Backend {
   unload(purpose: ImagePurpose, method: LoadMethod): void;
   loadedState(purpose: ImagePurpose): LoadedState;
   /** Starts the loaded image: returns only by throwing KexecError, except for a live update, which
-   * begins after the return. */
+   * begins after the return, and for an image that jumped back to the running kernel. */
   exec(purpose: ImagePurpose): void;
+  /**
+   * Loads what jumps back, once started, to the kernel that was preserved.
+   * @param entry as that kernel said on the command line; 0: unknown
+   * @throws KexecError
+   */
+  loadJumpBack(entry: bigint): void;
   /** Closes what was opened. */
   close(): void;
 }

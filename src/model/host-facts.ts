@@ -74,6 +74,31 @@ export interface BitField {
   readonly length: number;
 }
 
+/** A graphics card, or what stands for the firmware's frame buffer. */
+export interface DisplayDevice {
+  /** Its place among all devices: `pci0000:00/0000:00:02.0`. */
+  readonly path: string;
+  /** `pci`, `platform`, `virtio`, …; null where the kernel does not say. */
+  readonly bus: string | null;
+  /** null: no driver has it. */
+  readonly driver: string | null;
+  /** Whether a DRM driver shows something on it. */
+  readonly drm: boolean;
+  /** Whether it is the VGA that the machine was started with. */
+  readonly vga: boolean;
+  /** What memory it answers to; PCI only. */
+  readonly memory: readonly Range[];
+}
+
+/** Who shows something on which screen. */
+export interface DisplayFacts {
+  /** The names in /proc/fb, that of /dev/fb0 first. */
+  readonly framebuffers: readonly string[];
+  /** Where the kernel found the firmware's frame buffer; null where /proc/iomem does not say. */
+  readonly firmwareMemory: Range | null;
+  readonly devices: readonly DisplayDevice[];
+}
+
 /** kexec's own sysfs and sysctl files; null where the file is missing or unreadable. */
 export interface KexecState {
   /** /sys/kernel/kexec_loaded */
@@ -156,6 +181,8 @@ export interface CrashFacts {
   /** Where each CPU leaves its state, by the CPUs' numbers. */
   readonly cpuNotes: readonly Range[];
   readonly vmcoreinfo: Range | null;
+  /** dom0's, where `vmcoreinfo` is Xen's; null: there is none, or it is not known. */
+  readonly dom0Vmcoreinfo: Range | null;
   /** null where the memory's own mapping has it. */
   readonly kernelText: KernelText | null;
   /** The virtual address of physical address 0. */
@@ -191,6 +218,8 @@ export interface HostFacts {
   readonly acpiRsdp: bigint | null;
   readonly edd: readonly EddDevice[];
   readonly framebuffer: FramebufferFacts | null;
+  /** x86 only; null in files of facts from before it was looked at. */
+  readonly display: DisplayFacts | null;
   readonly kexec: KexecState;
   /** /sys/kernel/security/lockdown's choice; null where the file is missing. */
   readonly lockdown: "none" | "integrity" | "confidentiality" | null;

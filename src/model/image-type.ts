@@ -75,6 +75,9 @@ export interface DraftPlan {
   readonly segments: readonly Segment[];
   readonly entryState: EntryState;
   readonly commandLine: string | null;
+  /** The address of the command line's NUL, where the image has one that may be added to:
+   * `JUMP_BACK_ROOM` bytes are behind it if the running kernel is to be preserved. */
+  readonly commandLineEnd?: bigint;
   readonly notes: readonly string[];
 }
 
@@ -114,6 +117,8 @@ export interface ImageType {
   /** Why kexec_file_load cannot load it as `loader` asks, so that only kexec_load may be tried;
    * absent or null: the running kernel may be asked. */
   whyNotByFile?(loader: LoaderRequest): string | null;
+  /** Bytes of memory that the checked image has as it starts; absent: as many as the file. */
+  memorySize?(image: Uint8Array): bigint;
   /** Lays the checked image out. @throws KexecError where no valid plan exists */
   draft(context: PlanContext): DraftPlan;
 }

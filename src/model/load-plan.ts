@@ -25,7 +25,9 @@ export type SegmentRole =
   | "module"
   | "device-tree"
   /** Has no bytes: memory that the next kernel finds mapped, as it was. */
-  | "mapped";
+  | "mapped"
+  /** Has no bytes: memory of the running kernel that the next one uses, and gives back. */
+  | "preserved";
 
 /** A range of physical memory and what is put there. */
 export interface Segment {
@@ -61,6 +63,8 @@ export interface SegmentPlan {
   readonly hotplug: boolean;
   /** One sentence for each decision; `-d` prints them. */
   readonly notes: readonly string[];
+  /** Sentences on what will most likely fail later: printed whenever such a plan is loaded. */
+  readonly warnings: readonly string[];
 }
 
 /** For kexec_file_load(2): the running kernel reads the files and lays memory out. */
@@ -79,6 +83,7 @@ export interface FilePlan {
   readonly noCma: boolean;
   readonly forceDtb: boolean;
   readonly notes: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 export interface FileReference {

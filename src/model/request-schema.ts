@@ -17,7 +17,8 @@ const byteString = z.string().check(z.refine(isByteString));
 export const LoadMethod = z.enum(["file", "segments", "auto"]);
 export type LoadMethod = z.infer<typeof LoadMethod>;
 
-/** What happens, in this order: status, unload, load, shutdown, sync, ifdown, exec. */
+/** What happens, in this order: status, unload, load, shutdown, sync, ifdown, exec,
+ * jumpBack. */
 export const Steps = z.object({
   status: z.boolean(),
   unload: z.boolean(),
@@ -27,6 +28,8 @@ export const Steps = z.object({
   sync: z.boolean(),
   ifdown: z.boolean(),
   exec: z.boolean(),
+  /** Load what jumps back to the kernel that was preserved. */
+  jumpBack: z.boolean(),
 });
 export type Steps = z.infer<typeof Steps>;
 

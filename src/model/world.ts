@@ -3,6 +3,7 @@
  * All texts are byte strings.
  */
 
+import type { Expanded } from "../core/expand.ts";
 import type { Backend } from "./backend.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { InputFile } from "./image-type.ts";
@@ -36,8 +37,9 @@ export interface World extends Console {
   readOpened(file: FileReference): InputFile;
   /** Puts `bytes` into a file in memory, for kexec_file_load. @throws KexecError */
   memoryFile(path: string, role: InputRole, bytes: Uint8Array): FileReference;
-  /** Expands xz and lzma up to `limit` bytes. @throws KexecError */
-  expandLzma(bytes: Uint8Array, limit: number): Uint8Array;
+  /** Expands xz and lzma up to `limit` bytes by the system's library; null where it has none.
+   * @throws KexecError */
+  expandLzma(bytes: Uint8Array, limit: number): Expanded | null;
   /** @throws KexecError */
   readText(path: string): string;
   /** @throws KexecError */

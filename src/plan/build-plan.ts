@@ -8,7 +8,16 @@ import { archOf } from "../arch/index.ts";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { sha256 } from "../core/digest.ts";
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
-import { byStart, intersect, isEmpty, normalize, type Range } from "../core/range.ts";
+import {
+  byStart,
+  intersect,
+  isEmpty,
+  normalize,
+  type Range,
+  rangeOf,
+  totalSize,
+} from "../core/range.ts";
+import { JUMP_BACK_ROOM } from "../handoff/jump-back.ts";
 import { imageTypes } from "../image/index.ts";
 import type { Arch, PurgatoryRequest } from "../model/arch.ts";
 import type { Architecture, HostFacts } from "../model/host-facts.ts";
@@ -20,16 +29,25 @@ import type {
   PlanContext,
   PlanInputs,
 } from "../model/image-type.ts";
-import type { FilePlan, FileReference, Segment, SegmentPlan } from "../model/load-plan.ts";
+import type {
+  FilePlan,
+  FileReference,
+  ImagePurpose,
+  Segment,
+  SegmentPlan,
+} from "../model/load-plan.ts";
 import type { LoaderRequest, RunRequest } from "../model/request.ts";
 import { checkPlan } from "./check-plan.ts";
 import { chooseImageType } from "./choose-image-type.ts";
 import { nextCommandLine } from "./command-line.ts";
 import { checkExtended } from "./crash-command-line.ts";
-import { type CrashPlan, crashRoomNotes, planCrash } from "./crash-plan.ts";
+import { type CrashPlan, planCrash } from "./crash-plan.ts";
 import { crashRegion } from "./crash-region.ts";
+import { crashRoomWarnings } from "./crash-room.ts";
+import { fileScreenNotes } from "./file-screen.ts";
 import { mappedSegments } from "./mapped-segments.ts";
 import { Placer } from "./placer.ts";
+import { planPreserved, preservedSegments } from "./preserve-plan.ts";
 
 /** The error of an image that only kexec_load can load as asked; `-a` goes on to that. */
 export const NOT_BY_FILE = "plan.not-by-file";
@@ -70,6 +88,19 @@ function destinations(request: RunRequest, facts: HostFacts): Range[] {
   if (request.purpose !== "crash") return usableMemory(request, facts);
   const window = { start: request.memMin, end: request.memMax + 1n };
   return [intersect(crashRegion(facts), window)].filter((r) => !isEmpty(r));
+}
+
+/** What is planned besides what the image's type brings. */
+function besides(
+  request: RunRequest,
+  facts: HostFacts,
+  takesEfi: boolean,
+  place: PlanContext["place"],
+): CrashPlan {
+  const { purpose } = request;
+  if (purpose === "crash") return planCrash(request, facts, takesEfi, place);
+  if (purpose === "preserve-context") return planPreserved(request, facts, takesEfi, place);
+  return withoutCrash(facts);
 }
 
 /** An ordinary kernel needs nothing besides itself, and is told all that there is. */
@@ -152,6 +183,14 @@ function checkImage(
   });
 }
 
+/** As long as what the purgatory adds to the command line. */
+const jumpBackSpace = (purpose: ImagePurpose): string =>
+  purpose === "preserve-context" ? " ".repeat(JUMP_BACK_ROOM) : "";
+
+function checkAdded(type: ImageType, { bytes }: InputFile, commandLine: string, added: string) {
+  checkExtended(added.length, () => type.check(bytes, commandLine));
+}
+
 /** Everything but the purgatory. */
 function draftOf(
   request: RunRequest,
@@ -164,13 +203,11 @@ function draftOf(
   const { kernel } = inputs;
   const asked = nextCommandLine(request.loader, facts, purpose);
   checkImage(type, kernel, request.loader, asked);
-  const isCrash = purpose === "crash";
-  const takesEfi = type.takesEfi(kernel.bytes);
-  const crash = isCrash ? planCrash(request, facts, takesEfi, place) : withoutCrash(facts);
+  const crash = besides(request, facts, type.takesEfi(kernel.bytes), place);
   const added = crash.commandLine;
   const commandLine = added === "" ? asked : `${asked ?? ""}${added}`;
   const draft = loading(type, kernel, () => {
-    if (isCrash) checkExtended(added.length, () => type.check(kernel.bytes, commandLine));
+    if (added !== "") checkAdded(type, kernel, `${commandLine}${jumpBackSpace(purpose)}`, added);
     const { memory } = crash;
     return type.draft({ request, facts, inputs, purpose, commandLine, memory, place });
   });
@@ -227,17 +264,22 @@ export function buildSegmentPlan(
     checked: segments.filter(({ sha256 }) => sha256 !== null),
     console: request.console,
     backup: crash.backup,
+    jumpBackText: request.purpose === "preserve-context" ? (draft.commandLineEnd ?? null) : null,
   });
   const loaded: readonly Segment[] = [...segments, segment];
   const { mapped } = facts.segmentRules;
-  const initrdSize = inputs.initrd?.bytes.length ?? 0;
+  const initrdSize = BigInt(inputs.initrd?.bytes.length ?? 0);
   const plan: SegmentPlan = {
     kind: "segments",
     purpose: request.purpose,
     architecture,
     imageType: type.name,
     entry: request.entry === 0n ? entry : request.entry,
-    segments: [...loaded, ...(mapped === null ? [] : mappedSegments(loaded, mapped))].sort(byStart),
+    segments: [
+      ...loaded,
+      ...(mapped === null ? [] : mappedSegments(loaded, mapped)),
+      ...(request.purpose === "preserve-context" ? preservedSegments(loaded, usable, page) : []),
+    ].sort(byStart),
     commandLine: draft.commandLine,
     debug: request.debug,
     hotplug: crash.hotplug,
@@ -247,8 +289,8 @@ export function buildSegmentPlan(
       ...placer.notes,
       ...crash.notes,
       ...draft.notes,
-      ...(isCrash ? crashRoomNotes(facts, loaded, initrdSize) : []),
     ],
+    warnings: isCrash ? crashRoomWarnings(facts, totalSize(loaded.map(rangeOf)), initrdSize) : [],
   };
   checkPlan(plan, usable, facts);
   return plan;
@@ -274,6 +316,18 @@ function checkFileCommandLine(type: ImageType, kernel: InputFile, commandLine: s
   checkExtended(ELFCOREHDR_WORD_MAX, () => type.check(kernel.bytes, extended));
 }
 
+/** The kernel lays out what it reads, in the same memory. */
+function fileWarnings(
+  type: ImageType,
+  { bytes }: InputFile,
+  initrd: FileReference | null,
+  facts: HostFacts,
+): string[] {
+  const kernelSize = type.memorySize?.(bytes) ?? BigInt(bytes.length);
+  const initrdSize = initrd?.size ?? 0n;
+  return crashRoomWarnings(facts, kernelSize + initrdSize, initrdSize);
+}
+
 function fileNotes({ purpose, passMemmapCmdline, hotplug }: RunRequest): string[] {
   if (purpose !== "crash") return [];
   return [
@@ -283,7 +337,9 @@ function fileNotes({ purpose, passMemmapCmdline, hotplug }: RunRequest): string[
   ];
 }
 
-function whyNotByFile(type: ImageType, { entry, loader }: RunRequest): string | null {
+function whyNotByFile(type: ImageType, request: RunRequest): string | null {
+  const { entry, loader, purpose } = request;
+  if (purpose === "preserve-context") return "kexec_file_load preserves no context";
   if (entry !== 0n) return "kexec_file_load enters an image where it chooses; --entry needs -c";
   return type.whyNotByFile?.(loader) ?? null;
 }
@@ -320,6 +376,7 @@ export function buildFilePlan(
     debug: request.debug,
     noCma: request.noCma,
     forceDtb: request.forceDtb,
-    notes: fileNotes(request),
+    notes: [...fileNotes(request), ...fileScreenNotes(facts)],
+    warnings: isCrash ? fileWarnings(type, kernel, files.initrd, facts) : [],
   };
 }

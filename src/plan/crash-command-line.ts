@@ -16,8 +16,8 @@ export interface CrashWords {
   readonly takesEfi: boolean;
   /** What the crash kernel may use, and must know of. */
   readonly memory: readonly MemoryRange[];
-  /** Physical address, a multiple of 1 KiB. */
-  readonly elfcorehdr: bigint;
+  /** Physical address, a multiple of 1 KiB; null: there is none. */
+  readonly elfcorehdr: bigint | null;
 }
 
 /** Where ACPI begins, for a kernel that does not find out by EFI. [kexec-tools] */
@@ -51,7 +51,8 @@ export function crashWords(words: CrashWords): string {
   const memmap = words.request.passMemmapCmdline
     ? [" memmap=exactmap", ...words.memory.map(memmapWord)].join("")
     : "";
-  return `${rsdpWord(words)} elfcorehdr=${words.elfcorehdr / KIB}K${memmap}`;
+  const header = words.elfcorehdr === null ? "" : ` elfcorehdr=${words.elfcorehdr / KIB}K`;
+  return `${rsdpWord(words)}${header}${memmap}`;
 }
 
 /**

@@ -3,7 +3,7 @@
  * overwrite, the memory that it may use, and words on its command line. Pure.
  */
 
-import { ADDRESS_END, alignUp, hex, humanSize } from "../core/address.ts";
+import { ADDRESS_END, alignUp } from "../core/address.ts";
 import { ExitStatus, fail } from "../core/error.ts";
 import {
   byStart,
@@ -14,7 +14,6 @@ import {
   rangeSize,
   showRange,
   subtract,
-  totalSize,
 } from "../core/range.ts";
 import { elfCoreHeader, elfCoreHeaderSize, type MovedMemory } from "../handoff/elf-core-header.ts";
 import type { HostFacts } from "../model/host-facts.ts";
@@ -23,15 +22,13 @@ import type { Segment } from "../model/load-plan.ts";
 import type { MemoryRange } from "../model/memory.ts";
 import type { RunRequest } from "../model/request.ts";
 import { crashWords } from "./crash-command-line.ts";
-import { crashRegion, crashRegions } from "./crash-region.ts";
+import { crashRegions } from "./crash-region.ts";
 import { crashFacts, dumpedMemory } from "./dumped-memory.ts";
 
 const NO_BYTES = new Uint8Array(0);
 /** More than the header needs, so that nothing lies in what a kernel takes for its bss.
  * [kexec-tools] */
-const ELFCOREHDR_MIN = 16n * 1024n;
-/** What a kernel and its init need beside themselves, at the least. */
-const ROOM_MIN = 32n << 20n;
+export const ELFCOREHDR_MIN = 16n * 1024n;
 
 export interface CrashPlan {
   /** The core header and the backup. */
@@ -69,7 +66,7 @@ function placeBackup(saved: Range, place: Place, page: bigint): Segment {
 
 /** RAM for the crash kernel is what is reserved and not taken, and the low RAM that is saved. It
  * must know, too, of what firmware keeps; what overlaps is left out, as in kexec-tools. */
-function crashMemory(
+export function crashMemory(
   others: readonly MemoryRange[],
   regions: readonly Range[],
   taken: readonly Segment[],
@@ -174,24 +171,4 @@ export function planCrash(
       ...hotplugNotes(request, facts),
     ],
   };
-}
-
-/** A sentence where what is left of the regions is hardly enough for the kernel to come up.
- * @param initrd bytes of the initrd, which is unpacked */
-export function crashRoomNotes(
-  facts: HostFacts,
-  segments: readonly Segment[],
-  initrd: number,
-): string[] {
-  const region = crashRegion(facts);
-  const reserved = totalSize(facts.crashRegions);
-  const taken = segments.reduce((sum, { size }) => sum + size, 0n);
-  const left = reserved - taken;
-  const needed = BigInt(initrd) + ROOM_MIN;
-  if (left >= needed) return [];
-  return [
-    `the crash region is too small: ${humanSize(left)} are left of the ${humanSize(reserved)} ` +
-      `at ${hex(region.start)}, and the crash kernel needs at least ${humanSize(needed)} to unpack ` +
-      "its initrd and run; try a larger crashkernel=",
-  ];
 }

@@ -65,7 +65,9 @@ function describeFiles(plan: FilePlan): string[] {
 }
 
 function notes(plan: LoadPlan): string[] {
-  return plan.notes.length === 0 ? [] : ["", "notes:", ...plan.notes.map((note) => `  ${note}`)];
+  const block = (title: string, sentences: readonly string[]) =>
+    sentences.length === 0 ? [] : ["", `${title}:`, ...sentences.map((one) => `  ${one}`)];
+  return [...block("notes", plan.notes), ...block("warnings", plan.warnings)];
 }
 
 /** The plan as lines of text: what would be loaded where, and why. */
@@ -85,6 +87,7 @@ export function planToJson(plan: LoadPlan): Record<string, unknown> {
     imageType: plan.imageType,
     commandLine: plan.commandLine,
     notes: plan.notes,
+    warnings: plan.warnings,
   };
   if (plan.kind === "file") {
     const file = (reference: { path: string; size: bigint } | null) =>

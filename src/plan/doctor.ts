@@ -6,10 +6,11 @@
 import { hex, humanSize } from "../core/address.ts";
 import { largest, normalize, rangeSize, totalSize } from "../core/range.ts";
 import { SECURE_BOOT_AT } from "../handoff/efi-info.ts";
-import { buildScreenInfo } from "../handoff/screen-info.ts";
+import { nextScreen } from "../handoff/next-screen.ts";
 import type { HostProbe } from "../model/backend.ts";
 import { CAP_SYS_BOOT, type HostFacts } from "../model/host-facts.ts";
 import { usedCrashRegion } from "./crash-region.ts";
+import { passesStaleScreen } from "./file-screen.ts";
 import { MEMORY_MAP_SOURCE } from "./memory-picture.ts";
 
 /** `ok` works, `no` does not, `note` is to be known. */
@@ -147,6 +148,20 @@ function loadedImages(host: ExaminedHost): Finding[] {
   return [finding("images", "note", text)];
 }
 
+/** For kernels and frame buffers for multiboot images alike. */
+function screen(facts: HostFacts): Finding {
+  if (facts.architecture !== "x86_64") {
+    return finding("screen", "note", "nothing is passed on: only x86 kernels are told of one");
+  }
+  const { kind, note } = nextScreen({ ...facts, reuseVideoType: false, resetVga: false });
+  const text = note.replace(/^Screen: /, "").replace(/\.$/, "");
+  const hint = passesStaleScreen(facts)
+    ? "With -s or -a the running kernel passes on what it was told at boot; with -c not."
+    : "";
+  const isSure = kind === "framebuffer" || kind === "text";
+  return finding("screen", isSure ? "ok" : "note", text, hint);
+}
+
 function handoff(facts: HostFacts): Finding[] {
   const runtime = facts.efi?.runtimeMap.length ?? 0;
   const efi =
@@ -159,11 +174,10 @@ function handoff(facts: HostFacts): Finding[] {
     facts.acpiRsdp === null
       ? "the next kernel has to find the root pointer by itself"
       : `the root pointer is ${hex(facts.acpiRsdp)}`;
-  const screen = buildScreenInfo({ ...facts, reuseVideoType: false });
   return [
     finding("EFI", facts.efi !== null && runtime === 0 ? "note" : "ok", efi),
     finding("ACPI", "ok", rsdp),
-    finding("screen", "note", screen.note.replace(/^Screen: /, "").replace(/\.$/, "")),
+    screen(facts),
   ];
 }
 

@@ -73,6 +73,7 @@ export const purgatoryParameters = defineStruct("purgatory parameters", 0x400, {
   fs: u16(0x0d0),
   gs: u16(0x0d2),
   flags_16: u32(0x0d4),
+  jump_back_text: u64(0x0d8),
   regions: bytes(0x100, REGIONS_MAX * purgatoryRegion.size),
 });
 
@@ -126,6 +127,9 @@ export interface PurgatoryParameters {
   readonly skipChecks: boolean;
   readonly console: ConsoleRequest;
   readonly backup?: PurgatoryBackup | undefined;
+  /** Where the running kernel can be jumped back to: the address of the command line's NUL, which
+   * has `JUMP_BACK_ROOM` bytes behind it. */
+  readonly jumpBackText?: bigint | undefined;
 }
 
 /** What the blob takes in memory, its stack included, in bytes: a multiple of its alignment. */
@@ -250,6 +254,7 @@ export function buildPurgatory(
     backup_source: backup?.source ?? 0n,
     backup_destination: backup?.destination ?? 0n,
     backup_size: backup?.size ?? 0n,
+    jump_back_text: parameters.jumpBackText ?? 0n,
   };
   const patched = blob.slice();
   purgatoryParameters.write(patched, value, manifest.parameterOffset);

@@ -5,11 +5,13 @@ import { CoreFile, type Read } from "./core-file.ts";
 import { readCoreHeader } from "./elf-header.ts";
 import { LogText, type WriteText } from "./log-text.ts";
 import { CoreMemory } from "./memory.ts";
+import { readNotes } from "./notes.ts";
 import { printPlainLog } from "./plain-log.ts";
 import { printRingbuffer } from "./printk-ringbuffer.ts";
 import { printRecordLog } from "./record-log.ts";
 import { Trouble } from "./trouble.ts";
-import { readVmcoreinfo } from "./vmcoreinfo.ts";
+import { addVmcoreinfo, Vmcoreinfo } from "./vmcoreinfo.ts";
+import { xenCrashInfo } from "./xen-crash-info.ts";
 
 /**
  * Writes the log of the core at `path`, which `read` reads.
@@ -21,7 +23,11 @@ export function dumpLog(path: string, read: Read, write: WriteText): void {
   const trouble = new Trouble();
   const file = new CoreFile(path, read);
   const header = readCoreHeader(file);
-  const info = readVmcoreinfo(file, header, trouble);
+  const info = new Vmcoreinfo();
+  readNotes(file, header, trouble, (note) => {
+    addVmcoreinfo(info, file, note);
+    info.xen = xenCrashInfo(file, header, note) ?? info.xen;
+  });
   const memory = new CoreMemory(file, header, info);
   try {
     const ringbuffer = info.symbol("prb");

@@ -5,6 +5,7 @@ import { Reader } from "../core/bytes.ts";
 import { EM_X86_64, PT_LOAD } from "../core/elf.ts";
 import type { KexecError } from "../core/error.ts";
 import type { CoreFile } from "./core-file.ts";
+import { Dom0Memory } from "./dom0-memory.ts";
 import type { CoreHeader, ProgramHeader } from "./elf-header.ts";
 import { vmcoreError } from "./trouble.ts";
 import type { Vmcoreinfo } from "./vmcoreinfo.ts";
@@ -12,6 +13,7 @@ import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 /** Where the kernel itself is mapped. [linux Documentation/arch/x86/x86_64/mm.rst] */
 const X86_64_TEXT = { start: 0xffffffff80000000n, end: 0xffffffffc0000000n } as const;
 const LOW_32 = 0xffffffffn;
+const PAGE = 4096n;
 
 /** What lies at an address: a piece of the file, or zeros that the file leaves out. */
 interface Place {
@@ -35,6 +37,7 @@ export class CoreMemory {
   readonly header: CoreHeader;
   readonly #loads: readonly ProgramHeader[];
   readonly #info: Vmcoreinfo;
+  readonly #dom0: Dom0Memory | null;
   #last: { readonly address: bigint; readonly place: Place } | null = null;
 
   constructor(file: CoreFile, header: CoreHeader, info: Vmcoreinfo) {
@@ -42,6 +45,12 @@ export class CoreMemory {
     this.header = header;
     this.#loads = header.programHeaders.filter(({ type }) => type === PT_LOAD);
     this.#info = info;
+    const machine = (address: bigint, length: number) => {
+      const place = this.#firstOf((header) => placeIn(header, header.physical, address));
+      if (place === null || place.stored < BigInt(length)) return new Uint8Array(0);
+      return file.read(place.offset, length);
+    };
+    this.#dom0 = info.xen === null ? null : new Dom0Memory(machine, info.xen.frameListList, info);
   }
 
   /** `length` bytes at `address`; fewer where the core has no more of them. */
@@ -135,6 +144,7 @@ export class CoreMemory {
   }
 
   #find(address: bigint): Place | null {
+    if (this.#dom0 !== null) return this.#findInDom0(this.#dom0, address);
     const virtual = this.#firstOf((header) => placeIn(header, header.virtual, address));
     if (virtual !== null) return virtual;
     const physical = this.#physicalOf(address);
@@ -145,6 +155,17 @@ export class CoreMemory {
     // 32-bit headers have the lower halves of a 64-bit kernel's addresses.
     if (this.header.wide || this.header.pointerSize === 4) return null;
     return this.#firstOf((header) => placeIn(header, header.virtual, address & LOW_32));
+  }
+
+  /** Each page of dom0 may be anywhere in the machine; the headers know machine addresses only. */
+  #findInDom0(dom0: Dom0Memory, address: bigint): Place | null {
+    const machine = dom0.machineOf(address);
+    if (machine === null) return null;
+    const place = this.#firstOf((header) => placeIn(header, header.physical, machine));
+    if (place === null) return null;
+    const left = PAGE - (address % PAGE);
+    const within = (size: bigint) => (size < left ? size : left);
+    return { ...place, stored: within(place.stored), size: within(place.size) };
   }
 
   #firstOf(find: (header: ProgramHeader) => Place | null): Place | null {

@@ -16,11 +16,21 @@ const SYMBOLS = [
   ["logged_chars", "logged_chars", 53],
 ] as const;
 
+/** Xen names no log of its own in what it leaves, and dom0's vmcoreinfo is there only if it was put
+ * there as the crash kernel was loaded. */
+function whyNoLog({ isEmpty, xen }: Vmcoreinfo): string {
+  if (!isEmpty) return "Its VMCOREINFO note names no log.";
+  if (xen === null) return "The core has no VMCOREINFO note, or an empty one.";
+  return (
+    "This is a dump of a machine with Xen, without dom0's VMCOREINFO note: its crash kernel was\n" +
+    "not loaded by this kexec, or in dom0 without /sys/kernel/vmcoreinfo.\n" +
+    "Xen's own log is not found either: Xen's VMCOREINFO_XEN note does not say where it is."
+  );
+}
+
 /** @throws KexecError */
 export function printPlainLog(memory: CoreMemory, info: Vmcoreinfo, out: LogText): void {
-  const hint = info.isEmpty
-    ? "The core has no VMCOREINFO note, or an empty one."
-    : "Its VMCOREINFO note names no log.";
+  const hint = whyNoLog(info);
   const [bufferAt = 0n, endAt = 0n, lengthAt = 0n] = SYMBOLS.map(([name, shown, status]) => {
     const address = info.symbol(name);
     if (address === null) throw vmcoreError(`Missing the ${shown} symbol`, status, hint);

@@ -9,7 +9,7 @@
 import * as zlib from "node:zlib";
 import { hex } from "../core/address.ts";
 import { joined, Reader } from "../core/bytes.ts";
-import { tooLarge, wrapperError } from "../core/expand.ts";
+import { type Expanded, tooLarge, wrapperError } from "../core/expand.ts";
 
 const GZIP_HEADER = 10;
 const GZIP_TRAILER = 8;
@@ -58,11 +58,12 @@ interface Inflated {
 }
 
 /** @throws KexecError `image.wrapper`, `struct.truncated` */
-export function expandGzip(bytes: Uint8Array, limit: number): Uint8Array {
+export function expandGzip(bytes: Uint8Array, limit: number): Expanded {
   const reader = new Reader(bytes, "gzip");
   const pieces: Uint8Array[] = [];
   let room = limit;
-  for (let start = 0; start === 0 || isGzip(bytes, start); ) {
+  let start = 0;
+  do {
     const from = deflateStart(reader, start);
     const options = { maxOutputLength: Math.max(room, 1), info: true };
     const inflated: unknown = decoding("gzip", from, limit, () =>
@@ -77,8 +78,8 @@ export function expandGzip(bytes: Uint8Array, limit: number): Uint8Array {
     room -= buffer.length;
     if (room < 0) throw tooLarge("gzip", limit);
     start = end + GZIP_TRAILER;
-  }
-  return joined(pieces);
+  } while (isGzip(bytes, start));
+  return { bytes: joined(pieces), end: start };
 }
 
 /** One past the zstd frame at `start`. */
@@ -102,11 +103,12 @@ function frameEnd(reader: Reader, start: number): number {
 }
 
 /** @throws KexecError `image.wrapper`, `struct.truncated` */
-export function expandZstd(bytes: Uint8Array, limit: number): Uint8Array {
+export function expandZstd(bytes: Uint8Array, limit: number): Expanded {
   const reader = new Reader(bytes, "zstd");
   const pieces: Uint8Array[] = [];
   let room = limit;
-  for (let start = 0; start + 8 <= bytes.length; ) {
+  let start = 0;
+  while (start + 8 <= bytes.length) {
     const magic = reader.u32(start);
     if (magic >>> 4 === ZSTD_SKIPPABLE) {
       start += 8 + reader.u32(start + 4);
@@ -123,5 +125,5 @@ export function expandZstd(bytes: Uint8Array, limit: number): Uint8Array {
     start = end;
   }
   if (pieces.length === 0) throw wrapperError("zstd", "cut short before the first frame ends");
-  return joined(pieces);
+  return { bytes: joined(pieces), end: start };
 }

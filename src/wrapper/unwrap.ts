@@ -1,15 +1,19 @@
 /**
  * Takes an image out of what it is wrapped in: compressed files and EFI zboot, recognised by their
- * first bytes, one inside the other. Only kernels are unwrapped, never an initrd.
+ * first bytes, one inside the other. Kernels and modules are unwrapped, never an initrd.
  *
- * xz and lzma are the host's to expand (liblzma): the caller brings that.
+ * xz and lzma are the host's to expand (liblzma), which the caller brings; where it has none, our
+ * own code does it.
  */
 
-import { GIB } from "../core/address.ts";
-import { type Expand, wrapperError } from "../core/expand.ts";
+import { GIB, hex } from "../core/address.ts";
+import { KexecError } from "../core/error.ts";
+import { type Expand, type HostExpand, wrapperError } from "../core/expand.ts";
+import { expandBzip2 } from "./bzip2.ts";
 import { expandGzip, expandZstd } from "./deflate-zstd.ts";
 import { expandLz4, expandLz4Legacy } from "./lz4.ts";
 import { type Compression, wrapperOf } from "./recognise.ts";
+import { expandXz } from "./xz.ts";
 import { zbootPayload } from "./zboot.ts";
 
 /** The most bytes that an image may expand to. No kernel comes near, and it is little enough that a
@@ -25,28 +29,33 @@ export interface Unwrapped {
   readonly notes: readonly string[];
 }
 
-function expander(format: Compression, liblzma: Expand): Expand {
+function expander(format: Compression, liblzma: HostExpand): Expand {
   switch (format) {
     case "gzip":
       return expandGzip;
     case "zstd":
       return expandZstd;
+    case "bzip2":
+      return expandBzip2;
     case "lz4":
       return expandLz4;
     case "lz4 (legacy)":
       return expandLz4Legacy;
     case "xz":
     case "lzma":
-      return liblzma;
+      return (bytes, limit) => liblzma(bytes, limit) ?? expandXz(bytes, limit);
   }
 }
+
+const layerNote = (format: string, outer: Uint8Array, inner: Uint8Array): string =>
+  `${format}, ${outer.length} -> ${inner.length} bytes`;
 
 /**
  * What is inside all wrappers of `file`.
  * @throws KexecError `image.wrapper`, `struct.truncated` for a damaged wrapper, one that expands to
  *   more than `limit` bytes, or more than `LAYERS_MAX` of them
  */
-export function unwrap(file: Uint8Array, liblzma: Expand, limit = EXPANDED_LIMIT): Unwrapped {
+export function unwrap(file: Uint8Array, liblzma: HostExpand, limit = EXPANDED_LIMIT): Unwrapped {
   const notes: string[] = [];
   let bytes = file;
   for (;;) {
@@ -56,8 +65,33 @@ export function unwrap(file: Uint8Array, liblzma: Expand, limit = EXPANDED_LIMIT
       throw wrapperError("wrappers", `more than ${LAYERS_MAX} of them, one inside the other`);
     }
     const inner =
-      format === "EFI zboot" ? zbootPayload(bytes) : expander(format, liblzma)(bytes, limit);
-    notes.push(`${format}, ${bytes.length} -> ${inner.length} bytes`);
+      format === "EFI zboot" ? zbootPayload(bytes) : expander(format, liblzma)(bytes, limit).bytes;
+    notes.push(layerNote(format, bytes, inner));
     bytes = inner;
+  }
+}
+
+/**
+ * A module of a multiboot image, out of one compression, as kexec-tools does it. A module may be
+ * anything, and an initrd several archives after one another: where it cannot be expanded whole it
+ * stays as it is, and the note says why.
+ */
+export function expandModule(
+  file: Uint8Array,
+  liblzma: HostExpand,
+  limit = EXPANDED_LIMIT,
+): Unwrapped {
+  const format = wrapperOf(file);
+  if (format === null || format === "EFI zboot") return { bytes: file, notes: [] };
+  const asItIs = (why: string): Unwrapped => ({ bytes: file, notes: [`as it is, since ${why}`] });
+  try {
+    const { bytes, end } = expander(format, liblzma)(file, limit);
+    // Zeros fill up a file or stand between archives.
+    const isWhole = file.subarray(end).every((byte) => byte === 0);
+    if (!isWhole) return asItIs(`other data follow its ${format} data at offset ${hex(end)}`);
+    return { bytes, notes: [layerNote(format, file, bytes)] };
+  } catch (error) {
+    if (error instanceof KexecError) return asItIs(error.message);
+    throw error;
   }
 }

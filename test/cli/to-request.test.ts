@@ -1,35 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { OPTIONS, type OptionName } from "../../src/cli/options.ts";
 import { NO_KERNEL, toRequest } from "../../src/cli/to-request.ts";
-import { KexecError } from "../../src/core/error.ts";
-import type { LoaderRequest, Request, RunRequest } from "../../src/model/request.ts";
+import type { LoaderRequest, RunRequest } from "../../src/model/request.ts";
 import { NO_LOADER } from "../plan/requests.ts";
-
-const read = (argv: readonly string[], env: Record<string, string> = {}): Request =>
-  toRequest({ argv0: "kexec", argv, env: (name) => env[name] });
-
-function run(argv: readonly string[], env?: Record<string, string>): RunRequest {
-  const request = read(argv, env);
-  if (request.action !== "run") throw new Error(`${argv.join(" ")}: ${JSON.stringify(request)}`);
-  return request;
-}
-
-/** Action, exit status and complaint of a request that ends in a text. */
-function text(argv: readonly string[]): string {
-  const request = read(argv);
-  if (request.action === "run") return "run";
-  return `${request.action} ${request.exitStatus} ${request.complaint}`.trimEnd();
-}
-
-function refusal(argv: readonly string[]): KexecError {
-  try {
-    read(argv);
-  } catch (error) {
-    if (error instanceof KexecError) return error;
-    throw error;
-  }
-  throw new Error(`${argv.join(" ")} was not refused`);
-}
+import { read, refusal, run, text } from "./command-lines.ts";
 
 const MAX = (1n << 64n) - 1n;
 const PLAIN = run(["-l", "k"]);
@@ -45,6 +19,7 @@ test("a plain load has kexec-tools' defaults", () => {
       sync: true,
       ifdown: false,
       exec: false,
+      jumpBack: false,
     },
     purpose: "normal",
     method: "auto",
@@ -78,8 +53,11 @@ const loader = (name: OptionName, changes: Partial<LoaderRequest>): Partial<RunR
   loader: { ...NO_LOADER, given: [name], ...changes },
 });
 
-/** What `-l OPTION k` changes in the request; "later" options are refused instead. */
-const EFFECTS: Record<OptionName, readonly [string, Partial<RunRequest> | string]> = {
+/** What `-l OPTION k` changes in the request, or how it ends. */
+const EFFECTS: Record<
+  OptionName,
+  readonly [string | readonly string[], Partial<RunRequest> | string]
+> = {
   help: ["--help", "help 0"],
   version: ["--version", "version 0"],
   force: ["--force", { steps: { ...PLAIN.steps, ifdown: true, exec: true } }],
@@ -93,8 +71,15 @@ const EFFECTS: Record<OptionName, readonly [string, Partial<RunRequest> | string
     "--exec-live-update",
     { steps: { ...PLAIN.steps, load: false, ifdown: true, exec: true }, purpose: "live-update" },
   ],
-  "load-preserve-context": ["--load-preserve-context", "later"],
-  "load-jump-back-helper": ["--load-jump-back-helper", "later"],
+  // A highest address is needed, and tested below.
+  "load-preserve-context": [
+    ["--load-preserve-context", "--mem-max=0xfff"],
+    { purpose: "preserve-context", memMax: 0xfffn },
+  ],
+  "load-jump-back-helper": [
+    "--load-jump-back-helper",
+    { steps: { ...PLAIN.steps, load: false, jumpBack: true }, purpose: "preserve-context" },
+  ],
   "load-live-update": ["--load-live-update", { purpose: "live-update" }],
   entry: ["--entry=0x10", { entry: 16n }],
   type: ["--type=x", { type: "x" }],
@@ -149,15 +134,9 @@ const EFFECTS: Record<OptionName, readonly [string, Partial<RunRequest> | string
 };
 
 describe("every option", () => {
-  test.each(Object.entries(EFFECTS))("--%s", (name, [word, effect]) => {
-    const argv = ["-l", word, "k"];
-    const row = OPTIONS.find((option) => option.name === name);
-    expect(row?.status).toBe(effect === "later" ? "later" : "implemented");
-    if (effect === "later") {
-      const error = refusal(argv);
-      expect(error.message).toBe(`kexec: option '--${name}' is not implemented yet`);
-      expect([error.code, error.exitStatus]).toEqual(["arguments.not-implemented", 1]);
-    } else if (effect === "misused") expect(refusal(argv).exitStatus).toBe(1);
+  test.each(Object.entries(EFFECTS))("--%s", (_name, [word, effect]) => {
+    const argv = ["-l", ...[word].flat(), "k"];
+    if (effect === "misused") expect(refusal(argv).exitStatus).toBe(1);
     else if (typeof effect === "string") expect(text(argv)).toBe(effect);
     else expect(run(argv)).toEqual({ ...PLAIN, ...effect });
   });
@@ -167,8 +146,9 @@ describe("every option", () => {
       if (!onlyWithLoad) continue;
       for (const action of ["-u", "-e", "-S"]) {
         const complaint = `kexec: option '--${name}' is for loading a kernel`;
-        expect(text([action, EFFECTS[name][0]])).toBe(`usage 1 ${complaint}`);
-        expect(text([EFFECTS[name][0], "-l", action])).toBe(`usage 1 ${complaint}`);
+        const words = [EFFECTS[name][0]].flat();
+        expect(text([action, ...words])).toBe(`usage 1 ${complaint}`);
+        expect(text([...words, "-l", action])).toBe(`usage 1 ${complaint}`);
       }
     }
   });
@@ -207,9 +187,7 @@ describe("texts", () => {
     expect(called(["--bogus"])).toMatchObject({
       complaint: "/sbin/k\xffx: unrecognized option '--bogus'",
     });
-    expect(() => called(["-l", "--load-jump-back-helper", "k"])).toThrow(
-      "/sbin/k\xffx: option '--load-jump-back-helper' is not implemented yet",
-    );
+    expect(() => called(["--dry-run", "-u"])).toThrow("/sbin/k\xffx: option '--dry-run' shows how");
   });
 
   test("unloading comes before the kernel is missed", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { KEXEC_TOOLS_OPTIONS, OPTIONS, type Option } from "../../src/cli/options.ts";
-import { optionHelp, spelling, usageText } from "../../src/cli/usage.ts";
+import { OPTIONS, type Option } from "../../src/cli/options.ts";
+import { spelling, usageText } from "../../src/cli/usage.ts";
 import { VERSION, versionLine } from "../../src/cli/version.ts";
 
 const TYPES = [
@@ -69,14 +69,6 @@ describe("-h", () => {
     )) {
       expect(line.length).toBeLessThan(80);
       if (line.startsWith(" ")) expect(line).toMatch(/^.{29} \S/);
-    }
-  });
-
-  test("says of each option that is not implemented that it is not", () => {
-    const later = KEXEC_TOOLS_OPTIONS.filter(({ status }) => status === "later");
-    expect(later.length).toBeGreaterThan(0);
-    for (const option of OPTIONS) {
-      expect(optionHelp(option).endsWith(" (not implemented yet)")).toBe(option.status === "later");
     }
   });
 });

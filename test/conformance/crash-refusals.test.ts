@@ -5,7 +5,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { PT_NOTE } from "../../src/core/elf.ts";
-import { differs, same, TIMEOUT_MS } from "./compare.ts";
+import { differs, runBoth, same, TIMEOUT_MS } from "./compare.ts";
 import { type CrashMachine, filesOf, iomemOf, recorded, withMemory } from "./crash-machine.ts";
 import { difference } from "./differences.ts";
 import { INITRD, KERNEL, KERNEL_PIECE, MISSING } from "./inputs.ts";
@@ -49,6 +49,23 @@ describe("alike", () => {
 function withoutText(): CrashMachine {
   return { ...MACHINE, crash: { ...MACHINE.crash, kernelText: null } };
 }
+
+/** Room for the kernel and the initrd, and for little more. */
+const SMALL = withMemory(MACHINE, MACHINE.crash.memory, [GIB, GIB + 80 * MIB]);
+
+test(
+  `${difference("crash-room").id}: a region that is too small is warned of`,
+  async () => {
+    const { theirs, ours } = await runBoth(LOAD, on(filesOf(SMALL)));
+    expect(theirs).toMatchObject({ status: 0, stdout: [], stderr: [] });
+    const [warning = "", ...others] = ours.stderr;
+    expect(warning).toMatch(
+      /^Warning: the crash region is too small: 1\d\.\d MiB are left of the 80 MiB at 0x40000000, /,
+    );
+    expect({ ...ours, stderr: others }).toEqual({ ...theirs, stderr: [] });
+  },
+  TIMEOUT_MS,
+);
 
 describe("what a dump cannot be without", () => {
   differs(

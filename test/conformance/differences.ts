@@ -56,11 +56,47 @@ export const DIFFERENCES = [
     why: "a script written for the newest release works",
   },
   {
-    id: "later",
-    kexecTools: "has these options",
+    id: "crash-room",
+    kexecTools:
+      "loads a crash kernel without a word where it cannot come up in what is left of `crashkernel=`",
+    onekexec: "loads it, and warns on stderr with the numbers",
+    why: "nobody would notice before the dump is missing",
+  },
+  {
+    id: "xen-log",
+    kexecTools:
+      "under Xen the dump has Xen's vmcoreinfo only, and `vmcore-dmesg` ends with `Missing the log_buf symbol`",
     onekexec:
-      "options of kexec-tools that are not there yet end with status 1 and `is not implemented yet`",
-    why: "not there yet; nothing is taken and then ignored",
+      "dom0's vmcoreinfo is a further note, and `vmcore-dmesg` prints dom0's log; Xen's own log is in no such note, and stays out of reach",
+    why: "the log of dom0 says why it died",
+  },
+  {
+    id: "preserve-auto",
+    kexecTools:
+      "`--load-preserve-context` and `--load-jump-back-helper` are refused with `-a`, the default since 2.0.27",
+    onekexec: "goes on to `kexec_load`, which can do it",
+    why: "`-a` is for that",
+  },
+  {
+    id: "preserve-memory",
+    kexecTools:
+      "`--load-preserve-context`: the next kernel is told of all RAM, and overwrites the kernel that is to be preserved unless `mem=` is added by hand",
+    onekexec: "it is told of RAM up to `--mem-max`",
+    why: "nothing else is preserved",
+  },
+  {
+    id: "preserve-dump",
+    kexecTools:
+      "`--load-preserve-context`: the next kernel's `/proc/vmcore` has the lowest 640 KiB at address 0, and a piece of nearly 16 EiB",
+    onekexec: "it has only memory that is still where it was",
+    why: "what the next kernel uses was swapped away, and its own memory is there now",
+  },
+  {
+    id: "jump-back",
+    kexecTools:
+      "`-e` ends with `kexec failed: Success` and status 255 after the next kernel jumped back; `--load-jump-back-helper` takes the network down",
+    onekexec: "status 0; the network stays up until `-e`",
+    why: "nothing failed, and nothing was started",
   },
   {
     id: "real-mode",
@@ -97,6 +133,26 @@ export const DIFFERENCES = [
       "tells multiboot images 1 KiB too little of lower and upper memory; to version 2 it gives no end tag within `total_size`",
     onekexec: "all of it, and the end tag",
     why: "the specifications say so",
+  },
+  {
+    id: "auto-image",
+    kexecTools:
+      "`-a`, its default, dies of ELF executables and multiboot images: `Could not find a free area of memory` or `Invalid memory segment`, status 1; `-s` too",
+    onekexec: "`-a` goes on to `kexec_load`; `-s` says why it cannot, status 253",
+    why: "`-a` is for that",
+  },
+  {
+    id: "linux-arguments",
+    kexecTools:
+      "a `vmlinux` without `--args-linux` gets ELF arguments: it never comes up, and with an initrd it is refused",
+    onekexec: "it is known to be a Linux kernel, and gets what one needs",
+    why: "no Linux kernel takes the other; `--args-elf` still gives it",
+  },
+  {
+    id: "args-none",
+    kexecTools: "`--args-none` jumps into the program at once, without a look at what was loaded",
+    onekexec: "the purgatory checks it first, as everything else; `-i` leaves that out",
+    why: "nothing says that arguments and checks have to do with each other",
   },
   {
     id: "elf-alignment",
@@ -212,9 +268,10 @@ export const DIFFERENCES = [
   },
   {
     id: "compressed",
-    kexecTools: "2.0.32 built with zlib, zstd and liblzma decompresses a kernel file; Debian's not",
+    kexecTools:
+      "2.0.32 built with zlib, zstd and liblzma decompresses a kernel file, and modules, of which it loses what follows gzip data; Debian's not",
     onekexec:
-      "takes a kernel file out of gzip, zstd, xz, lzma, lz4 and EFI zboot, up to four of them and 1 GiB; xz and lzma by the system's liblzma",
+      "takes a kernel file out of gzip, bzip2, zstd, xz, lzma, lz4 and EFI zboot, up to four of them and 1 GiB; a module out of one compression, or leaves it as it is where other data follow",
     why: "kernels come in all of these, and one file has to serve every machine",
   },
   {
@@ -268,6 +325,14 @@ export const DIFFERENCES = [
     kexecTools: "the next kernel's `root_dev` is the first IDE disk and read-only",
     onekexec: "what the image says, as in Linux's own loader",
     why: "a kernel that was built with a root device keeps it",
+  },
+  {
+    id: "screen",
+    kexecTools:
+      'passes a frame buffer on where its driver is called "VESA VGA" or "EFI VGA", the latter with a size 65536 times too small; for other drivers none; without `/dev/fb0` what was told at boot',
+    onekexec:
+      "what was told at boot, unchanged, while somebody draws there (simpledrm too) or nobody has taken the card; none once a driver has it; `--doctor` and plans say which, and why",
+    why: "a screen should not stay black, and nobody should draw where nobody looks",
   },
   {
     id: "purgatory-text",

@@ -11,7 +11,6 @@ import { KERNEL, KERNEL_PIECE } from "./inputs.ts";
 import { KEXEC_TOOLS, ONEKEXEC, RELEASE } from "./programs.ts";
 
 const METHODS = ["-a", "-c", "-s"];
-const NOT_YET = (name: string): string => `kexec: option '--${name}' is not implemented yet`;
 
 describe("version and help", () => {
   for (const argv of [["-v"], ["--version"], ["--vers"], ["-vh"], ["-l", "-v"], ["-vZ"]]) {
@@ -115,19 +114,6 @@ describe("what this machine does not have: a crash region, and Xen", () => {
   ]) {
     same(argv);
   }
-});
-
-describe("options that are not there yet", () => {
-  const later = (argv: readonly string[], name: string, theirs: object) =>
-    differs("later", argv, { theirs, ours: { status: 1, stdout: [], stderr: [NOT_YET(name)] } });
-  later(["-l", "--load-preserve-context", KERNEL], "load-preserve-context", {
-    status: 1,
-    stderr: [
-      "Please specify memory range used by kexeced kernel",
-      "to preserve the context of original kernel with ",
-      '"--mem-max" parameter',
-    ],
-  });
 });
 
 describe("--reuseinitrd", () => {

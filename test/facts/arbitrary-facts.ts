@@ -65,6 +65,21 @@ const framebuffer = fc.record({
   transp: bitField,
 });
 
+const display = fc.record({
+  framebuffers: fc.array(byteString),
+  firmwareMemory: orNull(range),
+  devices: fc.array(
+    fc.record({
+      path: byteString,
+      bus: orNull(byteString),
+      driver: orNull(byteString),
+      drm: fc.boolean(),
+      vga: fc.boolean(),
+      memory: fc.array(range),
+    }),
+  ),
+});
+
 export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
   format: fc.constant(1 as const),
   architecture: orNull(fc.constantFrom(...ARCHITECTURES)),
@@ -81,6 +96,7 @@ export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
   acpiRsdp: orNull(u64),
   edd: fc.array(eddDevice, { maxLength: 3 }),
   framebuffer: orNull(framebuffer),
+  display: orNull(display),
   kexec: fc.record({
     loaded: orNull(fc.boolean()),
     crashLoaded: orNull(fc.boolean()),
@@ -115,6 +131,7 @@ export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
       memory: fc.array(memoryRange),
       cpuNotes: fc.array(range),
       vmcoreinfo: orNull(range),
+      dom0Vmcoreinfo: orNull(range),
       kernelText: orNull(fc.record({ physical: u64, virtual: u64, size: u64 })),
       pageOffset: u64,
     }),

@@ -163,13 +163,14 @@ describe("what a host demands", () => {
   test("a file from before there was any host but Linux has Linux's rules", () => {
     const facts = factsFromJson(
       changed((json) => {
-        for (const field of ["planKinds", "segmentRules", "xen"]) delete json[field];
+        for (const field of ["planKinds", "segmentRules", "xen", "display"]) delete json[field];
       }),
     );
     expect(facts.planKinds).toEqual(["file", "segments"]);
     expect(facts.segmentRules).toEqual(LINUX_SEGMENT_RULES);
     expect(facts.xen).toBeNull();
-    expect(factsToJson(facts)).toBe(UEFI);
+    expect(facts.display).toBeNull();
+    expect(factsToJson({ ...facts, display: factsFromJson(UEFI).display })).toBe(UEFI);
   });
 
   test.each<[string, (json: Json) => void]>([

@@ -10,7 +10,7 @@ import { buildBootParams } from "../../src/handoff/boot-params.ts";
 import { buildE820 } from "../../src/handoff/e820.ts";
 import { buildEddTables } from "../../src/handoff/edd-info.ts";
 import { buildEfi } from "../../src/handoff/efi-info.ts";
-import { buildScreenInfo } from "../../src/handoff/screen-info.ts";
+import { nextScreen } from "../../src/handoff/next-screen.ts";
 import { layoutSetupData } from "../../src/handoff/setup-data.ts";
 import { readSetupHeader } from "../../src/handoff/setup-header.ts";
 
@@ -97,7 +97,7 @@ function build(): Uint8Array {
       { start: 0x1_0000_0000n, end: 0x6_4000_0000n, type: "ram" },
     ]),
     efi: { handoff: efi, memoryMap: 0x101000n },
-    screenInfo: buildScreenInfo({
+    screenInfo: nextScreen({
       framebuffer: {
         id: "EFI VGA",
         smemStart: 0x42_8000_0000n,
@@ -111,8 +111,11 @@ function build(): Uint8Array {
         blue: colour(0),
         transp: colour(24),
       },
+      display: null,
       bootParams: running,
+      xen: null,
       reuseVideoType: false,
+      resetVga: false,
     }).bytes,
     edd: buildEddTables([
       {

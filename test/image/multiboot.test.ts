@@ -1,11 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import { textUntilNul } from "../../src/core/bytes.ts";
 import { KexecError } from "../../src/core/error.ts";
-import { MultibootInfo, MultibootModuleEntry } from "../../src/handoff/multiboot-info.ts";
+import { MultibootFramebuffer } from "../../src/handoff/multiboot-content.ts";
+import {
+  MultibootInfo,
+  MultibootInfoFlag,
+  MultibootModuleEntry,
+} from "../../src/handoff/multiboot-info.ts";
+import { Multiboot2TagType } from "../../src/handoff/multiboot2-info.ts";
+import type { HostFacts } from "../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../src/model/load-plan.ts";
-import type { RunRequest } from "../../src/model/request.ts";
+import type { ConsoleRequest, RunRequest } from "../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../src/plan/build-plan.ts";
 import { refusal } from "../edge/refusal.ts";
+import { atBoot, card, display, framebuffer } from "../handoff/screens.ts";
 import { makeElf } from "../images/make-elf.ts";
 import { multiboot2Header, multibootHeader } from "../images/make-multiboot.ts";
 import { expectGoldenPlan, machine } from "../plan/golden.ts";
@@ -32,9 +40,13 @@ const MODULES = [
   { ...file("/boot/initrd", pattern(0x300)), commandLine: "/boot/initrd" },
 ];
 
-function planOf(image: Uint8Array, request: Partial<RunRequest> = {}): SegmentPlan {
+function planOf(
+  image: Uint8Array,
+  request: Partial<RunRequest> = {},
+  facts: HostFacts = FACTS,
+): SegmentPlan {
   const loader = { ...NO_LOADER, commandLine: "console=com1" };
-  return buildSegmentPlan(loadRequest({ loader, ...request }), FACTS, {
+  return buildSegmentPlan(loadRequest({ loader, ...request }), facts, {
     ...NO_FILES,
     kernel: file("/boot/xen", image),
     modules: MODULES,
@@ -170,6 +182,73 @@ function tagsOf(plan: SegmentPlan): Map<number, DataView> {
   }
   return tags;
 }
+
+describe("the screen", () => {
+  const screenOf = (change: Partial<HostFacts>, console: Partial<ConsoleRequest> = {}) => {
+    const request = { console: { ...loadRequest().console, ...console } };
+    const facts = { ...FACTS, bootParams: atBoot(), ...change };
+    const [mb1, mb2] = [MB1, MB2].map((image) => planOf(image, request, facts));
+    if (mb1 === undefined || mb2 === undefined) throw new Error("no plan");
+    expect(mb1.notes.filter((note) => note.startsWith("Screen:"))).toHaveLength(1);
+    const { bytes } = segment(mb1, "multiboot-info");
+    const hasScreen = (MultibootInfo.read(bytes).flags & MultibootInfoFlag.framebuffer) !== 0;
+    const tag = tagsOf(mb2).get(Multiboot2TagType.framebuffer);
+    expect(tag !== undefined).toBe(hasScreen);
+    return {
+      screen: hasScreen ? MultibootFramebuffer.read(bytes, 88) : null,
+      colors: hasScreen ? [...bytes.subarray(110, 116)] : null,
+      note: mb1.notes.at(-1),
+    };
+  };
+  const simpledrm = { ...framebuffer, id: "simpledrmdrmfb", smemStart: 0n };
+
+  test.each([
+    ["efifb", { framebuffer }],
+    ["simpledrm, which hides where it is", { framebuffer: simpledrm }],
+    ["no driver", { display: display() }],
+  ])("the firmware's frame buffer: %s", (_, change) => {
+    const { screen, colors, note } = screenOf(change);
+    expect(screen).toEqual({
+      framebuffer_addr: 0x80000000n,
+      framebuffer_pitch: 4096,
+      framebuffer_width: 1024,
+      framebuffer_height: 768,
+      framebuffer_bpp: 32,
+      framebuffer_type: 1,
+    });
+    expect(colors).toEqual([16, 8, 8, 8, 0, 8]);
+    expect(note).toStartWith("Screen: 1024x768x32 at 0x80000000, as at boot, because ");
+  });
+
+  test.each<[string, Partial<HostFacts>, string]>([
+    [
+      "a driver has the card",
+      { display: display({ devices: [{ ...card, driver: "i915", drm: true }] }) },
+      "Screen: none, because i915 drives 0000:00:02.0.",
+    ],
+    ["text", { bootParams: atBoot(1) }, "Screen: none is told of, because it is no frame buffer."],
+    [
+      "a palette",
+      { bootParams: atBoot(0x23, { 22: 8, 38: 0, 40: 0, 42: 0 }) },
+      "Screen: none is told of, because its colours are a palette.",
+    ],
+  ])("none: %s", (_, change, note) => {
+    expect(screenOf(change)).toEqual({
+      screen: null,
+      colors: null,
+      note,
+    });
+  });
+
+  test.each([
+    [{ resetVga: true }, "--reset-vga"],
+    [{ vga: true }, "--console-vga"],
+  ])("text, as asked: %p", (console, option) => {
+    const { screen, note } = screenOf({ framebuffer }, console);
+    expect(screen).toMatchObject({ framebuffer_addr: 0xb8000n, framebuffer_type: 2 });
+    expect(note).toBe(`Screen: VGA text of 80x25, because ${option} asks for it.`);
+  });
+});
 
 describe("a broken file", () => {
   test.each([

@@ -35,6 +35,7 @@ describe("golden plans", () => {
     ["qemu-1g-bios"],
     ["qemu-6g-bios"],
     ["qemu-uefi"],
+    ["qemu-uefi-bochs"],
     ["qemu-2g-vesa-edd-crash"],
     ["many-ranges"],
     ["qemu-2g-xen"],

@@ -42,6 +42,7 @@ function planOf(segments: readonly Segment[], entry?: bigint): SegmentPlan {
     debug: false,
     hotplug: false,
     notes: [],
+    warnings: [],
   };
 }
 

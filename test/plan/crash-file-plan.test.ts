@@ -28,7 +28,16 @@ const withLine = (commandLine: string): Partial<RunRequest> => ({
 test("the command line is the user's: the kernel says where its core header is", () => {
   expect(plan({})).toMatchObject({ purpose: "crash", commandLine: "root=/dev/vda1 quiet" });
   expect(plan({}).notes.join()).toContain("the kernel makes the core header itself");
-  expect(plan({ purpose: "normal" }).notes).toEqual([]);
+  expect(plan({ purpose: "normal" }).notes.join()).not.toContain("core header");
+});
+
+test("a region with little room is warned of", () => {
+  // The kernel takes 1 MiB: its init_size, not what the file has.
+  const region = (mib: bigint) => [{ start: 0x6e000000n, end: 0x6e000000n + (mib << 20n) }];
+  expect(plan({}, { ...MACHINE, crashRegions: region(33n) }).warnings).toEqual([]);
+  const { warnings } = plan({}, { ...MACHINE, crashRegions: region(32n) });
+  expect(warnings.join()).toStartWith("the crash region is too small: 31 MiB are left of the 32 M");
+  expect(plan({ purpose: "normal" }, { ...MACHINE, crashRegions: [] }).warnings).toEqual([]);
 });
 
 test("what has no effect is said", () => {

@@ -7,6 +7,7 @@ import { factsFromJson } from "../../src/facts/facts-file.ts";
 import type { HostProbe } from "../../src/model/backend.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
 import { diagnosisText, type ExaminedHost, examine } from "../../src/plan/doctor.ts";
+import { atBoot, card, display } from "../handoff/screens.ts";
 
 const machine = (name: string): HostFacts =>
   factsFromJson(readFileSync(join(import.meta.dir, `../facts/machines/${name}.json`), "utf8"));
@@ -84,8 +85,43 @@ test("what the next kernel gets: EFI, ACPI, a screen", () => {
   const text = lines(machine("qemu-uefi"));
   expect(text).toMatch(/^ok {4}EFI +is passed on to kernels that can take it over$/m);
   expect(text).toMatch(/^ok {4}ACPI +the root pointer is 0x[0-9a-f]+$/m);
-  expect(text).toMatch(/^note {2}screen +\S/m);
+  expect(text).toMatch(/^ok {4}screen +\d+x\d+x32 at 0x[0-9a-f]+, as at boot, because "EFI VGA"/m);
   expect(text).toContain("kernel: not loaded; crash kernel: loaded");
+});
+
+describe("which screen", () => {
+  const taken = display({ devices: [{ ...card, driver: "i915", drm: true }] });
+  const hint = "With -s or -a the running kernel passes on what it was told at boot";
+  test.each<[string, Partial<HostFacts>, RegExp, boolean]>([
+    ["VGA text", {}, /^ok {4}screen +VGA text of 80x25, as at boot/m, false],
+    [
+      "a driver has the card",
+      { bootParams: atBoot(), display: taken },
+      /^note {2}screen +none, because i915 drives 0000:00:02\.0$/m,
+      true,
+    ],
+    [
+      "the same for a host that takes no files",
+      { bootParams: atBoot(), display: taken, planKinds: ["segments"] },
+      /^note {2}screen +none, because i915 drives 0000:00:02\.0$/m,
+      false,
+    ],
+    ["not known", { bootParams: null }, /^note {2}screen +VGA text of 80x25 is assumed/m, false],
+    [
+      "no x86",
+      { architecture: "arm64" },
+      /^note {2}screen +nothing is passed on: only x86/m,
+      false,
+    ],
+  ])("%s", (_, change, words, hinted) => {
+    const text = lines({ ...BIOS, ...change });
+    expect(text).toMatch(words);
+    expect(text.includes(hint)).toBe(hinted);
+  });
+
+  test("in a dom0 it comes from Xen", () => {
+    expect(lines(machine("qemu-2g-xen"))).toMatch(/^(ok {2}|note) {2}screen +.*as Xen told dom0/m);
+  });
 });
 
 test("under Xen: how much memory is safe to load to, or that it is not known", () => {

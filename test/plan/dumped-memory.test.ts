@@ -21,6 +21,7 @@ const ram = (start: bigint, end: bigint): MemoryRange => ({ start, end, type: "r
 const CRASH: CrashFacts = {
   memory: [ram(0x1000n, 0x9fc00n), ram(0x100000n, 0x7ffe0000n)],
   cpuNotes: [{ start: 0x7e83a400n, end: 0x7e83a570n }],
+  dom0Vmcoreinfo: null,
   vmcoreinfo: { start: 0x134c000n, end: 0x134d024n },
   kernelText: { physical: 0x2ae00000n, virtual: 0xffffffff86200000n, size: 0x3430000n },
   pageOffset: 0xff181b5a00000000n,

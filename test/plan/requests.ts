@@ -30,6 +30,7 @@ export function loadRequest(changes: Partial<RunRequest> = {}): RunRequest {
       sync: true,
       ifdown: false,
       exec: false,
+      jumpBack: false,
     },
     purpose: "normal",
     method: "segments",

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { KexecError } from "../../src/core/error.ts";
+import { JUMP_BACK_ROOM } from "../../src/handoff/jump-back.ts";
 import { purgatoryFor } from "../../src/purgatory/index.ts";
 import {
   buildPurgatory,
@@ -66,6 +67,7 @@ describe("contract.h and the tables agree on", () => {
       REGION_END: BigInt(purgatoryRegion.size),
     });
     expect(numbers("REGIONS_")).toEqual({ REGIONS_MAX: BigInt(REGIONS_MAX) });
+    expect(numbers("JUMP_BACK_")).toEqual({ JUMP_BACK_ROOM: BigInt(JUMP_BACK_ROOM) });
   });
 
   test("the entry modes", () => {
@@ -158,6 +160,11 @@ describe("buildPurgatory", () => {
     [{ console: { ...plain.console, resetVga: true } }, 0x08],
   ])("flags of %j are %d", (change, flags) => {
     expect(read(build(change)).flags).toBe(flags);
+  });
+
+  test("where to tell the address to jump back to", () => {
+    expect(read(build({ jumpBackText: 0x1234n })).jump_back_text).toBe(0x1234n);
+    expect(read(build({})).jump_back_text).toBe(0n);
   });
 
   test("console and backup", () => {

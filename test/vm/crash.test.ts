@@ -6,6 +6,7 @@
 
 import { beforeAll, describe, expect, test } from "bun:test";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
+import { difference } from "../conformance/differences.ts";
 import { type CpioFile, cpio } from "./cpio.ts";
 import { bootMachine, CONSOLE, type MachineRun, type MachineSetup } from "./machine.ts";
 import { executableInVm, IN_VM, withLibraries, xenLibraries } from "./rig.ts";
@@ -46,6 +47,13 @@ echo 1 > /proc/sys/kernel/sysrq
 taskset -c ${cpu} sh -c 'echo c > /proc/sysrq-trigger'
 sleep 60`;
 }
+
+const READY = "ready for a crash";
+/** Three times Ctrl-A. [xen-command-line conswitch] */
+const SWITCH_TO_XEN = "\x01\x01\x01";
+const xenScript = `${script("", { before: "xen_modules" }).split("echo 1 >")[0]}
+echo "${READY}"
+sleep 60`;
 
 /** An archive to put behind the second kernel's initrd: what reads the dump. */
 function dumpReader(more: readonly CpioFile[] = []): CpioFile {
@@ -227,16 +235,31 @@ describe("a crash kernel on Linux", () => {
   );
 });
 
+/** kexec-tools' vmcore-dmesg takes dom0's addresses for the machine's; ours finds dom0's log. */
+function expectDom0Log({ second }: MachineRun): void {
+  const told = ["their-status", "our-status", "our-errors", "our-marked"];
+  expect(told.map((key) => second.get(key))).toEqual(["30", "0", "", "1"]);
+}
+
+const XEN_MIB = 3072;
+const XEN_CASE = {
+  ours: true,
+  memory: XEN_MIB,
+  // Room for our file in dom0 as in the crash kernel.
+  xen: { dom0Memory: 1536, commandLine: "crashkernel=640M" },
+  extraFiles: xenLibraries(),
+} as const;
+const xenDump = (XEN_MIB - 640 - 64) << 20;
+
 describe("a crash kernel under Xen", () => {
   test.concurrent(
-    "dom0 crashes: the machine's memory is in the dump",
+    `dom0 crashes: the machine's memory is in the dump; ${difference("xen-log").id}`,
     () =>
       crash(
         {
+          ...XEN_CASE,
           name: "crash-xen",
-          xen: { commandLine: "crashkernel=256M" },
           caseScript: script("", { before: "xen_modules" }),
-          extraFiles: xenLibraries(),
           qemuArguments: ["-device", LOADER],
         },
         (run) => {
@@ -244,9 +267,32 @@ describe("a crash kernel under Xen", () => {
             "(XEN) Hardware Dom0 crashed: Executing kexec image on cpu0",
           );
           expect(run.second.get("cmdline")).toMatch(new RegExp(`^${WORDS} elfcorehdr=\\d+K$`));
-          expect(dumpSize(run)).toBeGreaterThan((2048 - 256 - 64) << 20);
+          expect(dumpSize(run)).toBeGreaterThan(xenDump);
           expect(run.second.get("vmcore-low")).toBe("0");
           expect(run.second.get("vmcore-word")).toBe(WORD);
+          expectDom0Log(run);
+        },
+      ),
+    VM_TIMEOUT,
+  );
+
+  test.concurrent(
+    "Xen itself crashes, by a key on its console",
+    () =>
+      crash(
+        {
+          ...XEN_CASE,
+          name: "crash-hypervisor",
+          caseScript: xenScript,
+          typed: ({ text }) => {
+            if (text === READY) return SWITCH_TO_XEN;
+            return text.startsWith("(XEN) *** Serial input to Xen") ? "C" : undefined;
+          },
+        },
+        (run) => {
+          expect(run.lines.map(({ text }) => text).join("\n")).toMatch(/'C' pressed -> .*crash/i);
+          expect(dumpSize(run)).toBeGreaterThan(xenDump);
+          expectDom0Log(run);
         },
       ),
     VM_TIMEOUT,

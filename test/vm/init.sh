@@ -62,6 +62,7 @@ describe_dump() {
 		say their-status $?
 		/opt/onekexec/vmcore-dmesg /proc/vmcore >/run/ours 2>/run/our-errors
 		say our-status $?
+		say our-marked "$(grep -c 'the last word before the crash' /run/ours)"
 		say our-errors "$(head -n 1 /run/our-errors)"
 		say log-bytes "$(wc -c </run/theirs)"
 		say same-log "$(cmp /run/theirs /run/ours 2>&1 && echo yes)"
@@ -91,6 +92,8 @@ describe() {
 	say proof "$(sha256sum /proof 2>/dev/null | cut -d ' ' -f 1)"
 	say kernel-code "$(awk '/ : Kernel code/ { print $1 }' /proc/iomem)"
 	say framebuffer "$(cat /proc/fb 2>/dev/null)"
+	say framebuffer-memory "$(awk '/ : (efifb|vesafb|bochs-drm)$/ { print $1 }' /proc/iomem | head -n 1)"
+	say screen-info "$(od -A n -v -t x1 -N 64 /sys/kernel/boot_params/data | tr -d ' \n')"
 	for setup_data in /sys/kernel/boot_params/setup_data/*; do
 		[ -f "$setup_data/type" ] && say setup-data "$(cat "$setup_data/type")"
 	done

@@ -59,6 +59,8 @@ export interface MachineSetup {
   readonly qemuArguments?: readonly string[];
   readonly timeoutSeconds?: number;
   readonly onLine?: (line: SerialLine) => void;
+  /** What is typed on the serial port after a line. */
+  readonly typed?: (line: SerialLine) => string | undefined;
   /** A machine that stands still on purpose: this line is its last. It is given some seconds more,
    * for words that should not come, and ended. */
   readonly lastLine?: RegExp;
@@ -189,7 +191,7 @@ interface QemuEnd {
 async function runQemu(setup: MachineSetup, command: readonly string[]): Promise<QemuEnd> {
   const started = performance.now();
   const elapsed = () => (performance.now() - started) / 1000;
-  const qemu = Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const qemu = Bun.spawn([...command], { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
   const stop = () => qemu.kill();
   process.on("exit", stop);
   const lines: SerialLine[] = [];
@@ -199,6 +201,11 @@ async function runQemu(setup: MachineSetup, command: readonly string[]): Promise
       const line = { seconds: elapsed(), text };
       lines.push(line);
       setup.onLine?.(line);
+      const keys = setup.typed?.(line);
+      if (keys !== undefined) {
+        qemu.stdin.write(keys);
+        await qemu.stdin.flush();
+      }
       if (stopped || !setup.lastLine?.test(text)) continue;
       stopped = true;
       setTimeout(stop, STANDSTILL_MS);

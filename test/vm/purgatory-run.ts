@@ -15,14 +15,16 @@ const COPIES_MAX = 32;
 const CONFIG_SPOIL_VGA = 1;
 const CONFIG_SCREEN_START = 2;
 const DUMPS_MAX = 8;
+const UNMAPPED_STACK = 0x00007ffffffff000n;
 
 /** `config` of purgatory-stub.S. */
-const stubConfig = defineStruct("stub config", 0x18, {
+const stubConfig = defineStruct("stub config", 0x20, {
   entry: u64(0x00),
   flags: u32(0x08),
   screen_start: u32(0x0c),
   divisor: u32(0x10),
   count: u32(0x14),
+  stack: u64(0x18),
 });
 
 /** `report` of purgatory-kernel.S. */
@@ -82,6 +84,8 @@ export interface PurgatoryRun {
   readonly pieces: readonly Piece[];
   /** Where the CPU must be when it halts for that to count as the purgatory's doing. */
   readonly purgatory: { readonly start: bigint; readonly end: bigint };
+  /** The last kernel's stack; not mapped unless given. */
+  readonly stack?: bigint;
   readonly spoilVga?: boolean;
   /** First cell that the VGA shows. */
   readonly screenStart?: number;
@@ -157,7 +161,8 @@ function stubImage(stub: Uint8Array, setup: PurgatoryRun): Uint8Array {
   const count = setup.pieces.length;
   const screen_start = setup.screenStart ?? 0;
   const divisor = setup.divisor ?? 1;
-  stubConfig.write(image, { entry: setup.entry, flags, screen_start, divisor, count }, CONFIG);
+  const { entry, stack = UNMAPPED_STACK } = setup;
+  stubConfig.write(image, { entry, flags, screen_start, divisor, count, stack }, CONFIG);
   const writer = new Writer(image);
   let at = stub.length;
   for (const [i, { address, bytes }] of setup.pieces.entries()) {

@@ -38,6 +38,7 @@ config_flags:	.long	0
 config_screen_start: .long 0
 config_divisor:	.long	0		/* given to the first serial port */
 config_count:	.long	0
+config_stack:	.quad	0
 config_copies:	.skip	32 * 24		/* from (in memory), to, length */
 
 start32:
@@ -178,7 +179,7 @@ start64:
 	xorl	%eax, %eax
 	outb	%al, %dx
 4:
-	/* A GDT that is not mapped, an IDT without entries, a stack that is not mapped, no register
+	/* A GDT that is not mapped, an IDT without entries, a stack that is mostly not mapped, no register
 	 * with a usable value, strings going backwards. */
 	leaq	no_gdt(%rip), %rax
 	lgdt	(%rax)
@@ -189,7 +190,7 @@ start64:
 	pushq	$0x40ed7		/* AC, DF, TF off, IOPL 0, every arithmetic flag */
 	andq	$~0x300, (%rsp)
 	popfq
-	movabsq	$0x00007ffffffff000, %rsp
+	movq	config_stack(%rip), %rsp
 	movabsq	$0xdeadbeefdeadbeef, %rax
 	movq	%rax, %rbx
 	movq	%rax, %rcx

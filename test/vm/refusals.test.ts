@@ -28,6 +28,9 @@ long=$(head -c 2100 /dev/zero | tr '\\0' x)
 
 const TOO_LONG = "the command line has 2100 bytes, this kernel takes at most 2046";
 const CUT = "the file is cut short: it has 4194304 bytes";
+const PRESERVE = "--load-preserve-context --mem-max=0x17ffffff";
+const NO_JUMP =
+  "Most likely this kernel cannot be returned to: it was built without CONFIG_KEXEC_JUMP.";
 const UNDETERMINED = "Cannot determine the file type of /f/random\nmultiboot2-x86: no";
 
 const BAD_INPUTS: readonly Refusal[] = [
@@ -50,13 +53,15 @@ const BAD_INPUTS: readonly Refusal[] = [
   ["no-room", `-c -l ${K} --mem-max=0xfffff`, 1, "Could not find a free area of memory of 0x"],
   ["too-large", `-c -l ${K} --initrd=/f/large`, 255, "the segments take 66"],
   ["no-type", `-c -l -t nonsense ${K}`, 255, "Unsupported kernel type nonsense\n"],
-  [
-    "later",
-    `-c -l ${K} --load-jump-back-helper`,
-    1,
-    "kexec: option '--load-jump-back-helper' is not",
-  ],
   ["foreign", `-c -l ${K} --module=${K}`, 255, `Cannot load ${K}\nbzImage64: an image of type`],
+  ["preserve", `-c ${PRESERVE} ${K}`, 255, "kexec_load failed: Invalid argument\nentry"],
+  [
+    "jump-back",
+    "-c --load-jump-back-helper --entry=0x100000",
+    255,
+    `load jump back kernel failed: Invalid argument\n${NO_JUMP}`,
+  ],
+  ["no-entry", "--load-jump-back-helper", 255, "Please specify jump back entry in command line\n"],
   ["nothing", "-e", 1, "Nothing has been loaded!\n"],
 ];
 

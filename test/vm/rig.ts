@@ -122,6 +122,14 @@ export interface RigSetup {
   readonly modules: readonly KernelModule[];
 }
 
+/** Modules where the first kernel finds them. */
+export function moduleFiles(modules: readonly KernelModule[]): CpioFile[] {
+  return modules.map(({ name, path }) => ({
+    path: `/boot/modules/${name}.ko`,
+    data: new Uint8Array(readFileSync(path)),
+  }));
+}
+
 /** The first kernel's initramfs without its case, as parts to be written one after the other. */
 export function rig({ kexec, vmlinuz, modules }: RigSetup): Uint8Array[] {
   const data = (path: string) => new Uint8Array(readFileSync(path));
@@ -131,7 +139,7 @@ export function rig({ kexec, vmlinuz, modules }: RigSetup): Uint8Array[] {
     ...kexecTools(),
     { path: IN_VM.kernel, data: data(vmlinuz) },
     { path: IN_VM.initrd, data: smallInitrd() },
-    ...modules.map(({ name, path }) => ({ path: `/boot/modules/${name}.ko`, data: data(path) })),
+    ...moduleFiles(modules),
   ]);
 }
 

@@ -278,6 +278,25 @@ function putHeader({ elf = 64, machine = EM_X86_64, bigEndian }: CoreOptions, co
   core.u16(wide ? 56 : 44, 3);
 }
 
+/** What a core of the usual kind is made of. */
+export interface CoreParts {
+  /** Lines of vmcoreinfo. */
+  readonly lines: readonly string[];
+  /** The kernel's own data, at `DATA`. */
+  readonly data: Uint8Array;
+  /** Memory that it maps, at `MAPPED`. */
+  readonly mapped: Uint8Array;
+}
+
+/** For cores of another form; of x86_64. */
+export function coreParts(options: CoreOptions): CoreParts {
+  const make: Make = (size) => new Image(size, true, 8);
+  const bases = { data: DATA.virtual, mapped: MAPPED.virtual };
+  const { data, mapped, lines } = MAKERS[options.kind](options, make, bases);
+  const told = [...lines, `NUMBER(phys_base)=${PHYS_BASE}`];
+  return { lines: told, data: data.bytes, mapped: mapped.bytes };
+}
+
 /** The bytes of a core file. */
 export function makeCore(options: CoreOptions): Uint8Array {
   const { kind, elf = 64, machine = EM_X86_64 } = options;

@@ -1,5 +1,16 @@
 /** Files that contain an image, for formats that the runtime cannot write. */
 
+import { execFileSync } from "node:child_process";
+
+/** What a compressing program writes to stdout for `bytes` on stdin. */
+export function packedBy(command: readonly string[], bytes: Uint8Array): Uint8Array {
+  const [program = "", ...words] = command;
+  const maxBuffer = (1 << 20) + 2 * bytes.length;
+  return new Uint8Array(execFileSync(program, words, { input: bytes, maxBuffer }));
+}
+
+export const bzip2 = (bytes: Uint8Array): Uint8Array => packedBy(["bzip2", "-c"], bytes);
+
 /** 100000 zeros by xz 5.4 with its x86 filter and a SHA-256, as distributions pack kernels. */
 export const XZ_OF_ZEROS = fromBase64(
   [

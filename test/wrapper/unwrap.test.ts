@@ -6,9 +6,9 @@ import * as zlib from "node:zlib";
 import { joined } from "../../src/core/bytes.ts";
 import { KexecError } from "../../src/core/error.ts";
 import { expandLzma } from "../../src/edge/ffi/lzma.ts";
-import { unwrap } from "../../src/wrapper/unwrap.ts";
+import { expandModule, unwrap } from "../../src/wrapper/unwrap.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
-import { LZMA_OF_ZEROS, lz4Frame, lz4Legacy, XZ_OF_ZEROS, zboot } from "./make-wrapped.ts";
+import { bzip2, LZMA_OF_ZEROS, lz4Frame, lz4Legacy, XZ_OF_ZEROS, zboot } from "./make-wrapped.ts";
 
 const IMAGE = makeBzImage();
 const gzip = (bytes: Uint8Array) => new Uint8Array(zlib.gzipSync(bytes));
@@ -17,6 +17,7 @@ const zstd = (bytes: Uint8Array) => new Uint8Array(zlib.zstdCompressSync(bytes))
 const FORMATS = [
   { name: "gzip", wrapped: gzip(IMAGE), inner: IMAGE },
   { name: "zstd", wrapped: zstd(IMAGE), inner: IMAGE },
+  { name: "bzip2", wrapped: bzip2(IMAGE), inner: IMAGE },
   { name: "lz4", wrapped: lz4Frame(IMAGE), inner: IMAGE },
   { name: "lz4 (legacy)", wrapped: lz4Legacy(IMAGE), inner: IMAGE },
   { name: "xz", wrapped: XZ_OF_ZEROS, inner: new Uint8Array(100_000) },
@@ -70,6 +71,57 @@ describe("each format", () => {
   }
 });
 
+describe("where the system has no liblzma", () => {
+  test.each([
+    ["xz", XZ_OF_ZEROS],
+    ["lzma", LZMA_OF_ZEROS],
+  ])("%s is expanded all the same", (name, wrapped) => {
+    const { bytes, notes } = unwrap(wrapped, () => null);
+    expect(Buffer.compare(bytes, new Uint8Array(100_000))).toBe(0);
+    expect(notes).toEqual([`${name}, ${wrapped.length} -> 100000 bytes`]);
+    expect(() => unwrap(wrapped, () => null, 99_999)).toThrow(/more than 99999 bytes/);
+  });
+});
+
+describe("modules", () => {
+  const OTHER = new Uint8Array([0, 0, 0, 0, 0x30, 0x37]);
+
+  test.each(FORMATS)("$name: expanded once, and says so", ({ name, wrapped, inner }) => {
+    const { bytes, notes } = expandModule(wrapped, expandLzma);
+    expect(Buffer.compare(bytes, inner)).toBe(0);
+    expect(notes).toEqual([`${name}, ${wrapped.length} -> ${inner.length} bytes`]);
+    const twice = expandModule(gzip(wrapped), expandLzma);
+    expect(Buffer.compare(twice.bytes, wrapped)).toBe(0);
+  });
+
+  test("zeros may follow; with other data it stays as it is", () => {
+    const padded = joined([gzip(IMAGE), new Uint8Array(100)]);
+    expect(expandModule(padded, expandLzma).bytes.length).toBe(IMAGE.length);
+    for (const pack of [gzip, zstd, bzip2]) {
+      const archives = joined([pack(IMAGE), OTHER]);
+      const { bytes, notes } = expandModule(archives, expandLzma);
+      expect(bytes).toBe(archives);
+      const [note = ""] = notes;
+      expect(note).toStartWith("as it is, since other data follow its ");
+      expect(note).toEndWith(` data at offset 0x${pack(IMAGE).length.toString(16)}`);
+    }
+  });
+
+  test("what is damaged, too large, in no compression, or an EFI zboot stays as it is", () => {
+    const packed = gzip(IMAGE);
+    const cut = packed.subarray(0, packed.length - 9);
+    const damaged = expandModule(cut, expandLzma);
+    expect(damaged.bytes).toBe(cut);
+    expect(damaged.notes[0]).toStartWith("as it is, since gzip: ");
+    const large = expandModule(packed, expandLzma, IMAGE.length - 1);
+    expect(large.bytes).toBe(packed);
+    expect(large.notes[0]).toContain("expands to more than");
+    for (const file of [IMAGE, zboot(packed, "gzip"), new Uint8Array()]) {
+      expect(expandModule(file, expandLzma)).toEqual({ bytes: file, notes: [] });
+    }
+  });
+});
+
 describe("layers", () => {
   test("an image that is not wrapped is the same array", () => {
     expect(unwrap(IMAGE, expandLzma)).toEqual({ bytes: IMAGE, notes: [] });
@@ -97,7 +149,7 @@ describe("layers", () => {
   test("members and frames that follow one another are joined, all else is ignored", () => {
     const twice = joined([IMAGE, IMAGE]);
     const garbage = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    for (const pack of [gzip, zstd]) {
+    for (const pack of [gzip, zstd, bzip2]) {
       const { bytes } = unwrap(joined([pack(IMAGE), pack(IMAGE), garbage]), expandLzma);
       expect(Buffer.compare(bytes, twice)).toBe(0);
     }
@@ -105,9 +157,9 @@ describe("layers", () => {
     expect(bytes.length).toBe(200_000);
   });
 
-  test("64 MiB of zeros beyond a limit of 1 MiB are refused in every format of the runtime", () => {
+  test("64 MiB of zeros beyond a limit of 1 MiB are refused", () => {
     const bomb = new Uint8Array(64 << 20);
-    for (const pack of [gzip, zstd]) {
+    for (const pack of [gzip, zstd, bzip2]) {
       expect(() => unwrap(pack(bomb), expandLzma, 1 << 20)).toThrow(/more than 1048576 bytes/);
     }
   });

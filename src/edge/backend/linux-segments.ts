@@ -70,6 +70,23 @@ export function loadSegments(plan: SegmentPlan, host: LinuxHost): LoadOutcome {
   });
 }
 
+/**
+ * Loads one segment without bytes or memory, entered at `entry`: the kernel that was preserved,
+ * where it waits. [kexec-tools]
+ * @throws KexecError `kernel.jump-back`
+ */
+export function loadJumpBackHelper(entry: bigint, { calls, explain }: LinuxHost): void {
+  const nothing = { buf: 0n, bufsz: 0n, mem: 0n, memsz: 0n };
+  const status = calls.kexecLoad(entry, [nothing], [], KEXEC_PRESERVE_CONTEXT);
+  if (status === 0) return;
+  fail({
+    code: "kernel.jump-back",
+    message: `load jump back kernel failed: ${calls.strerror(-status)}`,
+    hint: explain(-status, "kexec_load", "preserve-context"),
+    exitStatus: ExitStatus.failed,
+  });
+}
+
 /** More than any kernel takes, and a flag that none knows: refused before anything is looked at. */
 const TOO_MANY = 17;
 const UNKNOWN_FLAG = 0x8000;

@@ -8,7 +8,12 @@ import { kindsToTry } from "../../model/plan-kinds.ts";
 import type { LoadMethod } from "../../model/request.ts";
 import { loadFiles, probeFiles, unloadFiles } from "./linux-file.ts";
 import type { LinuxHost } from "./linux-host.ts";
-import { loadSegments, probeSegments, unloadSegments } from "./linux-segments.ts";
+import {
+  loadJumpBackHelper,
+  loadSegments,
+  probeSegments,
+  unloadSegments,
+} from "./linux-segments.ts";
 
 function unload(purpose: ImagePurpose, method: LoadMethod, host: LinuxHost): void {
   if (method !== "segments" && unloadFiles(purpose, host)) return;
@@ -22,6 +27,30 @@ function unload(purpose: ImagePurpose, method: LoadMethod, host: LinuxHost): voi
     hint: "This kernel was built without CONFIG_KEXEC_FILE: try -c -u.",
     exitStatus: ExitStatus.fallback,
   });
+}
+
+/** @param loaded null where the kernel does not say, which kexec-tools takes for yes */
+function refuseJumpBack(loaded: boolean | null, entry: bigint): void {
+  const { failed: exitStatus } = ExitStatus;
+  if (loaded !== false) {
+    fail({
+      code: "kernel.jump-back",
+      message: "There is kexec kernel loaded, make sure you are in kexeced kernel.",
+      hint:
+        loaded === null
+          ? "/sys/kernel/kexec_loaded does not say: is sysfs mounted on /sys?"
+          : "If you are, unload what is loaded: kexec -c -u",
+      exitStatus,
+    });
+  }
+  if (entry === 0n) {
+    fail({
+      code: "kernel.jump-back",
+      message: "Please specify jump back entry in command line",
+      hint: "It is kexec_jump_back_entry= of /proc/cmdline: --entry=0xADDRESS",
+      exitStatus,
+    });
+  }
 }
 
 /** @param evidence why this backend was chosen */
@@ -48,12 +77,18 @@ export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Back
     },
     exec() {
       const errno = -host.calls.rebootKexec();
+      // The kernel that was started jumped back. kexec-tools calls this a failure; differs.
+      if (errno === 0) return;
       return fail({
         code: "kernel.exec",
         message: `kexec failed: ${host.calls.strerror(errno)}`,
         hint: host.explain(errno, "exec", "normal"),
         exitStatus: ExitStatus.failed,
       });
+    },
+    loadJumpBack(entry) {
+      refuseJumpBack(host.readKexecState().loaded, entry);
+      loadJumpBackHelper(entry, host);
     },
     close() {},
   };

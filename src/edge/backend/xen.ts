@@ -250,6 +250,7 @@ export function xenBackend(host: XenHost, evidence: readonly string[]): Backend 
     unload: (purpose) => unload(purpose, own),
     loadedState: (purpose) => loadedState(purpose, own),
     exec: (purpose) => exec(purpose, own),
+    loadJumpBack: () => void typeOf("preserve-context"),
     close() {
       if (door !== null && !(door instanceof ClosedDoor)) door.calls.close();
       door = null;

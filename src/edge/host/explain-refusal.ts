@@ -82,6 +82,12 @@ function explainAddress(purpose: ImagePurpose): string {
     : "A segment does not fit into the machine's memory.";
 }
 
+function explainInvalid(call: KexecCall, purpose: ImagePurpose): string | undefined {
+  if (call === "exec") return "No image is loaded, or this kernel has no kexec.";
+  if (purpose !== "preserve-context") return undefined;
+  return "Most likely this kernel cannot be returned to: it was built without CONFIG_KEXEC_JUMP.";
+}
+
 /** @param look reads the machine; called at most once, and for EPERM only */
 export function explainRefusal(
   errno: number,
@@ -101,7 +107,7 @@ export function explainRefusal(
     case Errno.EADDRNOTAVAIL:
       return explainAddress(purpose);
     case Errno.EINVAL:
-      return call === "exec" ? "No image is loaded, or this kernel has no kexec." : undefined;
+      return explainInvalid(call, purpose);
     default:
       return OF_SIGNATURES.get(errno);
   }

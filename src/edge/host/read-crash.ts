@@ -115,6 +115,7 @@ export function readCrashFacts(
   return {
     memory: iomemDumpRanges(resources),
     cpuNotes: attempt(notes, () => readCpuNotes(files)) ?? [],
+    dom0Vmcoreinfo: null,
     vmcoreinfo: attempt(notes, () => parseVmcoreinfoPlace(files.text(VMCOREINFO))),
     ...readMapping(files, iomemKernelCode(resources), notes),
   };

@@ -24,6 +24,7 @@ import {
 import { getrandom as realGetrandom, ioctl as realIoctl } from "../ffi/device-calls.ts";
 import { readBootParams } from "./read-boot-params.ts";
 import { readCrashFacts } from "./read-crash.ts";
+import { readDisplay } from "./read-display.ts";
 import { readEdd } from "./read-edd.ts";
 import { readEfi } from "./read-efi.ts";
 import { type Ioctl, readFramebuffer } from "./read-framebuffer.ts";
@@ -102,6 +103,7 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     acpiRsdp: findAcpiRsdp(bootParams, efi),
     edd: architecture === "x86_64" ? readEdd(files, notes) : [],
     framebuffer: ioctl === null ? null : readFramebuffer(files, ioctl, notes),
+    display: architecture === "x86_64" ? readDisplay(files, memory.resources ?? []) : null,
     kexec: readKexecStateOf(files, notes),
     lockdown: attempt(notes, () => parseLockdown(files.text(LOCKDOWN))),
     capabilities: attempt(notes, () => parseCapEff(files.text(PROC_STATUS))),

@@ -3,7 +3,7 @@
  * the end, never by st_size. For small files only; kernels and initrds have read-files.ts.
  */
 
-import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { textOf } from "../../core/bytes.ts";
 import { fail, KexecError } from "../../core/error.ts";
 
@@ -19,6 +19,8 @@ export interface PseudoFiles {
   optionalText(path: string): string | null;
   /** The names in a directory, numbers in numeric order. @throws KexecError `facts.unreadable` */
   names(path: string): string[];
+  /** Where all links on the way lead to; null where nothing is. */
+  target(path: string): string | null;
   /** Opens for reading, does, closes. @throws KexecError `facts.unreadable` */
   opened<T>(path: string, use: (fd: number) => T): T;
 }
@@ -90,6 +92,13 @@ export function pseudoFiles(root: string): PseudoFiles {
         return readdirSync(at(path)).sort((a, b) => Number(a) - Number(b) || (a < b ? -1 : 1));
       } catch (error) {
         return refuse(path, error);
+      }
+    },
+    target(path) {
+      try {
+        return realpathSync(at(path)).slice(realpathSync(at("/")).replace(/\/+$/, "").length);
+      } catch {
+        return null;
       }
     },
     opened(path, use) {

@@ -173,12 +173,15 @@ function textOr(notes: string[], what: string, answer: string | number): string 
 function readXenCrash(
   calls: XenCalls,
   memory: readonly MemoryRange[],
+  linux: CrashFacts,
   notes: string[],
 ): CrashFacts {
   return {
     memory,
     cpuNotes: cpuNotes(calls),
     vmcoreinfo: rangeOfXen(calls, KexecRange.KEXEC_RANGE_MA_VMCOREINFO, notes),
+    // A PV dom0 tells its machine address. [linux arch/x86/xen/mmu_pv.c paddr_vmcoreinfo_note]
+    dom0Vmcoreinfo: linux.vmcoreinfo,
     kernelText: null,
     pageOffset: USUAL_PAGE_OFFSET,
   };
@@ -215,7 +218,7 @@ export function readXenFacts(
     architecture: architectureOfCapabilities(xen.capabilities) ?? linux.architecture,
     memoryMap: { source: "xen", ranges: withoutRealModeIvt(ranges) },
     crashRegions: crash === null ? [] : [crash],
-    crash: linux.crash === null ? null : readXenCrash(calls, ranges, notes),
+    crash: linux.crash === null ? null : readXenCrash(calls, ranges, linux.crash, notes),
     planKinds: XEN_PLAN_KINDS,
     segmentRules,
     crashRules: XEN_CRASH_RULES,

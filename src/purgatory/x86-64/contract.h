@@ -56,7 +56,9 @@
 #define PARAMETERS_FS 0x0d0
 #define PARAMETERS_GS 0x0d2
 #define PARAMETERS_FLAGS_16 0x0d4
-/* 0x0d8 to 0x0ff are kept for later, and zero. */
+/* Where the command line ends, if it is to say where to jump back to; 0: it is not. */
+#define PARAMETERS_JUMP_BACK_TEXT 0x0d8
+/* 0x0e0 to 0x0ff are kept for later, and zero. */
 #define PARAMETERS_REGIONS 0x100
 #define PARAMETERS_END 0x400
 
@@ -66,6 +68,9 @@
 #define REGION_SHA256 0x10
 #define REGION_END 0x30
 #define REGIONS_MAX 16
+
+/* Bytes behind the command line's NUL for " kexec_jump_back_entry=0x", 16 digits and a NUL. */
+#define JUMP_BACK_ROOM 48
 
 /* PARAMETERS_FLAGS. A purgatory that meets a flag it does not know refuses to go on. */
 #define FLAG_SKIP_CHECKS 0x01
@@ -115,7 +120,9 @@ struct parameters {
   uint64_t registers[17];
   uint16_t segments[6];
   uint32_t flags_16;
-  uint64_t reserved[5];
+  /* The address of the command line's NUL. Behind it are JUMP_BACK_ROOM bytes to write to. */
+  uint64_t jump_back_text;
+  uint64_t reserved[4];
   struct region regions[REGIONS_MAX];
 };
 
@@ -137,6 +144,7 @@ AT(registers, PARAMETERS_RAX);
 AT(registers[16], PARAMETERS_RIP);
 AT(segments, PARAMETERS_CS);
 AT(flags_16, PARAMETERS_FLAGS_16);
+AT(jump_back_text, PARAMETERS_JUMP_BACK_TEXT);
 AT(regions, PARAMETERS_REGIONS);
 #undef AT
 _Static_assert(sizeof(struct parameters) == PARAMETERS_END, "the block has another size");

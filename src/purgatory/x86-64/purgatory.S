@@ -48,6 +48,7 @@ purgatory_parameters:
 
 start:
 	cli
+	movq	%rsp, %r12
 	leaq	purgatory_stack_end(%rip), %rsp
 	pushq	$RFLAGS_CLEAN
 	popfq
@@ -72,7 +73,13 @@ start:
 	/* The ABI wants 16-byte alignment here, and the end of the stack is page-aligned. */
 	xorl	%ebp, %ebp
 	leaq	purgatory_parameters(%rip), %rdi
-	call	purgatory
+	/* A kernel that can be jumped back to calls the purgatory: its own stack has the address. Others
+	 * may leave no stack that can be read. [linux arch/x86/kernel/relocate_kernel_64.S] */
+	xorl	%esi, %esi
+	cmpq	$0, PARAMETERS_JUMP_BACK_TEXT(%rdi)
+	je	2f
+	movq	(%r12), %rsi
+2:	call	purgatory
 
 	cmpl	$ENTRY_MODE_64, purgatory_parameters + PARAMETERS_ENTRY_MODE(%rip)
 	jne	leave_64

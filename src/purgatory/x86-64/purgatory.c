@@ -4,7 +4,7 @@
  * backup region. Returning means "start the kernel"; where something is wrong it never returns.
  *
  * What it does not do: it writes to no memory but its own, the backup's destination and, where
- * asked, the VGA's.
+ * asked, the VGA's and the end of the command line.
  */
 
 #include "bios.h"
@@ -81,8 +81,23 @@ static void verify(struct console *console, const struct parameters *p) {
   }
 }
 
-/* Called by purgatory.S alone. */
-void purgatory(const struct parameters *p) {
+static char *text(char *to, const char *from) {
+  while (*from != 0) *to++ = *from++;
+  return to;
+}
+
+/* The next kernel's user space needs the address for kexec --load-jump-back-helper. After the
+ * checks, since it changes what they are made over. */
+static void tell_jump_back(uint64_t text_end, uint64_t entry) {
+  char *to = text((char *)text_end, " kexec_jump_back_entry=0x");
+  int shift = 60;
+  while (shift > 0 && entry >> shift == 0) shift -= 4;
+  for (; shift >= 0; shift -= 4) *to++ = "0123456789abcdef"[entry >> shift & 15];
+  *to = 0;
+}
+
+/* Called by purgatory.S alone. `jump_back_entry` is 0 where nobody asked for it. */
+void purgatory(const struct parameters *p, uint64_t jump_back_entry) {
   struct console console;
   if (p->flags & FLAG_RESET_VGA) vga_reset();
   console_open(&console, p);
@@ -93,6 +108,7 @@ void purgatory(const struct parameters *p) {
   }
   if (!(p->flags & FLAG_SKIP_CHECKS)) verify(&console, p);
   if (p->backup_size != 0) copy(p->backup_destination, p->backup_source, p->backup_size);
+  if (p->jump_back_text != 0) tell_jump_back(p->jump_back_text, jump_back_entry);
   console_close(&console);
   if (p->entry_mode == ENTRY_MODE_16) bios_interrupts();
 }

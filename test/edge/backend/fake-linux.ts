@@ -80,6 +80,7 @@ export function segmentPlan(parts: Partial<SegmentPlan> = {}): SegmentPlan {
     debug: false,
     hotplug: false,
     notes: [],
+    warnings: [],
     ...parts,
   };
 }
@@ -97,6 +98,7 @@ export function filePlan(parts: Partial<FilePlan> = {}): FilePlan {
     noCma: false,
     forceDtb: false,
     notes: [],
+    warnings: [],
     ...parts,
   };
 }

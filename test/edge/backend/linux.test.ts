@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { linuxBackend } from "../../../src/edge/backend/linux.ts";
 import type { ImagePurpose } from "../../../src/model/load-plan.ts";
+import { difference } from "../../conformance/differences.ts";
 import { refusal } from "../refusal.ts";
 import { type FakeLinux, fakeLinux, filePlan, segment, segmentPlan } from "./fake-linux.ts";
 
@@ -281,6 +282,44 @@ test("exec comes back only to say why it failed", () => {
   expect(linux.calls).toEqual([{ name: "reboot" }]);
   expect(error.message).toBe("kexec failed: Operation not permitted");
   expect(error.exitStatus).toBe(255);
+});
+
+test(`${difference("jump-back").id}: exec returns where the next kernel jumped back`, () => {
+  const linux = fakeLinux();
+  backend(linux).exec("normal");
+  expect(linux.calls).toEqual([{ name: "reboot" }]);
+});
+
+describe("the jump back", () => {
+  const nothing = { state: { loaded: false } };
+
+  test("is one segment of nothing, entered where the preserved kernel waits", () => {
+    const linux = fakeLinux([], nothing);
+    backend(linux).loadJumpBack(0x7ff53000n);
+    const empty = { buf: 0n, bufsz: 0n, mem: 0n, memsz: 0n };
+    expect(linux.calls).toEqual([
+      { name: "kexec_load", entry: 0x7ff53000n, flags: 0x2, memory: [], segments: [empty] },
+    ]);
+  });
+
+  test.each([
+    ["where a kernel is loaded", { state: { loaded: true } }, 1n, "There is kexec kernel loaded"],
+    ["where nobody knows", {}, 1n, "There is kexec kernel loaded"],
+    ["without the address", nothing, 0n, "Please specify jump back entry in command line"],
+  ] as const)("is refused %s", (_where, settings, entry, message) => {
+    const linux = fakeLinux([], settings);
+    const error = refusal(() => backend(linux).loadJumpBack(entry));
+    expect(error.message).toStartWith(message);
+    expect(error.exitStatus).toBe(255);
+    expect(linux.calls).toEqual([]);
+  });
+
+  test("is refused by a kernel that cannot do it", () => {
+    const error = refusal(() => backend(fakeLinux([EINVAL], nothing)).loadJumpBack(0x100000n));
+    expect(error.message).toBe("load jump back kernel failed: Invalid argument");
+    expect(error.hint).toBe(`hint: ${EINVAL} kexec_load preserve-context`);
+    expect(error.exitStatus).toBe(255);
+  });
 });
 
 test("a command line with a NUL cannot come here", () => {

@@ -54,6 +54,7 @@ test("all of it", () => {
     ],
     cpuNotes: [{ start: 0x7e83a400n, end: 0x7e83a570n }],
     vmcoreinfo: { start: 0x134c000n, end: 0x134d024n },
+    dom0Vmcoreinfo: null,
     kernelText: { physical: 0x16e00000n, virtual: TEXT, size: 0x3430000n },
     pageOffset: 0xff181b5a00000000n,
   });
@@ -145,6 +146,7 @@ test("nothing at all: empty, and noted", () => {
     memory: [],
     cpuNotes: [],
     vmcoreinfo: null,
+    dom0Vmcoreinfo: null,
     kernelText: null,
     pageOffset: 0xffff888000000000n,
   });

@@ -118,7 +118,11 @@ describe("readXenFacts", () => {
   });
 
   test("for a crash kernel: CPUs, vmcoreinfo and memory of the machine", () => {
-    const crash = { memory: [], cpuNotes: [], vmcoreinfo: null, kernelText: null, pageOffset: 0n };
+    const dom0 = { start: 0x7654000n, end: 0x7655000n };
+    const crash = {
+      ...{ memory: [], cpuNotes: [], vmcoreinfo: dom0, dom0Vmcoreinfo: null },
+      ...{ kernelText: null, pageOffset: 0n },
+    };
     const facts = readXenFacts(xenCalls(), { ...LINUX, crash }, nothingOwned());
     expect(facts.crash).toEqual({
       memory: [
@@ -126,6 +130,7 @@ describe("readXenFacts", () => {
         { start: 0x100000n, end: 2n * GIB, type: "ram" },
       ],
       vmcoreinfo: { start: 0x6000000n, end: 0x6001000n },
+      dom0Vmcoreinfo: dom0,
       cpuNotes: [
         { start: 0x1000n, end: 0x11f4n },
         { start: 0x1001n, end: 0x11f5n },

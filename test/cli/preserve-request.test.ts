@@ -1,0 +1,34 @@
+/** The command line of a kernel that is to give the machine back. */
+
+import { describe, expect, test } from "bun:test";
+import { refusal, run } from "./command-lines.ts";
+
+const PRESERVE = ["--load-preserve-context", "--mem-max=0xfffffff"];
+
+describe("the kernel that is to give the machine back", () => {
+  test("needs a highest address", () => {
+    const error = refusal(["--load-preserve-context", "k"]);
+    expect([error.message, error.exitStatus]).toEqual([
+      "Please specify memory range used by kexeced kernel\n" +
+        'to preserve the context of original kernel with \n"--mem-max" parameter',
+      1,
+    ]);
+    expect(run(["--load-preserve-context", "-S"]).steps.status).toBe(true);
+  });
+
+  test.each([
+    [[...PRESERVE, "-s", "k"], "--load-preserve-context not supported with kexec_file_load"],
+    [
+      ["--load-jump-back-helper", "-s"],
+      "--load-jump-back-helper not supported with kexec_file_load",
+    ],
+  ])("%p", (argv, message) => {
+    const error = refusal(argv);
+    expect([error.message, error.exitStatus]).toEqual([message, 1]);
+  });
+
+  test("is one of the things of which the last counts", () => {
+    expect(run([...PRESERVE, "-p", "k"]).purpose).toBe("crash");
+    expect(run(["-p", ...PRESERVE, "k"]).purpose).toBe("preserve-context");
+  });
+});

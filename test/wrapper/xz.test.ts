@@ -1,0 +1,157 @@
+/** Our own xz and lzma against xz itself: presets, filters, checksums, and what is damaged. */
+
+import { describe, expect, test } from "bun:test";
+import { closeSync, openSync, readSync } from "node:fs";
+import { joined } from "../../src/core/bytes.ts";
+import { KexecError } from "../../src/core/error.ts";
+import { expandLzma } from "../../src/edge/ffi/lzma.ts";
+import { expandXz } from "../../src/wrapper/xz.ts";
+import { refusal } from "../edge/refusal.ts";
+import { packedBy } from "./make-wrapped.ts";
+
+const LIMIT = 1 << 24;
+const xz = (bytes: Uint8Array, ...flags: string[]) => packedBy(["xz", "-c", ...flags], bytes);
+
+/** Code of x86 with calls and jumps: the runtime's own. */
+function machineCode(length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  const fd = openSync(process.execPath, "r");
+  readSync(fd, bytes, 0, length, 40_000_000);
+  closeSync(fd);
+  return bytes;
+}
+
+/** Nothing in it repeats: xz copies it. */
+function noise(length: number): Uint8Array {
+  let state = 1;
+  return new Uint8Array(length).map(() => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return state >>> 24;
+  });
+}
+
+/** Opcodes and sign bytes only, in all orders: the x86 filter's every case. */
+const CALLS = noise(50_000).map((byte) => [0xe8, 0xe9, 0x00, 0xff, 0x12, 0xfe][byte % 6] ?? 0);
+const CODE = machineCode(300_000);
+const MIXED = joined([CODE, noise(200_000), new Uint8Array(300_000), CODE.subarray(7), CALLS]);
+
+const expand = (bytes: Uint8Array) => expandXz(bytes, LIMIT).bytes;
+const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
+
+describe("what xz makes is expanded", () => {
+  test.each([
+    "-0",
+    "-3",
+    "-6",
+    "-9e",
+    "--check=none",
+    "--check=crc32",
+    "--check=sha256",
+    "-T2 --block-size=100KiB",
+    "-T1 --block-size=100KiB",
+    "--x86 --lzma2=preset=0",
+    "--x86 --lzma2=dict=32MiB --check=crc32",
+    "--x86=start=65536 --lzma2=preset=1",
+    "--x86 --lzma2=preset=0 -T1 --block-size=99991",
+    "--delta=dist=1 --lzma2=preset=0",
+    "--delta=dist=256 --x86 --delta=dist=4 --lzma2=preset=0",
+    "--lzma2=lc=0,lp=4,pb=0",
+    "--lzma2=lc=4,lp=0,pb=4",
+    "--lzma2=lc=1,lp=3,pb=2,dict=4KiB,mode=fast,nice=2",
+    "--lzma2=mf=hc3,mode=fast,nice=273",
+    "--format=lzma -0",
+    "--format=lzma -9",
+    "--format=lzma --lzma1=lc=2,lp=2,pb=0,dict=4KiB",
+  ])("%s", (flags) => {
+    for (const bytes of [MIXED, CALLS]) {
+      expect(same(expand(xz(bytes, ...flags.split(" "))), bytes)).toBe(true);
+    }
+  });
+
+  test("nothing, one byte, and what is shorter than a filter looks", () => {
+    for (const length of [0, 1, 4, 5, 6]) {
+      const bytes = CALLS.subarray(0, length);
+      for (const flags of [[], ["--x86", "--lzma2"], ["--format=lzma"]]) {
+        expect(same(expand(xz(bytes, ...flags)), bytes)).toBe(true);
+      }
+    }
+  });
+
+  test("an lzma file with its size in the header, with the end marker and without", () => {
+    const bytes = CODE.subarray(0, 5000);
+    const withMarker = xz(bytes, "--format=lzma").slice();
+    new DataView(withMarker.buffer).setBigUint64(5, BigInt(bytes.length), true);
+    expect(same(expand(withMarker), bytes)).toBe(true);
+    new DataView(withMarker.buffer).setBigUint64(5, BigInt(bytes.length - 1), true);
+    expect(refusal(() => expandXz(withMarker, LIMIT)).message).toContain("damaged before offset");
+  });
+
+  test("streams after one another are joined, what follows is ignored", () => {
+    const stream = xz(CODE);
+    const garbage = noise(20);
+    const streams = joined([stream, xz(new Uint8Array()), stream]);
+    const { bytes, end } = expandXz(joined([streams, garbage]), LIMIT);
+    expect(same(bytes, joined([CODE, CODE]))).toBe(true);
+    expect(end).toBe(streams.length);
+  });
+});
+
+describe("refused", () => {
+  const inner = joined([CODE.subarray(0, 1500), noise(300)]);
+  const small = [
+    xz(inner),
+    xz(inner, "--check=crc32", "--x86", "--lzma2=preset=1"),
+    xz(inner, "--check=sha256", "-T2", "--block-size=700"),
+  ];
+
+  test("cut anywhere", () => {
+    for (const bytes of [...small, xz(inner, "--format=lzma")]) {
+      for (let length = 13; length < bytes.length; length += 1) {
+        const { message } = refusal(() => expandXz(bytes.subarray(0, length), LIMIT));
+        expect(message).toMatch(/cut short/);
+      }
+    }
+  });
+
+  test("a changed byte anywhere, with its offset", () => {
+    for (const bytes of small) {
+      for (let at = 6; at < bytes.length; at += 1) {
+        for (const flip of [0x01, 0x80, 0xff]) {
+          const changed = bytes.with(at, (bytes[at] ?? 0) ^ flip);
+          const { message } = refusal(() => expandXz(changed, LIMIT));
+          expect(message).toMatch(/^xz: .*(offset 0x|of a kind that is not known|more than)/);
+        }
+      }
+    }
+  });
+
+  test("of lzma, which has no checksum, what liblzma refuses", () => {
+    const bytes = xz(inner, "--format=lzma");
+    const outcome = (decode: typeof expandLzma, file: Uint8Array) => {
+      try {
+        return decode(file, LIMIT)?.bytes;
+      } catch (error) {
+        if (error instanceof KexecError) return "refused";
+        throw error;
+      }
+    };
+    for (let at = 1; at < bytes.length; at += 1) {
+      for (const flip of [0x01, 0x10, 0xff]) {
+        const changed = bytes.with(at, (bytes[at] ?? 0) ^ flip);
+        expect(outcome(expandXz, changed)).toEqual(outcome(expandLzma, changed));
+      }
+    }
+  });
+
+  test("a filter for other processors, by its number", () => {
+    const { message } = refusal(() => expandXz(xz(inner, "--arm", "--lzma2=preset=0"), LIMIT));
+    expect(message).toBe("xz: the filter 0x7 at offset 0xe is not known here");
+  });
+
+  test("what expands beyond the limit, before it fills memory", () => {
+    const bomb = new Uint8Array(64 << 20);
+    for (const flags of [["-0"], ["-0", "--format=lzma"]]) {
+      expect(() => expandXz(xz(bomb, ...flags), 1 << 20)).toThrow(/more than 1048576 bytes/);
+    }
+  });
+});
