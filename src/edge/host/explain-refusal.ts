@@ -66,7 +66,9 @@ function explainPermission(
     return `kernel.kexec_load_limit_${limit} is 0: no load is left until the next boot.`;
   }
   if (lockdown !== null && lockdown !== "none") return lockedDown(call, lockdown);
-  return "Root may do this, so a container or a security module (SELinux, IMA policy) refuses it.";
+  // SystemCallFilter= is of systemd's units; udevd has it, and so has what its rules run.
+  const who = "a container, SystemCallFilter= or a security module (SELinux, IMA)";
+  return `Root may do this: ${who} refuses it.`;
 }
 
 function explainMissing(call: KexecCall): string {
