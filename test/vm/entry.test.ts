@@ -56,21 +56,43 @@ describe("the 32-bit entry", () => {
   );
 });
 
+/** Only the kernel's real-mode code says so. */
+const EARLY = "early console in setup code";
+
 describe("the 16-bit entry", () => {
+  const words = `${CONSOLE} earlyprintk=ttyS0 debug second`;
+  const load = LOAD.replace(SECOND, words);
+
+  function expectEarly({ lines }: MachineRun): void {
+    expect(lines.filter(({ text }) => text.includes(EARLY)).length).toBe(1);
+  }
+
   test.each([
     ["real-mode", "-a --real-mode", 1024],
     ["real-mode-6g", "-c -t bzImage --real-mode", 6144],
   ])(
     "%s: %s",
     async (name, options, memory) => {
-      const words = `${CONSOLE} earlyprintk=ttyS0 debug second`;
-      const caseScript = scriptFor(IN_VM.onekexec, `${options} ${LOAD.replace(SECOND, words)}`);
+      const caseScript = scriptFor(IN_VM.onekexec, `${options} ${load}`);
       const run = await bootMachine({ kexec: KEXEC, name, memory, caseScript });
       withLog(run, () => {
-        // Only the kernel's real-mode code says so.
-        const early = run.lines.filter(({ text }) => text.includes("early console in setup code"));
-        expect(early.length).toBe(1);
+        expectEarly(run);
         expectSecond(run, words);
+      });
+    },
+    VM_TIMEOUT,
+  );
+
+  test(
+    "from Xen's dom0",
+    async () => {
+      const script = scriptFor(IN_VM.onekexec, `--real-mode ${load}`);
+      const caseScript = `xen_modules\n${script}`;
+      const run = await bootMachine({ kexec: KEXEC, name: "real-mode-xen", xen: {}, caseScript });
+      withLog(run, () => {
+        expect(run.runs.get("load")).toMatchObject({ status: 0 });
+        expectEarly(run);
+        expectSecondKernel(run, words);
       });
     },
     VM_TIMEOUT,
