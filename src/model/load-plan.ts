@@ -17,6 +17,8 @@ export type SegmentRole =
   | "real-mode"
   | "boot-notes"
   | "multiboot-info"
+  /** The page at 0, as after a BIOS. */
+  | "bios-page"
   | "setup-data"
   | "efi-memory-map"
   | "purgatory"

@@ -155,6 +155,20 @@ export const DIFFERENCES = [
     why: "nothing says that arguments and checks have to do with each other",
   },
   {
+    id: "multiboot-reuse",
+    kexecTools: "forgets `--reuse-cmdline` for a multiboot2 image",
+    onekexec: "as for every other image",
+    why: "what was asked for should not be left out",
+  },
+  {
+    id: "multiboot-efi",
+    kexecTools:
+      "tells multiboot images nothing of ACPI; after EFI Xen finds no tables, calls a BIOS that is not there, and never comes up",
+    onekexec:
+      "multiboot2's tags have ACPI's root pointer, and after EFI the page at 0 has what a BIOS leaves: a copy of it, and calls that fail",
+    why: "Xen knows no other way to ACPI's tables where the machine has left EFI behind",
+  },
+  {
     id: "elf-alignment",
     kexecTools:
       "an ELF executable with a part that begins inside a page: `Base address: ADDRESS is not page aligned`, status 1",

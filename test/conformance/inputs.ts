@@ -8,7 +8,7 @@ import { ensureKernel } from "../../scripts/kernels.ts";
 import { refreshPackageLists } from "../../scripts/machine.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { makeElf } from "../images/make-elf.ts";
-import { multibootHeader } from "../images/make-multiboot.ts";
+import { multiboot2Header, multibootHeader } from "../images/make-multiboot.ts";
 import { makeBeoboot, makeNbi } from "../images/make-nbi.ts";
 import type { KnownPiece } from "./seen.ts";
 
@@ -94,6 +94,12 @@ export const UNALIGNED = file("unaligned", makeElf({ bits: 64, parts: PARTS }));
 export const PROGRAM = file("program", makeElf({ bits: 64, parts: [part(0x40_0000n)] }));
 export const VMLINUX = file("vmlinux", makeElf({ bits: 64, parts: [linuxPart()] }));
 export const MULTIBOOT = file("multiboot", makeElf({ bits: 32, parts: [multibootPart()] }));
+/** A multiboot2 image; the header is behind those of ELF, which take 0x54 bytes. */
+const HEADER = Uint8Array.from([0, 0, 0, 0, ...multiboot2Header([])]);
+export const MULTIBOOT2 = file(
+  "multiboot2",
+  makeElf({ bits: 32, parts: [{ physical: 0x20_0000n, bytes: HEADER }] }),
+);
 /** A kernel that only root can read. */
 export const SECRET = file("secret", source, 0o600);
 
