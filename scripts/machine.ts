@@ -47,6 +47,11 @@ const PACKAGE_TEST: readonly Needed[] = [
 const GUEST: readonly Needed[] = [{ name: "mmdebstrap", command: "mmdebstrap" }];
 /** Makes the disks of virtual machines, and reads them. */
 const DISK: readonly Needed[] = [{ name: "e2fsprogs", command: "debugfs" }];
+/** Signs kernels with the key that OVMF has for tests. */
+const SIGNING: readonly Needed[] = [
+  { name: "sbsigntool", command: "sbsign" },
+  { name: "openssl", command: "openssl" },
+];
 /** Each format of wrapper is made by its own program. */
 const COMPRESSORS: readonly Needed[] = [
   { name: "bzip2", command: "bzip2" },
@@ -65,7 +70,7 @@ const CONFORMANCE: readonly Needed[] = [
 /** The VM tests compare with kexec-tools, and assemble the kernels that the purgatory starts. */
 const NEEDED: Readonly<Record<Purpose, readonly Needed[]>> = {
   demo: VM,
-  vm: [...VM, ...GUEST, ...DISK, ...CONFORMANCE],
+  vm: [...VM, ...GUEST, ...DISK, ...SIGNING, ...CONFORMANCE],
   conformance: CONFORMANCE,
   package: PACKAGE,
   "package-test": [...PACKAGE, ...PACKAGE_TEST, ...GUEST],

@@ -84,6 +84,16 @@ function explainAddress(purpose: ImagePurpose): string {
     : "A segment does not fit into the machine's memory.";
 }
 
+/** Of IMA, by its own policy or the one that Secure Boot brings.
+ * [linux security/integrity/ima/ima_main.c ima_load_data] */
+function explainAccess(call: KexecCall): string | undefined {
+  const policy = "The kernel's IMA policy (Secure Boot brings one) refuses";
+  if (call === "kexec_load") {
+    return `${policy} kexec_load, which has no signatures.\nTry -s, with a kernel that is signed.`;
+  }
+  return call === "kexec_file_load" ? `${policy} this image.\n${SIGNATURE}` : undefined;
+}
+
 function explainInvalid(call: KexecCall, purpose: ImagePurpose): string | undefined {
   if (call === "exec") return "No image is loaded, or this kernel has no kexec.";
   if (purpose !== "preserve-context") return undefined;
@@ -102,6 +112,8 @@ export function explainRefusal(
       return explainPermission(call, purpose, look());
     case Errno.ENOSYS:
       return explainMissing(call);
+    case Errno.EACCES:
+      return explainAccess(call);
     case Errno.EBUSY:
       return "Another kexec load is under way, or a crash dump is being set up: try again.";
     case Errno.ENOMEM:
