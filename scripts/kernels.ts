@@ -46,6 +46,15 @@ export interface Kernel {
   readonly graphicsModules: readonly KernelModule[];
 }
 
+/** Modules that a series has in its kernels instead. */
+const BUILT_IN: Record<KernelSeries, readonly string[]> = {
+  "6.1": [],
+  "6.12": [
+    ...["virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev"],
+    "virtio_pci",
+  ],
+};
+
 /** The signed kernel packages of a series: not for clouds, not real-time, no debug symbols. */
 const PACKAGES: Record<KernelSeries, string> = {
   "6.1": "^linux-image-6\\.1\\.0-[0-9]+-amd64$",
@@ -62,10 +71,8 @@ export function ensureKernel(
   say: (line: string) => void,
   refresh: () => void,
 ): Kernel {
-  const files = [...KERNEL_MODULES, ...GRAPHICS_MODULES].map((name) => [
-    `${name}.ko`,
-    `**/${name}.ko*`,
-  ]);
+  const names = KERNEL_MODULES.filter((one) => !BUILT_IN[series].includes(one));
+  const files = [...names, ...GRAPHICS_MODULES].map((one) => [`${one}.ko`, `**/${one}.ko*`]);
   const wanted = {
     title: `Debian's kernel ${series}`,
     names: PACKAGES[series],
@@ -83,7 +90,7 @@ export function ensureKernel(
     release: name.replace(/^linux-image-/, ""),
     vmlinuz: path("vmlinuz"),
     config: path("config"),
-    modules: KERNEL_MODULES.map(module),
+    modules: names.map(module),
     graphicsModules: GRAPHICS_MODULES.map(module),
   };
 }
