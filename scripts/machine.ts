@@ -47,6 +47,8 @@ const PACKAGE_TEST: readonly Needed[] = [
 const GUEST: readonly Needed[] = [{ name: "mmdebstrap", command: "mmdebstrap" }];
 /** Makes the disks of virtual machines, and reads them. */
 const DISK: readonly Needed[] = [{ name: "e2fsprogs", command: "debugfs" }];
+/** What filters dumps of crash kernels. */
+const DUMP: readonly Needed[] = [{ name: "makedumpfile", command: "makedumpfile" }];
 /** Each format of wrapper is made by its own program. */
 const COMPRESSORS: readonly Needed[] = [
   { name: "bzip2", command: "bzip2" },
@@ -65,7 +67,7 @@ const CONFORMANCE: readonly Needed[] = [
 /** The VM tests compare with kexec-tools, and assemble the kernels that the purgatory starts. */
 const NEEDED: Readonly<Record<Purpose, readonly Needed[]>> = {
   demo: VM,
-  vm: [...VM, ...GUEST, ...DISK, ...CONFORMANCE],
+  vm: [...VM, ...GUEST, ...DISK, ...DUMP, ...CONFORMANCE],
   conformance: CONFORMANCE,
   package: PACKAGE,
   "package-test": [...PACKAGE, ...PACKAGE_TEST, ...GUEST],
