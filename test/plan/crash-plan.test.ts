@@ -205,7 +205,11 @@ describe("refuses", () => {
 
   test("a region that is too small, with what there is", () => {
     const tiny = [{ start: 0x6e000000n, end: 0x6e100000n }];
-    expect(refusal(() => plan({ ...LINUX, crashRegions: tiny })).code).toBe("plan.no-room");
+    const error = refusal(() => plan({ ...LINUX, crashRegions: tiny }));
+    expect(error.code).toBe("plan.no-room");
+    expect(error.hint).toEndWith(
+      "\nAll of a crash kernel goes into the 1 MiB that crashkernel= reserved at 0x6e000000.",
+    );
   });
 });
 
