@@ -7,19 +7,16 @@ import { ensureFiles } from "./debian.ts";
 export const KERNEL_SERIES = ["6.1", "6.12"] as const;
 export type KernelSeries = (typeof KERNEL_SERIES)[number];
 
-/** What 6.1 needs to mount an ext4 on a virtio disk, each after those that it needs itself; later
- * kernels have some of it built in. */
+/** What a kernel needs to mount an ext4 on a virtio disk, each after those that it needs itself. */
 export const DISK_MODULES = [
   ...["virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev"],
   ...["virtio_pci", "virtio_blk", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4"],
 ] as const;
-/** No kernel has them built in: the driver of QEMU's e1000 network card, and what a dom0 needs to
- * speak to Xen. */
-const COMMON_MODULES = ["e1000", "xen-privcmd", "xen-evtchn", "xenfs"] as const;
-const KERNEL_MODULES: Record<KernelSeries, readonly string[]> = {
-  "6.1": [...COMMON_MODULES, ...DISK_MODULES],
-  "6.12": COMMON_MODULES,
-};
+/**
+ * No kernel has them built in: the driver of QEMU's e1000 network card, what a dom0 needs to speak
+ * to Xen, and what reads disks.
+ */
+const KERNEL_MODULES = ["e1000", "xen-privcmd", "xen-evtchn", "xenfs", ...DISK_MODULES] as const;
 
 /** The DRM driver of QEMU's VGA and what it needs, in the order in which they are loaded. */
 const GRAPHICS_MODULES = [
@@ -49,6 +46,15 @@ export interface Kernel {
   readonly graphicsModules: readonly KernelModule[];
 }
 
+/** Modules that a series has in its kernels instead. */
+const BUILT_IN: Record<KernelSeries, readonly string[]> = {
+  "6.1": [],
+  "6.12": [
+    ...["virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev"],
+    "virtio_pci",
+  ],
+};
+
 /** The signed kernel packages of a series: not for clouds, not real-time, no debug symbols. */
 const PACKAGES: Record<KernelSeries, string> = {
   "6.1": "^linux-image-6\\.1\\.0-[0-9]+-amd64$",
@@ -65,10 +71,8 @@ export function ensureKernel(
   say: (line: string) => void,
   refresh: () => void,
 ): Kernel {
-  const files = [...KERNEL_MODULES[series], ...GRAPHICS_MODULES].map((name) => [
-    `${name}.ko`,
-    `**/${name}.ko*`,
-  ]);
+  const names = KERNEL_MODULES.filter((one) => !BUILT_IN[series].includes(one));
+  const files = [...names, ...GRAPHICS_MODULES].map((one) => [`${one}.ko`, `**/${one}.ko*`]);
   const wanted = {
     title: `Debian's kernel ${series}`,
     names: PACKAGES[series],
@@ -86,7 +90,7 @@ export function ensureKernel(
     release: name.replace(/^linux-image-/, ""),
     vmlinuz: path("vmlinuz"),
     config: path("config"),
-    modules: KERNEL_MODULES[series].map(module),
+    modules: names.map(module),
     graphicsModules: GRAPHICS_MODULES.map(module),
   };
 }

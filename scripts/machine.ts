@@ -52,6 +52,8 @@ const SIGNING: readonly Needed[] = [
   { name: "sbsigntool", command: "sbsign" },
   { name: "openssl", command: "openssl" },
 ];
+/** What filters dumps of crash kernels. */
+const DUMP: readonly Needed[] = [{ name: "makedumpfile", command: "makedumpfile" }];
 /** Each format of wrapper is made by its own program. */
 const COMPRESSORS: readonly Needed[] = [
   { name: "bzip2", command: "bzip2" },
@@ -70,7 +72,7 @@ const CONFORMANCE: readonly Needed[] = [
 /** The VM tests compare with kexec-tools, and assemble the kernels that the purgatory starts. */
 const NEEDED: Readonly<Record<Purpose, readonly Needed[]>> = {
   demo: VM,
-  vm: [...VM, ...GUEST, ...DISK, ...SIGNING, ...CONFORMANCE],
+  vm: [...VM, ...GUEST, ...DISK, ...SIGNING, ...DUMP, ...CONFORMANCE],
   conformance: CONFORMANCE,
   package: PACKAGE,
   "package-test": [...PACKAGE, ...PACKAGE_TEST, ...GUEST],

@@ -43,7 +43,7 @@ import { nextCommandLine } from "./command-line.ts";
 import { checkExtended } from "./crash-command-line.ts";
 import { type CrashPlan, planCrash } from "./crash-plan.ts";
 import { crashRegion } from "./crash-region.ts";
-import { crashRoomWarnings } from "./crash-room.ts";
+import { crashRoomRemark, crashRoomWarnings } from "./crash-room.ts";
 import { fileScreenNotes } from "./file-screen.ts";
 import { mappedSegments } from "./mapped-segments.ts";
 import { Placer } from "./placer.ts";
@@ -243,7 +243,9 @@ export function buildSegmentPlan(
   const isCrash = request.purpose === "crash";
   const page = BigInt(facts.pageSize);
   // What is reserved for crash kernels is nobody's to hand out.
-  const placer = new Placer(usable, page, isCrash ? null : facts.segmentRules.settled);
+  const placer = isCrash
+    ? new Placer(usable, page, null, crashRoomRemark(facts))
+    : new Placer(usable, page, facts.segmentRules.settled);
   const placed = () => placePurgatory(arch, type, placer, page);
   // Images that are entered in real mode have addresses of their own in the little memory there.
   const first = type.entryBits === 16 ? null : placed();

@@ -46,11 +46,19 @@ function memmapWord({ start, end, type }: MemoryRange): string {
   return ` memmap=${(to - from) / KIB}K${sign}${from / KIB}K`;
 }
 
+/**
+ * ` memmap=exactmap memmap=… nokaslr`. The memory map stays whole, for kernels that want to know
+ * it. One that chooses its own place by chance looks at that map and not at `memmap=`, and would
+ * overwrite what is to be dumped. kexec-tools lets it; differs.
+ * [linux arch/x86/boot/compressed/kaslr.c parse_memmap]
+ */
+function memmapWords(memory: readonly MemoryRange[]): string {
+  return [" memmap=exactmap", ...memory.map(memmapWord), " nokaslr"].join("");
+}
+
 /** ` acpi_rsdp=… elfcorehdr=…K memmap=…`, each where it is needed; begins with a blank. */
 export function crashWords(words: CrashWords): string {
-  const memmap = words.request.passMemmapCmdline
-    ? [" memmap=exactmap", ...words.memory.map(memmapWord)].join("")
-    : "";
+  const memmap = words.request.passMemmapCmdline ? memmapWords(words.memory) : "";
   const header = words.elfcorehdr === null ? "" : ` elfcorehdr=${words.elfcorehdr / KIB}K`;
   return `${rsdpWord(words)}${header}${memmap}`;
 }

@@ -2,6 +2,7 @@
 
 import { ExitStatus, fail } from "../core/error.ts";
 import { isEmpty, overlaps, type Range, showRange } from "../core/range.ts";
+import { hasKernelParameter } from "../facts/kernel-parameter.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 
 /**
@@ -12,6 +13,16 @@ import type { HostFacts } from "../model/host-facts.ts";
 export const usedCrashRegion = ({ crashRegions }: HostFacts): Range | undefined =>
   crashRegions.at(-1);
 
+/** Why there is none, or what to try. kexec-tools' words ask for an address, which nobody needs. */
+function whyNone({ notes, crashRules, bootCommandLine }: HostFacts): string {
+  const hidden = notes.find((note) => note.startsWith("/proc/iomem:"));
+  const said = crashRules.reservedWhere ?? hidden;
+  if (said !== undefined) return said;
+  return hasKernelParameter(bootCommandLine ?? "", "crashkernel")
+    ? "This kernel was started with crashkernel=, and reserved nothing: see dmesg for it."
+    : "Start this kernel with crashkernel=256M, for example, and load again.";
+}
+
 /**
  * The region of `usedCrashRegion`, which must be there.
  * @throws KexecError `plan.no-crash-region` in kexec-tools' words
@@ -19,14 +30,13 @@ export const usedCrashRegion = ({ crashRegions }: HostFacts): Range | undefined 
 export function crashRegion(facts: HostFacts): Range {
   const region = usedCrashRegion(facts);
   if (region !== undefined) return region;
-  const hidden = facts.notes.find((note) => note.startsWith("/proc/iomem:"));
   return fail({
     code: "plan.no-crash-region",
     message:
       "Memory for crashkernel is not reserved\n" +
       'Please reserve memory by passing"crashkernel=Y@X" parameter to kernel\n' +
       "Then try to loading kdump kernel",
-    hint: facts.crashRules.reservedWhere ?? hidden,
+    hint: whyNone(facts),
     exitStatus: ExitStatus.general,
   });
 }

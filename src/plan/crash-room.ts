@@ -1,9 +1,9 @@
 /** Whether a crash kernel can come up in the memory that is reserved for it. Pure. */
 
 import { hex, humanSize, MIB } from "../core/address.ts";
-import { totalSize } from "../core/range.ts";
+import { rangeSize, totalSize } from "../core/range.ts";
 import type { HostFacts } from "../model/host-facts.ts";
-import { crashRegion } from "./crash-region.ts";
+import { crashRegion, usedCrashRegion } from "./crash-region.ts";
 
 /** What a kernel and its init need beside themselves, at the least. */
 const ROOM_MIN = 32n * MIB;
@@ -26,4 +26,13 @@ export function crashRoomWarnings(facts: HostFacts, taken: bigint, initrd: bigin
       `at ${hex(region.start)}, and the crash kernel needs at least ${humanSize(needed)} to unpack ` +
       "its initrd and run; try a larger crashkernel=",
   ];
+}
+
+/** What is said where pieces of a crash kernel find no room; empty where no region is. */
+export function crashRoomRemark(facts: HostFacts): string {
+  const region = usedCrashRegion(facts);
+  if (region === undefined) return "";
+  const size = humanSize(rangeSize(region));
+  const where = `${size} that crashkernel= reserved at ${hex(region.start)}`;
+  return `All of a crash kernel goes into the ${where}.`;
 }

@@ -39,15 +39,23 @@ export class Placer {
   /** null: all that is free is as good. */
   readonly #settled: readonly Range[] | null;
   readonly #notes: string[] = [];
+  readonly #remark: string;
   #free: Range[];
 
   /**
    * @param usable memory that may be used; whole pages of it are
    * @param pageSize in bytes, a power of two
    * @param settled memory that is better than the rest of `usable`; null where none is
+   * @param remark what must be known of `usable` where it has no room: a sentence, or nothing
    */
-  constructor(usable: readonly Range[], pageSize: bigint, settled: readonly Range[] | null = null) {
+  constructor(
+    usable: readonly Range[],
+    pageSize: bigint,
+    settled: readonly Range[] | null = null,
+    remark = "",
+  ) {
     this.#pageSize = pageSize;
+    this.#remark = remark;
     this.#free = wholePages(normalize(usable), pageSize);
     this.#settled = settled === null ? null : wholePages(normalize(settled), pageSize);
   }
@@ -119,7 +127,8 @@ export class Placer {
       message: `Could not find a free area of memory of ${hex(size)} bytes...\nlocate_hole failed`,
       hint:
         `Cannot place the ${placement.role}: ${humanSize(size)} (${hex(size)} bytes, aligned to ` +
-        `${hex(alignment)}) must lie within ${showRange(window)}, but ${found}.`,
+        `${hex(alignment)}) must lie within ${showRange(window)}, but ${found}.` +
+        (this.#remark === "" ? "" : `\n${this.#remark}`),
     });
   }
 }

@@ -426,6 +426,13 @@ export const DIFFERENCES = [
     why: "the crash kernel overwrites it",
   },
   {
+    id: "crash-kaslr",
+    kexecTools:
+      "`-p --pass-memmap-cmdline` leaves the kernel the whole memory map, in which it chooses its place by chance (KASLR), and overwrites some of what is to be dumped",
+    onekexec: "adds `nokaslr` to its command line",
+    why: "such a dump is damaged, and often no tool can read it",
+  },
+  {
     id: "crash-region",
     kexecTools: "`-p` with regions that overlap: `Cannot load FILE`, status 255",
     onekexec: "`No crash kernel segment found in /proc/iomem` and the ranges, status 254",

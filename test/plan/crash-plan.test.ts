@@ -157,7 +157,9 @@ describe("the command line", () => {
 
   test("--pass-memmap-cmdline adds the memory, and leaves the map whole", () => {
     const made = plan(LINUX, { passMemmapCmdline: true });
-    expect(made.commandLine).toMatch(/K memmap=exactmap memmap=635K@4K( memmap=\d+K@\d+K)+$/);
+    expect(made.commandLine).toMatch(
+      /K memmap=exactmap memmap=635K@4K( memmap=\d+K@\d+K)+ nokaslr$/,
+    );
     const count = BootParams.read(bytesOf(made, "boot-params")).e820_entries;
     expect(count).toBe(LINUX.memoryMap?.ranges.length ?? -1);
   });
@@ -179,10 +181,14 @@ describe("refuses", () => {
   const FIRST = "Memory for crashkernel is not reserved\nPlease reserve memory by passing";
 
   test("where nothing is reserved, in kexec-tools' words; under Xen it says whose", () => {
-    const error = refusal(() => plan(NONE));
+    const error = refusal(() => plan({ ...NONE, bootCommandLine: "quiet" }));
     expect(error.message).toStartWith(FIRST);
     expect(error.exitStatus).toBe(1);
-    expect(error.hint).toBeUndefined();
+    expect(error.hint).toBe(
+      "Start this kernel with crashkernel=256M, for example, and load again.",
+    );
+    const failed = { ...NONE, bootCommandLine: "quiet crashkernel=9G" };
+    expect(refusal(() => plan(failed)).hint).toStartWith("This kernel was started with crashk");
     const xen = refusal(() => plan({ ...XEN, crashRegions: [] }));
     expect(xen.hint).toContain("Xen's command line");
   });
@@ -199,7 +205,11 @@ describe("refuses", () => {
 
   test("a region that is too small, with what there is", () => {
     const tiny = [{ start: 0x6e000000n, end: 0x6e100000n }];
-    expect(refusal(() => plan({ ...LINUX, crashRegions: tiny })).code).toBe("plan.no-room");
+    const error = refusal(() => plan({ ...LINUX, crashRegions: tiny }));
+    expect(error.code).toBe("plan.no-room");
+    expect(error.hint).toEndWith(
+      "\nAll of a crash kernel goes into the 1 MiB that crashkernel= reserved at 0x6e000000.",
+    );
   });
 });
 

@@ -8,21 +8,32 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
 import { difference } from "../conformance/differences.ts";
 import { type CpioFile, cpio } from "./cpio.ts";
-import { bootMachine, CONSOLE, type MachineRun, type MachineSetup } from "./machine.ts";
+import {
+  bootMachine,
+  CONSOLE,
+  debianKernel,
+  type MachineRun,
+  type MachineSetup,
+} from "./machine.ts";
 import { executableInVm, IN_VM, withLibraries, xenLibraries } from "./rig.ts";
+import { DumpDisk } from "./saved-dump.ts";
+import { vmlinuxOf } from "./vmlinux.ts";
 import { VM_TIMEOUT, withLog } from "./with-log.ts";
 
 const MARK = "the last word before the crash";
 const WORDS = `${CONSOLE} second nr_cpus=1 irqpoll`;
 /** The initrd of the crash kernel has vmcore-dmesg too. */
 const CRASH_INITRD = "/boot/crash";
-const LOAD = `${IN_VM.kernel} --initrd=${CRASH_INITRD} --append="${WORDS}"`;
+const LOAD = `--initrd=${CRASH_INITRD} --append="${WORDS}"`;
+const VMLINUX = "/boot/vmlinux";
 /** A word in the lowest RAM, where SeaBIOS and kernels leave it; init.sh looks for it there. */
 const WORD = "SAVED :)";
 const WORD_NUMBER = `0x${Buffer.from(WORD).reverse().toString("hex")}`;
 const LOADER = `loader,addr=0x5000,data-len=8,data=${WORD_NUMBER}`;
 
 interface Script {
+  /** The crash kernel's file; the rig's own unless given. */
+  readonly kernel?: string;
   /** Before loading. */
   readonly before?: string;
   /** After it. */
@@ -31,17 +42,20 @@ interface Script {
   readonly cpu?: number;
 }
 
-function script(options: string, { before = "", after = "", cpu = 0 }: Script = {}): string {
+function script(options: string, more: Script = {}): string {
+  const { kernel = IN_VM.kernel, before = "", after = "", cpu = 0 } = more;
   return `
 cat ${IN_VM.initrd} /boot/more > ${CRASH_INITRD}
 ${before}
 run size kexec --print-ckr-size
 run none kexec -S -p
-run load kexec ${options} -p ${LOAD}
+run load kexec ${options} -p ${kernel} ${LOAD}
 run loaded kexec -S -p
 run unloaded kexec -u
 run still kexec -S -p
 ${after}
+# These files are memory: they would be in the dump.
+rm -r /boot /opt /sbin/kexec
 echo "${MARK}" > /dev/kmsg
 echo 1 > /proc/sys/kernel/sysrq
 taskset -c ${cpu} sh -c 'echo c > /proc/sysrq-trigger'
@@ -69,12 +83,14 @@ function ourDumpReader(): CpioFile[] {
 interface Case extends Partial<MachineSetup> {
   /** Our vmcore-dmesg is in the crash kernel's initrd too. */
   readonly ours?: boolean;
+  /** What saves the dump is in it. */
+  readonly saver?: readonly CpioFile[];
   readonly name: string;
   readonly caseScript: string;
 }
 
 async function crash(one: Case, check: (run: MachineRun) => void): Promise<void> {
-  const reader = dumpReader(one.ours ? ourDumpReader() : []);
+  const reader = dumpReader([...(one.ours ? ourDumpReader() : []), ...(one.saver ?? [])]);
   const extraFiles = [...(one.extraFiles ?? []), reader];
   const run = await bootMachine({ kexec: KEXEC, ...one, extraFiles });
   withLog(run, () => {
@@ -97,6 +113,32 @@ function expectDump(run: MachineRun, memory: number, reserved: number): void {
   expect(run.second.get("dmesg-marked")).toBe("1");
 }
 
+/** A crash whose dump comes to this machine, too. */
+async function crashAndSave(
+  one: Case,
+  check: (run: MachineRun, disk: DumpDisk) => void,
+): Promise<void> {
+  const disk = new DumpDisk();
+  try {
+    const { qemuArguments } = disk;
+    const saver = disk.filesFor(one.kernel);
+    await crash({ ...one, qemuArguments, saver }, (run) => {
+      expect(disk.expectSameLog(run)).toContain(MARK);
+      check(run, disk);
+    });
+  } finally {
+    disk.remove();
+  }
+}
+
+/** The process that the kernel said it died in. */
+function pidOf({ lines }: MachineRun, cpu: number): number {
+  const found = lines.map(({ text }) => /CPU: (\d+) (?:UID: 0 )?PID: (\d+) Comm: sh/.exec(text));
+  const [, on, pid] = found.find((match) => match !== null) ?? [];
+  expect(on).toBe(String(cpu));
+  return Number(pid);
+}
+
 /** Both programs read the same log in the same dump. */
 function expectSameLog({ second }: MachineRun): void {
   const told = ["their-status", "our-status", "our-errors", "same-log"];
@@ -107,6 +149,12 @@ function expectSameLog({ second }: MachineRun): void {
 beforeAll(() => {
   buildKexec();
 });
+
+/** "1/online 0": CPU 1 goes. */
+function cpuWord(words: string): string {
+  const [file, value] = words.split(" ");
+  return `echo ${value} > /sys/devices/system/cpu/cpu${file}`;
+}
 
 describe("a crash kernel on Linux", () => {
   test.concurrent(
@@ -136,16 +184,19 @@ describe("a crash kernel on Linux", () => {
     VM_TIMEOUT,
   );
   test.concurrent(
-    "-s -p",
+    "-s -p: makedumpfile filters the dump",
     () =>
-      crash(
+      crashAndSave(
         {
           name: "crash-files",
           memory: 1536,
           commandLine: "crashkernel=256M",
           caseScript: script("-s"),
         },
-        (run) => expectDump(run, 1536, 256),
+        (run, disk) => {
+          expectDump(run, 1536, 256);
+          expect(disk.pids(run)).toEqual([pidOf(run, 0)]);
+        },
       ),
     VM_TIMEOUT,
   );
@@ -161,7 +212,7 @@ describe("a crash kernel on Linux", () => {
           caseScript: script("-c", { cpu: 1 }),
         },
         (run) => {
-          expect(run.lines.map(({ text }) => text).join("\n")).toMatch(/CPU: 1 PID: \d+ Comm: sh/);
+          expect(pidOf(run, 1)).toBeGreaterThan(1);
           expectDump(run, 6144, 384);
           expect(run.second.get("vmcore-cpus")).toBe("2");
           expect(run.second.get("cmdline")).toMatch(/ elfcorehdr=\d{7}K$/);
@@ -170,20 +221,23 @@ describe("a crash kernel on Linux", () => {
     VM_TIMEOUT,
   );
   test.concurrent(
-    "-c -p --pass-memmap-cmdline",
+    "-c -p -t bzImage --pass-memmap-cmdline: by the 32-bit entry; filtered, two CPUs",
     () =>
-      crash(
+      crashAndSave(
         {
           name: "crash-memmap",
           memory: 1536,
+          smp: 2,
           commandLine: "crashkernel=256M",
-          caseScript: script("-c --pass-memmap-cmdline"),
+          caseScript: script("-c -t bzImage --pass-memmap-cmdline", { cpu: 1 }),
         },
-        (run) => {
+        (run, disk) => {
           expect(run.second.get("cmdline")).toMatch(/K memmap=exactmap memmap=\d+K@4K memmap=/);
           expectDump(run, 1536, 256);
-          // It has the region, and not what the zero page says that the machine has.
-          expect(Number(run.second.get("memory-kib"))).toBeLessThan(256 << 10);
+          expect(disk.pids(run)).toEqual([0, pidOf(run, 1)]);
+          // It has the region, in which it lies itself, and not what the zero page says that the
+          // machine has.
+          expect(Number(run.second.get("memory-kib"))).toBeLessThan(216 << 10);
         },
       ),
     VM_TIMEOUT,
@@ -209,27 +263,43 @@ describe("a crash kernel on Linux", () => {
     VM_TIMEOUT,
   );
   test.concurrent(
-    "-c -p --hotplug: the kernel writes the core header anew when a CPU goes",
+    "-c -p --hotplug: the kernel writes the core header anew as CPUs go and come back",
     () =>
-      crash(
+      crashAndSave(
         {
           name: "crash-hotplug",
           memory: 1536,
-          smp: 2,
+          smp: 3,
           kernel: "6.12",
           commandLine: "crashkernel=256M",
           caseScript: script("-c --hotplug", {
             before: "run hotplug cat /sys/kernel/crash_elfcorehdr_size",
-            after: "echo 0 > /sys/devices/system/cpu/cpu1/online",
+            after: ["2/online 0", "1/online 0", "1/online 1"].map(cpuWord).join("\n"),
+            cpu: 1,
           }),
         },
-        (run) => {
+        (run, disk) => {
           expect(run.runs.get("hotplug")?.status).toBe(0);
           expectDump(run, 1536, 256);
           // The kernel's own header leaves the lowest MiB out, and the CPU that has gone.
           expect(run.second.get("vmcore-low")).toBeUndefined();
-          expect(run.second.get("vmcore-cpus")).toBe("1");
+          expect(disk.pids(run)).toEqual([0, pidOf(run, 1)]);
         },
+      ),
+    VM_TIMEOUT,
+  );
+  test.concurrent(
+    "-p of a vmlinux",
+    () =>
+      crash(
+        {
+          name: "crash-vmlinux",
+          memory: 1536,
+          commandLine: "crashkernel=256M",
+          extraFiles: [{ path: VMLINUX, data: vmlinuxOf(debianKernel().vmlinuz) }],
+          caseScript: script("--args-linux", { kernel: VMLINUX }),
+        },
+        (run) => expectDump(run, 1536, 256),
       ),
     VM_TIMEOUT,
   );

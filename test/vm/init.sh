@@ -76,6 +76,15 @@ describe_dump() {
 		word=$(($(number $((header + 8))) + 0x5000 - start))
 		say vmcore-word "$(dd if=/proc/vmcore bs=8 skip=$((word / 8)) count=1 2>/dev/null | strings)"
 	done
+	[ -e /bin/makedumpfile ] && save_dump
+}
+
+# In a crash kernel that has makedumpfile and a disk: what makedumpfile leaves of the dump, on the
+# disk from its first byte on. It tells what it leaves out, and not how far it is.
+save_dump() {
+	for module in /boot/modules/*.ko; do insmod "$module"; done
+	run makedumpfile makedumpfile --message-level 22 -f -E -d 31 /proc/vmcore /dev/vda
+	sync
 }
 
 # describe WHO: what this kernel sees, one "WHO key=value" a line.
