@@ -315,6 +315,13 @@ export const DIFFERENCES = [
     why: "a screen should not stay black, and nobody should draw where nobody looks",
   },
   {
+    id: "efi-data",
+    kexecTools:
+      "after UEFI, `-c` puts segments over what EFI left for every kernel: the memory attributes table, the boot logo (`efi_bgrt: Ignoring BGRT: Incorrect BMP magic number`)",
+    onekexec: "leaves that memory as it is",
+    why: "the running kernel keeps it for the next one, and says so in the EFI memory map",
+  },
+  {
     id: "purgatory-text",
     kexecTools: "`sha256 digests do not match :(`, and an endless busy loop",
     onekexec: "the same words, then which segment it is and both digests; then the processor halts",
