@@ -159,8 +159,15 @@ export const DIFFERENCES = [
     id: "uki",
     kexecTools:
       "2.0.31 and later load unified kernel images without the command line that is in them, and leave their parts in `/tmp`",
-    onekexec: "with it, unless another is given; no file is written",
+    onekexec:
+      "with it, unless another is given; with the device tree too, where `kexec_load` is used; no file is written",
     why: "it was made to be started with that",
+  },
+  {
+    id: "device-tree",
+    kexecTools: "`--dtb` is for type `bzImage` only, and passes any file on",
+    onekexec: "for `bzImage64` too; a file that is no device tree is refused",
+    why: "Linux looks for it at either entry, and goes on without a word if it cannot read it",
   },
   {
     id: "args-linux",
