@@ -4,6 +4,7 @@ import { textOf } from "../../src/core/bytes.ts";
 import { KexecError } from "../../src/core/error.ts";
 import { Elf_Bhdr, internetChecksum } from "../../src/handoff/elf-boot-notes.ts";
 import { SetupHeader } from "../../src/handoff/setup-header.ts";
+import type { HostFacts } from "../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../src/model/load-plan.ts";
 import type { LoaderRequest, RunRequest } from "../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../src/plan/build-plan.ts";
@@ -36,12 +37,16 @@ interface Case {
   readonly loader?: Partial<LoaderRequest>;
   readonly request?: Partial<RunRequest>;
   readonly initrd?: boolean;
+  readonly facts?: HostFacts;
 }
 
-function planOf(elf: ElfParts | Uint8Array, { loader, request, initrd }: Case = {}): SegmentPlan {
+function planOf(
+  elf: ElfParts | Uint8Array,
+  { loader, request, initrd, facts }: Case = {},
+): SegmentPlan {
   const bytes = elf instanceof Uint8Array ? elf : makeElf(elf);
   const asked = { ...NO_LOADER, commandLine: "a=b c", ...loader };
-  return buildSegmentPlan(loadRequest({ loader: asked, ...request }), FACTS, {
+  return buildSegmentPlan(loadRequest({ loader: asked, ...request }), facts ?? FACTS, {
     ...NO_FILES,
     kernel: file("/boot/image", bytes),
     initrd: initrd === true ? file("/boot/initrd", pattern(0x12345)) : null,
@@ -73,6 +78,19 @@ describe("vmlinux", () => {
     const plan = planOf(vmlinux(), { request: { memMin: 0x1000001n } });
     expect(hex(segment(plan, "kernel").start)).toBe("0x1200000");
     expect(hex(entryOf(plan).rip)).toBe("0x1200040");
+  });
+
+  test("and upwards where the host may hand its own place out while it loads", () => {
+    const settled = [
+      { start: 0x100000n, end: 0x1000000n },
+      { start: 0x3000000n, end: 0x8000000n },
+    ];
+    const facts = { ...FACTS, segmentRules: { ...FACTS.segmentRules, settled } };
+    const plan = planOf(vmlinux(), { facts });
+    expect(hex(segment(plan, "kernel").start)).toBe("0x3000000");
+    expect(segment(plan, "kernel").reason).toContain(
+      "its own, 0x1000000, is not free, or the host",
+    );
   });
 
   test("of 32 bits is entered in 32-bit mode, and stays where it is", () => {
