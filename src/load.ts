@@ -3,12 +3,13 @@
 import { asciiJson } from "./cli/ascii-json.ts";
 import { debugText } from "./cli/report.ts";
 import { ExitStatus, fail, KexecError } from "./core/error.ts";
+import type { ContainerParts } from "./image/container.ts";
 import { containerOf } from "./image/containers.ts";
 import type { HostFacts } from "./model/host-facts.ts";
 import type { InputFile, ModuleFile, PlanInputs } from "./model/image-type.ts";
 import type { FileReference, LoadPlan, PlanKind } from "./model/load-plan.ts";
 import { kindsToTry } from "./model/plan-kinds.ts";
-import type { RunRequest } from "./model/request.ts";
+import type { LoaderRequest, RunRequest } from "./model/request.ts";
 import type { World } from "./model/world.ts";
 import { buildFilePlan, buildSegmentPlan, loading, NOT_BY_FILE } from "./plan/build-plan.ts";
 import { hotplugHeaderSize } from "./plan/crash-plan.ts";
@@ -114,6 +115,19 @@ interface Parts extends Unwrapped {
 
 const COMMAND_LINE_OPTIONS = ["command-line", "append", "reuse-cmdline"];
 
+const givesCommandLine = ({ given }: LoaderRequest): boolean =>
+  COMMAND_LINE_OPTIONS.some((name) => given.includes(name));
+
+/** A note of each part of a container that another was given for. */
+function notUsed(parts: ContainerParts, loader: LoaderRequest): string[] {
+  const replaced = [
+    parts.commandLine !== null && givesCommandLine(loader) ? "command line" : null,
+    parts.initrd !== null && loader.initrd !== null ? "initrd" : null,
+    parts.deviceTree !== null && loader.dtb !== null ? "device tree" : null,
+  ].filter((part) => part !== null);
+  return replaced.map((part) => `the ${part} inside is not used: another was given`);
+}
+
 /** @throws KexecError `image.*` for a container that is broken */
 async function takenApart(file: InputFile, request: RunRequest, world: World): Promise<Parts> {
   const outer = await unwrapped(file, world);
@@ -123,14 +137,13 @@ async function takenApart(file: InputFile, request: RunRequest, world: World): P
   const parts = loading(container.type, file, () => container.read(outer.image.bytes));
   const inner = await unwrapped({ path, bytes: parts.kernel, sha256: null }, world);
   const { loader } = request;
-  const given = COMMAND_LINE_OPTIONS.some((name) => loader.given.includes(name));
-  const commandLine = given ? loader.commandLine : parts.commandLine;
+  const commandLine = givesCommandLine(loader) ? loader.commandLine : parts.commandLine;
   const inside = (bytes: Uint8Array | null, given: string | null) =>
     bytes === null || given !== null ? null : { path, bytes, sha256: null };
   const type = request.type === container.type.name ? null : request.type;
   return {
     image: inner.image,
-    layers: [...outer.layers, ...parts.notes, ...inner.layers],
+    layers: [...outer.layers, ...parts.notes, ...notUsed(parts, loader), ...inner.layers],
     request: { ...request, type, loader: { ...loader, commandLine } },
     initrd: inside(parts.initrd, loader.initrd),
     deviceTree: inside(parts.deviceTree, loader.dtb),

@@ -60,7 +60,9 @@ describe(difference("uki").id, () => {
   });
 
   test("what is given comes instead of what is inside", () => {
-    expect(planned("-c", image, "--append=mine").commandLine).toBe("mine");
+    const mine = planned("-c", image, "--append=mine");
+    expect(mine.commandLine).toBe("mine");
+    expect(mine.notes).toContain("the command line inside is not used: another was given");
     expect(planned("-c", image, "--append=").commandLine).toBe("");
     expect(initrdSize(planned("-c", image, `--initrd=${initrd}`))).toBe(5000);
   });

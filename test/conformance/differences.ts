@@ -166,8 +166,8 @@ export const DIFFERENCES = [
   {
     id: "device-tree",
     kexecTools: "`--dtb` is for type `bzImage` only, and passes any file on",
-    onekexec: "for `bzImage64` too; a file that is no device tree is refused",
-    why: "Linux looks for it at either entry, and goes on without a word if it cannot read it",
+    onekexec: "for `bzImage64` and `vmlinux` too; a file that is no device tree is refused",
+    why: "Linux looks for it at each entry, and goes on without a word if it cannot read it",
   },
   {
     id: "args-linux",

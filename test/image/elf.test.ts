@@ -9,6 +9,7 @@ import type { SegmentPlan } from "../../src/model/load-plan.ts";
 import type { LoaderRequest, RunRequest } from "../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../src/plan/build-plan.ts";
 import { refusal } from "../edge/refusal.ts";
+import { makeDtb } from "../images/make-dtb.ts";
 import { type ElfParts, makeElf } from "../images/make-elf.ts";
 import { expectGoldenPlan, machine } from "../plan/golden.ts";
 import { entryOf, file, pattern, segment } from "../plan/pieces.ts";
@@ -37,12 +38,13 @@ interface Case {
   readonly loader?: Partial<LoaderRequest>;
   readonly request?: Partial<RunRequest>;
   readonly initrd?: boolean;
+  readonly dtb?: Uint8Array;
   readonly facts?: HostFacts;
 }
 
 function planOf(
   elf: ElfParts | Uint8Array,
-  { loader, request, initrd, facts }: Case = {},
+  { loader, request, initrd, dtb, facts }: Case = {},
 ): SegmentPlan {
   const bytes = elf instanceof Uint8Array ? elf : makeElf(elf);
   const asked = { ...NO_LOADER, commandLine: "a=b c", ...loader };
@@ -50,6 +52,7 @@ function planOf(
     ...NO_FILES,
     kernel: file("/boot/image", bytes),
     initrd: initrd === true ? file("/boot/initrd", pattern(0x12345)) : null,
+    dtb: dtb === undefined ? null : file("/boot/dtb", dtb),
   });
 }
 
@@ -107,6 +110,15 @@ describe("vmlinux", () => {
       message: "Invalid memory segment 0x1000000 - 0x141ffff",
       exitStatus: 1,
     });
+  });
+
+  test("gets a device tree; what is no Linux kernel does not", () => {
+    const dtb = makeDtb("a machine");
+    const loader = { dtb: "/boot/dtb", given: ["dtb"] };
+    const { notes } = planOf(vmlinux(), { dtb, loader });
+    expect(notes.join()).toContain("The device tree of /boot/dtb is passed on");
+    const { hint } = refusal(() => planOf(program, { dtb, loader }));
+    expect(hint).toContain("an image with elf arguments takes no device tree");
   });
 
   test("gets ELF notes where that is asked", () => {
