@@ -17,6 +17,7 @@ import { Problem, problemText } from "./command.ts";
 import { ensureGuest, GUEST_KINDS } from "./debian-guest.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
 import { ensurePackages, refreshPackageLists } from "./machine.ts";
+import { ensureSystemdStub } from "./systemd-stub.ts";
 import { ensureXen } from "./xen.ts";
 import { ensureXenHeaders } from "./xen-headers.ts";
 
@@ -214,6 +215,7 @@ function prepareMachine(phases: readonly Phase[]): void {
   const refresh = () => refreshPackageLists(say);
   for (const series of KERNEL_SERIES) ensureKernel(series, say, refresh);
   ensureXen(say, refresh);
+  ensureSystemdStub(say, refresh);
   ensureXenHeaders(say, refresh);
   for (const kind of GUEST_KINDS) ensureGuest(say, kind);
 }

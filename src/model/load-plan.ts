@@ -94,6 +94,8 @@ export interface FileReference {
   readonly fd: number;
   /** In bytes. */
   readonly size: bigint;
+  /** What is handed over was taken out of the file at `path`. */
+  readonly takenOut?: true;
 }
 
 export type LoadPlan = SegmentPlan | FilePlan;

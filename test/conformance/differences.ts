@@ -193,8 +193,15 @@ export const DIFFERENCES = [
     id: "uki",
     kexecTools:
       "2.0.31 and later load unified kernel images without the command line that is in them, and leave their parts in `/tmp`",
-    onekexec: "with it, unless another is given; no file is written",
+    onekexec:
+      "with it, unless another is given; with the device tree too, where `kexec_load` is used; no file is written",
     why: "it was made to be started with that",
+  },
+  {
+    id: "device-tree",
+    kexecTools: "`--dtb` is for type `bzImage` only, and passes any file on",
+    onekexec: "for `bzImage64` and `vmlinux` too; a file that is no device tree is refused",
+    why: "Linux looks for it at each entry, and goes on without a word if it cannot read it",
   },
   {
     id: "args-linux",
@@ -347,6 +354,13 @@ export const DIFFERENCES = [
     onekexec:
       "what was told at boot, unchanged, while somebody draws there (simpledrm too) or nobody has taken the card; none once a driver has it; `--doctor` and plans say which, and why",
     why: "a screen should not stay black, and nobody should draw where nobody looks",
+  },
+  {
+    id: "efi-data",
+    kexecTools:
+      "after UEFI, `-c` puts segments over what EFI left for every kernel: the memory attributes table, the boot logo (`efi_bgrt: Ignoring BGRT: Incorrect BMP magic number`)",
+    onekexec: "leaves that memory as it is",
+    why: "the running kernel keeps it for the next one, and says so in the EFI memory map",
   },
   {
     id: "purgatory-text",

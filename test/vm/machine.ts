@@ -13,6 +13,7 @@ import { Problem } from "../../scripts/command.ts";
 import { ensureKernel, type Kernel, type KernelSeries } from "../../scripts/kernels.ts";
 import { linesOf } from "../../scripts/lines.ts";
 import { refreshPackageLists } from "../../scripts/machine.ts";
+import { ensureSystemdStub, type SystemdStub } from "../../scripts/systemd-stub.ts";
 import { ensureXen, type Xen } from "../../scripts/xen.ts";
 import type { CpioFile } from "./cpio.ts";
 import { caseArchive, rig } from "./rig.ts";
@@ -175,6 +176,8 @@ export const debianKernel = (series: KernelSeries = "6.1"): Kernel =>
   ensureKernel(series, say, refresh);
 /** The Xen that machines start and load. @throws Problem */
 export const debianXen = (): Xen => ensureXen(say, refresh);
+/** What unified kernel images begin with. @throws Problem */
+export const systemdStub = (): SystemdStub => ensureSystemdStub(say, refresh);
 
 const rigs = new Map<string, Uint8Array[]>();
 
