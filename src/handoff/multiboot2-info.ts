@@ -106,6 +106,17 @@ function loadBaseTags({ loadBase }: Multiboot2Content): TagBytes[] {
   return [{ type: Multiboot2TagType.loadBase, body }];
 }
 
+/** The types of the tags in what `multiboot2Info` made. */
+export function multiboot2TagTypes(bytes: Uint8Array): number[] {
+  const types: number[] = [];
+  for (let at = Info.size; at < bytes.length; ) {
+    const { type, size } = Tag.read(bytes, at);
+    types.push(type);
+    at += Number(alignUp(BigInt(size), TAG_ALIGNMENT));
+  }
+  return types;
+}
+
 /** The last tags: the room in them is filled when the image is entered. */
 const acpiTags: readonly TagBytes[] = [
   { type: Multiboot2TagType.oldAcpi, body: new Uint8Array(OLD_ROOT_POINTER_SIZE) },

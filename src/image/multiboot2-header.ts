@@ -34,15 +34,18 @@ const RelocatableTag = defineStruct("multiboot2 relocatable tag", 24, {
 
 /** `type` of a tag. */
 const END = 0;
+const INFORMATION_REQUEST = 1;
 const ADDRESS = 2;
 const ENTRY_ADDRESS = 3;
 const RELOCATABLE = 10;
-/** These ask for nothing that the loading depends on: information, console, framebuffer, modules at
- * pages (which they are), and entries for firmware, which kexec is not. */
-const WITHOUT_EFFECT = [1, 4, 5, 6, 7, 8, 9];
+/** These ask for nothing that the loading depends on: console, framebuffer, modules at pages (which
+ * they are), and entries for firmware, which kexec is not. */
+const WITHOUT_EFFECT = [4, 5, 6, 7, 8, 9];
 const OPTIONAL = 1;
 
 export interface Multiboot2Header {
+  /** Types of the tags that the image would like to be given. */
+  readonly requests: readonly number[];
   /** In the file. */
   readonly offset: number;
   readonly address: StructValue<typeof AddressTag.fields> | null;
@@ -67,13 +70,22 @@ function refuse(message: string): never {
   return fail({ code: "image.multiboot-header", message });
 }
 
+/** The words behind the head of a tag. */
+function wordsOf(image: Uint8Array, at: number, size: number): number[] {
+  const reader = new Reader(image, "multiboot2 header tag");
+  const count = Math.floor((size - Tag.size) / 4);
+  return Array.from({ length: count }, (_, i) => reader.u32(at + Tag.size + i * 4));
+}
+
 /**
  * The header at `offset` of `image`, of `findMultiboot2Header`.
  * @throws KexecError `image.multiboot-header`, `struct.truncated`
  */
 export function readMultiboot2Header(image: Uint8Array, offset: number): Multiboot2Header {
   const end = offset + Header.read(image, offset).header_length;
-  let header: Multiboot2Header = { offset, address: null, entry: null, relocatable: null };
+  let header: Multiboot2Header = {
+    ...{ requests: [], offset, address: null, entry: null, relocatable: null },
+  };
   let at = offset + Header.size;
   while (at < end) {
     const { type, flags, size } = Tag.read(image, at);
@@ -85,6 +97,8 @@ export function readMultiboot2Header(image: Uint8Array, offset: number): Multibo
       header = { ...header, entry: EntryTag.read(image, at).entry_addr };
     } else if (type === RELOCATABLE) {
       header = { ...header, relocatable: RelocatableTag.read(image, at) };
+    } else if (type === INFORMATION_REQUEST) {
+      header = { ...header, requests: wordsOf(image, at, size) };
     } else if (!WITHOUT_EFFECT.includes(type) && (flags & OPTIONAL) === 0) {
       refuse(`the header demands what is not known: a tag of type ${type} at ${hex(at)}`);
     }

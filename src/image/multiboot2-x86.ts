@@ -8,6 +8,7 @@ import {
   acpiRoom,
   MULTIBOOT2_BOOTLOADER_MAGIC,
   multiboot2Info,
+  multiboot2TagTypes,
 } from "../handoff/multiboot2-info.ts";
 import type { DraftPlan, ImageType, PlanContext, Probe } from "../model/image-type.ts";
 import { addressImage } from "./address-image.ts";
@@ -86,6 +87,14 @@ function moveOf({ header: { relocatable } }: Parsed): ElfMove | null {
   };
 }
 
+/** What was asked for is given if it is known. The specification has a loader refuse where it is
+ * not; kexec-tools goes on, and images that it loads should load. */
+function notTold({ requests }: Multiboot2Header, told: readonly number[]): string[] {
+  const missing = requests.filter((type) => !told.includes(type));
+  if (missing.length === 0) return [];
+  return [`The image asks for multiboot2 tags that it is not given: ${missing.join(", ")}.`];
+}
+
 function draft(context: PlanContext): DraftPlan {
   const parsed = read(context.inputs.kernel.bytes);
   const move = moveOf(parsed);
@@ -121,7 +130,7 @@ function draft(context: PlanContext): DraftPlan {
       rbx: told.segment.start,
     },
     commandLine: content.commandLine,
-    notes: [...notes, ...biosNotes],
+    notes: [...notes, ...biosNotes, ...notTold(parsed.header, multiboot2TagTypes(bytes))],
   };
 }
 

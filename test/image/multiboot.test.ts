@@ -178,6 +178,14 @@ describe("multiboot2", () => {
     expect(planOf(elfWith(multiboot2Header([[77, 1, 1, 2]]))).imageType).toBe("multiboot2-x86");
   });
 
+  test("what it asks for and is not given is said", () => {
+    const notes = (...types: number[]) =>
+      planOf(elfWith(multiboot2Header([[1, 0, ...types]]))).notes;
+    expect(notes(4, 6, 15).join()).not.toContain("asks for");
+    const note = "The image asks for multiboot2 tags that it is not given: 9, 12.";
+    expect(notes(4, 9, 6, 12).at(-1)).toBe(note);
+  });
+
   test("kexec_file_load takes none", () => {
     const reference = { path: "/boot/xen", fd: 3, size: 1n };
     const files = { kernel: reference, initrd: null };
