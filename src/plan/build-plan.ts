@@ -228,6 +228,16 @@ function placePurgatory(arch: Arch, type: ImageType, placer: Placer, page: bigin
   };
 }
 
+function segmentWarnings(
+  loaded: readonly Segment[],
+  initrd: InputFile | null,
+  facts: HostFacts,
+  commandLine: string | null,
+): string[] {
+  const initrdSize = BigInt(initrd?.bytes.length ?? 0);
+  return crashRoomWarnings(facts, totalSize(loaded.map(rangeOf)), initrdSize, commandLine);
+}
+
 /**
  * The plan for kexec_load and for Xen: every segment with its place and bytes.
  * @throws KexecError `image.*`, `plan.*`, `facts.*`
@@ -274,7 +284,6 @@ export function buildSegmentPlan(
   });
   const loaded: readonly Segment[] = [...segments, segment];
   const { mapped } = facts.segmentRules;
-  const initrdSize = BigInt(inputs.initrd?.bytes.length ?? 0);
   const plan: SegmentPlan = {
     kind: "segments",
     purpose: request.purpose,
@@ -297,7 +306,7 @@ export function buildSegmentPlan(
       ...crash.notes,
       ...draft.notes,
     ],
-    warnings: isCrash ? crashRoomWarnings(facts, totalSize(loaded.map(rangeOf)), initrdSize) : [],
+    warnings: isCrash ? segmentWarnings(loaded, inputs.initrd, facts, draft.commandLine) : [],
   };
   checkPlan(plan, usable, facts);
   return plan;
@@ -329,10 +338,11 @@ function fileWarnings(
   { bytes }: InputFile,
   initrd: FileReference | null,
   facts: HostFacts,
+  commandLine: string | null,
 ): string[] {
   const kernelSize = type.memorySize?.(bytes) ?? BigInt(bytes.length);
   const initrdSize = initrd?.size ?? 0n;
-  return crashRoomWarnings(facts, kernelSize + initrdSize, initrdSize);
+  return crashRoomWarnings(facts, kernelSize + initrdSize, initrdSize, commandLine);
 }
 
 function fileNotes({ purpose, passMemmapCmdline, hotplug }: RunRequest): string[] {
@@ -384,6 +394,6 @@ export function buildFilePlan(
     noCma: request.noCma,
     forceDtb: request.forceDtb,
     notes: [...fileNotes(request), ...fileScreenNotes(facts)],
-    warnings: isCrash ? fileWarnings(type, kernel, files.initrd, facts) : [],
+    warnings: isCrash ? fileWarnings(type, kernel, files.initrd, facts, commandLine) : [],
   };
 }

@@ -40,6 +40,24 @@ test("a region with little room is warned of", () => {
   expect(plan({ purpose: "normal" }, { ...MACHINE, crashRegions: [] }).warnings).toEqual([]);
 });
 
+test("an initrd is unpacked into half of the memory, unless root= is there", () => {
+  const warnings = (commandLine: string, region: bigint): readonly string[] => {
+    const crashRegions = [{ start: 0x40000000n, end: 0x40000000n + (region << 20n) }];
+    const kernel = { path: KERNEL.path, fd: 3, size: 1n };
+    return buildFilePlan(
+      loadRequest({ purpose: "crash", ...withLine(commandLine) }),
+      { ...MACHINE, crashRegions },
+      KERNEL,
+      { kernel, initrd: { path: "/boot/initrd", fd: 4, size: 100n << 20n } },
+    ).warnings;
+  };
+  // The kernel takes 1 MiB.
+  expect(warnings("quiet", 301n)).toEqual([]);
+  expect(warnings("quiet", 300n).join()).toContain("needs at least 200 MiB to unpack its initrd");
+  expect(warnings("quiet root=/dev/vda1", 233n)).toEqual([]);
+  expect(warnings("quiet root=/dev/vda1", 232n).join()).toContain("needs at least 132 MiB to");
+});
+
 test("what has no effect is said", () => {
   const notes = plan({ passMemmapCmdline: true, hotplug: true }).notes.join();
   expect(notes).toContain("--pass-memmap-cmdline has no effect");
