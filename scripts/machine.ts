@@ -1,12 +1,12 @@
 /**
  * Gives this machine what the tests and the demo need from Debian: QEMU and small tools, installed
- * by apt-get where they are missing, kernels and Xen, only downloaded (kernels.ts, xen.ts), and a
- * Debian guest in a folder (debian-guest.ts).
+ * by apt-get where they are missing, kernels, Xen and systemd's stub, only downloaded (kernels.ts,
+ * xen.ts, systemd-stub.ts), and a Debian guest in a folder (debian-guest.ts).
  *
  *     bun scripts/machine.ts [WORD ...]
  *
- * A word is demo, vm, conformance, package, package-test, guest, xen, or a series of kernels.
- * Without any it gets everything, and prints where the kernels, the guest and Xen are. With
+ * A word is demo, vm, conformance, package, package-test, guest, xen, stub, or a series of
+ * kernels. Without any it gets everything, and prints where what is only downloaded is. With
  * everything there it asks no network and changes nothing.
  */
 
@@ -14,6 +14,7 @@ import { existsSync } from "node:fs";
 import { Problem, problemText, runCommand } from "./command.ts";
 import { ensureGuest, GUEST_KINDS } from "./debian-guest.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
+import { ensureSystemdStub } from "./systemd-stub.ts";
 import { ensureXen } from "./xen.ts";
 
 /** A package of Debian, and a file or a command that shows that its contents are there. */
@@ -47,6 +48,11 @@ const PACKAGE_TEST: readonly Needed[] = [
 const GUEST: readonly Needed[] = [{ name: "mmdebstrap", command: "mmdebstrap" }];
 /** Makes the disks of virtual machines, and reads them. */
 const DISK: readonly Needed[] = [{ name: "e2fsprogs", command: "debugfs" }];
+/** Signs kernels with the key that OVMF has for tests. */
+const SIGNING: readonly Needed[] = [
+  { name: "sbsigntool", command: "sbsign" },
+  { name: "openssl", command: "openssl" },
+];
 /** What filters dumps of crash kernels. */
 const DUMP: readonly Needed[] = [{ name: "makedumpfile", command: "makedumpfile" }];
 /** Each format of wrapper is made by its own program. */
@@ -67,7 +73,7 @@ const CONFORMANCE: readonly Needed[] = [
 /** The VM tests compare with kexec-tools, and assemble the kernels that the purgatory starts. */
 const NEEDED: Readonly<Record<Purpose, readonly Needed[]>> = {
   demo: VM,
-  vm: [...VM, ...GUEST, ...DISK, ...DUMP, ...CONFORMANCE],
+  vm: [...VM, ...GUEST, ...DISK, ...SIGNING, ...DUMP, ...CONFORMANCE],
   conformance: CONFORMANCE,
   package: PACKAGE,
   "package-test": [...PACKAGE, ...PACKAGE_TEST, ...GUEST],
@@ -151,25 +157,30 @@ const PURPOSES: readonly Purpose[] = ["demo", "vm", "conformance", "package", "p
 
 function main(words: readonly string[]): void {
   const say = (line: string) => process.stderr.write(`${line}\n`);
-  const known: readonly string[] = [...PURPOSES, "guest", "xen", ...KERNEL_SERIES];
+  const known: readonly string[] = [...PURPOSES, "guest", "xen", "stub", ...KERNEL_SERIES];
   const unknown = words.find((word) => !known.includes(word));
   if (unknown !== undefined) {
     const reason = `unknown word ${JSON.stringify(unknown)}`;
     const advice = `any of: ${known.join(" ")}`;
     throw new Problem({ step: "Read the command line", reason, advice });
   }
+  const refresh = () => refreshPackageLists(say);
   const isWanted = (word: string) => words.length === 0 || words.includes(word);
   ensurePackages(PURPOSES.filter(isWanted), say);
   for (const series of KERNEL_SERIES.filter(isWanted)) {
-    const { release, vmlinuz } = ensureKernel(series, say, () => refreshPackageLists(say));
+    const { release, vmlinuz } = ensureKernel(series, say, refresh);
     process.stdout.write(`${release}\t${vmlinuz}\n`);
   }
   for (const kind of isWanted("guest") ? GUEST_KINDS : []) {
     process.stdout.write(`guest ${kind}\t${ensureGuest(say, kind).root}\n`);
   }
-  if (!isWanted("xen")) return;
-  const { version, hypervisor } = ensureXen(say, () => refreshPackageLists(say));
-  process.stdout.write(`${version}\t${hypervisor}\n`);
+  if (isWanted("xen")) {
+    const { version, hypervisor } = ensureXen(say, refresh);
+    process.stdout.write(`${version}\t${hypervisor}\n`);
+  }
+  if (!isWanted("stub")) return;
+  const { version, path } = ensureSystemdStub(say, refresh);
+  process.stdout.write(`${version}\t${path}\n`);
 }
 
 if (import.meta.main) {

@@ -10,26 +10,30 @@
  * failed, for it proved nothing.
  */
 
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { availableParallelism, constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Problem, problemText } from "./command.ts";
 import { ensureGuest, GUEST_KINDS } from "./debian-guest.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
 import { ensurePackages, refreshPackageLists } from "./machine.ts";
+import { ensureSystemdStub } from "./systemd-stub.ts";
 import { ensureXen } from "./xen.ts";
 import { ensureXenHeaders } from "./xen-headers.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const BIN = join(ROOT, "node_modules/.bin");
 /** Folders whose tests need more than Bun: a build, other programs, virtual machines. */
-const SLOW_FOLDERS = ["built", "conformance", "xen", "package", "vm"];
+const SLOW_FOLDERS = ["built", "conformance", "xen", "package"];
+const MACHINE_FOLDER = "vm";
+const NOT_UNIT = [...SLOW_FOLDERS, MACHINE_FOLDER];
 const UNIT_TIMEOUT_MS = 20_000;
 const SLOW_TIMEOUT_MS = 900_000;
 
 interface Phase {
   readonly name: string;
-  readonly command: readonly string[];
+  /** Run side by side, as many as there are cores, in this order. */
+  readonly commands: readonly (readonly string[])[];
   /** It is a run of `bun test`, whose closing lines are counted. */
   readonly counted: boolean;
 }
@@ -41,13 +45,26 @@ interface Outcome {
 }
 
 function script(name: string, path: string, ...words: readonly string[]): Phase {
-  return { name, command: [process.execPath, join("scripts", path), ...words], counted: false };
+  const command = [process.execPath, join("scripts", path), ...words];
+  return { name, commands: [command], counted: false };
 }
 
 function tests(name: string, timeout: number, paths: readonly string[]): Phase {
   const flags = ["--only-failures", `--timeout=${timeout}`];
   const command = [process.execPath, "test", ...flags, ...paths];
-  return { name, command, counted: true };
+  return { name, commands: [command], counted: true };
+}
+
+/** Most virtual machines keep one core busy and no more: files run side by side, the long ones
+ * first. */
+function machineTests(name: string, timeout: number): Phase {
+  const folder = join(ROOT, "test", name);
+  const paths = readdirSync(folder).filter((path) => path.endsWith(".test.ts"));
+  const size = (path: string) => statSync(join(folder, path)).size;
+  const commands = paths
+    .toSorted((a, b) => size(b) - size(a))
+    .flatMap((path) => tests(name, timeout, [`./test/${name}/${path}`]).commands);
+  return { name, commands, counted: true };
 }
 
 /** Every test that needs nothing but Bun. */
@@ -55,19 +72,20 @@ function unitPaths(): string[] {
   return readdirSync(join(ROOT, "test"), { recursive: true })
     .map(String)
     .filter((path) => path.endsWith(".test.ts"))
-    .filter((path) => !SLOW_FOLDERS.some((folder) => path.startsWith(`${folder}/`)))
+    .filter((path) => !NOT_UNIT.some((folder) => path.startsWith(`${folder}/`)))
     .map((path) => `./test/${path}`)
     .sort();
 }
 
 function allPhases(): Phase[] {
   return [
-    { name: "format and lint", command: [join(BIN, "biome"), "check", "."], counted: false },
-    { name: "types", command: [join(BIN, "tsc"), "-p", "."], counted: false },
+    { name: "format and lint", commands: [[join(BIN, "biome"), "check", "."]], counted: false },
+    { name: "types", commands: [[join(BIN, "tsc"), "-p", "."]], counted: false },
     tests("unit", UNIT_TIMEOUT_MS, unitPaths()),
     script("purgatory", "purgatory.ts", "check"),
     script("build", "build.ts", "--twice"),
     ...SLOW_FOLDERS.map((folder) => tests(folder, SLOW_TIMEOUT_MS, [`./test/${folder}/`])),
+    machineTests(MACHINE_FOLDER, SLOW_TIMEOUT_MS),
   ];
 }
 
@@ -132,10 +150,40 @@ async function runPhase(phase: Phase): Promise<Outcome> {
   }
 }
 
+/** All commands, each with a core of its own; an outcome of all. */
 async function runIn(folder: string, phase: Phase): Promise<Outcome> {
-  const child = Bun.spawn([...phase.command], {
+  const { commands } = phase;
+  const lanes = Math.min(commands.length, availableParallelism());
+  const waiting = [...commands];
+  const outcomes: Outcome[] = [];
+  const lane = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      outcomes.push(await runCommand(folder, phase, next, lanes));
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((all, one) => all + of(one), 0);
+  return {
+    passed: sum(({ passed }) => passed),
+    failed: sum(({ failed }) => failed),
+    output: outcomes
+      .filter(({ failed }) => failed > 0)
+      .map(({ output }) => output)
+      .join("\n"),
+  };
+}
+
+async function runCommand(
+  folder: string,
+  phase: Phase,
+  command: readonly string[],
+  lanes: number,
+): Promise<Outcome> {
+  // Side by side, each has one virtual machine at a time.
+  const alone = lanes > 1 ? { ONEKEXEC_VMS: "1" } : {};
+  const child = Bun.spawn([...command], {
     cwd: ROOT,
-    env: { ...process.env, TMPDIR: folder },
+    env: { ...alone, ...process.env, TMPDIR: folder },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -161,12 +209,13 @@ async function runIn(folder: string, phase: Phase): Promise<Outcome> {
 /** Everything that the phases use, so that no test installs or downloads, and none is skipped. */
 function prepareMachine(phases: readonly Phase[]): void {
   const say = (line: string) => process.stdout.write(`${line}\n`);
-  const slow = phases.some(({ name }) => SLOW_FOLDERS.includes(name));
+  const slow = phases.some(({ name }) => NOT_UNIT.includes(name));
   ensurePackages(slow ? ["vm", "conformance", "package-test"] : ["conformance"], say);
   if (!slow) return;
   const refresh = () => refreshPackageLists(say);
   for (const series of KERNEL_SERIES) ensureKernel(series, say, refresh);
   ensureXen(say, refresh);
+  ensureSystemdStub(say, refresh);
   ensureXenHeaders(say, refresh);
   for (const kind of GUEST_KINDS) ensureGuest(say, kind);
 }

@@ -3,12 +3,13 @@
 import { asciiJson } from "./cli/ascii-json.ts";
 import { debugText } from "./cli/report.ts";
 import { ExitStatus, fail, KexecError } from "./core/error.ts";
+import type { ContainerParts } from "./image/container.ts";
 import { containerOf } from "./image/containers.ts";
 import type { HostFacts } from "./model/host-facts.ts";
 import type { InputFile, ModuleFile, PlanInputs } from "./model/image-type.ts";
-import type { LoadPlan, PlanKind } from "./model/load-plan.ts";
+import type { FileReference, LoadPlan, PlanKind } from "./model/load-plan.ts";
 import { kindsToTry } from "./model/plan-kinds.ts";
-import type { RunRequest } from "./model/request.ts";
+import type { LoaderRequest, RunRequest } from "./model/request.ts";
 import type { World } from "./model/world.ts";
 import { buildFilePlan, buildSegmentPlan, loading, NOT_BY_FILE } from "./plan/build-plan.ts";
 import { hotplugHeaderSize } from "./plan/crash-plan.ts";
@@ -107,30 +108,45 @@ async function unwrapped(file: InputFile, world: World): Promise<Unwrapped> {
 /** What is to be planned: of a container, its parts where nothing else was asked for. */
 interface Parts extends Unwrapped {
   readonly request: RunRequest;
-  /** From inside the image. */
+  /** From inside the image, as the next. */
   readonly initrd: InputFile | null;
+  readonly deviceTree: InputFile | null;
 }
 
 const COMMAND_LINE_OPTIONS = ["command-line", "append", "reuse-cmdline"];
+
+const givesCommandLine = ({ given }: LoaderRequest): boolean =>
+  COMMAND_LINE_OPTIONS.some((name) => given.includes(name));
+
+/** A note of each part of a container that another was given for. */
+function notUsed(parts: ContainerParts, loader: LoaderRequest): string[] {
+  const replaced = [
+    parts.commandLine !== null && givesCommandLine(loader) ? "command line" : null,
+    parts.initrd !== null && loader.initrd !== null ? "initrd" : null,
+    parts.deviceTree !== null && loader.dtb !== null ? "device tree" : null,
+  ].filter((part) => part !== null);
+  return replaced.map((part) => `the ${part} inside is not used: another was given`);
+}
 
 /** @throws KexecError `image.*` for a container that is broken */
 async function takenApart(file: InputFile, request: RunRequest, world: World): Promise<Parts> {
   const outer = await unwrapped(file, world);
   const { path } = file;
   const container = containerOf(outer.image.bytes);
-  if (container === undefined) return { ...outer, request, initrd: null };
+  if (container === undefined) return { ...outer, request, initrd: null, deviceTree: null };
   const parts = loading(container.type, file, () => container.read(outer.image.bytes));
   const inner = await unwrapped({ path, bytes: parts.kernel, sha256: null }, world);
   const { loader } = request;
-  const given = COMMAND_LINE_OPTIONS.some((name) => loader.given.includes(name));
-  const commandLine = given ? loader.commandLine : parts.commandLine;
-  const initrd = loader.initrd === null ? parts.initrd : null;
+  const commandLine = givesCommandLine(loader) ? loader.commandLine : parts.commandLine;
+  const inside = (bytes: Uint8Array | null, given: string | null) =>
+    bytes === null || given !== null ? null : { path, bytes, sha256: null };
   const type = request.type === container.type.name ? null : request.type;
   return {
     image: inner.image,
-    layers: [...outer.layers, ...parts.notes, ...inner.layers],
+    layers: [...outer.layers, ...parts.notes, ...notUsed(parts, loader), ...inner.layers],
     request: { ...request, type, loader: { ...loader, commandLine } },
-    initrd: initrd && { path, bytes: initrd, sha256: null },
+    initrd: inside(parts.initrd, loader.initrd),
+    deviceTree: inside(parts.deviceTree, loader.dtb),
   };
 }
 
@@ -151,12 +167,18 @@ async function makePlan(
     const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", path);
     const plan = buildFilePlan(parts.request, facts, image, { kernel: file, initrd: ramdisk });
     if (layers.length === 0) return { plan, facts };
+    const leftOut = treeLeftOut(parts, kindsToTry(request.method, facts.planKinds));
+    const takenOut = (role: "kernel" | "initrd", bytes: Uint8Array): FileReference => ({
+      ...world.memoryFile(path, role, bytes),
+      takenOut: true,
+    });
     // Only what was taken out of the file is copied: that one may carry a signature of its own.
-    const own = parts.initrd && world.memoryFile(path, "initrd", parts.initrd.bytes);
+    const own = parts.initrd && takenOut("initrd", parts.initrd.bytes);
     const handed = {
-      kernel: world.memoryFile(path, "kernel", image.bytes),
+      kernel: takenOut("kernel", image.bytes),
       initrd: ramdisk ?? own,
       notes: [...layers, ...plan.notes],
+      warnings: [...plan.warnings, ...leftOut],
     };
     return { plan: { ...plan, ...handed }, facts };
   }
@@ -166,8 +188,22 @@ async function makePlan(
   const facts = known ?? (await factsFor(request, world));
   const { extras, notes } = await readExtras(request, world);
   const initrd = extras.initrd ?? parts.initrd;
-  const plan = buildSegmentPlan(parts.request, facts, { ...extras, kernel: image, initrd });
+  const dtb = extras.dtb ?? parts.deviceTree;
+  const plan = buildSegmentPlan(parts.request, facts, { ...extras, kernel: image, initrd, dtb });
   return { plan: { ...plan, notes: [...layers, ...notes, ...plan.notes] }, facts };
+}
+
+/**
+ * A warning where the image has a device tree that kexec_file_load does not take, so that this
+ * attempt does without it: so does the kernel when firmware starts the image.
+ * @param kinds what is tried: what can pass it on has precedence
+ * @throws KexecError `NOT_BY_FILE` where another kind of plan passes it on
+ */
+function treeLeftOut({ deviceTree }: Parts, kinds: readonly PlanKind[]): string[] {
+  if (deviceTree === null) return [];
+  const message = "kexec_file_load takes no device tree, and there is one in the image (.dtb)";
+  if (kinds.includes("segments")) fail({ code: NOT_BY_FILE, message });
+  return [`${message}: the next kernel does without it; with -c it gets it`];
 }
 
 /** What goes with a kernel that we lay out ourselves, and notes of what was done to it. */

@@ -9,6 +9,7 @@ import {
   MultibootFramebuffer,
   textWithNul,
 } from "./multiboot-content.ts";
+import { OLD_ROOT_POINTER_SIZE, ROOT_POINTER_SIZE } from "./root-pointer-copy.ts";
 
 /** What EAX holds. */
 export const MULTIBOOT2_BOOTLOADER_MAGIC = 0x36d76289n;
@@ -21,6 +22,8 @@ export const Multiboot2TagType = {
   basicMeminfo: 4,
   mmap: 6,
   framebuffer: 8,
+  oldAcpi: 14,
+  newAcpi: 15,
   loadBase: 21,
 } as const;
 
@@ -45,9 +48,20 @@ interface TagBytes {
   readonly body: Uint8Array;
 }
 
+const endTag: TagBytes = { type: Multiboot2TagType.end, body: new Uint8Array(0) };
+
 export interface Multiboot2Content extends MultibootContent {
   /** Where the image's first byte lies; null for an image that cannot be moved. */
   readonly loadBase: bigint | null;
+  /** Whether there is room for ACPI's root pointer. */
+  readonly acpi: boolean;
+}
+
+/** Offsets of the room for ACPI's root pointer, and of the tag that an old one does not fill. */
+export interface AcpiRoom {
+  readonly old: number;
+  readonly all: number;
+  readonly allTag: number;
 }
 
 function meminfoTag({ memory }: Multiboot2Content): TagBytes {
@@ -92,6 +106,26 @@ function loadBaseTags({ loadBase }: Multiboot2Content): TagBytes[] {
   return [{ type: Multiboot2TagType.loadBase, body }];
 }
 
+/** The last tags: the room in them is filled when the image is entered. */
+const acpiTags: readonly TagBytes[] = [
+  { type: Multiboot2TagType.oldAcpi, body: new Uint8Array(OLD_ROOT_POINTER_SIZE) },
+  { type: Multiboot2TagType.newAcpi, body: new Uint8Array(ROOT_POINTER_SIZE) },
+];
+
+/** What makes the tag of a new root pointer the end of all. */
+export const END_TAG = [Multiboot2TagType.end, TAG_HEADER] as const;
+
+const paddedSize = ({ body }: TagBytes): number =>
+  Number(alignUp(BigInt(TAG_HEADER + body.length), TAG_ALIGNMENT));
+
+/** Where the room is in what `multiboot2Info` made, of `length` bytes. */
+export function acpiRoom(length: number): AcpiRoom {
+  const tags = [...acpiTags, endTag].map(paddedSize);
+  const oldTag = length - tags.reduce((sum, size) => sum + size, 0);
+  const allTag = oldTag + (tags[0] ?? 0);
+  return { old: oldTag + TAG_HEADER, all: allTag + TAG_HEADER, allTag };
+}
+
 /** The bytes, which say the same at any multiple of 8 below 4 GiB. */
 export function multiboot2Info(content: Multiboot2Content): Uint8Array {
   const tags: TagBytes[] = [
@@ -102,18 +136,17 @@ export function multiboot2Info(content: Multiboot2Content): Uint8Array {
     { type: Multiboot2TagType.bootLoaderName, body: textWithNul(LOADER_NAME) },
     ...framebufferTags(content),
     ...moduleTags(content),
-    { type: Multiboot2TagType.end, body: new Uint8Array(0) },
+    ...(content.acpi ? acpiTags : []),
+    endTag,
   ];
-  const padded = ({ body }: TagBytes) =>
-    Number(alignUp(BigInt(TAG_HEADER + body.length), TAG_ALIGNMENT));
-  const size = tags.reduce((sum, tag) => sum + padded(tag), Info.size);
+  const size = tags.reduce((sum, tag) => sum + paddedSize(tag), Info.size);
   const bytes = new Uint8Array(size);
   Info.write(bytes, { total_size: size });
   let at = Info.size;
   for (const tag of tags) {
     Tag.write(bytes, { type: tag.type, size: TAG_HEADER + tag.body.length }, at);
     bytes.set(tag.body, at + TAG_HEADER);
-    at += padded(tag);
+    at += paddedSize(tag);
   }
   return bytes;
 }

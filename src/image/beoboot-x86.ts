@@ -3,7 +3,7 @@
  * Linux kernel and an initrd. [kexec-tools include/boot/beoboot.h]
  */
 
-import { hex } from "../core/address.ts";
+import { hex, humanSize } from "../core/address.ts";
 import { textUntilNul } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
 import { defineStruct, u8, u16, u32 } from "../core/struct.ts";
@@ -50,12 +50,13 @@ function read(image: Uint8Array): ContainerParts {
   }
   const commandLine = textUntilNul(image.subarray(Header.size, kernelAt));
   const initrd = hasInitrd && initrd_size > 0 ? image.subarray(initrdAt, needed) : null;
-  const initrdNote = initrd === null ? "no initrd" : `initrd ${initrd_size} bytes`;
+  const initrdNote = initrd === null ? "no initrd" : `initrd ${humanSize(initrd_size)}`;
   return {
     kernel: image.subarray(kernelAt, initrdAt),
     initrd,
     commandLine: cmdline_size === 0 ? null : commandLine,
-    notes: [`beoboot: kernel ${kernel_size} bytes, ${initrdNote}`],
+    deviceTree: null,
+    notes: [`beoboot: kernel ${humanSize(kernel_size)}, ${initrdNote}`],
   };
 }
 

@@ -6,6 +6,7 @@ import { fail } from "../core/error.ts";
 import { BOOT_FLAG, HEADER_MAGIC, SetupHeader, showVersion } from "../handoff/setup-header.ts";
 import type { DraftPlan, EntryState, PlanContext, Probe } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
+import type { LoaderRequest } from "../model/request.ts";
 import { placeBootParams } from "./linux-boot-params.ts";
 import { type InitrdLimit, placeInitrd } from "./place-initrd.ts";
 
@@ -80,6 +81,11 @@ export function initrdLimit({ initrd_addr_max }: SetupHeader): InitrdLimit {
     max: BigInt(initrd_addr_max) + 1n,
     why: `; not above initrd_addr_max ${hex(initrd_addr_max)}`,
   };
+}
+
+/** Why a kernel with `--dtb` is for kexec_load only, or null. */
+export function whyNotTreeByFile({ dtb }: LoaderRequest): string | null {
+  return dtb === null ? null : "kexec_file_load takes no device tree on this architecture";
 }
 
 /** Takes memory for a relocatable kernel below `max`. */

@@ -8,10 +8,10 @@ import { alignUp, hex, KIB, MIB } from "../core/address.ts";
 import { bytesOf, Writer } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
 import { LOADER_TYPE_KEXEC } from "../handoff/boot-params.ts";
+import { deviceTree } from "../handoff/device-tree.ts";
 import {
   layoutSetupData,
   SETUP_DATA_ALIGNMENT,
-  SETUP_DTB,
   SETUP_RNG_SEED,
   setupDataSize,
 } from "../handoff/setup-data.ts";
@@ -76,10 +76,9 @@ function videoMode(commandLine: string): number | null {
 
 /** Memory for what the kernel is told beside its command line, and its segment. */
 function placeSetupData(context: PlanContext, header: SetupHeader): Segment | null {
-  const { dtb } = context.inputs;
   const { rngSeed, pageSize } = context.facts;
   const nodes = [
-    ...(dtb === null ? [] : [{ type: SETUP_DTB, data: dtb.bytes }]),
+    ...deviceTree(context.inputs.dtb).nodes,
     ...(rngSeed === null ? [] : [{ type: SETUP_RNG_SEED, data: rngSeed }]),
   ];
   if (nodes.length === 0 || header.version < VERSION_SETUP_DATA) return null;
@@ -189,7 +188,10 @@ function draft(context: PlanContext): DraftPlan {
       },
     },
     commandLine: context.commandLine ?? "",
-    notes: ["the kernel is entered in real mode, and asks the BIOS for memory, screen and disks"],
+    notes: [
+      "the kernel is entered in real mode, and asks the BIOS for memory, screen and disks",
+      ...deviceTree(context.inputs.dtb).notes,
+    ],
   };
 }
 

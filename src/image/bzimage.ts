@@ -14,6 +14,7 @@ import {
   checkLength,
   draftAround,
   initrdLimit,
+  whyNotTreeByFile,
 } from "./bzimage-parts.ts";
 import { bzImageRealMode } from "./bzimage-real-mode.ts";
 import {
@@ -79,9 +80,9 @@ export const bzImage: ImageType = {
   instead: ({ realMode }, image) => (realMode || needsRealMode(image) ? bzImageRealMode : null),
   takesEfi: (image) => (readSetupHeader(image).xloadflags & XLF_EFI_KEXEC) !== 0,
   entryBits: 32,
-  whyNotByFile({ entry32Bit, dtb }) {
-    if (entry32Bit) return "kexec_file_load enters kernels in 64-bit mode, not at the 32-bit entry";
-    return dtb === null ? null : "kexec_file_load takes no device tree on this architecture";
+  whyNotByFile(loader) {
+    if (!loader.entry32Bit) return whyNotTreeByFile(loader);
+    return "kexec_file_load enters kernels in 64-bit mode, not at the 32-bit entry";
   },
   draft,
 };

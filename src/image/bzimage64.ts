@@ -25,6 +25,7 @@ import {
   no,
   placeKernel,
   probeKernel,
+  whyNotTreeByFile,
 } from "./bzimage-parts.ts";
 import { bzImageRealMode } from "./bzimage-real-mode.ts";
 import { isZImage } from "./bzimage-versions.ts";
@@ -88,6 +89,7 @@ export const bzImage64: ImageType = {
     "args-linux",
     "real-mode",
     ...LINUX_OPTIONS,
+    "dtb",
   ],
   probe,
   check(image, commandLine) {
@@ -100,6 +102,7 @@ export const bzImage64: ImageType = {
     if (realMode) return bzImageRealMode;
     return entry32Bit ? bzImage : null;
   },
+  whyNotByFile: whyNotTreeByFile,
   memorySize: (image) => BigInt(readSetupHeader(image).init_size),
   takesEfi: (image) => (readSetupHeader(image).xloadflags & XLF_EFI_KEXEC) !== 0,
   draft,

@@ -10,6 +10,8 @@ export interface ContainerParts {
   readonly initrd: Uint8Array | null;
   /** A byte string; null: there is none. */
   readonly commandLine: string | null;
+  /** null: there is none. */
+  readonly deviceTree: Uint8Array | null;
   /** One sentence for each part, and for what is left out. */
   readonly notes: readonly string[];
 }

@@ -30,6 +30,9 @@ function refuseStyle(style: ArgumentStyle, bits: ElfBits, context: PlanContext):
   if (style === "none" && bits === 32) {
     fail({ code: "plan.arguments", message: "--args-none only works on arch i386" });
   }
+  if (style !== "linux" && context.inputs.dtb !== null) {
+    fail({ code: "image.dtb", message: `an image with ${style} arguments takes no device tree` });
+  }
   if (style === "linux" || context.inputs.initrd === null) return;
   fail({
     code: "plan.arguments",
@@ -108,7 +111,7 @@ export function elfExecutable(name: string, bits: ElfBits, machines: readonly nu
   return {
     name,
     architectures: ["x86_64"],
-    options: [...LINUX_OPTIONS, "args-elf", "args-linux", "args-none"],
+    options: [...LINUX_OPTIONS, "dtb", "args-elf", "args-linux", "args-none"],
     probe: (image) => probeElf(image, bits, machines),
     check(image) {
       readElf(image, bits);

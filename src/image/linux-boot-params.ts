@@ -6,6 +6,7 @@
 import { alignUp, hex } from "../core/address.ts";
 import { bytesOf } from "../core/bytes.ts";
 import { BOOT_PARAMS_SIZE, buildBootParams } from "../handoff/boot-params.ts";
+import { deviceTree } from "../handoff/device-tree.ts";
 import { buildE820, type E820Map } from "../handoff/e820.ts";
 import { buildEddTables } from "../handoff/edd-info.ts";
 import { buildEfi, type EfiHandoff } from "../handoff/efi-info.ts";
@@ -14,7 +15,6 @@ import { nextScreen } from "../handoff/next-screen.ts";
 import {
   layoutSetupData,
   SETUP_DATA_ALIGNMENT,
-  SETUP_DTB,
   SETUP_RNG_SEED,
   type SetupDataNode,
   setupDataSize,
@@ -44,6 +44,7 @@ interface BootParamsPieces {
   readonly efiMemoryMap: Uint8Array;
   readonly e820: E820Map;
   readonly nodes: readonly SetupDataNode[];
+  readonly treeNotes: readonly string[];
 }
 
 /** Offsets from the start of the segment, and the size of all. */
@@ -64,9 +65,9 @@ function collectPieces(context: PlanContext, image: Uint8Array): BootParamsPiece
     noEfi: request.noEfi,
   });
   const e820 = buildE820(context.memory);
-  const { dtb } = context.inputs;
+  const tree = deviceTree(context.inputs.dtb);
   const nodes = [
-    ...(dtb === null ? [] : [{ type: SETUP_DTB, data: dtb.bytes }]),
+    ...tree.nodes,
     ...(facts.rngSeed === null ? [] : [{ type: SETUP_RNG_SEED, data: facts.rngSeed }]),
     ...(efi.passed ? [efi.setupData] : []),
     ...(e820.extended === null ? [] : [e820.extended]),
@@ -74,7 +75,7 @@ function collectPieces(context: PlanContext, image: Uint8Array): BootParamsPiece
   const room = context.purpose === "preserve-context" ? JUMP_BACK_ROOM : 0;
   const commandLine = bytesOf(`${context.commandLine ?? ""}\0${"\0".repeat(room)}`);
   const efiMemoryMap = efi.passed ? efi.memoryMap : new Uint8Array(0);
-  return { commandLine, efi, efiMemoryMap, e820, nodes };
+  return { commandLine, efi, efiMemoryMap, e820, nodes, treeNotes: tree.notes };
 }
 
 /** The segment, and where the command line in it ends: its NUL. */
@@ -132,6 +133,6 @@ export function placeBootParams(
   return {
     segment: { role: "boot-params", start, size, bytes, sha256: null, reason },
     commandLineEnd: commandLine + BigInt(context.commandLine?.length ?? 0),
-    notes: [efi.note, screen.note, ...edd.notes],
+    notes: [efi.note, screen.note, ...edd.notes, ...pieces.treeNotes],
   };
 }

@@ -13,6 +13,7 @@ import {
 import type { DraftPlan, ImageType, PlanContext, Probe } from "../model/image-type.ts";
 import { addressImage } from "./address-image.ts";
 import { type ElfImage, probeElf, readElf } from "./elf-image.ts";
+import { placeBios } from "./place-bios.ts";
 import { placeElf } from "./place-elf.ts";
 import { MULTIBOOT_OPTIONS, multibootContent, placeInfo, placeModules } from "./place-multiboot.ts";
 
@@ -83,17 +84,24 @@ function draft(context: PlanContext): DraftPlan {
   const image = placeElf(context, elf, { move: null, preferOwn: true, whole: false });
   const { segments, modules } = placeModules(context);
   const { content, notes } = multibootContent(context, modules);
-  const info = placeInfo(context, multibootInfoSize(content), (at) => multibootInfo(content, at));
+  const { segment: bios, notes: biosNotes } = placeBios(context, content.memory.lower);
+  const told = placeInfo(context, {
+    length: multibootInfoSize(content),
+    make: (at) => multibootInfo(content, at),
+    acpi: null,
+    bios,
+    entry: image.entry,
+  });
   return {
-    segments: [...image.segments, ...segments, info],
+    segments: [...image.segments, ...segments, told.segment, ...(bios === null ? [] : [bios])],
     entryState: {
       mode: 32,
-      rip: image.entry,
+      rip: told.entry,
       rax: MULTIBOOT_BOOTLOADER_MAGIC,
-      rbx: info.start,
+      rbx: told.segment.start,
     },
     commandLine: content.commandLine,
-    notes,
+    notes: [...notes, ...biosNotes],
   };
 }
 

@@ -4,7 +4,11 @@
 import { isPowerOfTwo } from "../core/address.ts";
 import { EM_386, EM_X86_64 } from "../core/elf.ts";
 import { fail } from "../core/error.ts";
-import { MULTIBOOT2_BOOTLOADER_MAGIC, multiboot2Info } from "../handoff/multiboot2-info.ts";
+import {
+  acpiRoom,
+  MULTIBOOT2_BOOTLOADER_MAGIC,
+  multiboot2Info,
+} from "../handoff/multiboot2-info.ts";
 import type { DraftPlan, ImageType, PlanContext, Probe } from "../model/image-type.ts";
 import { addressImage } from "./address-image.ts";
 import { type ElfImage, probeElf, readElf } from "./elf-image.ts";
@@ -13,6 +17,7 @@ import {
   type Multiboot2Header,
   readMultiboot2Header,
 } from "./multiboot2-header.ts";
+import { lowRootPointer, placeBios } from "./place-bios.ts";
 import { type ElfMove, placeElf } from "./place-elf.ts";
 import {
   MULTIBOOT_END,
@@ -95,18 +100,28 @@ function draft(context: PlanContext): DraftPlan {
   }
   const { segments, modules } = placeModules(context);
   const { content, notes } = multibootContent(context, modules);
-  const bytes = multiboot2Info({ ...content, loadBase: move === null ? null : image.start });
-  const info = placeInfo(context, bytes.length, () => bytes);
+  const { segment: bios, notes: biosNotes } = placeBios(context, content.memory.lower);
+  const acpi = lowRootPointer(context.facts) !== null;
+  const loadBase = move === null ? null : image.start;
+  const bytes = multiboot2Info({ ...content, loadBase, acpi });
+  const { length } = bytes;
+  const told = placeInfo(context, {
+    length,
+    make: () => bytes,
+    acpi: acpi ? acpiRoom(length) : null,
+    bios,
+    entry: image.entry,
+  });
   return {
-    segments: [...image.segments, ...segments, info],
+    segments: [...image.segments, ...segments, told.segment, ...(bios === null ? [] : [bios])],
     entryState: {
       mode: 32,
-      rip: image.entry,
+      rip: told.entry,
       rax: MULTIBOOT2_BOOTLOADER_MAGIC,
-      rbx: info.start,
+      rbx: told.segment.start,
     },
     commandLine: content.commandLine,
-    notes,
+    notes: [...notes, ...biosNotes],
   };
 }
 

@@ -4,8 +4,9 @@ import { fail } from "../core/error.ts";
 import { BootParams } from "../handoff/boot-params.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 
-/** `efi_info` begins with a signature where it was EFI that started the kernel. [zero-page] */
-function startedByEfi({ efi, bootParams }: HostFacts): boolean {
+/** Where it did, there is no BIOS. `efi_info` begins with a signature where it was EFI that started
+ * the kernel. [zero-page] */
+export function startedByEfi({ efi, bootParams }: HostFacts): boolean {
   if (efi !== null) return true;
   if (bootParams === null) return false;
   return BootParams.read(bootParams)

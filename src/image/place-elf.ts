@@ -31,17 +31,25 @@ export interface ElfPlacing {
   readonly whole: boolean;
 }
 
-function takeFixed(context: PlanContext, pieces: readonly ElfPiece[]): Segment[] {
+/** @param settledOnly as in `Placement`: what can be moved need not take what is not */
+function takeFixed(
+  context: PlanContext,
+  pieces: readonly ElfPiece[],
+  settledOnly: boolean,
+): Segment[] {
   return pieces.map((piece) => {
     const { start, size } = piece;
     const max = start + size;
-    context.place({ role: "kernel", size, alignment: 1n, min: start, max, from: "top" });
+    const limits = { alignment: 1n, min: start, max, from: "top", settledOnly } as const;
+    context.place({ role: "kernel", size, ...limits });
     const bytes = pieceBytes(piece);
     return { role: "kernel", start, size, bytes, sha256: null, reason: "where its headers say" };
   });
 }
 
-function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, page: bigint): PlacedElf {
+/** @param why it is not where its headers say */
+function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, why: string): PlacedElf {
+  const page = BigInt(context.facts.pageSize);
   const alignment = move.alignment > page ? move.alignment : page;
   const pieces = elfPieces(elf, page, true);
   const piece = pieces[0];
@@ -54,7 +62,7 @@ function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, page: big
   const at = context.place({ role: "kernel", size, alignment, min, max, from });
   const bytes = pieceBytes({ ...piece, start: base });
   const which = from === "top" ? "highest" : "lowest";
-  const reason = `the ${which} free multiple of ${hex(alignment)}: it can be moved`;
+  const reason = `the ${which} free multiple of ${hex(alignment)}: ${why}`;
   return {
     segments: [{ role: "kernel", start: at, size, bytes, sha256: null, reason }],
     entry: elf.entry - base + at,
@@ -68,16 +76,17 @@ function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, page: big
  *   `plan.no-room` where it can, and there is none
  */
 export function placeElf(context: PlanContext, elf: ElfImage, placing: ElfPlacing): PlacedElf {
-  const page = BigInt(context.facts.pageSize);
   const { move, preferOwn, whole } = placing;
-  if (move !== null && !preferOwn) return takeMoved(context, elf, move, page);
-  const pieces = elfPieces(elf, page, whole);
+  if (move !== null && !preferOwn) return takeMoved(context, elf, move, "it can be moved");
+  const pieces = elfPieces(elf, BigInt(context.facts.pageSize), whole);
   try {
-    const segments = takeFixed(context, pieces);
+    const segments = takeFixed(context, pieces, move !== null);
     return { segments, entry: elf.entry, start: segments[0]?.start ?? 0n };
   } catch (error) {
     if (!isNoRoom(error)) throw error;
     if (move === null) return refuseFixed(pieces, "its ELF headers say", error);
-    return takeMoved(context, elf, move, page);
+    const { settled } = context.facts.segmentRules;
+    const trouble = settled === null ? "not free" : "not free, or the host may hand some of it out";
+    return takeMoved(context, elf, move, `its own, ${hex(pieces[0]?.start ?? 0n)}, is ${trouble}`);
   }
 }

@@ -2,17 +2,23 @@
  * uki: a unified kernel image, an EFI program with a kernel, its initrd and its command line in
  * sections.
  *
- * It does not do device trees, profiles and add-ons. [uapi uki]
+ * Of profiles the first is taken, as systemd's stub does. It does not do add-ons, nor choose a
+ * device tree by the machine (.dtbauto). [uapi uki]
  */
 
+import { humanSize } from "../core/address.ts";
 import { textUntilNul } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
 import type { Probe } from "../model/image-type.ts";
 import { type Container, type ContainerParts, containerType } from "./container.ts";
 import { LINUX_OPTIONS } from "./linux-options.ts";
-import { hasPeSection, peSections } from "./pe-sections.ts";
+import { hasPeSection, type PeSection, peSections } from "./pe-sections.ts";
 
 const KERNEL_SECTION = ".linux";
+/** Begins a profile, which ends where the next begins. */
+const PROFILE_SECTION = ".profile";
+/** What is taken out. */
+const USED = [".linux", ".ucode", ".initrd", ".dtb"];
 /** Archives in one initrd begin at multiples of this. [linux early-userspace buffer-format] */
 const CPIO_ALIGNMENT = 4;
 
@@ -38,23 +44,39 @@ function commandLineOf(bytes: Uint8Array): string {
   return textUntilNul(bytes).trimEnd();
 }
 
+/** What counts where no profile is chosen: what is in the first one, and then what all share. */
+function inFirstProfile(sections: readonly PeSection[]): PeSection[] {
+  const starts = sections.flatMap(({ name }, i) => (name === PROFILE_SECTION ? [i] : []));
+  const [first = sections.length, second = sections.length] = starts;
+  return [...sections.slice(first, second), ...sections.slice(0, first)];
+}
+
+function notesOf(sections: readonly PeSection[], used: readonly (PeSection | undefined)[]) {
+  const shown = used.filter((one) => one !== undefined);
+  const profiles = sections.filter(({ name }) => name === PROFILE_SECTION).length;
+  const choices = sections.some(({ name }) => name === ".dtbauto");
+  return [
+    `uki: ${shown.map(({ name, bytes }) => `${name} ${humanSize(bytes.length)}`).join(", ")}`,
+    ...(profiles > 1 ? [`the first of its ${profiles} profiles is taken`] : []),
+    ...(choices ? ["none of its device trees to choose from (.dtbauto) is passed on"] : []),
+  ];
+}
+
 /** @throws KexecError `image.*`, `struct.truncated` where a section reaches beyond the file */
 function readUki(image: Uint8Array): ContainerParts {
   const sections = peSections(image);
-  const find = (name: string) => sections.find((section) => section.name === name)?.bytes;
-  const kernel = find(KERNEL_SECTION);
+  const counting = inFirstProfile(sections);
+  const find = (wanted: string) => counting.find(({ name }) => name === wanted);
+  const kernel = find(KERNEL_SECTION)?.bytes;
   if (kernel === undefined) return fail({ code: "image.uki", message: "no section .linux" });
-  const archives = [find(".ucode"), find(".initrd")].filter((one) => one !== undefined);
-  const line = find(".cmdline");
-  const shown = sections.filter(({ name }) => [".linux", ".ucode", ".initrd"].includes(name));
+  const archives = [find(".ucode")?.bytes, find(".initrd")?.bytes];
+  const line = find(".cmdline")?.bytes;
   return {
     kernel,
-    initrd: joined(archives),
+    initrd: joined(archives.filter((one) => one !== undefined)),
     commandLine: line === undefined ? null : commandLineOf(line),
-    notes: [
-      `uki: ${shown.map(({ name, bytes }) => `${name} ${bytes.length} bytes`).join(", ")}`,
-      ...(find(".dtb") === undefined ? [] : ["its device tree (.dtb) is not passed on"]),
-    ],
+    deviceTree: find(".dtb")?.bytes ?? null,
+    notes: notesOf(sections, USED.map(find)),
   };
 }
 

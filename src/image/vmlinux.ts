@@ -3,7 +3,7 @@
  * told from other ELF files, and what it is given.
  */
 
-import { ADDRESS_END, GIB, MIB } from "../core/address.ts";
+import { ADDRESS_END, alignDown, GIB, MIB } from "../core/address.ts";
 import { textOf } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
 import {
@@ -69,9 +69,11 @@ export function checkLinuxCommandLine(commandLine: string | null): void {
   });
 }
 
-/** How a vmlinux may be moved; null: not at all. */
-export function vmlinuxMove({ bits }: ElfImage): ElfMove | null {
-  return bits === 64 ? { alignment: STEP, min: MIB, max: ADDRESS_END, from: "bottom" } : null;
+/** How a vmlinux may be moved; null: not at all. Upwards only: nothing else that starts Linux takes
+ * it below the address that it was linked for. [linux boot/compressed/kaslr.c] */
+export function vmlinuxMove({ bits, loads }: ElfImage): ElfMove | null {
+  const min = alignDown(loads[0]?.physical ?? MIB, STEP);
+  return bits === 64 ? { alignment: STEP, min, max: ADDRESS_END, from: "bottom" } : null;
 }
 
 /** A vmlinux has lost its setup header in the making of it; this says what any such kernel can. */

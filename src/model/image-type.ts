@@ -44,6 +44,8 @@ export interface Placement {
   readonly min: bigint;
   readonly max: bigint;
   readonly from: "top" | "bottom";
+  /** Only settled memory will do where the host has such: the piece has another place. */
+  readonly settledOnly?: boolean;
 }
 
 export type EntryBits = 64 | 32 | 16;

@@ -17,6 +17,8 @@ export type SegmentRole =
   | "real-mode"
   | "boot-notes"
   | "multiboot-info"
+  /** The page at 0, as after a BIOS. */
+  | "bios-page"
   | "setup-data"
   | "efi-memory-map"
   | "purgatory"
@@ -92,6 +94,8 @@ export interface FileReference {
   readonly fd: number;
   /** In bytes. */
   readonly size: bigint;
+  /** What is handed over was taken out of the file at `path`. */
+  readonly takenOut?: true;
 }
 
 export type LoadPlan = SegmentPlan | FilePlan;

@@ -44,6 +44,7 @@ import { checkExtended } from "./crash-command-line.ts";
 import { type CrashPlan, planCrash } from "./crash-plan.ts";
 import { crashRegion } from "./crash-region.ts";
 import { crashRoomRemark, crashRoomWarnings } from "./crash-room.ts";
+import { withoutEfiMemory } from "./efi-memory.ts";
 import { fileScreenNotes } from "./file-screen.ts";
 import { mappedSegments } from "./mapped-segments.ts";
 import { Placer } from "./placer.ts";
@@ -252,10 +253,13 @@ export function buildSegmentPlan(
   const arch = segmentArch(architecture);
   const isCrash = request.purpose === "crash";
   const page = BigInt(facts.pageSize);
+  const takesEfi = loading(type, inputs.kernel, () => type.takesEfi(inputs.kernel.bytes));
+  const { free, notes: efiNotes } =
+    takesEfi && !request.noEfi ? withoutEfiMemory(usable, facts) : { free: usable, notes: [] };
   // What is reserved for crash kernels is nobody's to hand out.
   const placer = isCrash
-    ? new Placer(usable, page, null, crashRoomRemark(facts))
-    : new Placer(usable, page, facts.segmentRules.settled);
+    ? new Placer(free, page, null, crashRoomRemark(facts))
+    : new Placer(free, page, facts.segmentRules.settled);
   const placed = () => placePurgatory(arch, type, placer, page);
   // Images that are entered in real mode have addresses of their own in the little memory there.
   const first = type.entryBits === 16 ? null : placed();
@@ -298,6 +302,7 @@ export function buildSegmentPlan(
       ...memoryLimits(request),
       ...otherEntry(request),
       ...placer.notes,
+      ...efiNotes,
       ...crash.notes,
       ...draft.notes,
     ],

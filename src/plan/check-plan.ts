@@ -16,6 +16,7 @@ import {
   showRange,
   totalSize,
 } from "../core/range.ts";
+import { VECTORS_END } from "../handoff/bios-page.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { ImagePurpose, Segment, SegmentPlan } from "../model/load-plan.ts";
 
@@ -98,6 +99,12 @@ function checkOverlap(segments: readonly Segment[]): void {
   });
 }
 
+/** No map has the vectors in front of the rest of their page. */
+function neededOf(segment: Segment): Range {
+  const range = rangeOf(segment);
+  return segment.role === "bios-page" ? { ...range, start: VECTORS_END } : range;
+}
+
 function checkMemory(
   segments: readonly Segment[],
   usable: readonly Range[],
@@ -108,7 +115,7 @@ function checkMemory(
       ? `the crash region ${usable.map(showRange).join(", ")}`
       : "RAM that may be used (see --mem-min, --mem-max and the memory map in --dry-run)";
   for (const segment of segments) {
-    if (covers(usable, rangeOf(segment))) continue;
+    if (covers(usable, neededOf(segment))) continue;
     const { start, end } = rangeOf(segment);
     fail({
       code: "plan.not-ram",

@@ -4,7 +4,13 @@ import { hex, humanSize } from "../core/address.ts";
 import { hexOf } from "../core/bytes.ts";
 import { sha256 } from "../core/digest.ts";
 import type { HostFacts } from "../model/host-facts.ts";
-import type { FilePlan, LoadPlan, Segment, SegmentPlan } from "../model/load-plan.ts";
+import type {
+  FilePlan,
+  FileReference,
+  LoadPlan,
+  Segment,
+  SegmentPlan,
+} from "../model/load-plan.ts";
 import { memoryPicture } from "./memory-picture.ts";
 
 const digestOf = (segment: Segment) => hexOf(segment.sha256 ?? sha256(segment.bytes));
@@ -21,6 +27,15 @@ function table(rows: readonly (readonly string[])[]): string[] {
       .join("  ")
       .trimEnd(),
   );
+}
+
+const shownCommandLine = ({ commandLine }: LoadPlan): string => {
+  if (commandLine === null) return "(none)";
+  return commandLine === "" ? "(empty)" : commandLine;
+};
+
+function shownFile({ path, size, takenOut }: FileReference): string {
+  return takenOut ? `${humanSize(size)} out of ${path}` : `${path} (${humanSize(size)})`;
 }
 
 function segmentTable(plan: SegmentPlan): string[] {
@@ -40,7 +55,7 @@ function describeSegments(plan: SegmentPlan, facts: HostFacts): string[] {
   return [
     `kexec_load: ${plan.segments.length} segments, entry ${hex(plan.entry)}, ` +
       `${plan.imageType}, ${plan.architecture}, purpose ${plan.purpose}`,
-    `command line: ${plan.commandLine ?? "(none)"}`,
+    `command line: ${shownCommandLine(plan)}`,
     "",
     ...segmentTable(plan),
     "",
@@ -57,9 +72,9 @@ function describeFiles(plan: FilePlan): string[] {
   return [
     `kexec_file_load: ${plan.imageType}, ${plan.architecture}, purpose ${plan.purpose}; ` +
       "the running kernel chooses the addresses",
-    `kernel: ${kernel.path} (${humanSize(kernel.size)})`,
-    `initrd: ${initrd === null ? "(none)" : `${initrd.path} (${humanSize(initrd.size)})`}`,
-    `command line: ${plan.commandLine ?? "(none)"}`,
+    `kernel: ${shownFile(kernel)}`,
+    `initrd: ${initrd === null ? "(none)" : shownFile(initrd)}`,
+    `command line: ${shownCommandLine(plan)}`,
     ...notes(plan),
   ];
 }
@@ -90,8 +105,14 @@ export function planToJson(plan: LoadPlan): Record<string, unknown> {
     warnings: plan.warnings,
   };
   if (plan.kind === "file") {
-    const file = (reference: { path: string; size: bigint } | null) =>
-      reference === null ? null : { path: reference.path, size: hex(reference.size) };
+    const file = (reference: FileReference | null) =>
+      reference === null
+        ? null
+        : {
+            path: reference.path,
+            size: hex(reference.size),
+            ...(reference.takenOut ? { takenOut: true } : {}),
+          };
     return { ...common, kernel: file(plan.kernel), initrd: file(plan.initrd) };
   }
   return {

@@ -90,7 +90,7 @@ export class Placer {
   }
 
   #find(
-    { role, from }: Placement,
+    { role, from, settledOnly }: Placement,
     size: bigint,
     alignment: bigint,
     window: Range,
@@ -104,7 +104,7 @@ export class Placer {
     };
     if (this.#settled === null) return among(this.#free, from);
     const best = among(common(this.#free, this.#settled), from);
-    if (best !== undefined) return best;
+    if (best !== undefined || settledOnly) return best;
     const aboveOneMib = subtract(this.#free, [{ start: 0n, end: ONE_MIB }]);
     const lowest = among(aboveOneMib, "bottom") ?? among(this.#free, "bottom");
     if (lowest !== undefined) {

@@ -70,7 +70,12 @@ function readSection(
     const content = nameAt + padded(nameSize);
     at = content + padded(contentSize);
     if (at > size) return;
-    const name = textOf(file.read(start + BigInt(nameAt), Math.min(nameSize, NAME_MAX)));
+    const nameLength = Math.min(nameSize, NAME_MAX);
+    const name = textOf(file.read(start + BigInt(nameAt), nameLength));
+    if (name.length < nameLength) {
+      cut();
+      return;
+    }
     see({ name, type, offset: start + BigInt(content), size: contentSize, cut });
   }
 }

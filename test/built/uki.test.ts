@@ -4,8 +4,10 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { humanSize } from "../../src/core/address.ts";
 import { difference } from "../conformance/differences.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
+import { makeDtb } from "../images/make-dtb.ts";
 import { makeUki } from "../images/make-uki.ts";
 import { FACTS, KEXEC, makeScratch, run } from "./built-file.ts";
 
@@ -28,7 +30,8 @@ interface Shown {
   readonly imageType: string;
   readonly commandLine: string;
   readonly notes: readonly string[];
-  readonly initrd?: { readonly size: number };
+  readonly warnings: readonly string[];
+  readonly kernel?: { readonly path: string; readonly takenOut?: boolean };
   readonly segments?: readonly { readonly role: string; readonly bytes: string }[];
 }
 
@@ -51,14 +54,37 @@ describe(difference("uki").id, () => {
   test.each(["-c", "-s"])("%s takes the kernel, the initrd and the command line", (method) => {
     const plan = planned(method, image);
     expect(plan).toMatchObject({ imageType: "bzImage64", commandLine: "from inside" });
-    expect(plan.notes[0]).toStartWith("uki: ");
+    expect(plan.notes[0]).toBe(`uki: .linux ${humanSize(kernel.length)}, .initrd 9 bytes`);
+    if (method === "-s") expect(plan.kernel).toMatchObject({ path: image, takenOut: true });
     if (method === "-c") expect(initrdSize(plan)).toBe(9);
   });
 
   test("what is given comes instead of what is inside", () => {
-    expect(planned("-c", image, "--append=mine").commandLine).toBe("mine");
+    const mine = planned("-c", image, "--append=mine");
+    expect(mine.commandLine).toBe("mine");
+    expect(mine.notes).toContain("the command line inside is not used: another was given");
     expect(planned("-c", image, "--append=").commandLine).toBe("");
     expect(initrdSize(planned("-c", image, `--initrd=${initrd}`))).toBe(5000);
+  });
+
+  test("its device tree is passed on where that can be, and else there is a warning", () => {
+    const path = file("tree.efi", makeUki({ ...sections, ".dtb": makeDtb("inside") }));
+    const note = (of: string) => expect.stringContaining(`The device tree of ${of} is passed on: `);
+    expect(planned("-c", path).notes).toContainEqual(note(path));
+    const tree = file("tree", makeDtb("given"));
+    expect(planned("-c", path, `--dtb=${tree}`).notes).toContainEqual(note(tree));
+    const words = "kexec_file_load takes no device tree, and there is one in the image (.dtb)";
+    expect(planned("-s", path).warnings).toEqual([
+      `${words}: the next kernel does without it; with -c it gets it`,
+    ]);
+    const { status, stdout, stderr } = run([
+      ...[KEXEC, "-a", "-l", "--dry-run=json", `--facts=${FACTS}`, path],
+    ]);
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: `kexec_file_load is not tried: ${words}\n`,
+    });
+    expect(JSON.parse(stdout).attempts).toMatchObject([{ call: "kexec_load" }]);
   });
 
   test("-t uki names it, and nothing else", () => {

@@ -135,6 +135,40 @@ export const DIFFERENCES = [
     why: "the specifications say so",
   },
   {
+    id: "auto-image",
+    kexecTools:
+      "`-a`, its default, dies of ELF executables and multiboot images: `Could not find a free area of memory` or `Invalid memory segment`, status 1; `-s` too",
+    onekexec: "`-a` goes on to `kexec_load`; `-s` says why it cannot, status 253",
+    why: "`-a` is for that",
+  },
+  {
+    id: "linux-arguments",
+    kexecTools:
+      "a `vmlinux` without `--args-linux` gets ELF arguments: it never comes up, and with an initrd it is refused",
+    onekexec: "it is known to be a Linux kernel, and gets what one needs",
+    why: "no Linux kernel takes the other; `--args-elf` still gives it",
+  },
+  {
+    id: "args-none",
+    kexecTools: "`--args-none` jumps into the program at once, without a look at what was loaded",
+    onekexec: "the purgatory checks it first, as everything else; `-i` leaves that out",
+    why: "nothing says that arguments and checks have to do with each other",
+  },
+  {
+    id: "multiboot-reuse",
+    kexecTools: "forgets `--reuse-cmdline` for a multiboot2 image",
+    onekexec: "as for every other image",
+    why: "what was asked for should not be left out",
+  },
+  {
+    id: "multiboot-efi",
+    kexecTools:
+      "tells multiboot images nothing of ACPI; after EFI Xen finds no tables, calls a BIOS that is not there, and never comes up",
+    onekexec:
+      "multiboot2's tags have ACPI's root pointer, and after EFI the page at 0 has what a BIOS leaves: a copy of it, and calls that fail",
+    why: "Xen knows no other way to ACPI's tables where the machine has left EFI behind",
+  },
+  {
     id: "elf-alignment",
     kexecTools:
       "an ELF executable with a part that begins inside a page: `Base address: ADDRESS is not page aligned`, status 1",
@@ -159,8 +193,15 @@ export const DIFFERENCES = [
     id: "uki",
     kexecTools:
       "2.0.31 and later load unified kernel images without the command line that is in them, and leave their parts in `/tmp`",
-    onekexec: "with it, unless another is given; no file is written",
+    onekexec:
+      "with it, unless another is given; with the device tree too, where `kexec_load` is used; no file is written",
     why: "it was made to be started with that",
+  },
+  {
+    id: "device-tree",
+    kexecTools: "`--dtb` is for type `bzImage` only, and passes any file on",
+    onekexec: "for `bzImage64` and `vmlinux` too; a file that is no device tree is refused",
+    why: "Linux looks for it at each entry, and goes on without a word if it cannot read it",
   },
   {
     id: "args-linux",
@@ -313,6 +354,13 @@ export const DIFFERENCES = [
     onekexec:
       "what was told at boot, unchanged, while somebody draws there (simpledrm too) or nobody has taken the card; none once a driver has it; `--doctor` and plans say which, and why",
     why: "a screen should not stay black, and nobody should draw where nobody looks",
+  },
+  {
+    id: "efi-data",
+    kexecTools:
+      "after UEFI, `-c` puts segments over what EFI left for every kernel: the memory attributes table, the boot logo (`efi_bgrt: Ignoring BGRT: Incorrect BMP magic number`)",
+    onekexec: "leaves that memory as it is",
+    why: "the running kernel keeps it for the next one, and says so in the EFI memory map",
   },
   {
     id: "purgatory-text",

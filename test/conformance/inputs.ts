@@ -8,6 +8,7 @@ import { ensureKernel } from "../../scripts/kernels.ts";
 import { refreshPackageLists } from "../../scripts/machine.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { makeElf } from "../images/make-elf.ts";
+import { multiboot2Header, multibootHeader } from "../images/make-multiboot.ts";
 import { makeBeoboot, makeNbi } from "../images/make-nbi.ts";
 import type { KnownPiece } from "./seen.ts";
 
@@ -74,8 +75,31 @@ export const NBI_16 = file(
   makeNbi({ location, entry: 0x2000_0000, records: [{ address: 0x2_0000, bytes: SOME }] }),
 );
 export const BEOBOOT = file("beoboot", makeBeoboot({ commandLine: "x y\0", kernel: source }));
+function part(physical: bigint) {
+  return { physical, bytes: SOME };
+}
+function linuxPart() {
+  const bytes = SOME.slice();
+  bytes.set(Buffer.from("Linux version 6.1.0-test (someone)"), 0x100);
+  return { physical: 0x100_0000n, virtual: 0xffff_ffff_8100_0000n, bytes };
+}
+function multibootPart() {
+  const bytes = SOME.slice();
+  bytes.set(multibootHeader(0), 0);
+  return { physical: 0x40_0000n, bytes };
+}
 const PARTS = [0x40_0000n, 0x40_1010n].map((physical) => ({ physical, bytes: SOME }));
 export const UNALIGNED = file("unaligned", makeElf({ bits: 64, parts: PARTS }));
+/** A program, a Linux kernel by what tells it from others, and a multiboot image. */
+export const PROGRAM = file("program", makeElf({ bits: 64, parts: [part(0x40_0000n)] }));
+export const VMLINUX = file("vmlinux", makeElf({ bits: 64, parts: [linuxPart()] }));
+export const MULTIBOOT = file("multiboot", makeElf({ bits: 32, parts: [multibootPart()] }));
+/** A multiboot2 image; the header is behind those of ELF, which take 0x54 bytes. */
+const HEADER = Uint8Array.from([0, 0, 0, 0, ...multiboot2Header([])]);
+export const MULTIBOOT2 = file(
+  "multiboot2",
+  makeElf({ bits: 32, parts: [{ physical: 0x20_0000n, bytes: HEADER }] }),
+);
 /** A kernel that only root can read. */
 export const SECRET = file("secret", source, 0o600);
 

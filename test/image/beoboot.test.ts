@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { humanSize } from "../../src/core/address.ts";
 import { KexecError } from "../../src/core/error.ts";
 import { beoboot } from "../../src/image/beoboot-x86.ts";
 import { containerOf } from "../../src/image/containers.ts";
@@ -16,15 +17,22 @@ test("its parts", () => {
     kernel: KERNEL,
     initrd: INITRD,
     commandLine: "quiet root=/dev/ram0",
-    notes: [`beoboot: kernel ${KERNEL.length} bytes, initrd 1001 bytes`],
+    deviceTree: null,
+    notes: [`beoboot: kernel ${humanSize(KERNEL.length)}, initrd 1001 bytes`],
   });
 });
 
 test("a kernel alone has no initrd and no command line", () => {
   const parts = beoboot.read(makeBeoboot({ kernel: KERNEL }));
   const { length } = KERNEL;
-  const notes = [`beoboot: kernel ${length} bytes, no initrd`];
-  expect(parts).toEqual({ kernel: KERNEL, initrd: null, commandLine: null, notes });
+  const notes = [`beoboot: kernel ${humanSize(length)}, no initrd`];
+  expect(parts).toEqual({
+    kernel: KERNEL,
+    initrd: null,
+    commandLine: null,
+    deviceTree: null,
+    notes,
+  });
 });
 
 describe("other files are none", () => {

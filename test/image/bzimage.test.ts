@@ -7,20 +7,22 @@ import { SetupHeader } from "../../src/handoff/setup-header.ts";
 import type { SegmentPlan } from "../../src/model/load-plan.ts";
 import type { LoaderRequest, RunRequest } from "../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../src/plan/build-plan.ts";
+import { difference } from "../conformance/differences.ts";
 import { refusalText } from "../edge/refusal.ts";
 import { type BzImageParts, makeBzImage } from "../images/make-bzimage.ts";
+import { makeDtb } from "../images/make-dtb.ts";
 import { machine } from "../plan/golden.ts";
 import { entryOf, file, segment } from "../plan/pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../plan/requests.ts";
 
-const DTB = Uint8Array.from({ length: 100 }, (_, i) => i);
+const DTB = makeDtb("a machine");
 
 interface Case {
   readonly request?: Partial<RunRequest>;
   readonly loader?: Partial<LoaderRequest>;
   readonly image?: BzImageParts | Uint8Array;
   readonly machine?: string;
-  readonly dtb?: boolean;
+  readonly dtb?: boolean | Uint8Array;
 }
 
 function planOf({ request, loader, image, machine: name, dtb }: Case): SegmentPlan {
@@ -31,7 +33,7 @@ function planOf({ request, loader, image, machine: name, dtb }: Case): SegmentPl
     ...NO_FILES,
     kernel: file("/boot/vmlinuz", bytes),
     initrd: file("/boot/initrd", new Uint8Array(5000).fill(7)),
-    dtb: dtb === true ? file("/boot/dtb", DTB) : null,
+    dtb: dtb === undefined ? null : file("/boot/dtb", dtb instanceof Uint8Array ? dtb : DTB),
   });
 }
 
@@ -69,20 +71,32 @@ describe("the 32-bit entry", () => {
     expect(segment(plan, "boot-params").start < 0xa0000n).toBe(true);
   });
 
-  test("--dtb is a node of setup_data", () => {
-    const bootParams = segment(planOf({ dtb: true }), "boot-params");
-    const { setup_data } = SetupHeader.read(bootParams.bytes);
-    const at = Number(setup_data - bootParams.start);
-    const { type, len } = SetupData.read(bootParams.bytes, at);
-    expect({ type, len }).toEqual({ type: SETUP_DTB, len: DTB.length });
-    expect(bootParams.bytes.subarray(at + 16, at + 16 + len)).toEqual(DTB);
-    expect(BootParams.read(bootParams.bytes).e820_entries).toBeGreaterThan(0);
-  });
+  test.each(["bzImage", null])(
+    `${difference("device-tree").id}: --dtb is a node of setup_data, type %p`,
+    (asked) => {
+      const loader = { ...NO_LOADER, dtb: "/boot/dtb", given: ["dtb"] };
+      const plan = planOf({ dtb: true, request: { type: asked, loader } });
+      expect(plan.imageType).toBe(asked ?? "bzImage64");
+      expect(plan.notes).toContain(
+        `The device tree of /boot/dtb is passed on: ${DTB.length} bytes in setup_data.`,
+      );
+      const bootParams = segment(plan, "boot-params");
+      const { setup_data } = SetupHeader.read(bootParams.bytes);
+      const at = Number(setup_data - bootParams.start);
+      const { type, len } = SetupData.read(bootParams.bytes, at);
+      expect({ type, len }).toEqual({ type: SETUP_DTB, len: DTB.length });
+      expect(bootParams.bytes.subarray(at + 16, at + 16 + len)).toEqual(DTB);
+      expect(BootParams.read(bootParams.bytes).e820_entries).toBeGreaterThan(0);
+    },
+  );
 });
 
 describe("refusals", () => {
   test.each<[string, Case, string]>([
     ["a device tree and an old protocol", { dtb: true, image: { version: 0x0208 } }, "2.09"],
+    ["what is no device tree", { dtb: DTB.subarray(4) }, "there is no 0xd00dfeed at its start"],
+    ["less than its header", { dtb: DTB.subarray(0, 39) }, "there is no 0xd00dfeed at its start"],
+    ["a device tree cut short", { dtb: DTB.subarray(0, 40) }, "cut short: it has 40 bytes"],
     ["a wrong alignment", { image: { kernelAlignment: 3 } }, "is not a power of two"],
     ["a file cut short", { image: makeBzImage().subarray(0, 3000) }, "cut short"],
     [
@@ -110,6 +124,7 @@ describe("refusals", () => {
     [{ entry32Bit: true, given: ["entry-32bit"] }, "bzImage"],
     [{ entry32Bit: true, dtb: "tree", given: ["entry-32bit", "dtb"] }, null],
     [{ dtb: "d", given: ["dtb"] }, "bzImage"],
+    [{ dtb: "d", given: ["dtb"] }, null],
   ])("kexec_file_load cannot do %j of %s", (loader, type) => {
     const request = loadRequest({ type, loader: { ...NO_LOADER, ...loader } });
     const kernel = file("k", makeBzImage());

@@ -4,10 +4,12 @@ import { textOf } from "../../src/core/bytes.ts";
 import { KexecError } from "../../src/core/error.ts";
 import { Elf_Bhdr, internetChecksum } from "../../src/handoff/elf-boot-notes.ts";
 import { SetupHeader } from "../../src/handoff/setup-header.ts";
+import type { HostFacts } from "../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../src/model/load-plan.ts";
 import type { LoaderRequest, RunRequest } from "../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../src/plan/build-plan.ts";
 import { refusal } from "../edge/refusal.ts";
+import { makeDtb } from "../images/make-dtb.ts";
 import { type ElfParts, makeElf } from "../images/make-elf.ts";
 import { expectGoldenPlan, machine } from "../plan/golden.ts";
 import { entryOf, file, pattern, segment } from "../plan/pieces.ts";
@@ -36,15 +38,21 @@ interface Case {
   readonly loader?: Partial<LoaderRequest>;
   readonly request?: Partial<RunRequest>;
   readonly initrd?: boolean;
+  readonly dtb?: Uint8Array;
+  readonly facts?: HostFacts;
 }
 
-function planOf(elf: ElfParts | Uint8Array, { loader, request, initrd }: Case = {}): SegmentPlan {
+function planOf(
+  elf: ElfParts | Uint8Array,
+  { loader, request, initrd, dtb, facts }: Case = {},
+): SegmentPlan {
   const bytes = elf instanceof Uint8Array ? elf : makeElf(elf);
   const asked = { ...NO_LOADER, commandLine: "a=b c", ...loader };
-  return buildSegmentPlan(loadRequest({ loader: asked, ...request }), FACTS, {
+  return buildSegmentPlan(loadRequest({ loader: asked, ...request }), facts ?? FACTS, {
     ...NO_FILES,
     kernel: file("/boot/image", bytes),
     initrd: initrd === true ? file("/boot/initrd", pattern(0x12345)) : null,
+    dtb: dtb === undefined ? null : file("/boot/dtb", dtb),
   });
 }
 
@@ -75,6 +83,19 @@ describe("vmlinux", () => {
     expect(hex(entryOf(plan).rip)).toBe("0x1200040");
   });
 
+  test("and upwards where the host may hand its own place out while it loads", () => {
+    const settled = [
+      { start: 0x100000n, end: 0x1000000n },
+      { start: 0x3000000n, end: 0x8000000n },
+    ];
+    const facts = { ...FACTS, segmentRules: { ...FACTS.segmentRules, settled } };
+    const plan = planOf(vmlinux(), { facts });
+    expect(hex(segment(plan, "kernel").start)).toBe("0x3000000");
+    expect(segment(plan, "kernel").reason).toContain(
+      "its own, 0x1000000, is not free, or the host",
+    );
+  });
+
   test("of 32 bits is entered in 32-bit mode, and stays where it is", () => {
     const plan = planOf(vmlinux(32));
     expect(plan.imageType).toBe("elf-x86");
@@ -89,6 +110,15 @@ describe("vmlinux", () => {
       message: "Invalid memory segment 0x1000000 - 0x141ffff",
       exitStatus: 1,
     });
+  });
+
+  test("gets a device tree; what is no Linux kernel does not", () => {
+    const dtb = makeDtb("a machine");
+    const loader = { dtb: "/boot/dtb", given: ["dtb"] };
+    const { notes } = planOf(vmlinux(), { dtb, loader });
+    expect(notes.join()).toContain("The device tree of /boot/dtb is passed on");
+    const { hint } = refusal(() => planOf(program, { dtb, loader }));
+    expect(hint).toContain("an image with elf arguments takes no device tree");
   });
 
   test("gets ELF notes where that is asked", () => {

@@ -13,6 +13,7 @@ import type { SegmentPlan } from "../../src/model/load-plan.ts";
 import type { ConsoleRequest, RunRequest } from "../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../src/plan/build-plan.ts";
 import { refusal } from "../edge/refusal.ts";
+import { type Memory, runCopy } from "../handoff/run-copy.ts";
 import { atBoot, card, display, framebuffer } from "../handoff/screens.ts";
 import { makeElf } from "../images/make-elf.ts";
 import { multiboot2Header, multibootHeader } from "../images/make-multiboot.ts";
@@ -39,6 +40,20 @@ const MODULES = [
   { ...file("/boot/vmlinuz", pattern(0x5001)), commandLine: "/boot/vmlinuz root=/dev/sda1 ro" },
   { ...file("/boot/initrd", pattern(0x300)), commandLine: "/boot/initrd" },
 ];
+
+/** Memory as it is when the image is entered, and where that is. */
+function entered(plan: SegmentPlan, before: Memory = new Map()): { memory: Memory; entry: bigint } {
+  const memory = new Map(before);
+  for (const { role, bytes, start } of plan.segments) {
+    if (role !== "multiboot-info" && role !== "bios-page") continue;
+    bytes.forEach((byte, i) => {
+      memory.set(Number(start) + i, byte);
+    });
+  }
+  return { memory, entry: BigInt(runCopy(memory, Number(entryOf(plan).rip))) };
+}
+
+const imageEntryOf = (plan: SegmentPlan): bigint => entered(plan).entry;
 
 function planOf(
   image: Uint8Array,
@@ -129,15 +144,17 @@ describe("multiboot2", () => {
     const { start } = segment(plan, "kernel");
     expect(start % 0x200000n).toBe(0n);
     expect(start).toBeGreaterThan(0xa0000000n);
-    const { rip, rax } = entryOf(plan);
-    expect({ rip, rax }).toEqual({ rip: start, rax: 0x36d76289n });
+    expect(entryOf(plan).rax).toBe(0x36d76289n);
+    expect(imageEntryOf(plan)).toBe(start);
     expect(tagsOf(plan).get(21)?.getUint32(8, true)).toBe(Number(start));
   });
 
   test("an image of 64 bits that stays where it is gets no load base", () => {
     const plan = planOf(elfWith(multiboot2Header([]), 64));
     expect(segment(plan, "kernel").start).toBe(0x200000n);
-    expect([...tagsOf(plan).keys()].toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 6]);
+    expect([...tagsOf(plan).keys()].toSorted((a, b) => a - b)).toEqual([
+      ...[0, 1, 2, 3, 4, 6, 14, 15],
+    ]);
   });
 
   test("address and entry tags", () => {
@@ -146,7 +163,7 @@ describe("multiboot2", () => {
     bytes.set(multiboot2Header([address, [3, 0, 0x400080]]));
     const plan = planOf(bytes);
     expect(segment(plan, "kernel")).toMatchObject({ start: 0x400000n, size: 0x5000n });
-    expect(entryOf(plan).rip).toBe(0x400080n);
+    expect(imageEntryOf(plan)).toBe(0x400080n);
   });
 
   test.each([
@@ -173,15 +190,105 @@ describe("multiboot2", () => {
 function tagsOf(plan: SegmentPlan): Map<number, DataView> {
   const bytes = segment(plan, "multiboot-info").bytes.slice();
   const view = new DataView(bytes.buffer);
-  expect(view.getUint32(0, true)).toBe(bytes.length);
+  const total = view.getUint32(0, true);
+  expect(bytes.length).toBeGreaterThanOrEqual(total);
   const tags = new Map<number, DataView>();
-  for (let at = 8; at < bytes.length; ) {
+  for (let at = 8; at < total; ) {
     const size = view.getUint32(at + 4, true);
     tags.set(view.getUint32(at, true), new DataView(bytes.buffer, at, size));
     at += Math.ceil(size / 8) * 8;
   }
   return tags;
 }
+
+describe("the first module, which Xen moves up", () => {
+  const first = (plan: SegmentPlan) =>
+    plan.segments.find(({ bytes }) => bytes === MODULES[0]?.bytes)?.start ?? -1n;
+
+  test("has units of 2 MiB of its own", () => {
+    const plan = planOf(MB1);
+    const start = first(plan);
+    expect(start % 0x200000n).toBe(0n);
+    const inUnit = plan.segments.filter((s) => s.start >= start && s.start < start + 0x200000n);
+    expect(inUnit).toHaveLength(1);
+  });
+
+  test("lies anywhere where there is no room for them", () => {
+    const plan = planOf(MB1, { memMax: 0x3fffffn });
+    expect(first(plan) % 0x200000n).not.toBe(0n);
+    expect(first(plan)).toBeGreaterThan(0n);
+  });
+});
+
+describe("ACPI's root pointer", () => {
+  const EFI = machine("qemu-uefi-crash");
+  const address = Number(EFI.acpiRsdp);
+  const root = Array.from({ length: 36 }, (_, i) => (i === 15 ? 2 : 0x40 + i));
+  const before: Memory = new Map(root.map((byte, i) => [address + i, byte]));
+  const bytesAt = (memory: Memory, at: number, length: number) =>
+    Array.from({ length }, (_, i) => memory.get(at + i) ?? 0);
+  const word = (memory: Memory, at: number) =>
+    (memory.get(at) ?? 0) | ((memory.get(at + 1) ?? 0) << 8);
+
+  test("both tags have it when the image is entered", () => {
+    const plan = planOf(MB2, {}, EFI);
+    const { memory, entry } = entered(plan, before);
+    expect(entry).toBe(segment(plan, "kernel").start);
+    const { start, bytes } = segment(plan, "multiboot-info");
+    const tags = tagsOf(plan);
+    const contentAt = (type: number) =>
+      Number(start) + (tags.get(type)?.byteOffset ?? 0) - bytes.byteOffset + 8;
+    expect(tags.get(14)?.byteLength).toBe(28);
+    expect(tags.get(15)?.byteLength).toBe(44);
+    expect(bytesAt(memory, contentAt(14), 20)).toEqual(root.slice(0, 20));
+    expect(bytesAt(memory, contentAt(15), 36)).toEqual(root);
+  });
+
+  test.each([
+    ["multiboot", MB1],
+    ["multiboot2", MB2],
+  ])("%s: after EFI it is where a BIOS would have it, and the BIOS's calls fail", (_, image) => {
+    const plan = planOf(image, {}, EFI);
+    expect(segment(plan, "bios-page")).toMatchObject({ start: 0n, size: 0x1000n });
+    const { memory } = entered(plan, before);
+    const area = word(memory, 0x40e) << 4;
+    expect(bytesAt(memory, area + 0x10, 36)).toEqual(root);
+    expect(word(memory, 0x413)).toBe(640);
+    const vectors = Array.from({ length: 256 }, (__, i) => [
+      word(memory, i * 4),
+      word(memory, i * 4 + 2),
+    ]);
+    const fails = [0x55, 0x89, 0xe5, 0x80, 0x4e, 6, 1, 0x5d, 0xcf];
+    vectors.forEach(([at, code], vector) => {
+      const isCall = vector >= 0x10 && vector <= 0x1f;
+      expect({ vector, code }).toEqual({ vector, code: 0 });
+      expect(bytesAt(memory, at ?? 0, isCall ? 9 : 1)).toEqual(isCall ? fails : [0xcf]);
+    });
+    expect(plan.notes.at(-1)).toContain(`acpi_rsdp=0x${address.toString(16)} among`);
+  });
+
+  test.each<[string, Partial<RunRequest>, HostFacts, boolean, string]>([
+    ["after a BIOS", {}, FACTS, true, "Screen:"],
+    ["where the page at 0 may not be used", { memMin: 0x100000n }, EFI, true, "is not free"],
+    ["where it is not known", {}, { ...EFI, acpiRsdp: null }, false, "not known below 4 GiB"],
+    ["where it is too high", {}, { ...EFI, acpiRsdp: 1n << 32n }, false, "not known below 4 GiB"],
+  ])("%s", (_, request, facts, told, note) => {
+    const plan = planOf(MB2, request, facts);
+    expect([...tagsOf(plan).keys()].includes(15)).toBe(told);
+    expect(plan.notes.at(-1)).toContain(note);
+    const isPage = plan.segments.some(({ role }) => role === "bios-page");
+    expect(isPage).toBe(facts !== FACTS && request.memMin === undefined);
+    if (!told) expect(entryOf(plan).rip).toBe(segment(plan, "kernel").start);
+  });
+
+  test("a page at 0 that is not RAM stays as it is", () => {
+    const map = EFI.memoryMap ?? { source: "iomem", ranges: [] };
+    const ranges = map.ranges.map((r) => (r.start === 0x400n ? { ...r, start: 0x1000n } : r));
+    const plan = planOf(MB1, {}, { ...EFI, memoryMap: { ...map, ranges } });
+    expect(plan.segments.some(({ role }) => role === "bios-page")).toBe(false);
+    expect(entryOf(plan).rip).toBe(0x200000n);
+  });
+});
 
 describe("the screen", () => {
   const screenOf = (change: Partial<HostFacts>, console: Partial<ConsoleRequest> = {}) => {

@@ -11,12 +11,13 @@ import type { LoaderRequest, RunRequest } from "../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../src/plan/build-plan.ts";
 import { refusalText } from "../edge/refusal.ts";
 import { type BzImageParts, makeBzImage } from "../images/make-bzimage.ts";
+import { makeDtb } from "../images/make-dtb.ts";
 import { expectGoldenPlan, machine } from "../plan/golden.ts";
 import { entryOf, file, segment } from "../plan/pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../plan/requests.ts";
 
 const BIOS = machine("qemu-6g-bios");
-const DTB = Uint8Array.from({ length: 100 }, (_, i) => i);
+const DTB = makeDtb("a machine");
 const ZIMAGE = { loadflags: 0, version: 0x0202, relocatable: 0, xloadflags: 0 } as const;
 
 interface Case {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { humanSize } from "../../src/core/address.ts";
 import { KexecError } from "../../src/core/error.ts";
 import { ukiContainer } from "../../src/image/uki.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
@@ -24,11 +25,38 @@ test("its parts, without the padding of their sections", () => {
     kernel: KERNEL,
     initrd: INITRD,
     commandLine: "root=/dev/vda1 quiet",
+    deviceTree: new TextEncoder().encode("tree"),
+    notes: [`uki: .linux ${humanSize(KERNEL.length)}, .initrd 1001 bytes, .dtb 4 bytes`],
+  });
+});
+
+test("of several profiles the first, and of what it has not, what all share", () => {
+  const image = makeUki([
+    [".linux", KERNEL],
+    [".cmdline", "shared"],
+    [".initrd", "shared"],
+    [".profile", "ID=main"],
+    [".cmdline", "main"],
+    [".profile", "ID=rescue"],
+    [".cmdline", "rescue"],
+    [".dtb", "rescue"],
+  ]);
+  expect(readUki(image)).toEqual({
+    kernel: KERNEL,
+    initrd: new TextEncoder().encode("shared"),
+    commandLine: "main",
+    deviceTree: null,
     notes: [
-      `uki: .initrd 1001 bytes, .linux ${KERNEL.length} bytes`,
-      "its device tree (.dtb) is not passed on",
+      `uki: .linux ${humanSize(KERNEL.length)}, .initrd 6 bytes`,
+      "the first of its 2 profiles is taken",
     ],
   });
+});
+
+test("device trees to choose from are named, and left out", () => {
+  const { deviceTree, notes } = readUki(makeUki({ ".linux": KERNEL, ".dtbauto": "tree" }));
+  expect(deviceTree).toBeNull();
+  expect(notes[1]).toBe("none of its device trees to choose from (.dtbauto) is passed on");
 });
 
 test("microcode comes first, and the initrd at a multiple of four", () => {

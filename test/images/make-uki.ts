@@ -8,14 +8,16 @@ const SECTION_SIZE = 40;
 /** PE's FileAlignment. */
 const ALIGNMENT = 0x200;
 
-export type Sections = Readonly<Record<string, Uint8Array | string>>;
+/** By name, or as pairs where a name comes again. */
+export type Sections =
+  | Readonly<Record<string, Uint8Array | string>>
+  | readonly (readonly [string, Uint8Array | string])[];
 
 /** Sections are padded in the file, as linkers do; their size in memory is the true one. */
 export function makeUki(sections: Sections): Uint8Array {
-  const names = Object.keys(sections);
-  const contents = Object.values(sections).map((one) =>
-    typeof one === "string" ? bytesOf(one) : one,
-  );
+  const pairs = Array.isArray(sections) ? sections : Object.entries(sections);
+  const names = pairs.map(([name]) => name);
+  const contents = pairs.map(([, one]) => (typeof one === "string" ? bytesOf(one) : one));
   const tableAt = PE_AT + 24 + OPTIONAL_SIZE;
   const up = (size: number) => Math.ceil(size / ALIGNMENT) * ALIGNMENT;
   let at = up(tableAt + names.length * SECTION_SIZE);

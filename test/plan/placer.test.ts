@@ -127,6 +127,12 @@ describe("with settled memory", () => {
     expect(placer().place(piece({ size: MIB, max: 12n * MIB }))).toBe(9n * MIB);
   });
 
+  test("nor elsewhere, for a piece that has another place", () => {
+    const fixed = piece({ size: MIB, min: 4n * MIB, max: 5n * MIB, settledOnly: true });
+    expect(() => placer().place(fixed)).toThrow("Could not find a free area of memory");
+    expect(new Placer(usable, PAGE).place(fixed)).toBe(4n * MIB);
+  });
+
   test("what fits nowhere there lies as low as it can, above 1 MiB, with a note", () => {
     const one = placer();
     expect(one.place(piece({ size: 4n * MIB }))).toBe(MIB);

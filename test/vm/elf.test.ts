@@ -42,7 +42,7 @@ const CASES: readonly Case[] = [
 
 function expectSecond(run: MachineRun): void {
   expect(run.runs.get("load")).toMatchObject({ status: 0 });
-  expectSecondKernel(run, SECOND, ["release", "cpus", "efi", "rsdp"]);
+  expectSecondKernel(run, SECOND, ["release", "cpus", "efi", "runtime-map", "boot-logo", "rsdp"]);
 }
 
 beforeAll(() => buildKexec(), VM_TIMEOUT);

@@ -2,27 +2,36 @@
 
 import { beforeAll, describe, expect, test } from "bun:test";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
+import { hexOf } from "../../src/core/bytes.ts";
+import { sha256 } from "../../src/core/digest.ts";
+import { makeDtb } from "../images/make-dtb.ts";
 import { bootMachine, CONSOLE, type MachineRun, type MachineSetup } from "./machine.ts";
 import { IN_VM } from "./rig.ts";
 import { expectSecondKernel } from "./second-kernel.ts";
 import { VM_TIMEOUT, withLog } from "./with-log.ts";
 
 const SECOND = `${CONSOLE} second`;
+const TREE = "/boot/tree.dtb";
+const DTB = makeDtb("a machine");
 const LOAD = `-l ${IN_VM.kernel} --initrd=${IN_VM.initrd} --append="${SECOND}"`;
 
 interface Case extends Partial<MachineSetup> {
   readonly title: string;
   readonly name: string;
   readonly options: string;
+  /** The digest of what the second kernel must have. */
+  readonly deviceTree?: string;
 }
 
 const CASES: readonly Case[] = [
   { title: "--entry-32bit", name: "entry-32bit", options: "-a --entry-32bit" },
   {
-    title: "-t bzImage after UEFI",
+    title: "-t bzImage after UEFI, with --dtb",
     name: "bzimage-uefi",
     firmware: "uefi",
-    options: "-c -t bzImage",
+    options: `-c -t bzImage --dtb=${TREE}`,
+    extraFiles: [{ path: TREE, data: DTB }],
+    deviceTree: hexOf(sha256(DTB)),
   },
   {
     title: "-t bzImage, RAM above 4 GiB",
@@ -35,7 +44,7 @@ const CASES: readonly Case[] = [
 function expectSecond(run: MachineRun, words = SECOND): void {
   expect(run.runs.get("load")).toMatchObject({ status: 0 });
   expect(run.runs.get("plan")?.output).toContain(", bzImage, x86_64");
-  expectSecondKernel(run, words, ["release", "cpus", "efi", "runtime-maps", "rsdp"]);
+  expectSecondKernel(run, words, ["release", "cpus", "efi", "runtime-map", "boot-logo", "rsdp"]);
 }
 
 /** The plan is printed, and then obeyed. */
@@ -47,30 +56,55 @@ beforeAll(() => buildKexec(), VM_TIMEOUT);
 describe("the 32-bit entry", () => {
   test.each(CASES.map((c) => [c.title, c] as const))(
     "%s",
-    async (_, { title: __, options, ...setup }) => {
+    async (_, { title: __, options, deviceTree, ...setup }) => {
       const caseScript = scriptFor(IN_VM.onekexec, `${options} ${LOAD}`);
       const run = await bootMachine({ kexec: KEXEC, ...setup, caseScript });
-      withLog(run, () => expectSecond(run));
+      withLog(run, () => {
+        expectSecond(run);
+        expect(run.second.get("device-tree")).toBe(deviceTree);
+      });
     },
     VM_TIMEOUT,
   );
 });
 
+/** Only the kernel's real-mode code says so. */
+const EARLY = "early console in setup code";
+
 describe("the 16-bit entry", () => {
+  const words = `${CONSOLE} earlyprintk=ttyS0 debug second`;
+  const load = LOAD.replace(SECOND, words);
+
+  function expectEarly({ lines }: MachineRun): void {
+    expect(lines.filter(({ text }) => text.includes(EARLY)).length).toBe(1);
+  }
+
   test.each([
     ["real-mode", "-a --real-mode", 1024],
     ["real-mode-6g", "-c -t bzImage --real-mode", 6144],
   ])(
     "%s: %s",
     async (name, options, memory) => {
-      const words = `${CONSOLE} earlyprintk=ttyS0 debug second`;
-      const caseScript = scriptFor(IN_VM.onekexec, `${options} ${LOAD.replace(SECOND, words)}`);
+      const caseScript = scriptFor(IN_VM.onekexec, `${options} ${load}`);
       const run = await bootMachine({ kexec: KEXEC, name, memory, caseScript });
       withLog(run, () => {
-        // Only the kernel's real-mode code says so.
-        const early = run.lines.filter(({ text }) => text.includes("early console in setup code"));
-        expect(early.length).toBe(1);
+        expectEarly(run);
         expectSecond(run, words);
+      });
+    },
+    VM_TIMEOUT,
+  );
+
+  test(
+    "from Xen's dom0",
+    async () => {
+      const script = scriptFor(IN_VM.onekexec, `--real-mode ${load}`);
+      const caseScript = `xen_modules\n${script}`;
+      const run = await bootMachine({ kexec: KEXEC, name: "real-mode-xen", xen: {}, caseScript });
+      withLog(run, () => {
+        expect(run.runs.get("load")).toMatchObject({ status: 0 });
+        expectEarly(run);
+        expectSecondKernel(run, words);
       });
     },
     VM_TIMEOUT,

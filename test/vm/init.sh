@@ -95,14 +95,21 @@ describe() {
 	say cpus "$(grep -c '^processor' /proc/cpuinfo)"
 	say guest-type "$(cat /sys/hypervisor/guest_type 2>/dev/null)"
 	say efi "$([ -d /sys/firmware/efi ] && echo yes || echo no)"
-	say runtime-maps "$(ls /sys/firmware/efi/runtime-map 2>/dev/null | wc -l)"
+	for map in /sys/firmware/efi/runtime-map/*; do
+		[ -d "$map" ] || continue
+		say runtime-map "$(cd "$map" && cat type phys_addr num_pages attribute | tr '\n' ' ')"
+	done
+	say boot-logo "$(sha256sum /sys/firmware/acpi/bgrt/image 2>/dev/null | cut -d ' ' -f 1)"
 	say proof "$(sha256sum /proof 2>/dev/null | cut -d ' ' -f 1)"
 	say kernel-code "$(awk '/ : Kernel code/ { print $1 }' /proc/iomem)"
 	say framebuffer "$(cat /proc/fb 2>/dev/null)"
 	say framebuffer-memory "$(awk '/ : (efifb|vesafb|bochs-drm)$/ { print $1 }' /proc/iomem | head -n 1)"
 	say screen-info "$(od -A n -v -t x1 -N 64 /sys/kernel/boot_params/data | tr -d ' \n')"
 	for setup_data in /sys/kernel/boot_params/setup_data/*; do
-		[ -f "$setup_data/type" ] && say setup-data "$(cat "$setup_data/type")"
+		[ -f "$setup_data/type" ] || continue
+		say setup-data "$(cat "$setup_data/type")"
+		[ "$(cat "$setup_data/type")" = 0x2 ] &&
+			say device-tree "$(sha256sum "$setup_data/data" | cut -d ' ' -f 1)"
 	done
 	[ -e /proc/vmcore ] && describe_dump
 	say_lines rsdp 'ACPI: RSDP '

@@ -13,6 +13,7 @@ import { Problem } from "../../scripts/command.ts";
 import { ensureKernel, type Kernel, type KernelSeries } from "../../scripts/kernels.ts";
 import { linesOf } from "../../scripts/lines.ts";
 import { refreshPackageLists } from "../../scripts/machine.ts";
+import { ensureSystemdStub, type SystemdStub } from "../../scripts/systemd-stub.ts";
 import { ensureXen, type Xen } from "../../scripts/xen.ts";
 import type { CpioFile } from "./cpio.ts";
 import { caseArchive, rig } from "./rig.ts";
@@ -29,6 +30,11 @@ import { inSlot } from "./slots.ts";
 import { XEN_MEMORY, type XenSetup, xenBootArguments, xenMachineArguments } from "./xen.ts";
 
 const OVMF = "/usr/share/OVMF";
+/** Only code in system management mode may write the variables that say which keys are trusted. */
+const SECURE_MACHINE = [
+  ...["-machine", "q35,smm=on"],
+  ...["-global", "driver=cfi.pflash01,property=secure,value=on"],
+];
 const ACCELERATOR = process.env.ONEKEXEC_ACCEL ?? "tcg,thread=multi";
 /** How long a machine that should stand still is watched, in ms. */
 const STANDSTILL_MS = 5000;
@@ -48,8 +54,11 @@ export interface MachineSetup {
   readonly memory?: number;
   /** CPUs; 1 unless given. */
   readonly smp?: number;
-  readonly firmware?: "bios" | "uefi";
+  /** With Secure Boot a kernel that is signed by OVMF's key for tests is needed: `kernelFiles`. */
+  readonly firmware?: "bios" | "uefi" | "secure-boot";
   readonly kernel?: KernelSeries;
+  /** Instead of Debian's of that series. */
+  readonly kernelFiles?: Kernel;
   /** The first kernel is the dom0 of a Xen; after BIOS only. */
   readonly xen?: XenSetup;
   /** Further words for the first kernel's command line. */
@@ -101,12 +110,21 @@ export function logPathOf({ name }: Pick<MachineSetup, "name">): string {
 }
 
 function firmwareArguments(setup: MachineSetup, folder: string): string[] {
-  if (setup.firmware !== "uefi") return [];
+  const { firmware = "bios" } = setup;
+  if (firmware === "bios") return [];
+  const secure = firmware === "secure-boot";
+  const kind = secure ? "4M.snakeoil" : "4M";
   const variables = join(folder, "variables.fd");
-  copyFileSync(join(OVMF, "OVMF_VARS_4M.fd"), variables);
+  copyFileSync(join(OVMF, `OVMF_VARS_${kind}.fd`), variables);
   const flash = "if=pflash,format=raw";
-  const code = join(OVMF, "OVMF_CODE_4M.fd");
-  return ["-drive", `${flash},readonly=on,file=${code}`, "-drive", `${flash},file=${variables}`];
+  const code = join(OVMF, `OVMF_CODE_${kind}.fd`);
+  return [
+    ...(secure ? SECURE_MACHINE : []),
+    "-drive",
+    `${flash},readonly=on,file=${code}`,
+    "-drive",
+    `${flash},file=${variables}`,
+  ];
 }
 
 /** What a machine starts with, in files of this one. */
@@ -158,6 +176,8 @@ export const debianKernel = (series: KernelSeries = "6.1"): Kernel =>
   ensureKernel(series, say, refresh);
 /** The Xen that machines start and load. @throws Problem */
 export const debianXen = (): Xen => ensureXen(say, refresh);
+/** What unified kernel images begin with. @throws Problem */
+export const systemdStub = (): SystemdStub => ensureSystemdStub(say, refresh);
 
 const rigs = new Map<string, Uint8Array[]>();
 
@@ -267,7 +287,7 @@ async function boot(setup: MachineSetup, files: Boot): Promise<MachineRun> {
  * Xen panics and no kernel comes up after it
  */
 export function bootMachine(setup: MachineSetup): Promise<MachineRun> {
-  const kernel = debianKernel(setup.kernel);
+  const kernel = setup.kernelFiles ?? debianKernel(setup.kernel);
   const xen = setup.xen === undefined ? null : debianXen();
   return inSlot(() => boot(setup, { kernel, xen }));
 }

@@ -1,11 +1,19 @@
-/** Xen, loaded from bare Linux by both versions of multiboot, comes up with its dom0, whose kernel
- * may be compressed. */
+/** Xen, loaded by both versions of multiboot, comes up with its dom0, whose kernel may be
+ * compressed: from bare Linux after BIOS and after EFI, and from a Xen that runs already. */
 
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
+import { difference } from "../conformance/differences.ts";
 import { packedBy } from "../wrapper/make-wrapped.ts";
-import { bootMachine, DOM0_CONSOLE, debianKernel, debianXen, type MachineRun } from "./machine.ts";
+import {
+  bootMachine,
+  DOM0_CONSOLE,
+  debianKernel,
+  debianXen,
+  type MachineRun,
+  type MachineSetup,
+} from "./machine.ts";
 import { IN_VM } from "./rig.ts";
 import { expectSecondKernel } from "./second-kernel.ts";
 import { VM_TIMEOUT, withLog } from "./with-log.ts";
@@ -18,19 +26,35 @@ const SECOND = `${DOM0_CONSOLE} second`;
 /** Xen itself expands no bzip2. */
 const PACKED = "/boot/vmlinuz.bz2";
 
-const loadWords = (kernel: string): string =>
+/** @param more of the dom0's kernel */
+const loadWords = (kernel: string, more = ""): string =>
   [
     `-l ${XEN} --command-line="${XEN_WORDS}"`,
-    `--module="${kernel} ${SECOND}" --module=${IN_VM.initrd}`,
+    `--module="${kernel} ${SECOND}${more}" --module=${IN_VM.initrd}`,
   ].join(" ");
 
-/** What Xen prints of its command line, its own name left out. */
-function expectDom0(run: MachineRun): void {
+const textsOf = ({ lines }: MachineRun): string[] => lines.map(({ text }) => text);
+
+/** Whether a new Xen printed its command line, its own name left out, and its dom0 is up. */
+function expectDom0(run: MachineRun, more = ""): void {
   expect(run.runs.get("load")).toMatchObject({ status: 0 });
-  const words = run.lines.map(({ text }) => text);
-  expect(words).toContainEqual(expect.stringContaining(`Command line: ${XEN_WORDS}`));
-  expectSecondKernel(run, SECOND);
+  const words = `Command line: ${XEN_WORDS}`;
+  expect(textsOf(run)).toContainEqual(expect.stringMatching(new RegExp(`${words}$`)));
+  expectSecondKernel(run, `${SECOND}${more}`);
 }
+
+/** A machine in which Xen is a file too. */
+async function bootWithXen(
+  setup: Omit<MachineSetup, "kexec">,
+  check: (run: MachineRun) => void,
+): Promise<void> {
+  const xen = { path: XEN, data: new Uint8Array(readFileSync(debianXen().hypervisor)) };
+  const extraFiles = [xen, ...(setup.extraFiles ?? [])];
+  const run = await bootMachine({ kexec: KEXEC, ...setup, extraFiles });
+  withLog(run, () => check(run));
+}
+
+const BARE = { memory: 2048, qemuArguments: xenMachineArguments({}) };
 
 beforeAll(() => buildKexec(), VM_TIMEOUT);
 
@@ -42,21 +66,62 @@ describe("Xen from bare Linux", () => {
   ])(
     "%s: %s, %s",
     async (name, options, kernel) => {
-      const { hypervisor } = debianXen();
       const packed = packedBy(["bzip2", "-c"], readFileSync(debianKernel().vmlinuz));
-      const run = await bootMachine({
-        kexec: KEXEC,
+      const setup = {
+        ...BARE,
         name: `xen-by-${name}`,
-        memory: 2048,
-        qemuArguments: xenMachineArguments({}),
-        extraFiles: [
-          { path: XEN, data: new Uint8Array(readFileSync(hypervisor)), mode: 0o644 },
-          { path: PACKED, data: packed, mode: 0o644 },
-        ],
+        extraFiles: [{ path: PACKED, data: packed }],
         caseScript: `run load ${LOADER} ${options} ${loadWords(kernel)}\nrun exec ${LOADER} -e\n`,
-      });
-      withLog(run, () => expectDom0(run));
+      };
+      await bootWithXen(setup, (run) => expectDom0(run));
     },
     VM_TIMEOUT,
   );
 });
+
+const EFI_SCRIPT = `
+run theirs ${IN_VM.kexecTools} -d -c ${loadWords(IN_VM.kernel)}
+address=$(sed -n s/^ACPI20=//p /sys/firmware/efi/systab)
+run address echo $address
+run load ${LOADER} -d ${loadWords(IN_VM.kernel, " acpi_rsdp=$address")}
+run exec ${LOADER} -e
+`;
+
+test(
+  `${difference("multiboot-efi").id}: Xen after EFI finds ACPI, and so does its dom0`,
+  async () => {
+    await bootWithXen(
+      { ...BARE, name: "xen-after-efi", firmware: "uefi", caseScript: EFI_SCRIPT },
+      (run) => {
+        expect(run.first.get("efi")).toBe("yes");
+        // kexec-tools has nothing for the page at 0.
+        const theirs = run.runs.get("theirs");
+        expect(theirs).toMatchObject({ status: 0, output: expect.stringContaining(".mem ") });
+        expect(theirs?.output).not.toMatch(/\.mem += (\(nil\)|0x0|0)$/m);
+        const words = ` acpi_rsdp=${run.runs.get("address")?.output.trim()}`;
+        expect(run.runs.get("load")?.output).toContain(`${words} among its kernel's words`);
+        expectDom0(run, words);
+        expect(textsOf(run)).toContainEqual(expect.stringMatching(/^\(XEN\) ACPI: RSDP .* BOCHS/));
+        expect(run.second.get("rsdp")).toContain("ACPI: RSDP 0x");
+      },
+    );
+  },
+  VM_TIMEOUT,
+);
+
+test(
+  "Xen from Xen's dom0",
+  async () => {
+    const caseScript = `
+xen_modules
+run load ${LOADER} ${loadWords(IN_VM.kernel)}
+run exec ${LOADER} -e
+`;
+    await bootWithXen({ name: "xen-from-xen", xen: {}, caseScript }, (run) => {
+      expect(textsOf(run)).toContain("(XEN) Executing kexec image on cpu0");
+      expectDom0(run);
+      expect([run.first, run.second].map((sight) => sight.get("guest-type"))).toEqual(["PV", "PV"]);
+    });
+  },
+  VM_TIMEOUT,
+);

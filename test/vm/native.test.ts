@@ -36,7 +36,7 @@ function statusOf(run: MachineRun, name: string): number | null | undefined {
 /** The second kernel is up and found the machine as the first one did. */
 function expectSameMachine(run: MachineRun, commandLine: string): void {
   const { first, second } = run;
-  const alike = ["release", "cpus", "efi", "runtime-maps", "rsdp", "console"];
+  const alike = ["release", "cpus", "efi", "runtime-map", "boot-logo", "rsdp", "console"];
   expectSecondKernel(run, commandLine, alike);
   expect(second.get("initrd")).toMatch(/^RAMDISK: \[mem 0x[0-9a-f]+-0x[0-9a-f]+\]$/);
   expect(first.get("rsdp")).toContain("ACPI: RSDP 0x");

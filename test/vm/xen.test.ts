@@ -13,14 +13,25 @@ import { hexOf } from "../../src/core/bytes.ts";
 import { sha256 } from "../../src/core/digest.ts";
 import { difference } from "../conformance/differences.ts";
 import { type CpioFile, cpio } from "./cpio.ts";
-import { bootMachine, CONSOLE, type MachineRun, type MachineSetup } from "./machine.ts";
+import {
+  bootMachine,
+  CONSOLE,
+  debianKernel,
+  type MachineRun,
+  type MachineSetup,
+} from "./machine.ts";
 import { IN_VM, xenLibraries, xenLibraryPath } from "./rig.ts";
 import { expectSecondKernel } from "./second-kernel.ts";
+import { stubUki } from "./stub-uki.ts";
+import { vmlinuxOf } from "./vmlinux.ts";
 import { VM_TIMEOUT, withLog } from "./with-log.ts";
+import { type Recorded, recorded } from "./xen-recorded.ts";
 
 const SECOND = `${CONSOLE} second`;
 const load = (initrd: string) => `-l ${IN_VM.kernel} --initrd=${initrd} --append="${SECOND}"`;
 const LOAD = load(IN_VM.initrd);
+const VMLINUX = "/boot/vmlinux";
+const UKI = "/boot/uki.efi";
 const RECORD = "/opt/record-xenctrl.so";
 const EXEC = "run exec kexec -e";
 /** The file under test, and what the loader makes of it and of kexec-tools, which needs libxenctrl
@@ -113,33 +124,6 @@ function expectStartedByXen(run: MachineRun): void {
   expect(Number(run.second.get("memory-kib"))).toBeGreaterThan(1_900_000);
 }
 
-interface Recorded {
-  readonly call: string;
-  /** Without a place: what is loaded, and how much memory it gets. */
-  readonly segments: readonly { readonly size: string; readonly digest: string }[];
-  readonly mapped: readonly string[];
-}
-
-/** What reached the hypercall, as record-xenctrl.c has it. */
-function recorded(text: string): Recorded {
-  const call = /^xc_kexec_load (type=\d+ arch=\d+)/m.exec(text)?.[1] ?? "(none)";
-  const all = [
-    ...text.matchAll(
-      /^segment buf=(\S+) buf_size=(\S+) dest_maddr=(\S+) dest_size=(\S+) fnv=(\S+)$/gm,
-    ),
-  ];
-  return {
-    call,
-    segments: all
-      .filter(([, buf]) => buf === "yes")
-      .map(([, , size, , memory, digest]) => ({
-        size: `${size} of ${memory}`,
-        digest: digest ?? "",
-      })),
-    mapped: all.filter(([, buf]) => buf === "null").map(([, , , at, memory]) => `${at} ${memory}`),
-  };
-}
-
 /** kexec-tools' is kept to memory that dom0 has, where Xen does not spoil it. */
 const LIBRARY_SCRIPT = `
 ${SAME_FILE}
@@ -161,7 +145,7 @@ run exec-nothing kexec -e
 run crash-size kexec --print-ckr-size
 run live-update kexec --load-live-update ${LOAD.slice(3)}
 run exec-live-update kexec --exec-live-update
-run load kexec ${LOAD}
+run load kexec -d ${LOAD.replace(IN_VM.kernel, VMLINUX)}
 ${EXEC}
 `;
 
@@ -207,6 +191,7 @@ function checkLibrary(run: MachineRun): void {
   expect(output(run, "live-update")).toContain("This Xen has no live update");
   expect(status(run, "exec-live-update")).toBe(255);
   expect(output(run, "exec-live-update")).toStartWith("kexec failed: Invalid argument\n");
+  expect(output(run, "load")).toContain(", elf-x86_64, x86_64, purpose normal\n");
   expectStartedByXen(run);
 }
 
@@ -235,7 +220,7 @@ run load kexec -d ${LOAD}
 run loaded kexec -S -l
 run unload kexec -u
 run unloaded kexec -S -l
-run load-again kexec ${LOAD}
+run load-again kexec -d --entry-32bit ${LOAD}
 ${EXEC}
 `;
 
@@ -266,6 +251,7 @@ function checkDirect(run: MachineRun): void {
     unloaded: 0,
     "load-again": 0,
   });
+  expect(output(run, "load-again")).toContain(", bzImage, x86_64, purpose normal\n");
   expectStartedByXen(run);
 }
 
@@ -275,7 +261,7 @@ xen_modules
 cat ${IN_VM.initrd} /boot/more > /boot/large
 run theirs ${IN_VM.kexecTools} -s ${LOAD}
 run oops sh -c "dmesg | grep -c 'Call Trace'"
-run load kexec -d -s ${load("/boot/large")} --console-serial --serial=ttyS0
+run load kexec -d -s -l ${UKI} --initrd=/boot/large --console-serial --serial=ttyS0
 ${EXEC}
 `;
 
@@ -284,6 +270,7 @@ function checkFiles(run: MachineRun): void {
   expect(output(run, "oops")).toBe("1\n");
   expect(status(run, "load")).toBe(0);
   expect(output(run, "load")).toContain("-s and -a are as -c\n");
+  expect(output(run, "load")).toContain("  uki: .linux ");
   expectStartedByXen(run);
 }
 
@@ -294,6 +281,13 @@ function more(): CpioFile {
   for (let at = 0; at < BIG_SIZE; at += 65536)
     crypto.getRandomValues(data.subarray(at, at + 65536));
   return { path: "/boot/more", data: Buffer.concat(cpio([{ path: "/more", data }])) };
+}
+
+const vmlinux = (): CpioFile => ({ path: VMLINUX, data: vmlinuxOf(debianKernel().vmlinuz) });
+
+function uki(): CpioFile {
+  const kernel = new Uint8Array(readFileSync(debianKernel().vmlinuz));
+  return { path: UKI, data: stubUki({ ".cmdline": SECOND, ".linux": kernel }) };
 }
 
 const PVH_SCRIPT = `
@@ -325,14 +319,14 @@ function checkPvh(run: MachineRun): void {
 describe("kexec in a dom0 of Xen", () => {
   test.concurrent(
     `${difference("xen-status").id}, ${difference("xen-nothing").id}: PV dom0 with libxenctrl; what ` +
-      "reaches Xen is what kexec-tools gives it; -S, -u, live update",
+      "reaches Xen is what kexec-tools gives it; -S, -u, live update; a vmlinux is started",
     () =>
       boot(
         {
           name: "xen-library",
           xen: { commandLine: "crashkernel=192M" },
           caseScript: LIBRARY_SCRIPT,
-          extraFiles: [...xenLibraries(), recorder()],
+          extraFiles: [...xenLibraries(), recorder(), vmlinux()],
         },
         checkLibrary,
       ),
@@ -340,7 +334,7 @@ describe("kexec in a dom0 of Xen", () => {
   );
   test.concurrent(
     `${difference("xen-library").id}, ${difference("xen-placement").id}: PV dom0, no library, only ` +
-      "privcmd, no xenfs, 2 GiB without crashkernel=",
+      "privcmd, no xenfs, 2 GiB without crashkernel=, and the 32-bit entry",
     () =>
       boot(
         {
@@ -354,14 +348,15 @@ describe("kexec in a dom0 of Xen", () => {
     VM_TIMEOUT,
   );
   test.concurrent(
-    `${difference("xen-methods").id}: PV dom0, -s, an initrd of 51 MiB, 2 GiB without crashkernel=`,
+    `${difference("xen-methods").id}: PV dom0, -s, a unified kernel image with an initrd of 51 MiB, ` +
+      "2 GiB without crashkernel=",
     () =>
       boot(
         {
           name: "xen-files",
           xen: {},
           caseScript: FILES_SCRIPT,
-          extraFiles: [...xenLibraries(), more()],
+          extraFiles: [...xenLibraries(), more(), uki()],
         },
         checkFiles,
       ),

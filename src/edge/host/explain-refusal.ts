@@ -66,7 +66,9 @@ function explainPermission(
     return `kernel.kexec_load_limit_${limit} is 0: no load is left until the next boot.`;
   }
   if (lockdown !== null && lockdown !== "none") return lockedDown(call, lockdown);
-  return "Root may do this, so a container or a security module (SELinux, IMA policy) refuses it.";
+  // SystemCallFilter= is of systemd's units; udevd has it, and so has what its rules run.
+  const who = "a container, SystemCallFilter= or a security module (SELinux, IMA)";
+  return `Root may do this: ${who} refuses it.`;
 }
 
 function explainMissing(call: KexecCall): string {
@@ -80,6 +82,16 @@ function explainAddress(purpose: ImagePurpose): string {
   return purpose === "crash"
     ? "A segment does not fit into the memory reserved for a crash kernel: more crashkernel=."
     : "A segment does not fit into the machine's memory.";
+}
+
+/** Of IMA, by its own policy or the one that Secure Boot brings.
+ * [linux security/integrity/ima/ima_main.c ima_load_data] */
+function explainAccess(call: KexecCall): string | undefined {
+  const policy = "The kernel's IMA policy (Secure Boot brings one) refuses";
+  if (call === "kexec_load") {
+    return `${policy} kexec_load, which has no signatures.\nTry -s, with a kernel that is signed.`;
+  }
+  return call === "kexec_file_load" ? `${policy} this image.\n${SIGNATURE}` : undefined;
 }
 
 function explainInvalid(call: KexecCall, purpose: ImagePurpose): string | undefined {
@@ -100,6 +112,8 @@ export function explainRefusal(
       return explainPermission(call, purpose, look());
     case Errno.ENOSYS:
       return explainMissing(call);
+    case Errno.EACCES:
+      return explainAccess(call);
     case Errno.EBUSY:
       return "Another kexec load is under way, or a crash dump is being set up: try again.";
     case Errno.ENOMEM:

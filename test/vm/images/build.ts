@@ -17,6 +17,10 @@ const PLACE = "0x400000";
 const NBI_SEGMENT = 0x2000;
 const NBI_LINEAR = 0x100000;
 
+/** Sizes of a zImage's parts, which zimage-start.S has too. */
+const ZIMAGE_SETUP = 9 * 512;
+const ZIMAGE_KERNEL = 0x1000;
+
 type Width = 16 | 32 | 64;
 
 interface Sources {
@@ -58,6 +62,17 @@ function link({ width, names, defines = [], place }: Sources) {
 export function program(width: 32 | 64, header?: "MULTIBOOT" | "MULTIBOOT2"): Uint8Array {
   const defines = header === undefined ? [] : [header];
   return link({ width, names: ["start.S", "program.c"], defines, place: PLACE }).elf;
+}
+
+/** A zImage: real-mode code of as many sectors as its header says, and a kernel. */
+export function zImage(): Uint8Array {
+  const names = ["zimage-start.S", "zimage.c"];
+  const { flat } = link({ width: 16, names, place: "0" });
+  const image = new Uint8Array(ZIMAGE_SETUP + ZIMAGE_KERNEL);
+  if (flat.length > ZIMAGE_SETUP) throw new RangeError(`${flat.length} bytes of real-mode code`);
+  image.set(flat);
+  image.set(Buffer.from("ZIMG"), ZIMAGE_SETUP);
+  return image;
 }
 
 /** A network boot image that is entered in real mode, or in 32-bit mode. */

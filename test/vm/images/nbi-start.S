@@ -46,15 +46,7 @@ linear:
 	addl	%ebp, %eax
 	ret
 
-	.globl	word_at
-word_at:
-	movl	4(%esp), %eax
-	movl	%eax, %ecx
-	shrl	$4, %ecx
-	andl	$15, %eax
-	movw	%cx, %fs
-	movl	%fs:(%eax), %eax
-	retl
+#include "word-at.S"
 
 	/* struct registers: eax ebx ecx edx edi flags. */
 	.macro	bios number

@@ -99,6 +99,17 @@ static void show_map(const struct tag *tag) {
   }
 }
 
+/* Of ACPI's root pointer: what its bytes add up to, and where the old table is. */
+static void acpi(const struct tag *tag) {
+  uint8_t sum = 0;
+  for (uint32_t i = 0; i < tag->size - sizeof(*tag); i++) sum += ((const uint8_t *)tag->words)[i];
+  begin("acpi");
+  say_hex(tag->size - sizeof(*tag));
+  say_hex(sum);
+  say_hex(tag->words[4]);
+  end();
+}
+
 static void show_tag(const struct tag *tag) {
   line("tag", tag->type);
   if (tag->type == 1) text("command-line", (const void *)tag->words);
@@ -106,6 +117,7 @@ static void show_tag(const struct tag *tag) {
   if (tag->type == 3) module(tag->words[0], tag->words[1], (const void *)(tag->words + 2));
   if (tag->type == 4) line("lower", tag->words[0]), line("upper", tag->words[1]);
   if (tag->type == 6) show_map(tag);
+  if (tag->type == 14 || tag->type == 15) acpi(tag);
 }
 
 static void show_multiboot2(const uint32_t *info) {
