@@ -8,7 +8,7 @@ import { PT_NOTE } from "../../src/core/elf.ts";
 import { differs, runBoth, same, TIMEOUT_MS } from "./compare.ts";
 import { type CrashMachine, filesOf, iomemOf, recorded, withMemory } from "./crash-machine.ts";
 import { difference } from "./differences.ts";
-import { INITRD, KERNEL, KERNEL_PIECE, MISSING } from "./inputs.ts";
+import { INITRD, KERNEL, KERNEL_PIECE, MISSING, VMLINUX } from "./inputs.ts";
 import { coreHeaderOf, e820Of, type Loaded, load } from "./loaded.ts";
 import { KEXEC_TOOLS, ONEKEXEC } from "./programs.ts";
 
@@ -167,6 +167,25 @@ test.concurrent(
     expect(e820Of(ours)[0]).toEqual({ start: 0n, end: 0xa0000n, type: 1 });
   },
   TIMEOUT_MS,
+);
+
+differs(
+  "crash-vmlinux",
+  ["-c", "-p", VMLINUX, "--args-linux"],
+  {
+    theirs: {
+      status: 1,
+      stderr: ["Invalid memory segment 0x1000000 - 0x1000fff"],
+      calls: [],
+    },
+    ours: {
+      status: 0,
+      stdout: [],
+      stderr: [],
+      calls: ["kexec_load flags 0x3e0001; kernel:; initrd: -> 0"],
+    },
+  },
+  on(FILES),
 );
 
 differs(

@@ -440,6 +440,13 @@ export const DIFFERENCES = [
     why: "the crash kernel overwrites it",
   },
   {
+    id: "crash-vmlinux",
+    kexecTools:
+      "`-p` with a `vmlinux`: `Invalid memory segment START - END`, status 1, unless `crashkernel=` names the address that it was linked for",
+    onekexec: "loads a 64-bit one into the memory that is reserved, wherever that is",
+    why: "64-bit Linux runs at any multiple of 2 MiB",
+  },
+  {
     id: "crash-kaslr",
     kexecTools:
       "`-p --pass-memmap-cmdline` leaves the kernel the whole memory map, in which it chooses its place by chance (KASLR), and overwrites some of what is to be dumped",
