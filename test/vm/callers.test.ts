@@ -61,13 +61,16 @@ run() {
 
 const LOAD = `kexec --load /boot/vmlinuz --append "${SECOND}" --initrd /boot/small`;
 
+/** Where it works, whoever asked may be stopped before it answers. */
+const FAILED = "systemctl kexec failed";
+
 test(
   "systemd: systemctl kexec starts what was loaded",
   async () => {
     const script = `${RUN}
 run up systemctl is-system-running --wait
 run load ${LOAD}
-run kexec systemctl kexec
+systemctl kexec || echo "${FAILED}"
 sleep 100`;
     const setup = {
       name: "callers-systemd",
@@ -78,7 +81,7 @@ sleep 100`;
     withLog(run, () => {
       expect(run.runs.get("up")).toMatchObject({ status: 0, output: "running\n" });
       expect(run.runs.get("load")).toMatchObject({ status: 0, output: "" });
-      expect(run.runs.get("kexec")).toMatchObject({ status: 0, output: "" });
+      expect(run.lines.map(({ text }) => text)).not.toContain(FAILED);
       expectSecondKernel(run, SECOND);
     });
   },
