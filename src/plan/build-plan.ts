@@ -47,6 +47,7 @@ import { crashRoomRemark, crashRoomWarnings } from "./crash-room.ts";
 import { withoutEfiMemory } from "./efi-memory.ts";
 import { fileScreenNotes } from "./file-screen.ts";
 import { mappedSegments } from "./mapped-segments.ts";
+import { memoryWindow } from "./memory-window.ts";
 import { Placer } from "./placer.ts";
 import { planPreserved, preservedSegments } from "./preserve-plan.ts";
 
@@ -75,7 +76,7 @@ function usableMemory(request: RunRequest, facts: HostFacts): Range[] {
       exitStatus: ExitStatus.failed,
     });
   }
-  const window = { start: request.memMin, end: request.memMax + 1n };
+  const window = memoryWindow(request);
   return normalize(
     facts.memoryMap.ranges
       .filter(({ type }) => type === "ram")
@@ -87,7 +88,7 @@ function usableMemory(request: RunRequest, facts: HostFacts): Range[] {
 /** Where segments go: a crash kernel's into what is reserved for one, and nowhere else. */
 function destinations(request: RunRequest, facts: HostFacts): Range[] {
   if (request.purpose !== "crash") return usableMemory(request, facts);
-  const window = { start: request.memMin, end: request.memMax + 1n };
+  const window = memoryWindow(request);
   return [intersect(crashRegion(facts), window)].filter((r) => !isEmpty(r));
 }
 
@@ -188,27 +189,25 @@ function checkImage(
 const jumpBackSpace = (purpose: ImagePurpose): string =>
   purpose === "preserve-context" ? " ".repeat(JUMP_BACK_ROOM) : "";
 
-function checkAdded(type: ImageType, { bytes }: InputFile, commandLine: string, added: string) {
-  checkExtended(added.length, () => type.check(bytes, commandLine));
-}
-
 /** Everything but the purgatory. */
 function draftOf(
   request: RunRequest,
   facts: HostFacts,
   inputs: PlanInputs,
   type: ImageType,
+  takesEfi: boolean,
   place: PlanContext["place"],
 ): Drafted {
   const { purpose } = request;
   const { kernel } = inputs;
   const asked = nextCommandLine(request.loader, facts, purpose);
   checkImage(type, kernel, request.loader, asked);
-  const crash = besides(request, facts, type.takesEfi(kernel.bytes), place);
+  const crash = besides(request, facts, takesEfi, place);
   const added = crash.commandLine;
   const commandLine = added === "" ? asked : `${asked ?? ""}${added}`;
   const draft = loading(type, kernel, () => {
-    if (added !== "") checkAdded(type, kernel, `${commandLine}${jumpBackSpace(purpose)}`, added);
+    const whole = `${commandLine}${jumpBackSpace(purpose)}`;
+    if (added !== "") checkExtended(added.length, () => type.check(kernel.bytes, whole));
     const { memory } = crash;
     return type.draft({ request, facts, inputs, purpose, commandLine, memory, place });
   });
@@ -264,7 +263,7 @@ export function buildSegmentPlan(
   // Images that are entered in real mode have addresses of their own in the little memory there.
   const first = type.entryBits === 16 ? null : placed();
   const place = (placement: Placement) => placer.place(placement);
-  const { draft, crash } = draftOf(request, facts, inputs, type, place);
+  const { draft, crash } = draftOf(request, facts, inputs, type, takesEfi, place);
   const purgatory = first ?? placed();
   // The purgatory counts regions as the plan lists segments.
   const segments = [...draft.segments, ...crash.segments]

@@ -16,7 +16,7 @@ import {
   subtract,
 } from "../core/range.ts";
 import { elfCoreHeader, elfCoreHeaderSize, type MovedMemory } from "../handoff/elf-core-header.ts";
-import type { HostFacts } from "../model/host-facts.ts";
+import type { CrashFacts, HostFacts } from "../model/host-facts.ts";
 import type { Placement } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
 import type { MemoryRange } from "../model/memory.ts";
@@ -28,7 +28,7 @@ import { crashFacts, dumpedMemory } from "./dumped-memory.ts";
 const NO_BYTES = new Uint8Array(0);
 /** More than the header needs, so that nothing lies in what a kernel takes for its bss.
  * [kexec-tools] */
-export const ELFCOREHDR_MIN = 16n * 1024n;
+const ELFCOREHDR_MIN = 16n * 1024n;
 
 export interface CrashPlan {
   /** The core header and the backup. */
@@ -119,6 +119,35 @@ function headerSpace(facts: HostFacts, length: bigint, hotplug: boolean): bigint
   });
 }
 
+export interface CoreHeaderPlan {
+  readonly crash: CrashFacts;
+  /** What is to be dumped, and what of it is moved before. */
+  readonly ram: readonly Range[];
+  readonly moved: MovedMemory | null;
+  readonly hotplug: boolean;
+  readonly reason: string;
+}
+
+/** Takes memory for the core header, and makes it.
+ * @throws KexecError `plan.hotplug`, `plan.no-room` */
+export function placeCoreHeader(
+  facts: HostFacts,
+  { crash, ram, moved, hotplug, reason }: CoreHeaderPlan,
+  place: Place,
+): Segment {
+  const page = BigInt(facts.pageSize);
+  const length = BigInt(elfCoreHeaderSize(crash, ram));
+  const size = alignUp(headerSpace(facts, length, hotplug), page);
+  return {
+    role: "elfcorehdr",
+    start: placeHigh(place, "elfcorehdr", size, page),
+    size,
+    bytes: elfCoreHeader(crash, ram, moved),
+    sha256: null,
+    reason,
+  };
+}
+
 function hotplugNotes({ hotplug }: RunRequest, facts: HostFacts): string[] {
   if (!hotplug) return [];
   return facts.crashRules.hotplug
@@ -146,16 +175,8 @@ export function planCrash(
   const backup = saved === null ? null : placeBackup(saved, place, page);
   const moved =
     saved === null || backup === null ? null : { source: saved, destination: backup.start };
-  const length = BigInt(elfCoreHeaderSize(crash, ram));
-  const size = alignUp(headerSpace(facts, length, hotplug), page);
-  const header: Segment = {
-    role: "elfcorehdr",
-    start: placeHigh(place, "elfcorehdr", size, page),
-    size,
-    bytes: elfCoreHeader(crash, ram, moved),
-    sha256: null,
-    reason: "the crash kernel finds what there was by it, and makes /proc/vmcore of it",
-  };
+  const reason = "the crash kernel finds what there was by it, and makes /proc/vmcore of it";
+  const header = placeCoreHeader(facts, { crash, ram, moved, hotplug, reason }, place);
   const segments = backup === null ? [header] : [backup, header];
   const memory = crashMemory(crash.memory, regions, segments, saved);
   return {

@@ -8,7 +8,7 @@
  * kernel_kexec] [linux arch/x86/kernel/relocate_kernel_64.S swap_pages]
  */
 
-import { ADDRESS_END, alignDown, alignUp, hex, humanSize } from "../core/address.ts";
+import { alignDown, alignUp, hex, humanSize } from "../core/address.ts";
 import { ExitStatus, fail } from "../core/error.ts";
 import {
   byStart,
@@ -20,23 +20,21 @@ import {
   showRange,
   subtract,
 } from "../core/range.ts";
-import { elfCoreHeader, elfCoreHeaderSize } from "../handoff/elf-core-header.ts";
 import type { CrashFacts, HostFacts, KernelText } from "../model/host-facts.ts";
 import type { Placement } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
 import type { MemoryRange } from "../model/memory.ts";
 import type { RunRequest } from "../model/request.ts";
 import { crashWords } from "./crash-command-line.ts";
-import { type CrashPlan, crashMemory, ELFCOREHDR_MIN } from "./crash-plan.ts";
+import { type CrashPlan, crashMemory, placeCoreHeader } from "./crash-plan.ts";
 import { crashFacts, dumpedMemory } from "./dumped-memory.ts";
+import { memoryWindow } from "./memory-window.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
-const windowOf = ({ memMin, memMax }: RunRequest): Range => ({ start: memMin, end: memMax + 1n });
-
 /** RAM above the first MiB for the next kernel. @throws KexecError `plan.mem-max` */
 function ownMemory(ram: readonly Range[], low: Range | null, request: RunRequest): Range[] {
-  const window = windowOf(request);
+  const window = memoryWindow(request);
   const own = ram
     .filter((r) => r.start !== low?.start)
     .map((r) => intersect(r, window))
@@ -66,26 +64,6 @@ function unswapped(crash: CrashFacts, window: Range): CrashFacts {
   };
 }
 
-/** The core header for a dump of `ram`. */
-function headerFor(
-  crash: CrashFacts,
-  ram: readonly Range[],
-  page: bigint,
-  place: (placement: Placement) => bigint,
-): Segment {
-  const length = BigInt(elfCoreHeaderSize(crash, ram));
-  const size = alignUp(length > ELFCOREHDR_MIN ? length : ELFCOREHDR_MIN, page);
-  const [role, max] = ["elfcorehdr", ADDRESS_END] as const;
-  return {
-    role,
-    start: place({ role, size, alignment: page, min: 0n, max, from: "top" }),
-    size,
-    bytes: elfCoreHeader(crash, ram, null),
-    sha256: null,
-    reason: "the next kernel finds the running one by it, in /proc/vmcore",
-  };
-}
-
 /**
  * @param takesEfi whether the kernel can take EFI over from the running one
  * @throws KexecError `facts.crash`, `plan.mem-max`, `plan.no-room`
@@ -96,7 +74,7 @@ export function planPreserved(
   takesEfi: boolean,
   place: (placement: Placement) => bigint,
 ): CrashPlan {
-  const window = windowOf(request);
+  const window = memoryWindow(request);
   const known = crashFacts(facts, request.kernel ?? "");
   const { ram, saved } = dumpedMemory(known, []);
   const own = ownMemory(ram, saved, request);
@@ -104,8 +82,9 @@ export function planPreserved(
   const kept = subtract(ram, [window]);
   const crash = unswapped(known, window);
   // Linux warns of a dump without notes, and makes none.
-  const header =
-    crash.vmcoreinfo === null ? null : headerFor(crash, kept, BigInt(facts.pageSize), place);
+  const reason = "the next kernel finds the running one by it, in /proc/vmcore";
+  const plan = { crash, ram: kept, moved: null, hotplug: false, reason };
+  const header = crash.vmcoreinfo === null ? null : placeCoreHeader(facts, plan, place);
   const segments = header === null ? [] : [header];
   const others = crashMemory(
     known.memory,

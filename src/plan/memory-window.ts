@@ -1,0 +1,9 @@
+/** `--mem-min` and `--mem-max`, which are both inclusive, as a range. Pure. */
+
+import type { Range } from "../core/range.ts";
+import type { RunRequest } from "../model/request.ts";
+
+export const memoryWindow = ({ memMin, memMax }: RunRequest): Range => ({
+  start: memMin,
+  end: memMax + 1n,
+});
