@@ -12,15 +12,15 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PARAMETERS_VERSION } from "../src/arch/x86-64/purgatory/parameters.ts";
 import { hexOf } from "../src/core/bytes.ts";
 import { sha256 } from "../src/core/digest.ts";
 import { type PurgatoryManifest, parseManifest } from "../src/purgatory/manifest.ts";
-import { PARAMETERS_VERSION } from "../src/purgatory/parameters.ts";
 
-export const PURGATORY_FOLDER = join(import.meta.dir, "../src/purgatory/x86-64");
+export const PURGATORY_FOLDER = join(import.meta.dir, "../src/arch/x86-64/purgatory");
 
-/** Files that `build` writes; everything else in the folder is a source. */
-const OUTPUTS = ["purgatory.bin", "purgatory.lst", "manifest.json", "blob.ts"];
+/** What the blob is made of. The TypeScript beside it fills its parameters in. */
+const SOURCE = /\.(c|h|S|lds)$/;
 const ALIGNMENT = 4096;
 const PARAMETER_OFFSET = 0x10;
 
@@ -83,7 +83,7 @@ function findTools(): Tools | null {
 
 function sourceNames(folder = PURGATORY_FOLDER): string[] {
   return readdirSync(folder)
-    .filter((name) => !OUTPUTS.includes(name))
+    .filter((name) => SOURCE.test(name))
     .sort();
 }
 

@@ -7,7 +7,7 @@
  * made of them: read the file before you publish it.
  */
 
-import { readFacts } from "../src/edge/host/read-facts.ts";
+import { readFacts } from "../src/edge/linux/read-facts.ts";
 import { factsToJson } from "../src/facts/facts-file.ts";
 import type { HostFacts } from "../src/model/host-facts.ts";
 

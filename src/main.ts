@@ -24,7 +24,7 @@ function reportBug(error: unknown): number {
 async function start(): Promise<number> {
   const console = realConsole();
   if (isVmcoreDmesg(console.argv0)) {
-    const { runVmcoreDmesg } = await import("./vmcore-dmesg.ts");
+    const { runVmcoreDmesg } = await import("./story/vmcore-dmesg.ts");
     const { realCoreWorld } = await import("./edge/core-world.ts");
     return runVmcoreDmesg(console, realCoreWorld);
   }
@@ -32,7 +32,7 @@ async function start(): Promise<number> {
     console.stdout(`${versionLine()}\n`);
     return ExitStatus.ok;
   }
-  const { run } = await import("./run.ts");
+  const { run } = await import("./story/run.ts");
   return run(console, async (request) => {
     const { makeRealWorld } = await import("./edge/real-world.ts");
     return makeRealWorld(console, request);

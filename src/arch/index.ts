@@ -2,7 +2,7 @@
 
 import type { Arch } from "../model/arch.ts";
 import type { Architecture } from "../model/host-facts.ts";
-import { x86_64 } from "./x86-64.ts";
+import { x86_64 } from "./x86-64/index.ts";
 
 const REGISTRY: Partial<Record<Architecture, Arch>> = { x86_64 };
 

@@ -1,8 +1,8 @@
 /** The real `Console`: what this process was called with, and where its words go. */
 
 import type { Console } from "../model/world.ts";
-import { readArguments, readVariable } from "./host/arguments.ts";
-import { stderr, stdout } from "./host/output.ts";
+import { readArguments, readVariable } from "./process/arguments.ts";
+import { stderr, stdout } from "./process/output.ts";
 
 /** @throws where there is no /proc */
 export function realConsole(): Console {
@@ -10,4 +10,4 @@ export function realConsole(): Console {
 }
 
 /** For what goes wrong before there is a console. */
-export { stderr } from "./host/output.ts";
+export { stderr } from "./process/output.ts";

@@ -1,5 +1,5 @@
 /** The real world of vmcore-dmesg. */
 
-import { openCore, writeLog } from "./host/read-core.ts";
+import { openCore, writeLog } from "./files/read-core.ts";
 
 export const realCoreWorld = { open: openCore, write: writeLog };

@@ -9,6 +9,7 @@
  */
 
 import * as z from "zod/mini";
+import { BOOT_PARAMS_SIZE } from "../arch/x86-64/facts/boot-params.ts";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { isByteString } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
@@ -20,7 +21,6 @@ import {
   LINUX_SEGMENT_RULES,
 } from "../model/host-facts.ts";
 import { MEMORY_TYPES } from "../model/memory.ts";
-import { BOOT_PARAMS_SIZE } from "./boot-params-facts.ts";
 
 /** The version of HostFacts that is read and written. */
 const FORMAT = 1;

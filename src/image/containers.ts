@@ -1,6 +1,6 @@
 /** The containers. One file each, one line here. */
 
-import { beoboot } from "./beoboot-x86.ts";
+import { beoboot } from "../arch/x86-64/image/beoboot-x86.ts";
 import type { Container } from "./container.ts";
 import { ukiContainer } from "./uki.ts";
 

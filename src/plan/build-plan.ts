@@ -5,6 +5,9 @@
  */
 
 import { archOf } from "../arch/index.ts";
+import { checkExtended } from "../arch/x86-64/crash-parameters.ts";
+import { fileScreenNotes } from "../arch/x86-64/file-screen.ts";
+import { JUMP_BACK_ROOM } from "../arch/x86-64/handoff/jump-back.ts";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { sha256 } from "../core/digest.ts";
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
@@ -17,7 +20,7 @@ import {
   rangeOf,
   totalSize,
 } from "../core/range.ts";
-import { JUMP_BACK_ROOM } from "../handoff/jump-back.ts";
+import { chooseImageType } from "../image/choose-type.ts";
 import { imageTypes } from "../image/index.ts";
 import type { Arch, PurgatoryRequest } from "../model/arch.ts";
 import type { Architecture, HostFacts } from "../model/host-facts.ts";
@@ -38,18 +41,15 @@ import type {
 } from "../model/load-plan.ts";
 import type { LoaderRequest, RunRequest } from "../model/request.ts";
 import { checkPlan } from "./check-plan.ts";
-import { chooseImageType } from "./choose-image-type.ts";
 import { nextCommandLine } from "./command-line.ts";
-import { checkExtended } from "./crash-command-line.ts";
-import { type CrashPlan, planCrash } from "./crash-plan.ts";
-import { crashRegion } from "./crash-region.ts";
-import { crashRoomRemark, crashRoomWarnings } from "./crash-room.ts";
+import { type CrashPlan, planCrash } from "./crash/crash-plan.ts";
+import { crashRegion } from "./crash/crash-region.ts";
+import { crashRoomRemark, crashRoomWarnings } from "./crash/crash-room.ts";
 import { withoutEfiMemory } from "./efi-memory.ts";
-import { fileScreenNotes } from "./file-screen.ts";
 import { mappedSegments } from "./mapped-segments.ts";
 import { memoryWindow } from "./memory-window.ts";
 import { Placer } from "./placer.ts";
-import { planPreserved, preservedSegments } from "./preserve-plan.ts";
+import { planPreserved, preservedSegments } from "./purpose/preserve-context.ts";
 
 /** The error of an image that only kexec_load can load as asked; `-a` goes on to that. */
 export const NOT_BY_FILE = "plan.not-by-file";

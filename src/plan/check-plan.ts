@@ -4,6 +4,7 @@
  * do_kimage_alloc]
  */
 
+import { VECTORS_END } from "../arch/x86-64/handoff/bios-page.ts";
 import { ADDRESS_END, hex, humanSize } from "../core/address.ts";
 import { ExitStatus, fail } from "../core/error.ts";
 import {
@@ -16,7 +17,6 @@ import {
   showRange,
   totalSize,
 } from "../core/range.ts";
-import { VECTORS_END } from "../handoff/bios-page.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { ImagePurpose, Segment, SegmentPlan } from "../model/load-plan.ts";
 

@@ -3,14 +3,14 @@
  * answers in, findings out.
  */
 
+import { passesStaleScreen } from "../arch/x86-64/file-screen.ts";
+import { SECURE_BOOT_AT } from "../arch/x86-64/handoff/efi-info.ts";
+import { nextScreen } from "../arch/x86-64/handoff/next-screen.ts";
 import { hex, humanSize } from "../core/address.ts";
 import { largest, normalize, rangeSize, totalSize } from "../core/range.ts";
-import { SECURE_BOOT_AT } from "../handoff/efi-info.ts";
-import { nextScreen } from "../handoff/next-screen.ts";
 import type { HostProbe } from "../model/backend.ts";
 import { CAP_SYS_BOOT, type HostFacts } from "../model/host-facts.ts";
-import { usedCrashRegion } from "./crash-region.ts";
-import { passesStaleScreen } from "./file-screen.ts";
+import { usedCrashRegion } from "./crash/crash-region.ts";
 import { MEMORY_MAP_SOURCE } from "./memory-picture.ts";
 
 /** `ok` works, `no` does not, `note` is to be known. */

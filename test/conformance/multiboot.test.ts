@@ -1,8 +1,8 @@
 /** What both kexecs tell a multiboot2 image. */
 
 import { expect, test } from "bun:test";
+import { Multiboot2TagType } from "../../src/arch/x86-64/handoff/multiboot2-info.ts";
 import { textUntilNul } from "../../src/core/bytes.ts";
-import { Multiboot2TagType } from "../../src/handoff/multiboot2-info.ts";
 import { TIMEOUT_MS } from "./compare.ts";
 import { difference } from "./differences.ts";
 import { MULTIBOOT2 as IMAGE } from "./inputs.ts";

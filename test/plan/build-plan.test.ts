@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { BootParams } from "../../src/arch/x86-64/handoff/boot-params.ts";
+import { SetupHeader } from "../../src/arch/x86-64/handoff/setup-header.ts";
 import { sha256 } from "../../src/core/digest.ts";
 import { KexecError } from "../../src/core/error.ts";
-import { BootParams } from "../../src/handoff/boot-params.ts";
-import { SetupHeader } from "../../src/handoff/setup-header.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
 import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
 import type { RunRequest } from "../../src/model/request.ts";

@@ -7,7 +7,7 @@ import { factsFromJson } from "../../src/facts/facts-file.ts";
 import type { HostProbe } from "../../src/model/backend.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
 import { diagnosisText, type ExaminedHost, examine } from "../../src/plan/doctor.ts";
-import { atBoot, card, display } from "../handoff/screens.ts";
+import { atBoot, card, display } from "../arch/x86-64/handoff/screens.ts";
 
 const machine = (name: string): HostFacts =>
   factsFromJson(readFileSync(join(import.meta.dir, `../facts/machines/${name}.json`), "utf8"));

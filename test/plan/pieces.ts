@@ -1,9 +1,9 @@
 /** What tests of plans make and look at: files, and the segments that became of them. */
 
+import { purgatoryFor } from "../../src/arch/x86-64/purgatory/index.ts";
+import { purgatoryParameters } from "../../src/arch/x86-64/purgatory/parameters.ts";
 import type { InputFile } from "../../src/model/image-type.ts";
 import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
-import { purgatoryFor } from "../../src/purgatory/index.ts";
-import { purgatoryParameters } from "../../src/purgatory/parameters.ts";
 
 export const file = (path: string, bytes: Uint8Array): InputFile => ({ path, bytes, sha256: null });
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { purgatoryFor } from "../../src/arch/x86-64/purgatory/index.ts";
+import json from "../../src/arch/x86-64/purgatory/manifest.json" with { type: "json" };
 import { KexecError } from "../../src/core/error.ts";
-import { purgatoryFor } from "../../src/purgatory/index.ts";
 import { parseManifest } from "../../src/purgatory/manifest.ts";
-import json from "../../src/purgatory/x86-64/manifest.json" with { type: "json" };
 
 test("the committed manifest is read as it is", () => {
   expect<object>(parseManifest(json)).toEqual(json);

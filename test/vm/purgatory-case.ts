@@ -3,14 +3,14 @@
  * and what differs from that.
  */
 
-import { sha256 } from "../../src/core/digest.ts";
-import type { ConsoleRequest } from "../../src/model/request.ts";
-import { purgatoryFor } from "../../src/purgatory/index.ts";
+import { purgatoryFor } from "../../src/arch/x86-64/purgatory/index.ts";
 import {
   buildPurgatory,
   type PurgatoryParameters,
   purgatoryMemorySize,
-} from "../../src/purgatory/parameters.ts";
+} from "../../src/arch/x86-64/purgatory/parameters.ts";
+import { sha256 } from "../../src/core/digest.ts";
+import type { ConsoleRequest } from "../../src/model/request.ts";
 import {
   type Memory,
   type Piece,

@@ -1,8 +1,8 @@
 /** The purgatory does its work on a machine: QEMU runs the very blob that is committed. */
 
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { ParameterFlag, purgatoryParameters } from "../../src/arch/x86-64/purgatory/parameters.ts";
 import { sha256 } from "../../src/core/digest.ts";
-import { ParameterFlag, purgatoryParameters } from "../../src/purgatory/parameters.ts";
 import {
   type Case,
   flipped,

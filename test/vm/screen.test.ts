@@ -6,8 +6,12 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
 import type { KernelSeries } from "../../scripts/kernels.ts";
+import {
+  ScreenInfo,
+  screenAtBoot,
+  screenBytes,
+} from "../../src/arch/x86-64/handoff/screen-info.ts";
 import { factsFromJson } from "../../src/facts/facts-file.ts";
-import { ScreenInfo, screenAtBoot, screenBytes } from "../../src/handoff/screen-info.ts";
 import { difference } from "../conformance/differences.ts";
 import {
   bootMachine,

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { Problem } from "../../scripts/command.ts";
-import { readSetupHeader } from "../../src/handoff/setup-header.ts";
+import { readSetupHeader } from "../../src/arch/x86-64/handoff/setup-header.ts";
 
 /** How each compression begins, and the command of this machine that undoes it. The payload ends
  * with four bytes of size, which no format knows; so these stop at the end of their stream. */

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 
-const TABLE = join(import.meta.dir, "../../src/edge/ffi/xenctrl.ts");
+const TABLE = join(import.meta.dir, "../../src/edge/xen/libxenctrl.ts");
 
 export type Failure = readonly [call: string, error: string];
 

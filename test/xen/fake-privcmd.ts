@@ -6,7 +6,7 @@
 import { toArrayBuffer } from "bun:ffi";
 import { PinnedMemory } from "../../src/edge/ffi/pinned-memory.ts";
 import { asPointer } from "../../src/edge/ffi/pointer.ts";
-import type { Privcmd } from "../../src/edge/ffi/privcmd.ts";
+import type { Privcmd } from "../../src/edge/xen/privcmd.ts";
 import {
   Hypercall,
   KexecCommand,
@@ -17,7 +17,7 @@ import {
   XenKexecSegment,
   XenKexecUnload,
   XenMemoryMap,
-} from "../../src/edge/ffi/xen-structs.ts";
+} from "../../src/edge/xen/structs.ts";
 
 const ENOSYS = 38;
 const EINVAL = 22;

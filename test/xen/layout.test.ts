@@ -9,8 +9,8 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { E820Entry } from "../../src/core/e820.ts";
-import * as xen from "../../src/edge/ffi/xen-structs.ts";
+import * as xen from "../../src/edge/xen/structs.ts";
+import { E820Entry } from "../../src/facts/e820-entry.ts";
 import { compileWithXen } from "./stand-in.ts";
 
 interface Table {

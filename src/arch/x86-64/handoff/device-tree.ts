@@ -1,0 +1,43 @@
+/** A flattened device tree for an x86 kernel, in setup_data. [devicetree-spec §5.2] */
+
+import { humanSize } from "../../../core/address.ts";
+import { fail } from "../../../core/error.ts";
+import type { InputFile } from "../../../model/image-type.ts";
+import { SETUP_DTB, type SetupDataNode } from "./setup-data.ts";
+
+/** Of version 17: ten big-endian numbers of four bytes. */
+const HEADER_SIZE = 40;
+const MAGIC = 0xd00dfeed;
+
+/** Linux goes on without a tree that it cannot read, and says so where nobody looks. */
+function checkTree({ path, bytes }: InputFile): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < HEADER_SIZE || view.getUint32(0) !== MAGIC) {
+    fail({
+      code: "image.dtb",
+      message: `what ${path} has is no device tree: there is no 0xd00dfeed at its start`,
+      hint: "It has to be compiled: dtc -O dtb makes one of a .dts file.",
+    });
+  }
+  const size = view.getUint32(4);
+  if (size < HEADER_SIZE || size > bytes.length) {
+    fail({
+      code: "image.dtb",
+      message:
+        `the device tree of ${path} is cut short: it has ${bytes.length} bytes, ` +
+        `its header says ${size} (at offset 4)`,
+    });
+  }
+}
+
+/** What setup_data gets, and a sentence for the plan. @throws KexecError `image.dtb` */
+export function deviceTree(tree: InputFile | null): {
+  readonly nodes: readonly SetupDataNode[];
+  readonly notes: readonly string[];
+} {
+  if (tree === null) return { nodes: [], notes: [] };
+  checkTree(tree);
+  const { path, bytes } = tree;
+  const note = `The device tree of ${path} is passed on: ${humanSize(bytes.length)} in setup_data.`;
+  return { nodes: [{ type: SETUP_DTB, data: bytes }], notes: [note] };
+}

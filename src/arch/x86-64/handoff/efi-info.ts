@@ -1,0 +1,197 @@
+/**
+ * EFI for the next kernel. The firmware's boot services are gone and its runtime services live at
+ * the virtual addresses that the running kernel gave them, once and for all; so the next kernel has
+ * to be told those addresses. Either all of this is passed on or nothing is, and then a note says
+ * why.
+ *
+ * [linux arch/x86/include/asm/efi.h struct efi_setup_data] [linux arch/x86/platform/efi/efi.c]
+ */
+
+import { hex } from "../../../core/address.ts";
+import { Reader } from "../../../core/bytes.ts";
+import { blob, defineStruct, type StructValue, u32, u64 } from "../../../core/struct.ts";
+import type { EfiFacts, EfiMemoryDescriptor } from "../../../model/host-facts.ts";
+import { SETUP_EFI, type SetupDataNode } from "./setup-data.ts";
+import { XLF_EFI_KEXEC } from "./setup-header.ts";
+
+/** `efi_info` of the zero page. */
+export const EfiInfo = defineStruct("efi_info", 32, {
+  efi_loader_signature: u32(0),
+  efi_systab: u32(4),
+  efi_memdesc_size: u32(8),
+  efi_memdesc_version: u32(12),
+  efi_memmap: u32(16),
+  efi_memmap_size: u32(20),
+  efi_systab_hi: u32(24),
+  efi_memmap_hi: u32(28),
+});
+export type EfiInfo = StructValue<typeof EfiInfo.fields>;
+
+/** The data of a SETUP_EFI node; all physical addresses. */
+export const EfiSetupData = defineStruct("efi_setup_data", 96, {
+  fw_vendor: u64(0),
+  runtime: u64(8),
+  tables: u64(16),
+  smbios: u64(24),
+  reserved: blob(32, 64),
+});
+
+/** An entry of the memory map. [uefi §7.2 EFI_MEMORY_DESCRIPTOR] */
+export const EfiMemoryDescriptorEntry = defineStruct("efi_memory_desc_t", 40, {
+  type: u32(0),
+  pad: u32(4),
+  phys_addr: u64(8),
+  virt_addr: u64(16),
+  num_pages: u64(24),
+  attribute: u64(32),
+});
+
+export interface EfiInput {
+  readonly efi: EfiFacts | null;
+  /** The running kernel's, 4096 bytes. */
+  readonly bootParams: Uint8Array | null;
+  /** Of the next kernel's setup header. */
+  readonly xloadflags: number;
+  /** `--noefi` */
+  readonly noEfi: boolean;
+}
+
+/** EFI is passed on: `setupData` goes into the chain, `memoryMap` to an address that is a multiple
+ * of 16, and that address with this value into the zero page. */
+export interface EfiPassed {
+  readonly passed: true;
+  readonly setupData: SetupDataNode;
+  /** 40 bytes for each entry. */
+  readonly memoryMap: Uint8Array;
+  /** `efi_info` without the memory map's address. */
+  readonly info: EfiInfo;
+  /** `secure_boot` of the zero page. */
+  readonly secureBoot: number;
+  readonly note: string;
+}
+
+export interface EfiLeftOut {
+  readonly passed: false;
+  /** Why; one sentence. */
+  readonly note: string;
+}
+
+export type EfiHandoff = EfiPassed | EfiLeftOut;
+
+/** Offsets of `efi_info` and `secure_boot` in boot_params. [zero-page] */
+const EFI_INFO_AT = 0x1c0;
+export const SECURE_BOOT_AT = 0x1ec;
+/** The only version that there is. [uefi §7.2 GetMemoryMap] */
+const DESCRIPTOR_VERSION = 1;
+
+/**
+ * What of EFI the next kernel gets.
+ *
+ * The conditions are kexec-tools', and so is the list of what is passed on, with these differences:
+ * - The runtime services' address goes along, which Linux's own loader leaves out: older kernels
+ *   (5.4 is one) take it from here.
+ * - `secure_boot` goes along, as in Linux's own loader: the firmware's state has not changed.
+ * - The padding of the descriptors is 0.
+ *
+ * Descriptors stay in the order of `EfiFacts.runtimeMap`.
+ */
+export function buildEfi(input: EfiInput): EfiHandoff {
+  const { efi, bootParams } = input;
+  if (input.noEfi) return leftOut("--noefi was given.");
+  if ((input.xloadflags & XLF_EFI_KEXEC) === 0) {
+    return leftOut(
+      "the next kernel cannot take it over (XLF_EFI_KEXEC is not set in its xloadflags, " +
+        `${hex(input.xloadflags)}).`,
+    );
+  }
+  if (efi === null) return leftOut("the running kernel has no /sys/firmware/efi.");
+  if (bootParams === null) return leftOut("the running kernel's boot_params could not be read.");
+  const reader = new Reader(bootParams, "boot_params of the running kernel");
+  const running = EfiInfo.read(reader.slice(EFI_INFO_AT, EfiInfo.size));
+  const why = whyNot(running, efi);
+  if (why !== null) return leftOut(why);
+  return {
+    passed: true,
+    setupData: { type: SETUP_EFI, data: setupDataOf(efi) },
+    memoryMap: packMemoryMap(efi.runtimeMap),
+    info: {
+      ...running,
+      efi_memmap: 0,
+      efi_memmap_hi: 0,
+      efi_memmap_size: efi.runtimeMap.length * EfiMemoryDescriptorEntry.size,
+      efi_memdesc_size: EfiMemoryDescriptorEntry.size,
+    },
+    secureBoot: reader.u8(SECURE_BOOT_AT),
+    note: `EFI is passed on with ${efi.runtimeMap.length} runtime memory descriptors.`,
+  };
+}
+
+function leftOut(why: string): EfiLeftOut {
+  return { passed: false, note: `EFI is not passed on: ${why}` };
+}
+
+/** Why the running kernel's EFI cannot be passed on, or null. */
+function whyNot(running: EfiInfo, efi: EfiFacts): string | null {
+  if (running.efi_memmap_size === 0) {
+    return "the running kernel was itself started without an EFI memory map.";
+  }
+  if (running.efi_memdesc_version !== DESCRIPTOR_VERSION) {
+    return `efi memory descriptor version ${running.efi_memdesc_version} is not supported!`;
+  }
+  if (running.efi_systab === 0 && running.efi_systab_hi === 0) {
+    return "the running kernel's boot_params has no address of the EFI system table.";
+  }
+  const missing = [
+    efi.systab.length === 0 ? "systab" : null,
+    efi.fwVendor === null ? "fw_vendor" : null,
+    efi.runtime === null ? "runtime" : null,
+    efi.configTable === null ? "config_table" : null,
+    efi.runtimeMap.length === 0 ? "runtime-map" : null,
+  ].filter((name) => name !== null);
+  if (missing.length === 0) return null;
+  return `/sys/firmware/efi has no ${missing.join(", no ")}.`;
+}
+
+/** SMBIOS is 0 on a machine with SMBIOS 3 only; Linux then leaves its tables alone. */
+function setupDataOf(efi: EfiFacts): Uint8Array {
+  const data = new Uint8Array(EfiSetupData.size);
+  EfiSetupData.write(data, {
+    fw_vendor: efi.fwVendor ?? 0n,
+    runtime: efi.runtime ?? 0n,
+    tables: efi.configTable ?? 0n,
+    smbios: efi.systab.find((entry) => entry.name === "SMBIOS")?.address ?? 0n,
+  });
+  return data;
+}
+
+function packMemoryMap(map: readonly EfiMemoryDescriptor[]): Uint8Array {
+  const bytes = new Uint8Array(map.length * EfiMemoryDescriptorEntry.size);
+  for (const [index, entry] of map.entries()) {
+    const { type, physAddr, virtAddr, numPages, attribute } = entry;
+    EfiMemoryDescriptorEntry.write(
+      bytes,
+      {
+        type,
+        phys_addr: physAddr,
+        virt_addr: virtAddr,
+        num_pages: numPages,
+        attribute,
+      },
+      index * EfiMemoryDescriptorEntry.size,
+    );
+  }
+  return bytes;
+}
+
+/**
+ * `efi_info` for the zero page, 32 bytes, with the memory map at the physical address `memoryMap`.
+ */
+export function efiInfoBytes(handoff: EfiPassed, memoryMap: bigint): Uint8Array {
+  const bytes = new Uint8Array(EfiInfo.size);
+  EfiInfo.write(bytes, {
+    ...handoff.info,
+    efi_memmap: Number(memoryMap & 0xffffffffn),
+    efi_memmap_hi: Number(memoryMap >> 32n),
+  });
+  return bytes;
+}

@@ -1,0 +1,147 @@
+/** What both versions of multiboot tell: memory, the framebuffer, and texts. [multiboot] */
+
+import { KIB, MIB } from "../../../core/address.ts";
+import { bytesOf } from "../../../core/bytes.ts";
+import { isEmpty, rangeSize } from "../../../core/range.ts";
+import { defineStruct, type StructValue, u8, u32, u64 } from "../../../core/struct.ts";
+import type { MemoryRange, MemoryType } from "../../../model/memory.ts";
+import type { ConsoleRequest } from "../../../model/request.ts";
+import { BOOT_LOADER } from "./boot-loader.ts";
+import type { NextScreen } from "./next-screen.ts";
+import { framebufferAddress } from "./screen-info.ts";
+
+/** `type` of an entry of the memory map: available, ACPI, NVS; all else must not be used. */
+const TYPES: Readonly<Record<MemoryType, number>> = {
+  ram: 1,
+  reserved: 2,
+  acpi: 3,
+  "acpi-nvs": 4,
+  uncached: 2,
+  pmem: 2,
+  pram: 2,
+};
+
+/** Lower memory begins below this: Linux hides the first pages. */
+const LOWER_START_MAX = 64n * KIB;
+const UINT32_MAX = 0xffffffffn;
+
+/** What every module and the kernel find of a loaded module; in addresses, `end` exclusive. */
+export interface MultibootModule {
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly commandLine: string;
+}
+
+export interface MultibootMemory {
+  readonly entries: readonly {
+    readonly addr: bigint;
+    readonly len: bigint;
+    readonly type: number;
+  }[];
+  /** KiB from 0, and KiB from 1 MiB on, without a gap. */
+  readonly lower: number;
+  readonly upper: number;
+}
+
+/** The memory map as both versions have it. */
+export function multibootMemory(ranges: readonly MemoryRange[]): MultibootMemory {
+  const ram = ranges.filter(({ type }) => type === "ram");
+  const low = ram.find(({ start }) => start <= LOWER_START_MAX);
+  const high = ram.find(({ start, end }) => start <= MIB && end > MIB);
+  const kib = (bytes: bigint) => Number(bytes / KIB > UINT32_MAX ? UINT32_MAX : bytes / KIB);
+  return {
+    entries: ranges
+      .filter((r) => !isEmpty(r))
+      .map((r) => ({ addr: r.start, len: rangeSize(r), type: TYPES[r.type] })),
+    lower: low === undefined ? 0 : kib(low.end < MIB ? low.end : MIB),
+    upper: high === undefined ? 0 : kib(high.end - MIB),
+  };
+}
+
+/** From `framebuffer_addr` on, the same in both versions but for two bytes before the colors. */
+export const MultibootFramebuffer = defineStruct("multiboot framebuffer", 22, {
+  framebuffer_addr: u64(0),
+  framebuffer_pitch: u32(8),
+  framebuffer_width: u32(12),
+  framebuffer_height: u32(16),
+  framebuffer_bpp: u8(20),
+  framebuffer_type: u8(21),
+});
+
+const FRAMEBUFFER_TYPE_RGB = 1;
+const FRAMEBUFFER_TYPE_EGA_TEXT = 2;
+
+export interface MultibootScreen {
+  readonly screen: StructValue<typeof MultibootFramebuffer.fields>;
+  /** Positions and sizes of red, green and blue. */
+  readonly colors: Uint8Array;
+}
+
+/** What an image is told of the screen, and why; one sentence. */
+export interface MultibootScreenHandoff {
+  /** null: nothing. */
+  readonly screen: MultibootScreen | null;
+  readonly note: string;
+}
+
+const TEXT: MultibootScreen = {
+  screen: {
+    framebuffer_addr: 0xb8000n,
+    framebuffer_pitch: 160,
+    framebuffer_width: 80,
+    framebuffer_height: 25,
+    framebuffer_bpp: 16,
+    framebuffer_type: FRAMEBUFFER_TYPE_EGA_TEXT,
+  },
+  colors: new Uint8Array(6),
+};
+
+/** The screen that the next kernel finds, if it is a frame buffer of which images can be told. The
+ * purgatory may have set it back to text, and both options tell so. [kexec-tools] */
+export function multibootScreen(
+  next: NextScreen,
+  { resetVga, vga }: ConsoleRequest,
+): MultibootScreenHandoff {
+  if (resetVga || vga) {
+    const option = resetVga ? "--reset-vga" : "--console-vga";
+    return { screen: TEXT, note: `Screen: VGA text of 80x25, because ${option} asks for it.` };
+  }
+  const { screen, note, kind } = next;
+  const colors = Uint8Array.of(
+    ...[screen.red_pos, screen.red_size],
+    ...[screen.green_pos, screen.green_size],
+    ...[screen.blue_pos, screen.blue_size],
+  );
+  if (kind === "none") return { screen: null, note };
+  if (kind !== "framebuffer") {
+    return { screen: null, note: "Screen: none is told of, because it is no frame buffer." };
+  }
+  if (colors[1] === 0 || colors[3] === 0 || colors[5] === 0) {
+    return { screen: null, note: "Screen: none is told of, because its colours are a palette." };
+  }
+  return {
+    screen: {
+      screen: {
+        framebuffer_addr: framebufferAddress(screen),
+        framebuffer_pitch: screen.lfb_linelength,
+        framebuffer_width: screen.lfb_width,
+        framebuffer_height: screen.lfb_height,
+        framebuffer_bpp: screen.lfb_depth,
+        framebuffer_type: FRAMEBUFFER_TYPE_RGB,
+      },
+      colors,
+    },
+    note,
+  };
+}
+
+export const textWithNul = (text: string): Uint8Array => bytesOf(`${text}\0`);
+export const LOADER_NAME = `${BOOT_LOADER.name} ${BOOT_LOADER.version}`;
+
+/** What an image is told; `commandLine` includes the image's own name. */
+export interface MultibootContent {
+  readonly commandLine: string;
+  readonly modules: readonly MultibootModule[];
+  readonly memory: MultibootMemory;
+  readonly screen: MultibootScreen | null;
+}

@@ -1,0 +1,53 @@
+/** An image whose multiboot header says what of the file goes where: no ELF file is needed. */
+
+import { hex } from "../../../core/address.ts";
+import { fail } from "../../../core/error.ts";
+import type { ElfImage } from "../../../image/elf-image.ts";
+
+/** As both headers name them; addresses are physical. 0 as an end: the file's end, no bss. */
+export interface LoadAddresses {
+  readonly header_addr: number;
+  readonly load_addr: number;
+  readonly load_end_addr: number;
+  readonly bss_end_addr: number;
+}
+
+function refuse(message: string): never {
+  return fail({ code: "image.multiboot-header", message });
+}
+
+/**
+ * The image in `file` whose header is at `headerOffset`.
+ * @throws KexecError `image.multiboot-header` for addresses that contradict each other
+ */
+export function addressImage(
+  file: Uint8Array,
+  headerOffset: number,
+  addresses: LoadAddresses,
+  entry: number,
+): ElfImage {
+  const { header_addr, load_addr, load_end_addr, bss_end_addr } = addresses;
+  const offset = headerOffset - (header_addr - load_addr);
+  if (load_addr > header_addr || offset < 0) {
+    refuse(`load_addr ${hex(load_addr)} is not in the file, header_addr being ${hex(header_addr)}`);
+  }
+  const length = load_end_addr === 0 ? file.length - offset : load_end_addr - load_addr;
+  if (length <= 0) refuse(`load_end_addr ${hex(load_end_addr)} is not above ${hex(load_addr)}`);
+  if (offset + length > file.length) {
+    refuse(`the file is cut short: it has ${file.length} bytes, ${offset + length} are loaded`);
+  }
+  const memory = bss_end_addr === 0 ? length : bss_end_addr - load_addr;
+  if (memory < length) refuse(`bss_end_addr ${hex(bss_end_addr)} is before the loaded bytes' end`);
+  if (entry < load_addr || entry >= load_addr + length) {
+    refuse(`the entry point ${hex(entry)} is not in what is loaded`);
+  }
+  const physical = BigInt(load_addr);
+  const bytes = file.subarray(offset, offset + length);
+  return {
+    bits: 32,
+    relocatable: false,
+    entry: BigInt(entry),
+    alignment: 1n,
+    loads: [{ bytes, virtual: physical, physical, memorySize: BigInt(memory) }],
+  };
+}

@@ -1,0 +1,220 @@
+/**
+ * The 16-bit entry of compressed kernels, for `--real-mode`, and the only one that zImages and
+ * kernels before boot protocol 2.02 have. The kernel's own real-mode code asks the BIOS for memory,
+ * screen and disks, and goes on to its 32-bit code. [x86-boot] "Running the Kernel"
+ */
+
+import { alignUp, hex, KIB, MIB } from "../../../core/address.ts";
+import { bytesOf, Writer } from "../../../core/bytes.ts";
+import { fail } from "../../../core/error.ts";
+import { LINUX_OPTIONS } from "../../../image/linux-options.ts";
+import { placeInitrd } from "../../../image/place-initrd.ts";
+import type { DraftPlan, ImageType, PlanContext } from "../../../model/image-type.ts";
+import type { Segment } from "../../../model/load-plan.ts";
+import { LOADER_TYPE_KEXEC } from "../handoff/boot-params.ts";
+import { deviceTree } from "../handoff/device-tree.ts";
+import {
+  layoutSetupData,
+  SETUP_DATA_ALIGNMENT,
+  SETUP_RNG_SEED,
+  setupDataSize,
+} from "../handoff/setup-data.ts";
+import { CAN_USE_HEAP, SetupHeader } from "../handoff/setup-header.ts";
+import {
+  checkAlignment,
+  checkCommandLine,
+  checkLength,
+  initrdLimit,
+  setupSize,
+} from "./bzimage-parts.ts";
+import {
+  checkDeviceTree,
+  isRelocatable,
+  isZImage,
+  kernelEnd,
+  placeVersioned,
+  probeVersioned,
+  VERSION_CMD_LINE_PTR,
+  VERSION_HEAP,
+  VERSION_SETUP_DATA,
+  versionedHeader,
+} from "./bzimage-versions.ts";
+import { requireBios } from "./needs-bios.ts";
+
+/** What BIOSes use of the first pages stays theirs. */
+const LOWEST_SETUP = 64n * KIB;
+const LOW_MEMORY_END = 640n * KIB;
+/** Where old kernels want their real-mode code, and zImages too, which would overwrite it lower. */
+const OLD_SETUP = 0x90000n;
+/** The real-mode code with its variables ends here at the latest. */
+const SETUP_MAX = 0x8000;
+/** Where its heap and its stack end, and the command line begins. [x86-boot] */
+const HEAP_END = 0xe000;
+const OLD_HEAP_END = 0x9800;
+/** Of the heap's end, for the stack. */
+const STACK_SIZE = 0x200;
+/** From the segment's start to the kernel's first instruction, in paragraphs. */
+const ENTRY_PARAGRAPHS = 0x20;
+/** Before `cmd_line_ptr`: a mark and an offset in the boot sector. [x86-boot] */
+const OLD_COMMAND_LINE = { mark: 0xa33f, markAt: 0x20, offsetAt: 0x22 } as const;
+
+/** Whether the setup code lies where old kernels want it. */
+function isOld(header: SetupHeader): boolean {
+  return header.version < VERSION_CMD_LINE_PTR || isZImage(header);
+}
+
+/** `vga=` on the command line is the loader's to obey. [x86-boot] "Special Command Line Options" */
+const VIDEO_MODES: Readonly<Record<string, number>> = { normal: 0xffff, ext: 0xfffe, ask: 0xfffd };
+
+function videoMode(commandLine: string): number | null {
+  const text = [...commandLine.matchAll(/(?:^|\s)vga=(\S+)/g)].at(-1)?.[1];
+  if (text === undefined) return null;
+  const named = VIDEO_MODES[text];
+  if (named !== undefined) return named;
+  return /^(0x[0-9a-f]{1,4}|\d{1,5})$/i.test(text) ? Number(text) & 0xffff : null;
+}
+
+/** Memory for what the kernel is told beside its command line, and its segment. */
+function placeSetupData(context: PlanContext, header: SetupHeader): Segment | null {
+  const { rngSeed, pageSize } = context.facts;
+  const nodes = [
+    ...deviceTree(context.inputs.dtb).nodes,
+    ...(rngSeed === null ? [] : [{ type: SETUP_RNG_SEED, data: rngSeed }]),
+  ];
+  if (nodes.length === 0 || header.version < VERSION_SETUP_DATA) return null;
+  const size = alignUp(BigInt(setupDataSize(nodes)), BigInt(pageSize));
+  const [alignment, max] = [SETUP_DATA_ALIGNMENT, kernelEnd(header)];
+  const start = context.place({ role: "setup-data", size, alignment, min: MIB, max, from: "top" });
+  const { bytes } = layoutSetupData(nodes, start);
+  const reason = "the highest free pages that the kernel reads";
+  return { role: "setup-data", start, size, bytes, sha256: null, reason };
+}
+
+interface Places {
+  readonly kernel: Segment;
+  readonly initrd: Segment | null;
+  readonly setupData: Segment | null;
+}
+
+/** The kernel's own code for real mode, told of everything, for address `start`. */
+function setupBytes(
+  context: PlanContext,
+  header: SetupHeader,
+  { kernel, initrd, setupData }: Places,
+  start: bigint,
+): Uint8Array {
+  const text = context.commandLine ?? "";
+  const commandLine = bytesOf(`${text}\0`);
+  const heapEnd = isOld(header) ? OLD_HEAP_END : HEAP_END;
+  const bytes = new Uint8Array(heapEnd + commandLine.length);
+  bytes.set(context.inputs.kernel.bytes.subarray(0, setupSize(header)));
+  bytes.set(commandLine, heapEnd);
+  const { version, loadflags } = header;
+  const video = videoMode(text);
+  SetupHeader.write(bytes, {
+    type_of_loader: LOADER_TYPE_KEXEC,
+    ramdisk_image: Number(initrd?.start ?? 0n),
+    ramdisk_size: initrd?.bytes.length ?? 0,
+    ...(video === null ? {} : { vid_mode: video }),
+    ...(isZImage(header) ? {} : { code32_start: Number(kernel.start) }),
+    ...(version < VERSION_HEAP
+      ? {}
+      : { loadflags: loadflags | CAN_USE_HEAP, heap_end_ptr: heapEnd - STACK_SIZE }),
+    ...(setupData === null ? {} : { setup_data: setupData.start }),
+  });
+  if (version >= VERSION_CMD_LINE_PTR) {
+    SetupHeader.write(bytes, { cmd_line_ptr: Number(start) + heapEnd });
+    return bytes;
+  }
+  SetupHeader.write(bytes, { setup_move_size: bytes.length });
+  const writer = new Writer(bytes);
+  writer.u16(OLD_COMMAND_LINE.markAt, OLD_COMMAND_LINE.mark);
+  writer.u16(OLD_COMMAND_LINE.offsetAt, heapEnd);
+  return bytes;
+}
+
+function placeSetup(context: PlanContext, header: SetupHeader, places: Places): Segment {
+  const old = isOld(header);
+  const make = (start: bigint) => setupBytes(context, header, places, start);
+  const size = alignUp(BigInt(make(0n).length), BigInt(context.facts.pageSize));
+  const [min, max] = old ? [OLD_SETUP, OLD_SETUP + size] : [LOWEST_SETUP, LOW_MEMORY_END];
+  const role = "real-mode";
+  const start = context.place({ role, size, alignment: 16n, min, max, from: "bottom" });
+  const reason = old ? "where kernels of its kind want it" : "the lowest place above 64 KiB";
+  return { role, start, size, bytes: make(start), sha256: null, reason };
+}
+
+/** @throws KexecError `image.crash`: the BIOS's memory map is of all memory, not of what is kept */
+function checkPurpose({ purpose }: PlanContext): void {
+  if (purpose !== "crash") return;
+  fail({
+    code: "image.crash",
+    message: "Can't use bzImage for crash dump purposes with real mode entry",
+  });
+}
+
+function checkSetup(header: SetupHeader): void {
+  const size = setupSize(header);
+  if (size <= SETUP_MAX) return;
+  fail({
+    code: "image.header",
+    message:
+      `the real-mode code has ${hex(size)} bytes (setup_sects ${header.setup_sects} at 0x1f1), ` +
+      `more than the ${hex(SETUP_MAX)} that real mode has room for`,
+  });
+}
+
+function draft(context: PlanContext): DraftPlan {
+  checkPurpose(context);
+  requireBios(context.facts);
+  const header = versionedHeader(context.inputs.kernel.bytes);
+  checkDeviceTree(context, header);
+  const kernel = placeVersioned(context, header);
+  const initrd = placeInitrd(context, initrdLimit(header));
+  const setupData = placeSetupData(context, header);
+  const places = { kernel, initrd, setupData };
+  const setup = placeSetup(context, header, places);
+  const segment = Number(setup.start / 16n);
+  const others = [initrd, setupData].filter((one) => one !== null);
+  return {
+    segments: [setup, kernel, ...others],
+    entryState: {
+      mode: 16,
+      rip: 0n,
+      rsp: BigInt(isOld(header) ? OLD_HEAP_END : HEAP_END),
+      segments: {
+        ...{ ds: segment, es: segment, fs: segment, gs: segment, ss: segment },
+        cs: segment + ENTRY_PARAGRAPHS,
+      },
+    },
+    commandLine: context.commandLine ?? "",
+    notes: [
+      "the kernel is entered in real mode, and asks the BIOS for memory, screen and disks",
+      ...deviceTree(context.inputs.dtb).notes,
+    ],
+  };
+}
+
+export const bzImageRealMode: ImageType = {
+  name: "bzImage",
+  architectures: ["x86_64"],
+  options: [
+    "real-mode",
+    // It needs none of them, and callers say them for every kernel.
+    ...["entry-32bit", "args-linux"],
+    ...LINUX_OPTIONS,
+    "dtb",
+  ],
+  probe: probeVersioned,
+  check(image, commandLine) {
+    const header = versionedHeader(image);
+    checkLength(image, header);
+    checkSetup(header);
+    if (isRelocatable(header)) checkAlignment(header);
+    checkCommandLine(commandLine, header);
+  },
+  takesEfi: () => false,
+  entryBits: 16,
+  whyNotByFile: () => "kexec_file_load enters kernels in 64-bit mode, not in real mode",
+  draft,
+};

@@ -1,0 +1,138 @@
+/**
+ * What every x86 Linux kernel is given, whatever file it came in: one segment with the zero page
+ * and all that it points to.
+ */
+
+import { alignUp, hex } from "../../../core/address.ts";
+import { bytesOf } from "../../../core/bytes.ts";
+import type { PlanContext } from "../../../model/image-type.ts";
+import type { Segment } from "../../../model/load-plan.ts";
+import { BOOT_PARAMS_SIZE, buildBootParams } from "../handoff/boot-params.ts";
+import { deviceTree } from "../handoff/device-tree.ts";
+import { buildE820, type E820Map } from "../handoff/e820.ts";
+import { buildEddTables } from "../handoff/edd-info.ts";
+import { buildEfi, type EfiHandoff } from "../handoff/efi-info.ts";
+import { JUMP_BACK_ROOM } from "../handoff/jump-back.ts";
+import { nextScreen } from "../handoff/next-screen.ts";
+import {
+  layoutSetupData,
+  SETUP_DATA_ALIGNMENT,
+  SETUP_RNG_SEED,
+  type SetupDataNode,
+  setupDataSize,
+} from "../handoff/setup-data.ts";
+import { readSetupHeader } from "../handoff/setup-header.ts";
+
+/** Linux's own loader keeps boot params above the first pages. [linux kexec-bzimage64.c] */
+const LOWEST_BOOT_PARAMS = 0x3000n;
+
+/** What differs between the kinds of Linux images. */
+export interface LinuxHandoff {
+  /** Begins with the kernel's boot sector: its setup header is copied. */
+  readonly image: Uint8Array;
+  readonly initrd: Segment | null;
+  /** One past the highest address that the kernel reads before it has its own page tables. */
+  readonly max: bigint;
+}
+
+/** The zero page, the command line, the EFI memory map and the setup_data chain: one segment, as in
+ * Linux's own loader, because a kernel takes only 16. [linux arch/x86/kernel/kexec-bzimage64.c] */
+interface BootParamsPieces {
+  /** With its NUL, and what room is to be behind it. */
+  readonly commandLine: Uint8Array;
+  readonly efi: EfiHandoff;
+  readonly efiMemoryMap: Uint8Array;
+  readonly e820: E820Map;
+  readonly nodes: readonly SetupDataNode[];
+  readonly treeNotes: readonly string[];
+}
+
+/** Offsets from the start of the segment, and the size of all. */
+function layOut({ commandLine, efiMemoryMap, nodes }: BootParamsPieces) {
+  const commandLineAt = BigInt(BOOT_PARAMS_SIZE);
+  const efiMemoryMapAt = alignUp(commandLineAt + BigInt(commandLine.length), SETUP_DATA_ALIGNMENT);
+  const setupDataAt = alignUp(efiMemoryMapAt + BigInt(efiMemoryMap.length), SETUP_DATA_ALIGNMENT);
+  const size = setupDataAt + BigInt(setupDataSize(nodes));
+  return { commandLineAt, efiMemoryMapAt, setupDataAt, size };
+}
+
+function collectPieces(context: PlanContext, image: Uint8Array): BootParamsPieces {
+  const { facts, request } = context;
+  const efi = buildEfi({
+    efi: facts.efi,
+    bootParams: facts.bootParams,
+    xloadflags: readSetupHeader(image).xloadflags,
+    noEfi: request.noEfi,
+  });
+  const e820 = buildE820(context.memory);
+  const tree = deviceTree(context.inputs.dtb);
+  const nodes = [
+    ...tree.nodes,
+    ...(facts.rngSeed === null ? [] : [{ type: SETUP_RNG_SEED, data: facts.rngSeed }]),
+    ...(efi.passed ? [efi.setupData] : []),
+    ...(e820.extended === null ? [] : [e820.extended]),
+  ];
+  const room = context.purpose === "preserve-context" ? JUMP_BACK_ROOM : 0;
+  const commandLine = bytesOf(`${context.commandLine ?? ""}\0${"\0".repeat(room)}`);
+  const efiMemoryMap = efi.passed ? efi.memoryMap : new Uint8Array(0);
+  return { commandLine, efi, efiMemoryMap, e820, nodes, treeNotes: tree.notes };
+}
+
+/** The segment, and where the command line in it ends: its NUL. */
+export interface LinuxBootParams {
+  readonly segment: Segment;
+  readonly commandLineEnd: bigint;
+  readonly notes: readonly string[];
+}
+
+/** Takes memory for boot params and all that they point to, and fills it.
+ * @throws KexecError `plan.no-room`, and as `buildBootParams` */
+export function placeBootParams(
+  context: PlanContext,
+  { image, initrd, max }: LinuxHandoff,
+): LinuxBootParams {
+  const { facts, request } = context;
+  const pieces = collectPieces(context, image);
+  const layout = layOut(pieces);
+  const size = alignUp(layout.size, BigInt(facts.pageSize));
+  const start = context.place({
+    role: "boot-params",
+    size,
+    alignment: SETUP_DATA_ALIGNMENT,
+    min: LOWEST_BOOT_PARAMS,
+    max,
+    from: "top",
+  });
+  const chain = layoutSetupData(pieces.nodes, start + layout.setupDataAt);
+  const commandLine = start + layout.commandLineAt;
+  const { reuseVideoType, console } = request;
+  const screen = nextScreen({ ...facts, reuseVideoType, resetVga: console.resetVga });
+  const edd = buildEddTables(facts.edd);
+  const { efi } = pieces;
+  const zeroPage = buildBootParams({
+    image,
+    commandLine,
+    initrd: initrd && { address: initrd.start, size: BigInt(initrd.bytes.length) },
+    setupData: chain.head,
+    e820: pieces.e820,
+    efi: efi.passed ? { handoff: efi, memoryMap: start + layout.efiMemoryMapAt } : null,
+    screenInfo: screen.bytes,
+    edd,
+    acpiRsdp: facts.acpiRsdp,
+    running: facts.bootParams,
+  });
+  const bytes = new Uint8Array(Number(layout.size));
+  bytes.set(zeroPage, 0);
+  bytes.set(pieces.commandLine, Number(layout.commandLineAt));
+  bytes.set(pieces.efiMemoryMap, Number(layout.efiMemoryMapAt));
+  bytes.set(chain.bytes, Number(layout.setupDataAt));
+  const reason =
+    "the highest free pages that the larger pieces left; " +
+    `the command line is at ${hex(commandLine)}` +
+    (chain.head === 0n ? "" : `, setup_data at ${hex(chain.head)}`);
+  return {
+    segment: { role: "boot-params", start, size, bytes, sha256: null, reason },
+    commandLineEnd: commandLine + BigInt(context.commandLine?.length ?? 0),
+    notes: [efi.note, screen.note, ...edd.notes, ...pieces.treeNotes],
+  };
+}

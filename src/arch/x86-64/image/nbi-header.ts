@@ -1,0 +1,175 @@
+/**
+ * The header of a network boot image: what of the file goes where, and where it is entered.
+ *
+ * [nbi] "Draft Net Boot Image Proposal 0.3", with the linear entry that Etherboot added
+ */
+
+import { GIB, hex } from "../../../core/address.ts";
+import { fail } from "../../../core/error.ts";
+import { defineStruct, u8, u16, u32 } from "../../../core/struct.ts";
+
+export const NBI_MAGIC = 0x1b031336;
+/** The header and the records that follow it; they are loaded too. */
+const HEAD_SIZE = 512;
+/** Lengths in headers count these. */
+const WORD = 4;
+
+/** Bits of the header's `flags`; 9 to 30 must be 0. */
+const RETURNS = 1 << 8;
+const RESERVED = 0x7fff_fe00;
+const LINEAR_ENTRY = 0x8000_0000;
+
+const Header = defineStruct("NBI header", 16, {
+  magic: u32(0),
+  /** Its lowest byte has the lengths of header and vendor's part, in two halves. */
+  flags: u32(4),
+  location_offset: u16(8),
+  location_segment: u16(10),
+  /** Offset and segment, or one number. */
+  entry: u32(12),
+});
+
+const Record = defineStruct("NBI record", 16, {
+  lengths: u8(0),
+  vendor_tag: u8(1),
+  reserved: u8(2),
+  flags: u8(3),
+  load_address: u32(4),
+  image_length: u32(8),
+  memory_length: u32(12),
+});
+
+/** Bits of a record's `flags`: what its address counts from, two bits; that it is the last. */
+const FROM = 0x03;
+const LAST = 0x04;
+const UNKNOWN = 0xf8;
+const [FROM_ZERO, FROM_LAST_END, FROM_MEMORY_END, FROM_LAST_START] = [0, 1, 2, 3];
+
+/** What is loaded to `start`: `bytes`, and up to `size` zeros behind them. */
+export interface NbiPiece {
+  readonly start: bigint;
+  readonly size: bigint;
+  readonly bytes: Uint8Array;
+}
+
+export interface NbiImage {
+  /** In the file's order: where two have bytes for one address, the later one's count. */
+  readonly pieces: readonly NbiPiece[];
+  /** Where its head is loaded to. */
+  readonly location: { readonly segment: number; readonly offset: number };
+  readonly entry:
+    | { readonly bits: 16; readonly segment: number; readonly offset: number }
+    | { readonly bits: 32; readonly address: bigint };
+}
+
+function refuse(message: string, hint?: string): never {
+  return fail({ code: "image.nbi", message, ...(hint === undefined ? {} : { hint }) });
+}
+
+const linear = (segment: number, offset: number): bigint => BigInt(segment * 16 + offset);
+/** Both halves of a byte of lengths, in bytes. */
+const ownLength = (lengths: number): number => (lengths & 0xf) * WORD;
+const vendorLength = (lengths: number): number => (lengths >> 4) * WORD;
+
+function readHeader(image: Uint8Array) {
+  if (image.length < HEAD_SIZE) refuse(`the file is cut short: it has ${image.length} bytes`);
+  const header = Header.read(image);
+  const { flags } = header;
+  if (ownLength(flags & 0xff) !== Header.size) {
+    refuse(`the header's length is ${ownLength(flags & 0xff)} bytes at offset 4, not 16`);
+  }
+  if ((flags & RETURNS) !== 0) {
+    refuse("the image wants to return to its loader (bit 8 at offset 4), which is gone by then");
+  }
+  if ((flags & RESERVED) !== 0) {
+    refuse(`bits ${hex(flags & RESERVED)} at offset 4 must be 0`);
+  }
+  return header;
+}
+
+interface RecordAt {
+  readonly record: ReturnType<typeof Record.read>;
+  readonly at: number;
+}
+
+/** All records up to the one that says that it is the last. */
+function readRecords(image: Uint8Array, first: number): RecordAt[] {
+  const records: RecordAt[] = [];
+  for (let at = first; ; ) {
+    if (at + Record.size > HEAD_SIZE) refuse(`no record within ${HEAD_SIZE} bytes is the last`);
+    const record = Record.read(image, at);
+    const { lengths, flags } = record;
+    if (ownLength(lengths) !== Record.size) {
+      refuse(`the record at ${hex(at)} has the length ${ownLength(lengths)}, not 16`);
+    }
+    if ((flags & UNKNOWN) !== 0) {
+      refuse(`bits ${hex(flags & UNKNOWN)} of the record's flags at ${hex(at + 3)} must be 0`);
+    }
+    records.push({ record, at });
+    if ((flags & LAST) !== 0) return records;
+    at += Record.size + vendorLength(lengths);
+  }
+}
+
+/** Where a record's piece begins, from where the last one lies. */
+function startOf({ record, at }: RecordAt, last: NbiPiece, memoryEnd: bigint): bigint {
+  const { flags, load_address, memory_length } = record;
+  const address = BigInt(load_address);
+  const starts = {
+    [FROM_ZERO]: address,
+    [FROM_LAST_END]: last.start + last.size + address,
+    [FROM_MEMORY_END]: memoryEnd - address,
+    [FROM_LAST_START]: last.start - address,
+  };
+  const start = starts[flags & FROM] ?? address;
+  if (start >= 0n && start + BigInt(memory_length) <= 4n * GIB) return start;
+  return refuse(
+    `the record at ${hex(at)} names ${hex(memory_length)} bytes of memory that are not below 4 GiB`,
+  );
+}
+
+function readEntry({ flags, entry }: ReturnType<typeof Header.read>): NbiImage["entry"] {
+  if ((flags & LINEAR_ENTRY) !== 0) return { bits: 32, address: BigInt(entry) };
+  return { bits: 16, segment: entry >>> 16, offset: entry & 0xffff };
+}
+
+/** @throws KexecError `image.nbi` for an entry that is not in what is loaded */
+function checkEntry(entry: NbiImage["entry"], pieces: readonly NbiPiece[]): void {
+  const at = entry.bits === 32 ? entry.address : linear(entry.segment, entry.offset);
+  const inside = pieces.some(
+    ({ start, bytes }) => at >= start && at < start + BigInt(bytes.length),
+  );
+  if (!inside) refuse(`the entry point ${hex(at)} is not in what is loaded`);
+}
+
+/**
+ * The image in a file that begins with `NBI_MAGIC`.
+ * @param memoryEnd one past the last address of memory, which pieces may count from
+ * @throws KexecError `image.nbi`
+ */
+export function readNbi(image: Uint8Array, memoryEnd: bigint): NbiImage {
+  const header = readHeader(image);
+  const { location_segment: segment, location_offset: offset } = header;
+  const head = image.subarray(0, HEAD_SIZE);
+  let last: NbiPiece = { start: linear(segment, offset), size: BigInt(HEAD_SIZE), bytes: head };
+  const pieces = [last];
+  let at = HEAD_SIZE;
+  const first = Header.size + vendorLength(header.flags & 0xff);
+  for (const found of readRecords(image, first)) {
+    const { image_length, memory_length } = found.record;
+    const bytes = image.subarray(at, at + image_length);
+    if (bytes.length < image_length) {
+      refuse(
+        `the file is cut short: it has ${image.length} bytes, the record at ${hex(found.at)} ` +
+          `asks for ${at + image_length}`,
+      );
+    }
+    const size = BigInt(Math.max(memory_length, image_length));
+    last = { start: startOf(found, last, memoryEnd), size, bytes };
+    pieces.push(last);
+    at += image_length;
+  }
+  const entry = readEntry(header);
+  checkEntry(entry, pieces);
+  return { pieces, location: { segment, offset }, entry };
+}

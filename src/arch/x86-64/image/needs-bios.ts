@@ -1,0 +1,25 @@
+/** Whether there is a BIOS to call for code that is entered in real mode. */
+
+import { fail } from "../../../core/error.ts";
+import type { HostFacts } from "../../../model/host-facts.ts";
+import { BootParams } from "../handoff/boot-params.ts";
+
+/** Where it did, there is no BIOS. `efi_info` begins with a signature where it was EFI that started
+ * the kernel. [zero-page] */
+export function startedByEfi({ efi, bootParams }: HostFacts): boolean {
+  if (efi !== null) return true;
+  if (bootParams === null) return false;
+  return BootParams.read(bootParams)
+    .efi_info.subarray(0, 4)
+    .some((byte) => byte !== 0);
+}
+
+/** @throws KexecError `image.real-mode` for a machine without a BIOS */
+export function requireBios(facts: HostFacts): void {
+  if (!startedByEfi(facts)) return;
+  fail({
+    code: "image.real-mode",
+    message: "code in real mode calls the BIOS, and EFI started this machine: there is none",
+    hint: "A Linux kernel starts without --real-mode.",
+  });
+}

@@ -1,0 +1,154 @@
+/** What both versions of multiboot put into memory beside the image. */
+
+import { alignUp, GIB, hex, MIB } from "../../../core/address.ts";
+import { joined } from "../../../core/bytes.ts";
+import { isNoRoom } from "../../../image/place-fixed.ts";
+import type { PlanContext } from "../../../model/image-type.ts";
+import type { Segment } from "../../../model/load-plan.ts";
+import { ROOT_POINTER_AT } from "../handoff/bios-page.ts";
+import {
+  type MultibootContent,
+  type MultibootModule,
+  multibootMemory,
+  multibootScreen,
+} from "../handoff/multiboot-content.ts";
+import { type AcpiRoom, END_TAG } from "../handoff/multiboot2-info.ts";
+import { nextScreen } from "../handoff/next-screen.ts";
+import {
+  OLD_ROOT_POINTER_SIZE,
+  ROOT_POINTER_SIZE,
+  rootPointerCopy,
+} from "../handoff/root-pointer-copy.ts";
+import { lowRootPointer } from "./place-bios.ts";
+
+/** Every address that an image is told has 32 bits. */
+export const MULTIBOOT_END = 4n * GIB;
+/** What firmware left in the first pages stays. */
+const LOWEST = 0x3000n;
+const CODE_ALIGNMENT = 16n;
+/** Xen moves its dom0's kernel to the end of the memory that it lies in, as far as that is whole
+ * such units, or to whatever lies next above. It copies from the end: a short move down would spoil
+ * the kernel. So the first module has units of its own, and a page of the last stays free.
+ * [xen xen/arch/x86/setup.c move_memory, __start_xen] */
+const XEN_UNIT = 2n * MIB;
+
+export interface PlacedModules {
+  readonly segments: readonly Segment[];
+  readonly modules: readonly MultibootModule[];
+}
+
+/** The highest place for a module, for the first in units of Xen's if there is room. */
+function placeModule(context: PlanContext, size: bigint, isFirst: boolean) {
+  const page = BigInt(context.facts.pageSize);
+  const place = (taken: bigint, alignment: bigint) => {
+    const limits = { min: LOWEST, max: MULTIBOOT_END, from: "top" } as const;
+    return context.place({ role: "module", size: taken, alignment, ...limits });
+  };
+  const plain = { reason: "the highest place below 4 GiB that is free" };
+  if (!isFirst) return { ...plain, start: place(size, page) };
+  try {
+    const start = place(alignUp(size + page, XEN_UNIT), XEN_UNIT);
+    return {
+      start,
+      reason: `the highest free multiple of ${hex(XEN_UNIT)}, where Xen can move it`,
+    };
+  } catch (error) {
+    if (!isNoRoom(error)) throw error;
+    return { ...plain, start: place(size, page) };
+  }
+}
+
+/** Modules begin at a page, as images may demand. A module without bytes has no segment. */
+export function placeModules(context: PlanContext): PlacedModules {
+  const page = BigInt(context.facts.pageSize);
+  const segments: Segment[] = [];
+  const modules = context.inputs.modules.map(({ bytes, commandLine }, i): MultibootModule => {
+    if (bytes.length === 0) return { start: 0n, end: 0n, commandLine };
+    const size = alignUp(BigInt(bytes.length), page);
+    const { start, reason } = placeModule(context, size, i === 0);
+    segments.push({ role: "module", start, size, bytes, sha256: null, reason });
+    return { start, end: start + BigInt(bytes.length), commandLine };
+  });
+  return { segments, modules };
+}
+
+/** What the image is told, and a note on it. Its name comes first on the command line: images and
+ * Xen take the first word for it. */
+export function multibootContent(
+  { request, facts, inputs, memory, commandLine }: PlanContext,
+  modules: readonly MultibootModule[],
+): { readonly content: MultibootContent; readonly notes: readonly string[] } {
+  const { console, reuseVideoType } = request;
+  const next = nextScreen({ ...facts, reuseVideoType, resetVga: console.resetVga });
+  const { screen, note } = multibootScreen(next, console);
+  const content: MultibootContent = {
+    commandLine: commandLine === null ? inputs.kernel.path : `${inputs.kernel.path} ${commandLine}`,
+    modules,
+    memory: multibootMemory(memory),
+    screen,
+  };
+  return { content, notes: [note] };
+}
+
+/** What an image is told, and what of it is known only as it is entered. */
+export interface MultibootTold {
+  /** In bytes. */
+  readonly length: number;
+  make(address: bigint): Uint8Array;
+  /** Where in it ACPI's root pointer goes; null: nowhere. */
+  readonly acpi: AcpiRoom | null;
+  readonly bios: Segment | null;
+  /** Of the image. */
+  readonly entry: bigint;
+}
+
+/** What is copied for an image that is told at `address`. */
+function copyFor({ acpi, bios, entry }: MultibootTold, from: bigint, address: bigint) {
+  const at = (offset: number) => Number(address) + offset;
+  return {
+    from: Number(from),
+    targets: [
+      ...(acpi === null ? [] : [{ at: at(acpi.old), size: OLD_ROOT_POINTER_SIZE }]),
+      ...(acpi === null ? [] : [{ at: at(acpi.all), size: ROOT_POINTER_SIZE }]),
+      ...(bios === null ? [] : [{ at: ROOT_POINTER_AT, size: ROOT_POINTER_SIZE }]),
+    ],
+    ifOld: acpi === null ? null : { at: at(acpi.allTag), words: END_TAG },
+    entry: Number(entry),
+  };
+}
+
+/** Memory for what the image is told, and code behind it where something is to be copied: that is
+ * entered in place of the image. */
+export function placeInfo(
+  context: PlanContext,
+  told: MultibootTold,
+): { readonly segment: Segment; readonly entry: bigint } {
+  const root = lowRootPointer(context.facts);
+  const codeFor = (address: bigint): Uint8Array | null => {
+    const copy = root === null ? null : copyFor(told, root, address);
+    return copy === null || copy.targets.length === 0 ? null : rootPointerCopy(copy);
+  };
+  const codeAt = alignUp(BigInt(told.length), CODE_ALIGNMENT);
+  const length = codeAt + BigInt(codeFor(0n)?.length ?? 0);
+  const size = alignUp(length, BigInt(context.facts.pageSize));
+  const start = context.place({
+    role: "multiboot-info",
+    size,
+    alignment: 8n,
+    min: LOWEST,
+    max: MULTIBOOT_END,
+    from: "top",
+  });
+  const info = told.make(start);
+  const code = codeFor(start);
+  const gap = new Uint8Array(Number(codeAt) - info.length);
+  const bytes = code === null ? info : joined([info, gap, code]);
+  const reason = "the highest pages below 4 GiB that the larger pieces left";
+  return {
+    segment: { role: "multiboot-info", start, size, bytes, sha256: null, reason },
+    entry: code === null ? told.entry : start + codeAt,
+  };
+}
+
+/** Long names of the options that both versions take. */
+export const MULTIBOOT_OPTIONS = ["command-line", "append", "reuse-cmdline", "module"] as const;

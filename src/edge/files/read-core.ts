@@ -1,0 +1,52 @@
+/** Reads a core where it is asked to, and writes its log. Cores are larger than memory. */
+
+import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { fail } from "../../core/error.ts";
+import { Errno } from "../ffi/errno.ts";
+import { outputTo } from "../process/output.ts";
+import { errnoOf } from "./errno-of.ts";
+import { reasonOf } from "./system-error.ts";
+import { systemPath } from "./system-path.ts";
+
+/** Opens `path`, a byte string. @throws KexecError with kexec-tools' text and status 2 */
+export function openCore(path: string) {
+  let fd: number;
+  try {
+    fd = openSync(systemPath(path), "r");
+  } catch (error) {
+    const message = `Cannot open ${path}: ${reasonOf(error)}`;
+    return fail({ code: "file.open", message, exitStatus: 2 });
+  }
+  return {
+    read: (offset: number, length: number) => readAt(fd, offset, length),
+    close: () => closeSync(fd),
+  };
+}
+
+/** Fewer bytes only at the end of the file. @throws KexecError, the system's reason */
+function readAt(fd: number, offset: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    try {
+      const got = readSync(fd, bytes, done, length - done, offset + done);
+      if (got === 0) break;
+      done += got;
+    } catch (error) {
+      if (errnoOf(error) !== Errno.EINTR) {
+        return fail({ code: "file.read", message: reasonOf(error) });
+      }
+    }
+  }
+  return bytes.subarray(0, done);
+}
+
+/** A reader that has gone is no failure: `vmcore-dmesg CORE | head` is over then. */
+function refused(error: unknown): void {
+  if (errnoOf(error) === Errno.EPIPE) return;
+  const message = `Failed to write out the dmesg log buffer!: ${reasonOf(error)}`;
+  fail({ code: "host.write", message, exitStatus: 54 });
+}
+
+/** @throws KexecError with kexec-tools' text and status where nobody can take the log */
+export const writeLog = outputTo((bytes, from) => writeSync(1, bytes, from), refused);

@@ -1,0 +1,90 @@
+/** The Linux backend: kexec_file_load and kexec_load of the running kernel. */
+
+import { ExitStatus, fail } from "../../core/error.ts";
+import type { Backend } from "../../model/backend.ts";
+import { LINUX_PLAN_KINDS } from "../../model/host-facts.ts";
+import type { ImagePurpose } from "../../model/load-plan.ts";
+import { kindsToTry } from "../../model/plan-kinds.ts";
+import type { LoadMethod } from "../../model/request.ts";
+import { loadFiles, probeFiles, unloadFiles } from "./file-load.ts";
+import type { LinuxHost } from "./host.ts";
+import { loadJumpBackHelper, loadSegments, probeSegments, unloadSegments } from "./segment-load.ts";
+
+function unload(purpose: ImagePurpose, method: LoadMethod, host: LinuxHost): void {
+  if (method !== "segments" && unloadFiles(purpose, host)) return;
+  if (method !== "file") {
+    unloadSegments(purpose, host);
+    return;
+  }
+  fail({
+    code: "kernel.unsupported",
+    message: "syscall kexec_file_load not available.",
+    hint: "This kernel was built without CONFIG_KEXEC_FILE: try -c -u.",
+    exitStatus: ExitStatus.fallback,
+  });
+}
+
+/** @param loaded null where the kernel does not say, which kexec-tools takes for yes */
+function refuseJumpBack(loaded: boolean | null, entry: bigint): void {
+  const { failed: exitStatus } = ExitStatus;
+  if (loaded !== false) {
+    fail({
+      code: "kernel.jump-back",
+      message: "There is kexec kernel loaded, make sure you are in kexeced kernel.",
+      hint:
+        loaded === null
+          ? "/sys/kernel/kexec_loaded does not say: is sysfs mounted on /sys?"
+          : "If you are, unload what is loaded: kexec -c -u",
+      exitStatus,
+    });
+  }
+  if (entry === 0n) {
+    fail({
+      code: "kernel.jump-back",
+      message: "Please specify jump back entry in command line",
+      hint: "It is kexec_jump_back_entry= of /proc/cmdline: --entry=0xADDRESS",
+      exitStatus,
+    });
+  }
+}
+
+/** @param evidence why this backend was chosen */
+export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Backend {
+  return {
+    name: "linux",
+    evidence,
+    probe: () => [probeFiles(host), probeSegments(host)],
+    attempts: (method) => kindsToTry(method, LINUX_PLAN_KINDS),
+    admit(purpose, deed) {
+      if (purpose !== "live-update") return;
+      const message =
+        deed === "load"
+          ? "--load-live-update can only be used with xen"
+          : "--exec-live-update only works under xen.";
+      fail({ code: "host.live-update", message });
+    },
+    hostFacts: (linux) => linux,
+    load: (plan) => (plan.kind === "file" ? loadFiles(plan, host) : loadSegments(plan, host)),
+    unload: (purpose, method) => unload(purpose, method, host),
+    loadedState(purpose) {
+      const { crashLoaded, loaded } = host.readKexecState();
+      return { loaded: purpose === "crash" ? crashLoaded : loaded, doubt: null };
+    },
+    exec() {
+      const errno = -host.calls.rebootKexec();
+      // The kernel that was started jumped back. kexec-tools calls this a failure; differs.
+      if (errno === 0) return;
+      return fail({
+        code: "kernel.exec",
+        message: `kexec failed: ${host.calls.strerror(errno)}`,
+        hint: host.explain(errno, "exec", "normal"),
+        exitStatus: ExitStatus.failed,
+      });
+    },
+    loadJumpBack(entry) {
+      refuseJumpBack(host.readKexecState().loaded, entry);
+      loadJumpBackHelper(entry, host);
+    },
+    close() {},
+  };
+}

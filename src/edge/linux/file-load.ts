@@ -1,0 +1,108 @@
+/** kexec_file_load(2): the running kernel reads the files and lays memory out itself. */
+
+import { ExitStatus, fail } from "../../core/error.ts";
+import type { HostProbe, LoadOutcome } from "../../model/backend.ts";
+import type { FilePlan, ImagePurpose } from "../../model/load-plan.ts";
+import { Errno } from "../ffi/errno.ts";
+import { cString } from "../ffi/pointer.ts";
+import { type LinuxHost, probed } from "./host.ts";
+
+/** [linux include/uapi/linux/kexec.h] */
+const KEXEC_FILE_UNLOAD = 0x1;
+const KEXEC_FILE_ON_CRASH = 0x2;
+const KEXEC_FILE_NO_INITRAMFS = 0x4;
+const KEXEC_FILE_DEBUG = 0x8;
+const KEXEC_FILE_NO_CMA = 0x10;
+const KEXEC_FILE_FORCE_DTB = 0x20;
+
+const NO_FILE = -1;
+/** A flag that no kernel knows: the call gets as far as its flags, and no further. */
+const UNKNOWN_FLAG = 0x40000000;
+
+/** What the kernel must honour, or refuse. */
+function requiredFlags(plan: FilePlan): number {
+  return (
+    (plan.purpose === "crash" ? KEXEC_FILE_ON_CRASH : 0) |
+    (plan.initrd === null ? KEXEC_FILE_NO_INITRAMFS : 0) |
+    (plan.forceDtb ? KEXEC_FILE_FORCE_DTB : 0)
+  );
+}
+
+/** What an older kernel may ignore: it prints nothing, and knows no CMA to keep out of. */
+function optionalFlags(plan: FilePlan): number {
+  return (plan.debug ? KEXEC_FILE_DEBUG : 0) | (plan.noCma ? KEXEC_FILE_NO_CMA : 0);
+}
+
+/** x86 wants at least the NUL; elsewhere no text means that the device tree's is kept. */
+function commandLineBytes({ architecture, commandLine }: FilePlan): Uint8Array | null {
+  if (commandLine !== null) return cString(commandLine);
+  return architecture === "x86_64" ? cString("") : null;
+}
+
+/** Errors after which kexec_load may still work, with what each most likely means. */
+const UNSUPPORTED: ReadonlyMap<number, string> = new Map([
+  [Errno.ENOSYS, "this kernel was built without CONFIG_KEXEC_FILE"],
+  [Errno.EINVAL, "the kernel did not take the image, its command line, or a flag"],
+  [Errno.ENOEXEC, "the kernel does not know this kind of image"],
+  [Errno.EOPNOTSUPP, "the kernel does not support this kind of image or of signature"],
+  [Errno.ENOTSUPP, "the kernel does not support this kind of image or of signature"],
+]);
+
+/**
+ * Loads `plan`.
+ * @throws KexecError `kernel.kexec_file_load` with kexec-tools' text for a refusal that kexec_load
+ *   must not go around, such as a wrong signature
+ */
+export function loadFiles(plan: FilePlan, host: LinuxHost): LoadOutcome {
+  const { calls } = host;
+  const { kernel, initrd } = plan;
+  const commandLine = commandLineBytes(plan);
+  const call = (flags: number): number =>
+    calls.kexecFileLoad(kernel.fd, initrd?.fd ?? NO_FILE, commandLine, flags);
+
+  const required = requiredFlags(plan);
+  const optional = optionalFlags(plan);
+  let status = call(required | optional);
+  if (status === -Errno.EINVAL && optional !== 0) status = call(required);
+  if (status === 0) return { kind: "loaded" };
+
+  const errno = -status;
+  const meaning = UNSUPPORTED.get(errno);
+  if (meaning !== undefined) {
+    return {
+      kind: "unsupported",
+      why: `kexec_file_load: ${calls.strerror(errno)}: ${meaning}`,
+    };
+  }
+  return fail({
+    code: "kernel.kexec_file_load",
+    message: `kexec_file_load failed: ${calls.strerror(errno)}`,
+    hint: host.explain(errno, "kexec_file_load", plan.purpose),
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+/** Whether the call would take files: asked with a flag that it must refuse. */
+export function probeFiles(host: LinuxHost): HostProbe {
+  const errno = -host.calls.kexecFileLoad(NO_FILE, NO_FILE, null, UNKNOWN_FLAG);
+  return probed(host, "file", "kexec_file_load", errno);
+}
+
+/**
+ * Unloads; nothing loaded is no failure.
+ * @returns false where this kernel has no such call
+ * @throws KexecError `kernel.unload`
+ */
+export function unloadFiles(purpose: ImagePurpose, host: LinuxHost): boolean {
+  const { calls } = host;
+  const crash = purpose === "crash" ? KEXEC_FILE_ON_CRASH : 0;
+  const status = calls.kexecFileLoad(NO_FILE, NO_FILE, null, KEXEC_FILE_UNLOAD | crash);
+  if (status === 0) return true;
+  if (status === -Errno.ENOSYS) return false;
+  return fail({
+    code: "kernel.unload",
+    message: `kexec_file_load(unload) failed: ${calls.strerror(-status)}`,
+    hint: host.explain(-status, "file-unload", purpose),
+    exitStatus: ExitStatus.failed,
+  });
+}

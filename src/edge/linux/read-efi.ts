@@ -1,0 +1,37 @@
+/** Reads what EFI left in sysfs. */
+
+import { EFI, parseEfiRuntimeMapEntry, parseEfiSystab } from "../../facts/efi.ts";
+import { parseNumber } from "../../facts/sysfs-number.ts";
+import type { EfiFacts, EfiMemoryDescriptor } from "../../model/host-facts.ts";
+import { attempt, type PseudoFiles } from "../files/read-pseudo-files.ts";
+
+/** @throws KexecError where any of it is missing or damaged: half a map is of no use */
+function readRuntimeMap(files: PseudoFiles): EfiMemoryDescriptor[] {
+  return files.names(`${EFI}/runtime-map`).map((name) => {
+    const file = (field: string): string => files.text(`${EFI}/runtime-map/${name}/${field}`);
+    return parseEfiRuntimeMapEntry({
+      name,
+      type: file("type"),
+      phys_addr: file("phys_addr"),
+      virt_addr: file("virt_addr"),
+      num_pages: file("num_pages"),
+      attribute: file("attribute"),
+    });
+  });
+}
+
+/** null, and a note, on a machine without EFI; its missing or damaged parts are null or empty. */
+export function readEfi(files: PseudoFiles, notes: string[]): EfiFacts | null {
+  if (attempt(notes, () => files.names(EFI)) === null) return null;
+  const address = (name: string): bigint | null =>
+    attempt(notes, () => parseNumber(files.text(`${EFI}/${name}`), `${EFI}/${name}`));
+  const systab = attempt(notes, () => parseEfiSystab(files.text(`${EFI}/systab`)));
+  notes.push(...(systab?.notes ?? []));
+  return {
+    systab: systab?.tables ?? [],
+    fwVendor: address("fw_vendor"),
+    runtime: address("runtime"),
+    configTable: address("config_table"),
+    runtimeMap: attempt(notes, () => readRuntimeMap(files)) ?? [],
+  };
+}

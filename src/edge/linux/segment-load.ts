@@ -1,0 +1,116 @@
+/** kexec_load(2): the plan's segments go to the running kernel, each with its place. */
+
+import { EM_AARCH64, EM_X86_64 } from "../../core/elf.ts";
+import { ExitStatus, fail } from "../../core/error.ts";
+import type { HostProbe, LoadOutcome } from "../../model/backend.ts";
+import type { Architecture } from "../../model/host-facts.ts";
+import type { ImagePurpose, SegmentPlan } from "../../model/load-plan.ts";
+import { failedLoad } from "../failed-load.ts";
+import { Errno } from "../ffi/errno.ts";
+import { type LinuxHost, probed } from "./host.ts";
+
+/** [linux include/uapi/linux/kexec.h] */
+const KEXEC_ON_CRASH = 0x1;
+const KEXEC_PRESERVE_CONTEXT = 0x2;
+const KEXEC_DEBUG = 0x10;
+/** KEXEC_UPDATE_ELFCOREHDR where the kernel writes the header alone, on x86; elsewhere
+ * KEXEC_CRASH_HOTPLUG_SUPPORT. */
+const KEXEC_HOTPLUG: Readonly<Record<Architecture, number>> = { x86_64: 0x4, arm64: 0x8 };
+
+/** ELF machine numbers, in the flags' upper half. */
+const KEXEC_ARCH: Readonly<Record<Architecture, number>> = {
+  x86_64: EM_X86_64 << 16,
+  arm64: EM_AARCH64 << 16,
+};
+
+function purposeFlag(purpose: ImagePurpose): number {
+  switch (purpose) {
+    case "normal":
+      return 0;
+    case "crash":
+      return KEXEC_ON_CRASH;
+    case "preserve-context":
+      return KEXEC_PRESERVE_CONTEXT;
+    case "live-update":
+      throw new RangeError("Linux admits no live update");
+  }
+}
+
+/**
+ * Loads `plan`.
+ * @throws KexecError `kernel.kexec_load` with kexec-tools' text where the kernel refuses
+ */
+export function loadSegments(plan: SegmentPlan, host: LinuxHost): LoadOutcome {
+  const { calls } = host;
+  const memory = plan.segments.map(({ bytes }) => bytes);
+  const segments = plan.segments.map(({ bytes, start, size }) => ({
+    buf: calls.addressOf(bytes),
+    bufsz: BigInt(bytes.length),
+    mem: start,
+    memsz: size,
+  }));
+  const hotplug = plan.hotplug ? KEXEC_HOTPLUG[plan.architecture] : 0;
+  const wanted = KEXEC_ARCH[plan.architecture] | purposeFlag(plan.purpose) | hotplug;
+  const call = (flags: number): number => calls.kexecLoad(plan.entry, segments, memory, flags);
+
+  // Kernels before 6.19 do not know KEXEC_DEBUG and refuse the whole call for it. It only makes the
+  // kernel talk, so the load is worth more.
+  let flags = plan.debug ? wanted | KEXEC_DEBUG : wanted;
+  let status = call(flags);
+  if (status === -Errno.EINVAL && flags !== wanted) {
+    flags = wanted;
+    status = call(flags);
+  }
+  if (status === 0) return { kind: "loaded" };
+  return fail({
+    code: "kernel.kexec_load",
+    message: failedLoad(calls.strerror(-status), plan.entry, flags, segments),
+    hint: host.explain(-status, "kexec_load", plan.purpose),
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+/**
+ * Loads one segment without bytes or memory, entered at `entry`: the kernel that was preserved,
+ * where it waits. [kexec-tools]
+ * @throws KexecError `kernel.jump-back`
+ */
+export function loadJumpBackHelper(entry: bigint, { calls, explain }: LinuxHost): void {
+  const nothing = { buf: 0n, bufsz: 0n, mem: 0n, memsz: 0n };
+  const status = calls.kexecLoad(entry, [nothing], [], KEXEC_PRESERVE_CONTEXT);
+  if (status === 0) return;
+  fail({
+    code: "kernel.jump-back",
+    message: `load jump back kernel failed: ${calls.strerror(-status)}`,
+    hint: explain(-status, "kexec_load", "preserve-context"),
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+/** More than any kernel takes, and a flag that none knows: refused before anything is looked at. */
+const TOO_MANY = 17;
+const UNKNOWN_FLAG = 0x8000;
+
+/** Whether the call would take segments: asked with numbers that it must refuse. */
+export function probeSegments(host: LinuxHost): HostProbe {
+  const { architecture, calls } = host;
+  const none = { buf: 0n, bufsz: 0n, mem: 0n, memsz: 0n };
+  const machine = architecture === null ? 0 : KEXEC_ARCH[architecture];
+  const segments = Array.from({ length: TOO_MANY }, () => none);
+  const errno = -calls.kexecLoad(0n, segments, [], machine | UNKNOWN_FLAG);
+  return probed(host, "segments", "kexec_load", errno);
+}
+
+/** Unloads; nothing loaded is no failure. @throws KexecError `kernel.unload` */
+export function unloadSegments(purpose: ImagePurpose, host: LinuxHost): void {
+  const { architecture, calls } = host;
+  const machine = architecture === null ? 0 : KEXEC_ARCH[architecture];
+  const status = calls.kexecLoad(0n, [], [], machine | purposeFlag(purpose));
+  if (status === 0) return;
+  fail({
+    code: "kernel.unload",
+    message: `kexec unload failed: ${calls.strerror(-status)}`,
+    hint: host.explain(-status, "unload", purpose),
+    exitStatus: ExitStatus.failed,
+  });
+}

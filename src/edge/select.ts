@@ -1,0 +1,34 @@
+/** Chooses the backend, once, by what the machine is. Nothing else asks "is this Xen?". */
+
+import { ExitStatus, fail } from "../core/error.ts";
+import type { Backend } from "../model/backend.ts";
+import { linuxBackend } from "./linux/backend.ts";
+import type { LinuxHost } from "./linux/host.ts";
+import { type XenHost, xenBackend } from "./xen/backend.ts";
+import { decideHost, type HypervisorEvidence } from "./xen/hypervisor.ts";
+
+/**
+ * The backend for the machine that `evidence` was read on. Makes no kexec call, opens nothing.
+ * @throws KexecError `xen.no-kexec` in a domain that has no kexec: never does Linux's own call
+ *   reach a kernel that it would crash
+ */
+export function selectBackend(
+  evidence: HypervisorEvidence,
+  linux: LinuxHost,
+  xen: XenHost,
+): Backend {
+  const decision = decideHost(evidence);
+  switch (decision.host) {
+    case "linux":
+      return linuxBackend(linux, decision.evidence);
+    case "xen":
+      return xenBackend(xen, decision.evidence);
+    case "none":
+      return fail({
+        code: "xen.no-kexec",
+        message: `kexec is not possible here: ${decision.why} (${decision.evidence.join(", ")})`,
+        hint: decision.hint,
+        exitStatus: ExitStatus.failed,
+      });
+  }
+}

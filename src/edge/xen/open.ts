@@ -1,0 +1,116 @@
+/**
+ * Opens a way to Xen's calls: libxenctrl if there is one that is of use, else the privcmd device.
+ * To be called in a PV dom0 only, once that is decided: elsewhere nobody looks for libraries.
+ */
+
+import { existsSync } from "node:fs";
+import { ExitStatus, KexecError } from "../../core/error.ts";
+import type { XenRequest } from "../../model/request.ts";
+import { Errno } from "../ffi/errno.ts";
+import { strerror } from "../ffi/libc.ts";
+import { type OpenedLibrary, openLibrary } from "../ffi/library.ts";
+import { attempt, pseudoFiles } from "../files/read-pseudo-files.ts";
+import type { XenCalls } from "./calls.ts";
+import { xenDirect } from "./direct.ts";
+import { xenctrlNames } from "./library-names.ts";
+import { missingFunctions, openXenctrl } from "./libxenctrl.ts";
+import { type NoPrivcmd, openPrivcmd, PRIVCMD_PATHS, type Privcmd } from "./privcmd.ts";
+
+/** What opening needs of the machine; tests give their own. */
+export interface XenDoors {
+  openLibrary(name: string): OpenedLibrary;
+  openPrivcmd(): Privcmd | NoPrivcmd;
+  /** The text of the loader's cache, a byte string; null where there is none. */
+  loaderCache(): string | null;
+}
+
+export const xenDoors: XenDoors = {
+  openLibrary,
+  openPrivcmd,
+  loaderCache: () => attempt([], () => pseudoFiles("/").optionalText("/etc/ld.so.cache")),
+};
+
+/** There is no way to Xen, so that nothing was asked of it. */
+export class ClosedDoor extends KexecError {
+  /** The reason alone, such as the C library's text. */
+  readonly why: string;
+
+  constructor(message: string, hint: string, why: string) {
+    super({ code: "xen.open", message, hint, exitStatus: ExitStatus.failed });
+    this.why = why;
+  }
+}
+
+export interface OpenedXen {
+  readonly calls: XenCalls;
+  /** What was tried and what came of it, for `-d`. */
+  readonly tried: readonly string[];
+}
+
+/** Why a library is of no use, or the calls that it serves. */
+function tryLibrary(name: string, doors: XenDoors): XenCalls | string {
+  const library = doors.openLibrary(name);
+  if ("failure" in library) return whyNotOpened(name, library.failure);
+  const missing = missingFunctions(library);
+  if (missing.length > 0) {
+    return `${name} is no libxenctrl of Xen 4.4 or later: it lacks ${missing.join(", ")}`;
+  }
+  const opened = openXenctrl(library);
+  if (typeof opened !== "number") return opened;
+  return `${name}: xc_interface_open failed: ${strerror(-opened)}`;
+}
+
+/** The loader's words begin with what it could not load, which may be what `name` needs. */
+function whyNotOpened(name: string, failure: string): string {
+  if (failure.startsWith(`${name}:`)) return failure;
+  return `${name} cannot be loaded: ${failure}`;
+}
+
+/** The module that makes the device, and how it comes. */
+export function privcmdAdvice({ path, errno }: NoPrivcmd): string {
+  if (errno === Errno.EACCES || errno === Errno.EPERM) return "Run kexec as root.";
+  const missing = !PRIVCMD_PATHS.some((one) => existsSync(one));
+  return missing
+    ? `There is no ${path}: the module xen-privcmd makes it. Try: modprobe xen-privcmd`
+    : `${path} is there and cannot be opened: try: modprobe -r xen-privcmd; modprobe xen-privcmd`;
+}
+
+function openDevice(doors: XenDoors): XenCalls {
+  const privcmd = doors.openPrivcmd();
+  if ("hypercall" in privcmd) return xenDirect(privcmd);
+  const why = strerror(privcmd.errno);
+  throw new ClosedDoor(`cannot open ${privcmd.path}: ${why}`, privcmdAdvice(privcmd), why);
+}
+
+/** The one library that the user named, and no other way. */
+function openNamed(name: string, doors: XenDoors): XenCalls {
+  const calls = tryLibrary(name, doors);
+  if (typeof calls !== "string") return calls;
+  const hint = "Without --xen-library kexec looks for one itself, and does without if it must.";
+  throw new ClosedDoor(`--xen-library: ${calls}`, hint, calls);
+}
+
+/**
+ * @param version of the running hypervisor, `4.17`; null where it is not known
+ * @throws ClosedDoor where neither library nor device is of use, or the library that was asked for
+ *   is not
+ */
+export function openXen(
+  request: XenRequest,
+  version: string | null,
+  doors: XenDoors = xenDoors,
+): OpenedXen {
+  if (request.library !== null) {
+    return { calls: openNamed(request.library, doors), tried: ["--xen-library was given"] };
+  }
+  if (request.direct) {
+    return { calls: openDevice(doors), tried: ["--xen-direct was given: no library was tried"] };
+  }
+  const tried: string[] = [];
+  for (const name of xenctrlNames(version, doors.loaderCache())) {
+    const calls = tryLibrary(name, doors);
+    if (typeof calls !== "string") return { calls, tried };
+    tried.push(calls);
+  }
+  return { calls: openDevice(doors), tried };
+}

@@ -1,0 +1,58 @@
+/** Reads what tells whether this machine is a domain of Xen, and of which kind. */
+
+import { existsSync } from "node:fs";
+import { machine } from "node:os";
+import type { Architecture } from "../../model/host-facts.ts";
+import { attempt, type PseudoFiles, pseudoFiles } from "../files/read-pseudo-files.ts";
+import {
+  HYPERVISOR_FILES,
+  type HypervisorEvidence,
+  hasXenInterrupts,
+  parseXenFeatures,
+} from "./hypervisor.ts";
+
+function firstLine(files: PseudoFiles, path: string): string | null {
+  const text = attempt([], () => files.optionalText(path));
+  return text === null ? null : text.replace(/\n.*$/s, "");
+}
+
+function architectureOf(machineName: string): Architecture | null {
+  if (machineName === "x86_64") return "x86_64";
+  return machineName === "aarch64" ? "arm64" : null;
+}
+
+/** `4.17`; null where either half is missing. */
+function versionOf(files: PseudoFiles): string | null {
+  const parts = [HYPERVISOR_FILES.major, HYPERVISOR_FILES.minor].map((path) =>
+    firstLine(files, path),
+  );
+  return parts.every((part) => part !== null && /^\d+$/.test(part)) ? parts.join(".") : null;
+}
+
+/** Asked only where sysfs does not tell: the file takes its time on a machine with many CPUs. */
+function sawXenInterrupts(files: PseudoFiles, type: string | null): boolean {
+  if (type !== null) return false;
+  const text = attempt([], () => files.optionalText(HYPERVISOR_FILES.interrupts));
+  return text !== null && hasXenInterrupts(text);
+}
+
+/**
+ * The evidence of this machine. Never throws for what the machine shows.
+ *
+ * @param root the directory that stands for `/`
+ */
+export function readHypervisorEvidence(root = "/"): HypervisorEvidence {
+  const files = pseudoFiles(root);
+  const features = firstLine(files, HYPERVISOR_FILES.features);
+  const type = firstLine(files, HYPERVISOR_FILES.type);
+  return {
+    architecture: architectureOf(machine()),
+    type,
+    guestType: firstLine(files, HYPERVISOR_FILES.guestType),
+    features: features === null ? null : parseXenFeatures(features),
+    capabilities: attempt([], () => files.optionalText(HYPERVISOR_FILES.capabilities)),
+    procXen: existsSync(`${root.replace(/\/+$/, "")}${HYPERVISOR_FILES.procXen}`),
+    xenInterrupts: sawXenInterrupts(files, type),
+    version: versionOf(files),
+  };
+}

@@ -1,0 +1,195 @@
+/**
+ * What a crash kernel needs besides an ordinary one: the core header, a place for what it would
+ * overwrite, the memory that it may use, and words on its command line. Pure.
+ */
+
+import { crashWords } from "../../arch/x86-64/crash-parameters.ts";
+import { ADDRESS_END, alignUp } from "../../core/address.ts";
+import { ExitStatus, fail } from "../../core/error.ts";
+import {
+  byStart,
+  normalize,
+  overlaps,
+  type Range,
+  rangeOf,
+  rangeSize,
+  showRange,
+  subtract,
+} from "../../core/range.ts";
+import type { CrashFacts, HostFacts } from "../../model/host-facts.ts";
+import type { Placement } from "../../model/image-type.ts";
+import type { Segment } from "../../model/load-plan.ts";
+import type { MemoryRange } from "../../model/memory.ts";
+import type { RunRequest } from "../../model/request.ts";
+import { crashRegions } from "./crash-region.ts";
+import { crashFacts, dumpedMemory } from "./dumped-memory.ts";
+import { elfCoreHeader, elfCoreHeaderSize, type MovedMemory } from "./elf-core-header.ts";
+
+const NO_BYTES = new Uint8Array(0);
+/** More than the header needs, so that nothing lies in what a kernel takes for its bss.
+ * [kexec-tools] */
+const ELFCOREHDR_MIN = 16n * 1024n;
+
+export interface CrashPlan {
+  /** The core header and the backup. */
+  readonly segments: readonly Segment[];
+  /** What the purgatory copies before it starts the crash kernel. */
+  readonly backup: MovedMemory | null;
+  /** What the crash kernel is told of memory. */
+  readonly memory: readonly MemoryRange[];
+  /** To be appended to its command line; begins with a blank. */
+  readonly commandLine: string;
+  /** Whether the kernel may write the core header anew, which then cannot be checked. */
+  readonly hotplug: boolean;
+  readonly notes: readonly string[];
+}
+
+type Place = (placement: Placement) => bigint;
+
+/** Anywhere in the crash region, as high as can be: low memory is what the crash kernel asks for
+ * most. */
+function placeHigh(place: Place, role: Segment["role"], size: bigint, page: bigint): bigint {
+  return place({ role, size, alignment: page, min: 0n, max: ADDRESS_END, from: "top" });
+}
+
+function placeBackup(saved: Range, place: Place, page: bigint): Segment {
+  const size = alignUp(rangeSize(saved), page);
+  return {
+    role: "backup",
+    start: placeHigh(place, "backup", size, page),
+    size,
+    bytes: NO_BYTES,
+    sha256: null,
+    reason: `the purgatory saves ${showRange(saved)} here, which the crash kernel uses`,
+  };
+}
+
+/** RAM for the crash kernel is what is reserved and not taken, and the low RAM that is saved. It
+ * must know, too, of what firmware keeps; what overlaps is left out, as in kexec-tools. */
+export function crashMemory(
+  others: readonly MemoryRange[],
+  regions: readonly Range[],
+  taken: readonly Segment[],
+  saved: Range | null,
+): MemoryRange[] {
+  const free = subtract(normalize(regions), taken.map(rangeOf));
+  const ram = saved === null ? free : [saved, ...free];
+  const memory = ram.map((r): MemoryRange => ({ ...r, type: "ram" }));
+  const known: Range[] = saved === null ? [...regions] : [saved, ...regions];
+  for (const range of others) {
+    if (range.type === "ram" || range.type === "uncached") continue;
+    if (known.some((r) => overlaps(r, range))) continue;
+    known.push(range);
+    memory.push(range);
+  }
+  return memory.sort(byStart);
+}
+
+const HEADER_SIZE = "/sys/kernel/crash_elfcorehdr_size";
+
+/**
+ * The size of /sys/kernel/crash_elfcorehdr_size, for `--hotplug`.
+ * @throws KexecError `plan.hotplug` in kexec-tools' words where the kernel has no such thing
+ */
+export function hotplugHeaderSize({ kexec, notes }: HostFacts): bigint {
+  const size = kexec.crashElfcorehdrSize ?? 0n;
+  if (size > 0n) return size;
+  const missing = notes.find((note) => note.startsWith(`${HEADER_SIZE}: `));
+  return fail({
+    code: "plan.hotplug",
+    message: [
+      ...(missing === undefined ? [] : [`Cannot open ${missing.replace(/\.$/, "")}`]),
+      `Path ${HEADER_SIZE} does not exist, the kernel needs CONFIG_CRASH_HOTPLUG`,
+    ].join("\n"),
+    hint: "Load without --hotplug, and again whenever CPUs or memory come or go.",
+    exitStatus: ExitStatus.general,
+  });
+}
+
+/** The header's memory: with `hotplug` as much as the kernel says, which writes longer ones. */
+function headerSpace(facts: HostFacts, length: bigint, hotplug: boolean): bigint {
+  if (!hotplug) return length > ELFCOREHDR_MIN ? length : ELFCOREHDR_MIN;
+  const size = hotplugHeaderSize(facts);
+  if (size >= length) return size;
+  return fail({
+    code: "plan.hotplug",
+    message: `the core header has ${length} bytes, and ${HEADER_SIZE} gives room for ${size}`,
+    hint: "Load without --hotplug, and again whenever CPUs or memory come or go.",
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+export interface CoreHeaderPlan {
+  readonly crash: CrashFacts;
+  /** What is to be dumped, and what of it is moved before. */
+  readonly ram: readonly Range[];
+  readonly moved: MovedMemory | null;
+  readonly hotplug: boolean;
+  readonly reason: string;
+}
+
+/** Takes memory for the core header, and makes it.
+ * @throws KexecError `plan.hotplug`, `plan.no-room` */
+export function placeCoreHeader(
+  facts: HostFacts,
+  { crash, ram, moved, hotplug, reason }: CoreHeaderPlan,
+  place: Place,
+): Segment {
+  const page = BigInt(facts.pageSize);
+  const length = BigInt(elfCoreHeaderSize(crash, ram));
+  const size = alignUp(headerSpace(facts, length, hotplug), page);
+  return {
+    role: "elfcorehdr",
+    start: placeHigh(place, "elfcorehdr", size, page),
+    size,
+    bytes: elfCoreHeader(crash, ram, moved),
+    sha256: null,
+    reason,
+  };
+}
+
+function hotplugNotes({ hotplug }: RunRequest, facts: HostFacts): string[] {
+  if (!hotplug) return [];
+  return facts.crashRules.hotplug
+    ? ["the kernel writes the core header anew as CPUs and memory come and go; it is not checked"]
+    : ["--hotplug has no effect: this host does not write the core header anew"];
+}
+
+/**
+ * @param takesEfi whether the kernel can take EFI over from the running one
+ * @param place takes memory of the crash region
+ * @throws KexecError `facts.crash`, `plan.bad-crash-region`, `plan.hotplug`, `plan.no-room`,
+ *   `plan.core-header`
+ */
+export function planCrash(
+  request: RunRequest,
+  facts: HostFacts,
+  takesEfi: boolean,
+  place: Place,
+): CrashPlan {
+  const crash = crashFacts(facts, request.kernel ?? "");
+  const page = BigInt(facts.pageSize);
+  const { ram, saved } = dumpedMemory(crash, facts.crashRegions);
+  const regions = crashRegions(facts, saved);
+  const hotplug = request.hotplug && facts.crashRules.hotplug;
+  const backup = saved === null ? null : placeBackup(saved, place, page);
+  const moved =
+    saved === null || backup === null ? null : { source: saved, destination: backup.start };
+  const reason = "the crash kernel finds what there was by it, and makes /proc/vmcore of it";
+  const header = placeCoreHeader(facts, { crash, ram, moved, hotplug, reason }, place);
+  const segments = backup === null ? [header] : [backup, header];
+  const memory = crashMemory(crash.memory, regions, segments, saved);
+  return {
+    segments,
+    backup: moved,
+    memory: request.passMemmapCmdline ? (facts.memoryMap?.ranges ?? []) : memory,
+    commandLine: crashWords({ request, facts, takesEfi, memory, elfcorehdr: header.start }),
+    hotplug,
+    notes: [
+      `the crash kernel gets ${regions.map(showRange).join(" and ")}, and ` +
+        `${saved === null ? "no memory below 640 KiB" : showRange(saved)}`,
+      ...(crash.vmcoreinfo === null ? ["no vmcoreinfo: Xen does not say where its own is"] : []),
+      ...hotplugNotes(request, facts),
+    ],
+  };
+}

@@ -1,0 +1,139 @@
+/**
+ * What a dump is made of: the RAM of the system that dies, and of it the part that the crash kernel
+ * overwrites and that is saved before. Pure.
+ */
+
+import { ExitStatus, fail } from "../../core/error.ts";
+import { byStart, isEmpty, normalize, type Range, subtract } from "../../core/range.ts";
+import type { CrashFacts, HostFacts } from "../../model/host-facts.ts";
+import type { MemoryRange } from "../../model/memory.ts";
+
+/** Above it, up to 1 MiB, are the screen and the firmware: RAM below is what kernels use for
+ * everything that real mode must reach. */
+const LOW_END = 0xa0000n;
+
+/** What a dump cannot be without. */
+interface Needed {
+  /** What notes about it mention. */
+  readonly subject: RegExp;
+  /** What is said where no note says it: kexec-tools' line. */
+  readonly line: string;
+  readonly hint: string;
+  /** kexec-tools dies of some at once, with 1. */
+  readonly exitStatus: number;
+}
+
+const MEMORY: Needed = {
+  subject: /^$/,
+  line: "Could not get memory layout",
+  hint: "A dump needs to know where all RAM is: see /proc/iomem.",
+  exitStatus: ExitStatus.failed,
+};
+const CPU_NOTES: Needed = {
+  subject: /crash_notes|system\/cpu/,
+  line: "Cannot parse /sys/devices/system/cpu/cpu0/crash_notes",
+  hint: "A dump has the CPUs' registers by these files. Is sysfs mounted on /sys?",
+  exitStatus: ExitStatus.general,
+};
+const VMCOREINFO: Needed = {
+  subject: /vmcoreinfo/,
+  line: "Cannot parse /sys/kernel/vmcoreinfo",
+  hint: "Without it no tool can read a dump. Is sysfs mounted on /sys?",
+  exitStatus: ExitStatus.general,
+};
+const KERNEL_TEXT: Needed = {
+  subject: /kcore|kernel physical/,
+  line: "Can't find kernel text map area from kcore",
+  hint: "A dump must tell where this kernel is mapped: see /proc/iomem and /proc/kcore.",
+  exitStatus: ExitStatus.failed,
+};
+
+/** A file and why it could not be read, as kexec-tools says it: of kcore it says two things. */
+function unreadable(failed: string): string {
+  const line = `Cannot open ${failed}`;
+  return failed.startsWith("/proc/kcore") ? `${line}\nCannot read ${failed}` : line;
+}
+
+/** Refuses with what reading said of it: kexec-tools' line alone first, its reason behind. */
+function refuse(facts: HostFacts, needed: Needed, after = ""): never {
+  const about = facts.notes
+    .filter((note) => needed.subject.test(note))
+    .map((note) => note.replace(/\.$/, "").replace(/^\/.*/, unreadable));
+  const [said = needed.line, ...rest] = about;
+  const [, failed, why] = /^(.* parse failed): (.*)$/s.exec(said) ?? [];
+  const reasons = [...(why === undefined ? [] : [why]), ...rest].slice(0, 2);
+  return fail({
+    code: "facts.crash",
+    message: `${failed ?? said}${after}`,
+    hint: [...reasons, needed.hint].join("\n"),
+    exitStatus: needed.exitStatus,
+  });
+}
+
+/**
+ * What is known of the system that a dump would be of. A dump that no tool can read is worth
+ * nothing, and nobody would notice before it is needed.
+ * @param kernel the crash kernel's path, for kexec-tools' messages
+ * @throws KexecError `facts.crash` where any of it is missing
+ */
+export function crashFacts(facts: HostFacts, kernel: string): CrashFacts {
+  const { crash } = facts;
+  if (crash === null) {
+    return fail({
+      code: "facts.crash",
+      message: "These facts do not tell what a crash kernel must know of the running one",
+      hint: "Save them again: an earlier version did not write it.",
+      exitStatus: ExitStatus.failed,
+    });
+  }
+  if (!crash.memory.some(({ type }) => type === "ram")) refuse(facts, MEMORY);
+  if (crash.cpuNotes.length === 0) refuse(facts, CPU_NOTES);
+  const { needs } = facts.crashRules;
+  if (needs.includes("vmcoreinfo") && crash.vmcoreinfo === null) refuse(facts, VMCOREINFO);
+  if (needs.includes("kernel-text") && crash.kernelText === null) {
+    refuse(facts, KERNEL_TEXT, `\nCannot load ${kernel}`);
+  }
+  return crash;
+}
+
+export interface DumpedMemory {
+  /** RAM without what is reserved, sorted, disjoint; `saved` is one of it. Ranges that only touch
+   * stay apart, as the kernel lists them. */
+  readonly ram: readonly Range[];
+  /** The lowest RAM, which is copied away before the crash kernel gets it; null: there is none. */
+  readonly saved: Range | null;
+}
+
+/** RAM of which no address comes twice: the kernel lists some of it inside other. */
+function disjoint(memory: readonly MemoryRange[]): Range[] {
+  const ram: Range[] = [];
+  for (const { start, end, type } of memory) {
+    if (type === "ram") ram.push(...subtract([{ start, end }], ram));
+  }
+  return ram.sort(byStart);
+}
+
+/**
+ * The RAM to dump.
+ *
+ * What is saved is the first RAM below 640 KiB, as in kexec-tools; where that range goes on above,
+ * kexec-tools saves 640 KiB that the dump then does not point to, and here the range is cut.
+ *
+ * @param reserved the crash regions, which are not dumped
+ */
+export function dumpedMemory(crash: CrashFacts, reserved: readonly Range[]): DumpedMemory {
+  const holes = normalize(reserved);
+  const ram = disjoint(crash.memory)
+    .flatMap((r) => subtract([r], holes))
+    .flatMap((r) =>
+      r.start < LOW_END && r.end > LOW_END
+        ? [
+            { start: r.start, end: LOW_END },
+            { start: LOW_END, end: r.end },
+          ]
+        : [r],
+    )
+    .filter((r) => !isEmpty(r));
+  const [first] = ram;
+  return { ram, saved: first !== undefined && first.start < LOW_END ? first : null };
+}

@@ -1,0 +1,109 @@
+/**
+ * elfcorehdr: the ELF header that tells a crash kernel what there was. It makes /proc/vmcore of it.
+ * A note for each CPU, one with vmcoreinfo, the kernel's text, and a load header for each range of
+ * RAM. Field for field what kexec-tools gives. [kexec-tools] [linux fs/proc/vmcore.c]
+ */
+
+import { alignUp } from "../../core/address.ts";
+import {
+  ELF64_IDENT,
+  Elf64_Ehdr,
+  Elf64_Phdr,
+  EM_X86_64,
+  ET_CORE,
+  EV_CURRENT,
+  PF_RWX,
+  PT_LOAD,
+  PT_NOTE,
+} from "../../core/elf.ts";
+import { type Range, rangeSize } from "../../core/range.ts";
+import type { StructValue } from "../../core/struct.ts";
+import type { CrashFacts } from "../../model/host-facts.ts";
+
+/** The kernel's `elfcorehdr=` counts in KiB. */
+export const ELF_CORE_HEADER_ALIGN = 1024;
+
+type Phdr = Partial<StructValue<typeof Elf64_Phdr.fields>>;
+
+/** Memory that is moved before the crash kernel runs: found at `destination` afterwards. */
+export interface MovedMemory {
+  readonly source: Range;
+  readonly destination: bigint;
+}
+
+function note({ start, end }: Range): Phdr {
+  const size = end - start;
+  return { p_type: PT_NOTE, p_offset: start, p_paddr: start, p_filesz: size, p_memsz: size };
+}
+
+function load(memory: Range, virtual: bigint, offset: bigint): Phdr {
+  const size = rangeSize(memory);
+  return {
+    p_type: PT_LOAD,
+    p_flags: PF_RWX,
+    p_offset: offset,
+    p_vaddr: BigInt.asUintN(64, virtual),
+    p_paddr: memory.start,
+    p_filesz: size,
+    p_memsz: size,
+  };
+}
+
+function ramHeader(ram: Range, pageOffset: bigint, moved: MovedMemory | null): Phdr {
+  const isMoved =
+    moved !== null && ram.start === moved.source.start && ram.end === moved.source.end;
+  return load(ram, ram.start + pageOffset, isMoved ? moved.destination : ram.start);
+}
+
+function headers(facts: CrashFacts, ram: readonly Range[], moved: MovedMemory | null): Phdr[] {
+  const { cpuNotes, vmcoreinfo, dom0Vmcoreinfo, kernelText, pageOffset } = facts;
+  const text =
+    kernelText === null
+      ? []
+      : [
+          load(
+            { start: kernelText.physical, end: kernelText.physical + kernelText.size },
+            kernelText.virtual,
+            kernelText.physical,
+          ),
+        ];
+  return [
+    ...cpuNotes.map(note),
+    ...(vmcoreinfo === null ? [] : [note(vmcoreinfo)]),
+    // kexec-tools leaves it out, and dom0's log cannot be found; differs.
+    ...(dom0Vmcoreinfo === null ? [] : [note(dom0Vmcoreinfo)]),
+    ...text,
+    ...ram.map((r) => ramHeader(r, pageOffset, moved)),
+  ];
+}
+
+/** How long the header for these facts is, in bytes. */
+export function elfCoreHeaderSize(facts: CrashFacts, ram: readonly Range[]): number {
+  const count = headers(facts, ram, null).length;
+  const size = Elf64_Ehdr.size + count * Elf64_Phdr.size;
+  return Number(alignUp(BigInt(size), BigInt(ELF_CORE_HEADER_ALIGN)));
+}
+
+/** The header's bytes. @param ram what is to be dumped, sorted, disjoint */
+export function elfCoreHeader(
+  facts: CrashFacts,
+  ram: readonly Range[],
+  moved: MovedMemory | null,
+): Uint8Array {
+  const all = headers(facts, ram, moved);
+  const bytes = new Uint8Array(elfCoreHeaderSize(facts, ram));
+  Elf64_Ehdr.write(bytes, {
+    e_ident: ELF64_IDENT,
+    e_type: ET_CORE,
+    e_machine: EM_X86_64,
+    e_version: EV_CURRENT,
+    e_phoff: BigInt(Elf64_Ehdr.size),
+    e_ehsize: Elf64_Ehdr.size,
+    e_phentsize: Elf64_Phdr.size,
+    e_phnum: all.length,
+  });
+  all.forEach((header, i) => {
+    Elf64_Phdr.write(bytes, header, Elf64_Ehdr.size + i * Elf64_Phdr.size);
+  });
+  return bytes;
+}

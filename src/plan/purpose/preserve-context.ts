@@ -1,0 +1,138 @@
+/**
+ * What a kernel needs besides an ordinary one that is to give the machine back to the running one
+ * (`--load-preserve-context`): it stays below `--mem-max`, uses no other memory, and finds the
+ * running kernel in /proc/vmcore. Pure.
+ *
+ * All memory that it may use is in segments: the running kernel swaps those with copies when it
+ * starts the next one, and back when that one jumps back. [linux kernel/kexec_core.c
+ * kernel_kexec] [linux arch/x86/kernel/relocate_kernel_64.S swap_pages]
+ */
+
+import { crashWords } from "../../arch/x86-64/crash-parameters.ts";
+import { alignDown, alignUp, hex, humanSize } from "../../core/address.ts";
+import { ExitStatus, fail } from "../../core/error.ts";
+import {
+  byStart,
+  intersect,
+  isEmpty,
+  overlaps,
+  type Range,
+  rangeOf,
+  showRange,
+  subtract,
+} from "../../core/range.ts";
+import type { CrashFacts, HostFacts, KernelText } from "../../model/host-facts.ts";
+import type { Placement } from "../../model/image-type.ts";
+import type { Segment } from "../../model/load-plan.ts";
+import type { MemoryRange } from "../../model/memory.ts";
+import type { RunRequest } from "../../model/request.ts";
+import { type CrashPlan, crashMemory, placeCoreHeader } from "../crash/crash-plan.ts";
+import { crashFacts, dumpedMemory } from "../crash/dumped-memory.ts";
+import { memoryWindow } from "../memory-window.ts";
+
+const NO_BYTES = new Uint8Array(0);
+
+/** RAM above the first MiB for the next kernel. @throws KexecError `plan.mem-max` */
+function ownMemory(ram: readonly Range[], low: Range | null, request: RunRequest): Range[] {
+  const window = memoryWindow(request);
+  const own = ram
+    .filter((r) => r.start !== low?.start)
+    .map((r) => intersect(r, window))
+    .filter((r) => !isEmpty(r));
+  if (own.length > 0) return own;
+  return fail({
+    code: "plan.mem-max",
+    message: `Too small mem_max: ${hex(request.memMax)}.\nCannot load ${request.kernel ?? ""}`,
+    hint: "There is no RAM for the next kernel between --mem-min and --mem-max.",
+    exitStatus: ExitStatus.failed,
+  });
+}
+
+/**
+ * What a dump would have of the running kernel. What is swapped is not where it was: the next
+ * kernel's own memory would be there.
+ */
+function unswapped(crash: CrashFacts, window: Range): CrashFacts {
+  const { vmcoreinfo, kernelText } = crash;
+  const textOf = ({ physical, size }: KernelText) => ({ start: physical, end: physical + size });
+  const stays = (r: Range) => !overlaps(r, window);
+  return {
+    ...crash,
+    cpuNotes: crash.cpuNotes.filter(stays),
+    vmcoreinfo: vmcoreinfo !== null && stays(vmcoreinfo) ? vmcoreinfo : null,
+    kernelText: kernelText !== null && stays(textOf(kernelText)) ? kernelText : null,
+  };
+}
+
+/**
+ * @param takesEfi whether the kernel can take EFI over from the running one
+ * @throws KexecError `facts.crash`, `plan.mem-max`, `plan.no-room`
+ */
+export function planPreserved(
+  request: RunRequest,
+  facts: HostFacts,
+  takesEfi: boolean,
+  place: (placement: Placement) => bigint,
+): CrashPlan {
+  const window = memoryWindow(request);
+  const known = crashFacts(facts, request.kernel ?? "");
+  const { ram, saved } = dumpedMemory(known, []);
+  const own = ownMemory(ram, saved, request);
+  const low = saved === null ? null : intersect(saved, window);
+  const kept = subtract(ram, [window]);
+  const crash = unswapped(known, window);
+  // Linux warns of a dump without notes, and makes none.
+  const reason = "the next kernel finds the running one by it, in /proc/vmcore";
+  const plan = { crash, ram: kept, moved: null, hotplug: false, reason };
+  const header = crash.vmcoreinfo === null ? null : placeCoreHeader(facts, plan, place);
+  const segments = header === null ? [] : [header];
+  const others = crashMemory(
+    known.memory,
+    own,
+    segments,
+    low !== null && isEmpty(low) ? null : low,
+  );
+  // The way back is a page of it, which the next kernel must have mapped as it jumps, and must not
+  // use. Of what is no RAM it maps nothing else. [linux machine_kexec_64.c map_acpi_tables]
+  const preserved = kept.map((r): MemoryRange => ({ ...r, type: "acpi" }));
+  const memory = [...others, ...preserved].sort(byStart);
+  return {
+    segments,
+    backup: null,
+    memory: request.passMemmapCmdline ? (facts.memoryMap?.ranges ?? []) : memory,
+    commandLine: crashWords({
+      ...{ request, facts, takesEfi, memory },
+      elfcorehdr: header?.start ?? null,
+    }),
+    hotplug: false,
+    notes: [
+      `the running kernel is preserved: the next one gets ${own.map(showRange).join(" and ")}`,
+      "kexec_jump_back_entry= on its command line will say what --load-jump-back-helper needs",
+      ...(header === null
+        ? ["no /proc/vmcore there: this kernel's vmcoreinfo is swapped away"]
+        : []),
+    ],
+  };
+}
+
+/**
+ * Segments without bytes for all RAM that the next kernel may use and that no segment has.
+ * @param usable RAM between `--mem-min` and `--mem-max`
+ */
+export function preservedSegments(
+  segments: readonly Segment[],
+  usable: readonly Range[],
+  page: bigint,
+): Segment[] {
+  return subtract(usable, segments.map(rangeOf))
+    .map(({ start, end }) => ({ start: alignUp(start, page), end: alignDown(end, page) }))
+    .filter((r) => !isEmpty(r))
+    .map(({ start, end }) => ({
+      role: "preserved",
+      start,
+      size: end - start,
+      bytes: NO_BYTES,
+      sha256: null,
+      reason: `${humanSize(end - start)} of the running kernel, which come back with it`,
+    }));
+}

@@ -1,0 +1,43 @@
+/** `--doctor`: asks the machine and the host, and prints what works. Part of run.ts. */
+
+import { asciiJson } from "../cli/ascii-json.ts";
+import { debugText } from "../cli/report.ts";
+import { ExitStatus, KexecError } from "../core/error.ts";
+import type { HostFacts } from "../model/host-facts.ts";
+import type { World } from "../model/world.ts";
+import { diagnosisText, type ExaminedHost, examine, type Unreadable } from "../plan/doctor.ts";
+
+function examinedHost(world: World): ExaminedHost {
+  try {
+    const backend = world.backend();
+    return {
+      name: backend.name === "xen" ? "Xen" : "Linux",
+      evidence: backend.evidence,
+      probes: backend.probe(),
+      loaded: backend.loadedState("normal").loaded,
+      crashLoaded: backend.loadedState("crash").loaded,
+    };
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    return { refusal: error.message, hint: error.hint ?? "" };
+  }
+}
+
+/** The facts, or why there are none: of Xen's where it cannot be reached. */
+function examinedFacts(world: World): HostFacts | Unreadable {
+  try {
+    return world.readFacts();
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    return { unreadable: error.message.replaceAll("\n", "; "), hint: error.hint ?? "" };
+  }
+}
+
+/** Returns 0 where a kernel can be loaded, else 1. */
+export function doctor(format: "text" | "json", world: World): number {
+  const host = examinedHost(world);
+  const diagnosis = examine(examinedFacts(world), host);
+  if (format === "json") world.stdout(`${asciiJson({ format: 1, ...diagnosis })}\n`);
+  else world.stdout(debugText(diagnosisText(diagnosis)));
+  return diagnosis.canLoad ? ExitStatus.ok : ExitStatus.general;
+}

@@ -1,0 +1,160 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { BootParams } from "../../../../src/arch/x86-64/handoff/boot-params.ts";
+import { SETUP_DTB, SetupData } from "../../../../src/arch/x86-64/handoff/setup-data.ts";
+import { SetupHeader } from "../../../../src/arch/x86-64/handoff/setup-header.ts";
+import { KexecError } from "../../../../src/core/error.ts";
+import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
+import type { LoaderRequest, RunRequest } from "../../../../src/model/request.ts";
+import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../../../src/plan/build-plan.ts";
+import { difference } from "../../../conformance/differences.ts";
+import { refusalText } from "../../../edge/refusal.ts";
+import { type BzImageParts, makeBzImage } from "../../../images/make-bzimage.ts";
+import { makeDtb } from "../../../images/make-dtb.ts";
+import { machine } from "../../../plan/golden.ts";
+import { entryOf, file, segment } from "../../../plan/pieces.ts";
+import { loadRequest, NO_FILES, NO_LOADER } from "../../../plan/requests.ts";
+
+const DTB = makeDtb("a machine");
+
+interface Case {
+  readonly request?: Partial<RunRequest>;
+  readonly loader?: Partial<LoaderRequest>;
+  readonly image?: BzImageParts | Uint8Array;
+  readonly machine?: string;
+  readonly dtb?: boolean | Uint8Array;
+}
+
+function planOf({ request, loader, image, machine: name, dtb }: Case): SegmentPlan {
+  const bytes = image instanceof Uint8Array ? image : makeBzImage(image);
+  const asked = { ...NO_LOADER, commandLine: "quiet", ...loader };
+  const full = loadRequest({ type: "bzImage", loader: asked, ...request });
+  return buildSegmentPlan(full, machine(name ?? "qemu-6g-bios"), {
+    ...NO_FILES,
+    kernel: file("/boot/vmlinuz", bytes),
+    initrd: file("/boot/initrd", new Uint8Array(5000).fill(7)),
+    dtb: dtb === undefined ? null : file("/boot/dtb", dtb instanceof Uint8Array ? dtb : DTB),
+  });
+}
+
+const refusal = (c: Case) => refusalText(() => planOf(c));
+
+describe("the 32-bit entry", () => {
+  test("is the kernel's first byte, esi has boot params, and all lies below 4 GiB", () => {
+    const plan = planOf({});
+    expect(plan.imageType).toBe("bzImage");
+    const { entry_mode, rip, rsi, rbx, rbp, rdi } = entryOf(plan);
+    expect(entry_mode).toBe(1);
+    expect(rip).toBe(segment(plan, "kernel").start);
+    expect(rsi).toBe(segment(plan, "boot-params").start);
+    expect([rbx, rbp, rdi]).toEqual([0n, 0n, 0n]);
+    expect(plan.segments.every(({ start, size }) => start + size <= 1n << 32n)).toBe(true);
+  });
+
+  test("--entry-32bit hands an image of type bzImage64 over", () => {
+    const loader = { entry32Bit: true, given: ["entry-32bit"] };
+    const plan = planOf({ loader, request: { type: null, loader: { ...NO_LOADER, ...loader } } });
+    expect([plan.imageType, entryOf(plan).entry_mode]).toEqual(["bzImage", 1]);
+  });
+
+  test("a 32-bit kernel lies in the memory that it maps", () => {
+    const plan = planOf({ image: { xloadflags: 0, version: 0x020a, initrdAddrMax: 0x37ffffff } });
+    const { start, size } = segment(plan, "kernel");
+    expect(start + size <= 0x38000000n).toBe(true);
+    expect(plan.imageType).toBe("bzImage");
+  });
+
+  test("a kernel that cannot be moved goes to 1 MiB", () => {
+    const plan = planOf({ image: { relocatable: 0, version: 0x0204, xloadflags: 0 } });
+    expect(segment(plan, "kernel").start).toBe(0x100000n);
+    // Its version says nothing of init_size, so boot params keep out of the way.
+    expect(segment(plan, "boot-params").start < 0xa0000n).toBe(true);
+  });
+
+  test.each(["bzImage", null])(
+    `${difference("device-tree").id}: --dtb is a node of setup_data, type %p`,
+    (asked) => {
+      const loader = { ...NO_LOADER, dtb: "/boot/dtb", given: ["dtb"] };
+      const plan = planOf({ dtb: true, request: { type: asked, loader } });
+      expect(plan.imageType).toBe(asked ?? "bzImage64");
+      expect(plan.notes).toContain(
+        `The device tree of /boot/dtb is passed on: ${DTB.length} bytes in setup_data.`,
+      );
+      const bootParams = segment(plan, "boot-params");
+      const { setup_data } = SetupHeader.read(bootParams.bytes);
+      const at = Number(setup_data - bootParams.start);
+      const { type, len } = SetupData.read(bootParams.bytes, at);
+      expect({ type, len }).toEqual({ type: SETUP_DTB, len: DTB.length });
+      expect(bootParams.bytes.subarray(at + 16, at + 16 + len)).toEqual(DTB);
+      expect(BootParams.read(bootParams.bytes).e820_entries).toBeGreaterThan(0);
+    },
+  );
+});
+
+describe("refusals", () => {
+  test.each<[string, Case, string]>([
+    ["a device tree and an old protocol", { dtb: true, image: { version: 0x0208 } }, "2.09"],
+    ["what is no device tree", { dtb: DTB.subarray(4) }, "there is no 0xd00dfeed at its start"],
+    ["less than its header", { dtb: DTB.subarray(0, 39) }, "there is no 0xd00dfeed at its start"],
+    ["a device tree cut short", { dtb: DTB.subarray(0, 40) }, "cut short: it has 40 bytes"],
+    ["a wrong alignment", { image: { kernelAlignment: 3 } }, "is not a power of two"],
+    ["a file cut short", { image: makeBzImage().subarray(0, 3000) }, "cut short"],
+    [
+      "255 bytes and more for a kernel that does not say",
+      { image: { version: 0x0205 }, loader: { commandLine: "x".repeat(255) } },
+      "takes at most 254",
+    ],
+    [
+      "a crash kernel that cannot be moved",
+      {
+        machine: "qemu-2g-vesa-edd-crash",
+        request: { purpose: "crash" },
+        image: { relocatable: 0 },
+      },
+      "Can't be used as capture kernel",
+    ],
+  ])("%s", (_, c, words) => {
+    const { status, message, hint } = refusal(c);
+    expect([status, message]).toEqual([255, "Cannot load /boot/vmlinuz"]);
+    expect(hint).toContain(words);
+  });
+
+  test.each<[Partial<LoaderRequest>, string | null]>([
+    [{ entry32Bit: true, given: ["entry-32bit"] }, null],
+    [{ entry32Bit: true, given: ["entry-32bit"] }, "bzImage"],
+    [{ entry32Bit: true, dtb: "tree", given: ["entry-32bit", "dtb"] }, null],
+    [{ dtb: "d", given: ["dtb"] }, "bzImage"],
+    [{ dtb: "d", given: ["dtb"] }, null],
+  ])("kexec_file_load cannot do %j of %s", (loader, type) => {
+    const request = loadRequest({ type, loader: { ...NO_LOADER, ...loader } });
+    const kernel = file("k", makeBzImage());
+    const make = () =>
+      buildFilePlan(request, machine("qemu-1g-bios"), kernel, {
+        kernel: { path: "k", fd: 3, size: BigInt(kernel.bytes.length) },
+        initrd: null,
+      });
+    expect(make).toThrow(expect.objectContaining({ code: NOT_BY_FILE }));
+  });
+
+  test("an image cut at any offset is refused, never a crash", () => {
+    const image = makeBzImage({ codeSize: 0x200 });
+    for (let length = 0; length < image.length; length += 1) {
+      expect(refusal({ image: image.subarray(0, length) }).status).toBe(255);
+    }
+  });
+
+  test("an image with any header byte changed gives a plan or a refusal", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0x1f1, max: 0x26b }), fc.nat(255), (at, byte) => {
+        const image = makeBzImage({ codeSize: 0x200 });
+        image[at] = byte;
+        try {
+          planOf({ image });
+        } catch (error) {
+          expect(error).toBeInstanceOf(KexecError);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});

@@ -1,0 +1,357 @@
+import { describe, expect, test } from "bun:test";
+import { linuxBackend } from "../../../src/edge/linux/backend.ts";
+import type { ImagePurpose } from "../../../src/model/load-plan.ts";
+import { difference } from "../../conformance/differences.ts";
+import { refusal } from "../refusal.ts";
+import { type FakeLinux, fakeLinux, filePlan, segment, segmentPlan } from "./fake-linux.ts";
+
+const EPERM = 1;
+const ENOEXEC = 8;
+const EBUSY = 16;
+const EINVAL = 22;
+const ENOSYS = 38;
+const EOPNOTSUPP = 95;
+const ENOKEY = 126;
+const ENOTSUPP = 524;
+
+const backend = ({ host }: FakeLinux) => linuxBackend(host, ["no Xen"]);
+
+test.each([
+  ["file", ["file"]],
+  ["segments", ["segments"]],
+  ["auto", ["file", "segments"]],
+] as const)("attempts(%s)", (method, kinds) => {
+  expect(backend(fakeLinux()).attempts(method)).toEqual(kinds);
+});
+
+test("choosing and closing make no call", () => {
+  const linux = fakeLinux();
+  backend(linux).close();
+  expect(backend(linux)).toMatchObject({ name: "linux", evidence: ["no Xen"] });
+  expect(linux.calls).toEqual([]);
+});
+
+describe("kexec_load", () => {
+  test("gets entry, segments and memory as planned", () => {
+    const linux = fakeLinux();
+    const plan = segmentPlan();
+    expect(backend(linux).load(plan)).toEqual({ kind: "loaded" });
+    expect(linux.calls).toEqual([
+      {
+        name: "kexec_load",
+        entry: 0x3ffd7760n,
+        flags: 0x3e0000,
+        memory: plan.segments.map(({ bytes }) => bytes),
+        segments: [
+          { buf: 0x7f0000001000n, bufsz: 0x30n, mem: 0x100000n, memsz: 0x1000n },
+          { buf: 0x7f0000002000n, bufsz: 0x1234n, mem: 0x3c000000n, memsz: 0x3f98000n },
+        ],
+      },
+    ]);
+  });
+
+  test.each([
+    [{ purpose: "normal" }, 0x3e0000],
+    [{ purpose: "crash" }, 0x3e0001],
+    [{ purpose: "preserve-context" }, 0x3e0002],
+    [{ debug: true }, 0x3e0010],
+    [{ purpose: "crash", debug: true }, 0x3e0011],
+    [{ purpose: "crash", hotplug: true }, 0x3e0005],
+    [{ purpose: "crash", hotplug: true, architecture: "arm64" }, 0xb70009],
+    [{ architecture: "arm64" }, 0xb70000],
+  ] as const)("%p: flags %p", (parts, flags) => {
+    const linux = fakeLinux();
+    backend(linux).load(segmentPlan(parts));
+    expect(linux.calls.map((call) => call.flags)).toEqual([flags]);
+  });
+
+  test.each([
+    ["load", "--load-live-update can only be used with xen"],
+    ["exec", "--exec-live-update only works under xen."],
+  ] as const)("a live update is Xen's alone: %s", (deed, message) => {
+    const linux = fakeLinux();
+    const error = refusal(() => backend(linux).admit("live-update", deed));
+    expect(error.message).toBe(message);
+    expect(error.exitStatus).toBe(1);
+    expect(linux.calls).toEqual([]);
+  });
+
+  test("a kernel that does not know KEXEC_DEBUG is asked again without", () => {
+    const linux = fakeLinux([EINVAL]);
+    expect(backend(linux).load(segmentPlan({ debug: true }))).toEqual({ kind: "loaded" });
+    expect(linux.calls.map((call) => call.flags)).toEqual([0x3e0010, 0x3e0000]);
+  });
+
+  test("without -d, EINVAL is final", () => {
+    const linux = fakeLinux([EINVAL]);
+    expect(() => backend(linux).load(segmentPlan())).toThrow("kexec_load failed: Invalid argument");
+    expect(linux.calls.length).toBe(1);
+  });
+
+  test("a failure is told in kexec-tools' words, with the segments", () => {
+    const segments = [
+      segment(0n, 0x1000n, new Uint8Array(0)),
+      segment(0x100000n, 0x2000n, new Uint8Array(0x30)),
+    ];
+    const linux = fakeLinux([EPERM]);
+    const error = refusal(() => backend(linux).load(segmentPlan({ entry: 0n, segments })));
+    expect(error.message.split("\n")).toEqual([
+      "kexec_load failed: Operation not permitted",
+      "entry       = (nil) flags = 0x3e0000",
+      "nr_segments = 2",
+      "segment[0].buf   = (nil)",
+      "segment[0].bufsz = 0x0",
+      "segment[0].mem   = (nil)",
+      "segment[0].memsz = 0x1000",
+      "segment[1].buf   = 0x7f0000001000",
+      "segment[1].bufsz = 0x30",
+      "segment[1].mem   = 0x100000",
+      "segment[1].memsz = 0x2000",
+    ]);
+    expect(error.hint).toBe("hint: 1 kexec_load normal");
+    expect(error.exitStatus).toBe(255);
+  });
+
+  test("a kernel without the call fails: there is nothing to fall back to", () => {
+    const error = refusal(() => backend(fakeLinux([ENOSYS])).load(segmentPlan()));
+    expect(error.message).toStartWith("kexec_load failed: Function not implemented\nentry ");
+    expect(error.exitStatus).toBe(255);
+  });
+});
+
+describe("kexec_file_load", () => {
+  test("gets descriptors and the command line with its NUL", () => {
+    const linux = fakeLinux();
+    expect(backend(linux).load(filePlan())).toEqual({ kind: "loaded" });
+    expect(linux.calls).toEqual([
+      {
+        name: "kexec_file_load",
+        fds: [5, 6],
+        commandLine: new Uint8Array(Buffer.from("quiet\0")),
+        flags: 0,
+      },
+    ]);
+  });
+
+  test.each([
+    [{}, 0],
+    [{ initrd: null }, 4],
+    [{ purpose: "crash" }, 2],
+    [{ debug: true }, 8],
+    [{ noCma: true }, 0x10],
+    [{ forceDtb: true }, 0x20],
+    [{ purpose: "crash", initrd: null, debug: true, noCma: true, forceDtb: true }, 0x3e],
+  ] as const)("%p: flags %p", (parts, flags) => {
+    const linux = fakeLinux();
+    backend(linux).load(filePlan(parts));
+    expect(linux.calls.map((call) => call.flags)).toEqual([flags]);
+  });
+
+  test("no initrd is descriptor -1", () => {
+    const linux = fakeLinux();
+    backend(linux).load(filePlan({ initrd: null }));
+    expect(linux.calls[0]?.fds).toEqual([5, -1]);
+  });
+
+  test.each([
+    ["x86_64", null, new Uint8Array([0])],
+    ["x86_64", "", new Uint8Array([0])],
+    ["arm64", null, null],
+    ["arm64", "", new Uint8Array([0])],
+    ["x86_64", "b\xe4r", new Uint8Array([0x62, 0xe4, 0x72, 0])],
+  ] as const)("%s, command line %j", (architecture, commandLine, bytes) => {
+    const linux = fakeLinux();
+    backend(linux).load(filePlan({ architecture, commandLine }));
+    expect(linux.calls[0]?.commandLine).toEqual(bytes);
+  });
+
+  test.each([
+    [ENOSYS, "Function not implemented"],
+    [EINVAL, "Invalid argument"],
+    [ENOEXEC, "Exec format error"],
+    [EOPNOTSUPP, "Operation not supported"],
+    [ENOTSUPP, "Unknown error 524"],
+  ])("error %i leaves the way to kexec_load open", (errno, text) => {
+    const outcome = backend(fakeLinux([errno])).load(filePlan());
+    if (outcome.kind !== "unsupported") throw new Error(outcome.kind);
+    expect(outcome.why).toStartWith(`kexec_file_load: ${text}: `);
+  });
+
+  test.each([
+    [EPERM, "Operation not permitted"],
+    [EBUSY, "Device or resource busy"],
+    [ENOKEY, "Required key not available"],
+    [129, "Key was rejected by service"],
+    [80, "Accessing a corrupted shared library"],
+    [65, "Package not installed"],
+    [74, "Bad message"],
+    [90, "Message too long"],
+    [61, "No data available"],
+    [99, "Cannot assign requested address"],
+    [12, "Cannot allocate memory"],
+    [27, "File too large"],
+  ])("error %i is final: a signature must not be gone around", (errno, text) => {
+    const error = refusal(() => backend(fakeLinux([errno])).load(filePlan()));
+    expect(error.message).toBe(`kexec_file_load failed: ${text}`);
+    expect(error.hint).toBe(`hint: ${errno} kexec_file_load normal`);
+    expect(error.exitStatus).toBe(255);
+  });
+
+  test("an older kernel is asked again without the flags that it may ignore", () => {
+    const linux = fakeLinux([EINVAL]);
+    const plan = filePlan({ debug: true, noCma: true, purpose: "crash" });
+    expect(backend(linux).load(plan)).toEqual({ kind: "loaded" });
+    expect(linux.calls.map((call) => call.flags)).toEqual([0x1a, 2]);
+  });
+
+  test("a flag that the user relies on is not dropped", () => {
+    const linux = fakeLinux([EINVAL]);
+    expect(backend(linux).load(filePlan({ forceDtb: true })).kind).toBe("unsupported");
+    expect(linux.calls.length).toBe(1);
+  });
+});
+
+describe("unload", () => {
+  const FILE = { name: "kexec_file_load", fds: [-1, -1], commandLine: null } as const;
+  const SEGMENTS = { name: "kexec_load", entry: 0n, segments: [], memory: [] } as const;
+
+  test.each([
+    ["segments", "normal", [{ ...SEGMENTS, flags: 0x3e0000 }]],
+    ["segments", "crash", [{ ...SEGMENTS, flags: 0x3e0001 }]],
+    ["file", "normal", [{ ...FILE, flags: 1 }]],
+    ["file", "crash", [{ ...FILE, flags: 3 }]],
+    ["auto", "normal", [{ ...FILE, flags: 1 }]],
+  ] as const)("%s %s", (method, purpose, calls) => {
+    const linux = fakeLinux();
+    backend(linux).unload(purpose, method);
+    expect(linux.calls).toEqual([...calls]);
+  });
+
+  test("-a goes on to kexec_load where there is no file call", () => {
+    const linux = fakeLinux([ENOSYS]);
+    backend(linux).unload("crash", "auto");
+    expect(linux.calls.map(({ name, flags }) => [name, flags])).toEqual([
+      ["kexec_file_load", 3],
+      ["kexec_load", 0x3e0001],
+    ]);
+  });
+
+  test("-s does not, and says so", () => {
+    const linux = fakeLinux([ENOSYS]);
+    const error = refusal(() => backend(linux).unload("normal", "file"));
+    expect(error.message).toBe("syscall kexec_file_load not available.");
+    expect(error.exitStatus).toBe(253);
+    expect(linux.calls.length).toBe(1);
+  });
+
+  test.each([
+    ["segments", EPERM, "kexec unload failed: Operation not permitted", "unload"],
+    ["file", EPERM, "kexec_file_load(unload) failed: Operation not permitted", "file-unload"],
+    ["auto", EBUSY, "kexec_file_load(unload) failed: Device or resource busy", "file-unload"],
+  ] as const)("%s, error %i", (method, errno, message, call) => {
+    const error = refusal(() => backend(fakeLinux([errno])).unload("normal", method));
+    expect(error.message).toBe(message);
+    expect(error.hint).toBe(`hint: ${errno} ${call} normal`);
+    expect(error.exitStatus).toBe(255);
+  });
+
+  test("on a machine of an unknown kind the kernel is asked for its own", () => {
+    const linux = fakeLinux([], { architecture: null });
+    backend(linux).unload("normal", "segments");
+    expect(linux.calls[0]?.flags).toBe(0);
+  });
+});
+
+test.each([
+  ["normal", { loaded: true, crashLoaded: false }, true],
+  ["normal", { loaded: false, crashLoaded: true }, false],
+  ["preserve-context", { loaded: true }, true],
+  ["crash", { loaded: true, crashLoaded: false }, false],
+  ["crash", { crashLoaded: true }, true],
+  ["crash", {}, null],
+] as [ImagePurpose, object, boolean | null][])(
+  "loadedState(%s) of %p",
+  (purpose, state, loaded) => {
+    expect(backend(fakeLinux([], { state })).loadedState(purpose)).toEqual({ loaded, doubt: null });
+  },
+);
+
+test("exec comes back only to say why it failed", () => {
+  const linux = fakeLinux([EPERM]);
+  const error = refusal(() => backend(linux).exec("normal"));
+  expect(linux.calls).toEqual([{ name: "reboot" }]);
+  expect(error.message).toBe("kexec failed: Operation not permitted");
+  expect(error.exitStatus).toBe(255);
+});
+
+test(`${difference("jump-back").id}: exec returns where the next kernel jumped back`, () => {
+  const linux = fakeLinux();
+  backend(linux).exec("normal");
+  expect(linux.calls).toEqual([{ name: "reboot" }]);
+});
+
+describe("the jump back", () => {
+  const nothing = { state: { loaded: false } };
+
+  test("is one segment of nothing, entered where the preserved kernel waits", () => {
+    const linux = fakeLinux([], nothing);
+    backend(linux).loadJumpBack(0x7ff53000n);
+    const empty = { buf: 0n, bufsz: 0n, mem: 0n, memsz: 0n };
+    expect(linux.calls).toEqual([
+      { name: "kexec_load", entry: 0x7ff53000n, flags: 0x2, memory: [], segments: [empty] },
+    ]);
+  });
+
+  test.each([
+    ["where a kernel is loaded", { state: { loaded: true } }, 1n, "There is kexec kernel loaded"],
+    ["where nobody knows", {}, 1n, "There is kexec kernel loaded"],
+    ["without the address", nothing, 0n, "Please specify jump back entry in command line"],
+  ] as const)("is refused %s", (_where, settings, entry, message) => {
+    const linux = fakeLinux([], settings);
+    const error = refusal(() => backend(linux).loadJumpBack(entry));
+    expect(error.message).toStartWith(message);
+    expect(error.exitStatus).toBe(255);
+    expect(linux.calls).toEqual([]);
+  });
+
+  test("is refused by a kernel that cannot do it", () => {
+    const error = refusal(() => backend(fakeLinux([EINVAL], nothing)).loadJumpBack(0x100000n));
+    expect(error.message).toBe("load jump back kernel failed: Invalid argument");
+    expect(error.hint).toBe(`hint: ${EINVAL} kexec_load preserve-context`);
+    expect(error.exitStatus).toBe(255);
+  });
+});
+
+test("a command line with a NUL cannot come here", () => {
+  expect(() => backend(fakeLinux()).load(filePlan({ commandLine: "a\0b" }))).toThrow(RangeError);
+});
+
+describe("probe", () => {
+  test.each([
+    [
+      [EINVAL, EINVAL],
+      [true, true],
+    ],
+    [
+      [38, EINVAL],
+      [false, true],
+    ],
+    [
+      [EINVAL, EPERM],
+      [true, false],
+    ],
+  ] as const)("answers %p: works %p", (answers, works) => {
+    const linux = fakeLinux(answers);
+    const probes = backend(linux).probe();
+    expect(probes.map((one) => one.works)).toEqual([...works]);
+    expect(probes.map(({ why }) => why === null)).toEqual([...works]);
+  });
+
+  test("asks what every kernel must refuse: a flag that none knows, and too many segments", () => {
+    const linux = fakeLinux([EINVAL, EINVAL]);
+    backend(linux).probe();
+    expect(linux.calls[0]).toMatchObject({ fds: [-1, -1], flags: 0x40000000 });
+    expect(linux.calls[1]?.segments).toHaveLength(17);
+    expect((linux.calls[1]?.flags ?? 0) & 0xffff).toBe(0x8000);
+  });
+});

@@ -1,0 +1,90 @@
+import { describe, expect, test } from "bun:test";
+import { outputTo, type Write } from "../../../src/edge/process/output.ts";
+import { runScript } from "../run-script.ts";
+
+class SystemError extends Error {
+  readonly errno: number;
+  constructor(errno: number) {
+    super(`error ${errno}`);
+    this.errno = -errno;
+  }
+}
+
+const EINTR = 4;
+const EIO = 5;
+const EAGAIN = 11;
+const ENOSPC = 28;
+const EPIPE = 32;
+
+/** Takes at most `most` bytes a call; each of `errors` is thrown once, before a byte is taken. */
+function reader(
+  most: number,
+  errors: number[],
+): { write: Write; taken: string[]; calls: number[] } {
+  const taken: string[] = [];
+  const calls: number[] = [];
+  return {
+    taken,
+    calls,
+    write(bytes, from) {
+      calls.push(from);
+      const errno = errors.shift();
+      if (errno !== undefined) throw new SystemError(errno);
+      const piece = bytes.subarray(from, from + most);
+      taken.push(Buffer.from(piece).toString("latin1"));
+      return piece.length;
+    },
+  };
+}
+
+describe("outputTo", () => {
+  test.each([1, 3, 100])("all bytes arrive, %i at a time", (most) => {
+    const { write, taken } = reader(most, []);
+    outputTo(write)("b\xe4r and more\n");
+    expect(taken.join("")).toBe("b\xe4r and more\n");
+  });
+
+  test("a reader that is slow is waited for", () => {
+    const { write, taken } = reader(2, [EAGAIN, EINTR, EAGAIN]);
+    outputTo(write)("abcde");
+    expect(taken).toEqual(["ab", "cd", "e"]);
+  });
+
+  test.each([EPIPE, ENOSPC, EIO])(
+    "after error %i it is silent, and does not ask again",
+    (errno) => {
+      const { write, calls } = reader(100, [errno]);
+      const out = outputTo(write);
+      out("one");
+      out("two");
+      expect(calls).toEqual([0]);
+    },
+  );
+
+  test("a bug is not taken for a closed pipe", () => {
+    const out = outputTo(() => {
+      throw new TypeError("a bug");
+    });
+    expect(() => out("x")).toThrow("a bug");
+  });
+
+  test("an empty text writes nothing", () => {
+    const { write, calls } = reader(1, []);
+    outputTo(write)("");
+    expect(calls).toEqual([]);
+  });
+});
+
+test.each([
+  ["a closed pipe", "| true"],
+  ["a full disk", "> /dev/full"],
+  ["a closed descriptor", ">&-"],
+])("%s leaves the exit status alone and says nothing", (_name, redirection) => {
+  const ran = runScript(
+    `import { stdout } from "@src/edge/process/output.ts";
+     for (let i = 0; i < 300; i += 1) stdout("x".repeat(1000) + "\\n");
+     process.exit(7);`,
+    { under: ["bash", "-c", `"$0" "$@" ${redirection}; exit "\${PIPESTATUS[0]}"`] },
+  );
+  expect(ran).toEqual({ status: 7, stdout: "", stderr: "" });
+});

@@ -1,0 +1,58 @@
+import { expect, test } from "bun:test";
+import { selectBackend } from "../../src/edge/select.ts";
+import { BARE, XEN } from "../facts/evidence.ts";
+import { fakeLinux } from "./linux/fake-linux.ts";
+import { refusal } from "./refusal.ts";
+import { fakeXen } from "./xen/fake-xen.ts";
+
+test("a machine without Xen gets Linux's own kexec, with the evidence", () => {
+  const xen = fakeXen();
+  const backend = selectBackend(BARE, fakeLinux().host, xen.host);
+  expect(backend.name).toBe("linux");
+  expect(backend.evidence).toEqual(["no Xen"]);
+  expect(xen.calls).toEqual([]);
+});
+
+test("so does an HVM guest", () => {
+  const backend = selectBackend({ ...XEN, guestType: "HVM" }, fakeLinux().host, fakeXen().host);
+  expect(backend.name).toBe("linux");
+  expect(backend.evidence).toContain("/sys/hypervisor/guest_type: HVM");
+});
+
+test("a PV dom0 gets Xen's, and Linux's is never called", () => {
+  const linux = fakeLinux();
+  const xen = fakeXen();
+  const evidence = { ...XEN, guestType: "PV", capabilities: "control_d\n" };
+  const backend = selectBackend(evidence, linux.host, xen.host);
+  expect(backend.name).toBe("xen");
+  backend.unload("normal", "file");
+  expect(linux.calls).toEqual([]);
+  expect(xen.calls).not.toEqual([]);
+});
+
+test("choosing opens nothing", () => {
+  const xen = fakeXen();
+  selectBackend(
+    { ...XEN, guestType: "PV", capabilities: "control_d\n" },
+    fakeLinux().host,
+    xen.host,
+  );
+  expect(xen.calls).toEqual([]);
+});
+
+test.each([
+  ["PV guest", { ...XEN, guestType: "PV" }],
+  ["PVH dom0", { ...XEN, guestType: "PVH", capabilities: "control_d\n" }],
+  ["arm64 dom0", { ...XEN, architecture: "arm64" as const, capabilities: "control_d\n" }],
+  ["no telling", XEN],
+] as const)("%s is refused, and no call is made", (_name, evidence) => {
+  const linux = fakeLinux();
+  const xen = fakeXen();
+  const error = refusal(() => selectBackend(evidence, linux.host, xen.host));
+  expect(error.code).toBe("xen.no-kexec");
+  expect(error.exitStatus).toBe(255);
+  expect(error.message).toContain("/sys/hypervisor/type: xen");
+  expect(error.hint).not.toBeUndefined();
+  expect(linux.calls).toEqual([]);
+  expect(xen.calls).toEqual([]);
+});

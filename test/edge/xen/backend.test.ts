@@ -1,0 +1,243 @@
+/** The Xen backend with a Xen that behaves as 4.17 does. */
+
+import { describe, expect, test } from "bun:test";
+import { xenBackend } from "../../../src/edge/xen/backend.ts";
+import type { ImagePurpose } from "../../../src/model/load-plan.ts";
+import { filePlan, segment, segmentPlan } from "../linux/fake-linux.ts";
+import { refusal } from "../refusal.ts";
+import { type FakeXenSettings, fakeXen } from "./fake-xen.ts";
+
+const EVIDENCE = ["Xen, PV dom0"];
+
+function made(settings: FakeXenSettings = {}) {
+  const xen = fakeXen(settings);
+  return { xen, backend: xenBackend(xen.host, EVIDENCE) };
+}
+
+const PLAN = segmentPlan({
+  segments: [
+    { ...segment(0n, 0x100000n, new Uint8Array(0)), role: "mapped" },
+    ...segmentPlan().segments,
+  ],
+});
+
+describe("what reaches Xen", () => {
+  test("is the plan: type, architecture, entry, and every segment", () => {
+    const { xen, backend } = made();
+    expect(backend.load(PLAN)).toEqual({ kind: "loaded" });
+    const [load] = xen.loads;
+    expect(load).toMatchObject({ type: 0, arch: 62, entryMaddr: PLAN.entry });
+    expect(load?.segments).toEqual(
+      PLAN.segments.map(({ bytes, start, size }) => ({ bytes, destMaddr: start, destSize: size })),
+    );
+  });
+
+  test.each([
+    ["normal", 0],
+    ["crash", 1],
+    ["live-update", 2],
+  ] as [ImagePurpose, number][])("%s is of type %p", (purpose, type) => {
+    const { xen, backend } = made();
+    backend.load({ ...PLAN, purpose });
+    expect(xen.loads.map((load): number => load.type)).toEqual([type]);
+  });
+
+  test("every way of loading is by segments", () => {
+    const { backend } = made();
+    for (const method of ["file", "segments", "auto"] as const) {
+      expect(backend.attempts(method)).toEqual(["segments"]);
+    }
+    expect(() => backend.load(filePlan())).toThrow(RangeError);
+  });
+});
+
+describe("the mark says what is loaded, after whatever was before", () => {
+  /** Whether an image was loaded, and whether Xen's mark was up: all that others can leave. */
+  const BEFORE = [
+    [false, false],
+    [false, true],
+    [true, false],
+    [true, true],
+  ] as const;
+
+  test.each(BEFORE)("loaded %p, mark %p: load", (loaded, mark) => {
+    const { xen, backend } = made();
+    if (loaded) xen.loaded.add(0);
+    if (mark) xen.marks.add(0);
+    backend.load(PLAN);
+    expect([...xen.loaded]).toEqual([0]);
+    expect(backend.loadedState("normal").loaded).toBe(true);
+  });
+
+  test.each(BEFORE)("loaded %p, mark %p: unload", (loaded, mark) => {
+    const { xen, backend } = made();
+    if (loaded) xen.loaded.add(0);
+    if (mark) xen.marks.add(0);
+    backend.unload("normal", "auto");
+    expect([...xen.loaded]).toEqual([]);
+    expect(backend.loadedState("normal").loaded).toBe(false);
+  });
+
+  test.each(BEFORE)(
+    "loaded %p, mark %p: a load that fails leaves nothing loaded",
+    (loaded, mark) => {
+      const { xen, backend } = made({ fails: { load: [12] } });
+      if (loaded) xen.loaded.add(0);
+      if (mark) xen.marks.add(0);
+      refusal(() => backend.load(PLAN));
+      expect(backend.loadedState("normal").loaded).toBe(false);
+      if (mark) expect([...xen.loaded]).toEqual([]);
+    },
+  );
+
+  test("loading one type leaves the other alone", () => {
+    const { xen, backend } = made();
+    backend.load({ ...PLAN, purpose: "crash" });
+    backend.load(PLAN);
+    backend.unload("normal", "auto");
+    expect([...xen.loaded]).toEqual([1]);
+    expect(backend.loadedState("crash").loaded).toBe(true);
+  });
+
+  test("both answers say how far they can be trusted", () => {
+    const { backend } = made();
+    expect(backend.loadedState("normal").doubt).toContain("Xen says no.");
+    backend.load(PLAN);
+    expect(backend.loadedState("normal").doubt).toContain("Xen says so.");
+  });
+
+  test.each([38, 22])("a Xen without the call (error %p) has no mark", (errno) => {
+    const { xen, backend } = made({ fails: { status: Array(9).fill(errno) } });
+    expect(backend.load(PLAN)).toEqual({ kind: "loaded" });
+    expect(xen.calls.filter((call) => call.startsWith("unload"))).toEqual([]);
+    expect(backend.loadedState("normal")).toEqual({
+      loaded: null,
+      doubt: "Whether an image is loaded is not known: this Xen does not tell.",
+    });
+  });
+});
+
+describe("failures", () => {
+  test.each([
+    [1, "Operation not permitted", "PV dom0 only"],
+    [12, "Cannot allocate memory", "dom0_mem="],
+    [14, "Bad address", "try again"],
+    [16, "Device or resource busy", "another kernel already"],
+    [22, "Invalid argument", "--dry-run"],
+    [38, "Function not implemented", "CONFIG_KEXEC"],
+    [99, "Cannot assign requested address", "page"],
+  ])("load refused with error %p", (errno, text, hint) => {
+    const error = refusal(() => made({ fails: { load: [errno] } }).backend.load(PLAN));
+    expect(error.exitStatus).toBe(255);
+    expect(error.message.split("\n").slice(0, 3)).toEqual([
+      `kexec_load failed: ${text}`,
+      "entry       = 0x3ffd7760 flags = 0x3e0000",
+      "nr_segments = 2",
+    ]);
+    expect(error.hint).toContain(hint);
+  });
+
+  test("a crash kernel's segment outside of the crash area has its own reason", () => {
+    const { backend } = made({ fails: { load: [99] } });
+    const error = refusal(() => backend.load({ ...PLAN, purpose: "crash" }));
+    expect(error.message).toContain("flags = 0x3e0001");
+    expect(error.hint).toContain("larger crashkernel=");
+  });
+
+  test.each([
+    [1, "a copy of the kernel"],
+    [null, "a copy of the call itself"],
+  ])("no memory for segment %p", (index, words) => {
+    const loadOutcome = { kind: "no-memory", errno: 12, segment: index } as const;
+    const error = refusal(() => made({ loadOutcome }).backend.load(PLAN));
+    expect(error.message).toStartWith("kexec_load failed: Cannot allocate memory\n");
+    expect(error.hint).toContain(words);
+  });
+
+  test("unload", () => {
+    const error = refusal(() => made({ fails: { unload: [16] } }).backend.unload("normal", "auto"));
+    expect(error.message).toBe("kexec unload failed: Device or resource busy");
+    expect(error.exitStatus).toBe(255);
+  });
+
+  test("exec comes back only to say why it failed", () => {
+    const error = refusal(() => made().backend.exec("normal"));
+    expect(error.message).toBe("kexec failed: No such file or directory");
+    expect(error.hint).toStartWith("Nothing is loaded.");
+    expect(error.exitStatus).toBe(255);
+  });
+
+  test("a live update is refused before anything is done, and explained", () => {
+    const { xen, backend } = made({ fails: { status: [22] } });
+    const error = refusal(() => backend.admit("live-update", "exec"));
+    expect(error.message).toBe("kexec failed: Invalid argument");
+    expect(error.hint).toStartWith("This Xen has no live update");
+    expect(xen.calls).not.toContain("exec 2");
+  });
+
+  test("a Xen that has it starts it, and the program goes on", () => {
+    const { xen, backend } = made();
+    backend.admit("live-update", "exec");
+    backend.load({ ...PLAN, purpose: "live-update" });
+    backend.exec("live-update");
+    expect(xen.calls).toContain("exec 2");
+  });
+
+  test("a kernel that comes back is not for Xen", () => {
+    const error = refusal(() => made().backend.admit("preserve-context", "load"));
+    expect(error.message).toContain("not possible under Xen");
+  });
+});
+
+describe("without a way to Xen", () => {
+  const closed = () => made({ closed: true });
+  const LAYOUT =
+    "get_memory_ranges_xen: Failed to open Xen control interface\nCould not get memory layout";
+  const WHY = "cannot open /dev/xen/privcmd: No such file or directory\nTry: modprobe xen-privcmd";
+
+  test.each<[string, (backend: ReturnType<typeof made>["backend"]) => unknown, string]>([
+    ["load", (backend) => backend.load(PLAN), LAYOUT],
+    ["unload", (backend) => backend.unload("normal", "auto"), "kexec unload failed: No such file"],
+    ["exec", (backend) => backend.admit("normal", "exec"), "kexec failed: No such file"],
+  ])("%s says kexec-tools' line, and why", (_name, deed, message) => {
+    const error = refusal(() => deed(closed().backend));
+    expect(error.message).toStartWith(message);
+    expect(error.hint).toBe(WHY);
+    expect(error.exitStatus).toBe(255);
+  });
+
+  test("the state is not known, and -d says why", () => {
+    const { backend } = closed();
+    expect(backend.loadedState("normal")).toEqual({ loaded: null, doubt: WHY });
+    expect(backend.evidence).toContain("cannot open /dev/xen/privcmd: No such file or directory");
+  });
+
+  test("it is looked for once, since the library complains by itself", () => {
+    const { xen, backend } = closed();
+    backend.loadedState("normal");
+    backend.loadedState("crash");
+    refusal(() => backend.unload("normal", "auto"));
+    expect(xen.calls).toEqual(["open"]);
+  });
+});
+
+test("the interface is opened once, and closed once", () => {
+  const { xen, backend } = made();
+  backend.load(PLAN);
+  backend.loadedState("normal");
+  backend.close();
+  backend.close();
+  expect(xen.calls.filter((call) => call === "open" || call === "close")).toEqual([
+    "open",
+    "close",
+  ]);
+});
+
+test("-d tells what was chosen, what was tried, and what serves", () => {
+  expect(made().backend.evidence).toEqual([
+    "Xen, PV dom0",
+    "libxenctrl.so.4.18: not found",
+    "Xen's calls are made through libxenctrl.so.4.17",
+    "Xen takes segments that were laid out here: -s and -a are as -c",
+  ]);
+});
