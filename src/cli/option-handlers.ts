@@ -9,7 +9,13 @@ import type { RunRequest, Steps, TextRequest } from "../model/request.ts";
 import type { Option, OptionName } from "./options.ts";
 import { strtoul } from "./strtoul.ts";
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
+type Writable<T> = {
+  -readonly [K in keyof T]: T[K] extends readonly string[]
+    ? string[]
+    : T[K] extends bigint | string | number | boolean | null
+      ? T[K]
+      : Writable<T[K]>;
+};
 
 /** The settings while the command line is read. */
 export interface Settings

@@ -3,7 +3,7 @@
 import type { Architecture, HostFacts } from "./host-facts.ts";
 import type { ImagePurpose, Segment, SegmentRole } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
-import type { LoaderRequest, RunRequest } from "./request.ts";
+import type { LoaderRequest, LoadRequest } from "./request.ts";
 
 /** Three answers: not mine (and why), mine, or a throw: mine but broken. */
 export type Probe = { readonly match: true } | { readonly match: false; readonly why: string };
@@ -84,7 +84,7 @@ export interface DraftPlan {
 }
 
 export interface PlanContext {
-  readonly request: RunRequest;
+  readonly request: LoadRequest;
   readonly facts: HostFacts;
   readonly inputs: PlanInputs;
   readonly purpose: ImagePurpose;

@@ -39,7 +39,7 @@ import type {
   Segment,
   SegmentPlan,
 } from "../model/load-plan.ts";
-import type { LoaderRequest, RunRequest } from "../model/request.ts";
+import type { LoaderRequest, LoadRequest } from "../model/request.ts";
 import { checkPlan } from "./check-plan.ts";
 import { nextCommandLine } from "./command-line.ts";
 import { type CrashPlan, planCrash } from "./crash/crash-plan.ts";
@@ -65,7 +65,7 @@ function architectureOf(facts: HostFacts): Architecture {
 }
 
 /** RAM that may be used: the memory map, cut to `--mem-min` and `--mem-max`. */
-function usableMemory(request: RunRequest, facts: HostFacts): Range[] {
+function usableMemory(request: LoadRequest, facts: HostFacts): Range[] {
   if (facts.memoryMap === null || facts.memoryMap.ranges.length === 0) {
     return fail({
       code: "facts.memory-map",
@@ -86,7 +86,7 @@ function usableMemory(request: RunRequest, facts: HostFacts): Range[] {
 }
 
 /** Where segments go: a crash kernel's into what is reserved for one, and nowhere else. */
-function destinations(request: RunRequest, facts: HostFacts): Range[] {
+function destinations(request: LoadRequest, facts: HostFacts): Range[] {
   if (request.purpose !== "crash") return usableMemory(request, facts);
   const window = memoryWindow(request);
   return [intersect(crashRegion(facts), window)].filter((r) => !isEmpty(r));
@@ -94,7 +94,7 @@ function destinations(request: RunRequest, facts: HostFacts): Range[] {
 
 /** What is planned besides what the image's type brings. */
 function besides(
-  request: RunRequest,
+  request: LoadRequest,
   facts: HostFacts,
   takesEfi: boolean,
   place: PlanContext["place"],
@@ -155,7 +155,7 @@ interface Drafted {
 }
 
 /** The type that loads `kernel` as asked. */
-function typeOf(architecture: Architecture, kernel: InputFile, request: RunRequest): ImageType {
+function typeOf(architecture: Architecture, kernel: InputFile, request: LoadRequest): ImageType {
   const probed = chooseImageType(imageTypes(architecture), kernel, request.type);
   return probed.instead?.(request.loader, kernel.bytes) ?? probed;
 }
@@ -191,7 +191,7 @@ const jumpBackSpace = (purpose: ImagePurpose): string =>
 
 /** Everything but the purgatory. */
 function draftOf(
-  request: RunRequest,
+  request: LoadRequest,
   facts: HostFacts,
   inputs: PlanInputs,
   type: ImageType,
@@ -242,7 +242,7 @@ function segmentWarnings(
  * @throws KexecError `image.*`, `plan.*`, `facts.*`
  */
 export function buildSegmentPlan(
-  request: RunRequest,
+  request: LoadRequest,
   facts: HostFacts,
   inputs: PlanInputs,
 ): SegmentPlan {
@@ -311,12 +311,12 @@ export function buildSegmentPlan(
   return plan;
 }
 
-function otherEntry({ entry }: RunRequest): string[] {
+function otherEntry({ entry }: LoadRequest): string[] {
   if (entry === 0n) return [];
   return [`entered at ${hex(entry)}, as asked: nothing is checked or prepared before that`];
 }
 
-function memoryLimits({ memMin, memMax }: RunRequest): string[] {
+function memoryLimits({ memMin, memMax }: LoadRequest): string[] {
   if (memMin === 0n && memMax === ADDRESS_END - 1n) return [];
   return [`only memory from ${hex(memMin)} to ${hex(memMax)} is used, as asked`];
 }
@@ -344,7 +344,7 @@ function fileWarnings(
   return crashRoomWarnings(facts, kernelSize + initrdSize, initrdSize, commandLine);
 }
 
-function fileNotes({ purpose, passMemmapCmdline, hotplug }: RunRequest): string[] {
+function fileNotes({ purpose, passMemmapCmdline, hotplug }: LoadRequest): string[] {
   if (purpose !== "crash") return [];
   return [
     "the kernel makes the core header itself and says elfcorehdr= on the command line",
@@ -353,7 +353,7 @@ function fileNotes({ purpose, passMemmapCmdline, hotplug }: RunRequest): string[
   ];
 }
 
-function whyNotByFile(type: ImageType, request: RunRequest): string | null {
+function whyNotByFile(type: ImageType, request: LoadRequest): string | null {
   const { entry, loader, purpose } = request;
   if (purpose === "preserve-context") return "kexec_file_load preserves no context";
   if (entry !== 0n) return "kexec_file_load enters an image where it chooses; --entry needs -c";
@@ -367,7 +367,7 @@ function whyNotByFile(type: ImageType, request: RunRequest): string | null {
  *   `NOT_BY_FILE` for what kexec_file_load cannot do
  */
 export function buildFilePlan(
-  request: RunRequest,
+  request: LoadRequest,
   facts: HostFacts,
   kernel: InputFile,
   files: { readonly kernel: FileReference; readonly initrd: FileReference | null },

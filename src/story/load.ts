@@ -9,7 +9,7 @@ import type { HostFacts } from "../model/host-facts.ts";
 import type { InputFile, ModuleFile, PlanInputs } from "../model/image-type.ts";
 import type { FileReference, LoadPlan, PlanKind } from "../model/load-plan.ts";
 import { kindsToTry } from "../model/plan-kinds.ts";
-import type { LoaderRequest, RunRequest } from "../model/request.ts";
+import type { LoaderRequest, LoadRequest, RunRequest } from "../model/request.ts";
 import type { World } from "../model/world.ts";
 import { buildFilePlan, buildSegmentPlan, loading, NOT_BY_FILE } from "../plan/build-plan.ts";
 import { hotplugHeaderSize } from "../plan/crash/crash-plan.ts";
@@ -28,7 +28,7 @@ interface Unplannable {
 }
 
 /** Where the facts come from: this machine, or a file that was saved on another. */
-async function factsFor(request: RunRequest, world: World): Promise<HostFacts> {
+async function factsFor(request: LoadRequest, world: World): Promise<HostFacts> {
   if (request.facts === null) return world.readFacts();
   // Reading a file of facts takes a schema of them, which takes its time to make.
   const { factsFromJson } = await import("../facts/facts-file.ts");
@@ -58,7 +58,7 @@ export class KernelFile {
    * What is in it. Only the first attempt has it read, whose messages there are then.
    * @throws KexecError `image.*`, and those of `read`
    */
-  async parts(read: () => InputFile, request: RunRequest, world: World): Promise<Parts> {
+  async parts(read: () => InputFile, request: LoadRequest, world: World): Promise<Parts> {
     this.#parts ??= await takenApart(read(), request, world);
     return this.#parts;
   }
@@ -72,7 +72,7 @@ export class KernelFile {
 export async function planAttempt(
   kind: PlanKind,
   kernel: KernelFile,
-  request: RunRequest,
+  request: LoadRequest,
   world: World,
   known?: HostFacts,
 ): Promise<Planned | Unplannable> {
@@ -107,7 +107,7 @@ async function unwrapped(file: InputFile, world: World): Promise<Unwrapped> {
 
 /** What is to be planned: of a container, its parts where nothing else was asked for. */
 interface Parts extends Unwrapped {
-  readonly request: RunRequest;
+  readonly request: LoadRequest;
   /** From inside the image, as the next. */
   readonly initrd: InputFile | null;
   readonly deviceTree: InputFile | null;
@@ -129,7 +129,7 @@ function notUsed(parts: ContainerParts, loader: LoaderRequest): string[] {
 }
 
 /** @throws KexecError `image.*` for a container that is broken */
-async function takenApart(file: InputFile, request: RunRequest, world: World): Promise<Parts> {
+async function takenApart(file: InputFile, request: LoadRequest, world: World): Promise<Parts> {
   const outer = await unwrapped(file, world);
   const { path } = file;
   const container = containerOf(outer.image.bytes);
@@ -153,7 +153,7 @@ async function takenApart(file: InputFile, request: RunRequest, world: World): P
 async function makePlan(
   kind: PlanKind,
   kernel: KernelFile,
-  request: RunRequest,
+  request: LoadRequest,
   world: World,
   known?: HostFacts,
 ): Promise<Planned> {
@@ -212,7 +212,7 @@ interface Extras {
   readonly notes: readonly string[];
 }
 
-async function readExtras({ loader, skipChecks }: RunRequest, world: World): Promise<Extras> {
+async function readExtras({ loader, skipChecks }: LoadRequest, world: World): Promise<Extras> {
   const hash = !skipChecks;
   const { initrd, dtb } = loader;
   const notes: string[] = [];

@@ -42,11 +42,9 @@ async function dispatch(
 ): Promise<number> {
   switch (request.action) {
     case "run": {
-      const { RunRequest } = await import("../model/request-schema.ts");
-      const checked = RunRequest.parse(request);
-      const world = await openWorld(checked);
+      const world = await openWorld(request);
       try {
-        return await act(checked, world);
+        return await act(request, world);
       } finally {
         world.close();
       }

@@ -4,13 +4,13 @@ import { alignDown, alignUp, hex, KIB } from "../../core/address.ts";
 import { ExitStatus, fail, KexecError } from "../../core/error.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { MemoryRange, MemoryType } from "../../model/memory.ts";
-import type { RunRequest } from "../../model/request.ts";
+import type { LoadRequest } from "../../model/request.ts";
 
 /** A `memmap=` for less RAM is not worth its length. [kexec-tools] */
 const MEMMAP_MIN = 100n * KIB;
 
 export interface CrashWords {
-  readonly request: RunRequest;
+  readonly request: LoadRequest;
   readonly facts: HostFacts;
   /** Whether the kernel can take EFI over from the running one. */
   readonly takesEfi: boolean;

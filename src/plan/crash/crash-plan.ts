@@ -20,7 +20,7 @@ import type { CrashFacts, HostFacts } from "../../model/host-facts.ts";
 import type { Placement } from "../../model/image-type.ts";
 import type { Segment } from "../../model/load-plan.ts";
 import type { MemoryRange } from "../../model/memory.ts";
-import type { RunRequest } from "../../model/request.ts";
+import type { LoadRequest } from "../../model/request.ts";
 import { crashRegions } from "./crash-region.ts";
 import { crashFacts, dumpedMemory } from "./dumped-memory.ts";
 import { elfCoreHeader, elfCoreHeaderSize, type MovedMemory } from "./elf-core-header.ts";
@@ -148,7 +148,7 @@ export function placeCoreHeader(
   };
 }
 
-function hotplugNotes({ hotplug }: RunRequest, facts: HostFacts): string[] {
+function hotplugNotes({ hotplug }: LoadRequest, facts: HostFacts): string[] {
   if (!hotplug) return [];
   return facts.crashRules.hotplug
     ? ["the kernel writes the core header anew as CPUs and memory come and go; it is not checked"]
@@ -162,7 +162,7 @@ function hotplugNotes({ hotplug }: RunRequest, facts: HostFacts): string[] {
  *   `plan.core-header`
  */
 export function planCrash(
-  request: RunRequest,
+  request: LoadRequest,
   facts: HostFacts,
   takesEfi: boolean,
   place: Place,

@@ -25,7 +25,7 @@ import type { CrashFacts, HostFacts, KernelText } from "../../model/host-facts.t
 import type { Placement } from "../../model/image-type.ts";
 import type { Segment } from "../../model/load-plan.ts";
 import type { MemoryRange } from "../../model/memory.ts";
-import type { RunRequest } from "../../model/request.ts";
+import type { LoadRequest } from "../../model/request.ts";
 import { type CrashPlan, crashMemory, placeCoreHeader } from "../crash/crash-plan.ts";
 import { crashFacts, dumpedMemory } from "../crash/dumped-memory.ts";
 import { memoryWindow } from "../memory-window.ts";
@@ -33,7 +33,7 @@ import { memoryWindow } from "../memory-window.ts";
 const NO_BYTES = new Uint8Array(0);
 
 /** RAM above the first MiB for the next kernel. @throws KexecError `plan.mem-max` */
-function ownMemory(ram: readonly Range[], low: Range | null, request: RunRequest): Range[] {
+function ownMemory(ram: readonly Range[], low: Range | null, request: LoadRequest): Range[] {
   const window = memoryWindow(request);
   const own = ram
     .filter((r) => r.start !== low?.start)
@@ -69,7 +69,7 @@ function unswapped(crash: CrashFacts, window: Range): CrashFacts {
  * @throws KexecError `facts.crash`, `plan.mem-max`, `plan.no-room`
  */
 export function planPreserved(
-  request: RunRequest,
+  request: LoadRequest,
   facts: HostFacts,
   takesEfi: boolean,
   place: (placement: Placement) => bigint,
