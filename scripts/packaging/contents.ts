@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { imageTypes } from "../../src/image/index.ts";
+import { imageTypes } from "../../src/arch/index.ts";
 import { bashCompletion, fishCompletion, zshCompletion } from "./completions.ts";
 import { copyrightText } from "./copyright.ts";
 import { manPage } from "./man.ts";

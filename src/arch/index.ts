@@ -1,12 +1,37 @@
-/** The architectures, by what `uname -m` says. One file each, one line here. */
+/**
+ * The architectures: one folder and one line each. This is the only door into those folders, but
+ * for what reads the machine (edge/linux/NAME.ts).
+ */
 
+import { ExitStatus, fail } from "../core/error.ts";
 import type { Arch } from "../model/arch.ts";
-import type { Architecture } from "../model/host-facts.ts";
+import type { Container } from "../model/container.ts";
+import type { Architecture, HostFacts } from "../model/host-facts.ts";
+import type { ImageType } from "../model/image-type.ts";
 import { x86_64 } from "./x86-64/index.ts";
 
-const REGISTRY: Partial<Record<Architecture, Arch>> = { x86_64 };
+const REGISTRY: readonly Arch[] = [x86_64];
 
-/** undefined where onekexec cannot lay out segments for `architecture`. */
-export function archOf(architecture: Architecture): Arch | undefined {
-  return REGISTRY[architecture];
+/**
+ * The architecture of a machine.
+ * @throws KexecError `facts.architecture` for one that onekexec cannot plan for
+ */
+export function archOf({ architecture, machine }: HostFacts): Arch {
+  const arch = REGISTRY.find(({ name }) => name === architecture);
+  if (arch !== undefined) return arch;
+  const message = `unsupported machine type: ${machine}`;
+  return fail({ code: "facts.architecture", message, exitStatus: ExitStatus.failed });
+}
+
+/** The types of all architectures, or of one, each in the order in which they are tried. */
+export function imageTypes(architecture?: Architecture): readonly ImageType[] {
+  const archs = REGISTRY.filter(({ name }) => architecture === undefined || name === architecture);
+  return archs.flatMap(({ imageTypes }) => imageTypes);
+}
+
+/** The container that `file` is, if it is one, whichever architecture's kernel is in it. */
+export function containerOf(file: Uint8Array): Container | undefined {
+  return REGISTRY.flatMap(({ containers }) => containers).find(
+    ({ whyNot }) => whyNot(file) === null,
+  );
 }

@@ -63,6 +63,14 @@ export class KexecError extends Error {
   }
 }
 
+/** What an image cannot do, or cannot be: the message about it names the file and its type. */
+export class ImageError extends KexecError {}
+
+/** Throws an `ImageError`; for use where an expression is needed. */
+export function failImage(parts: KexecErrorParts): never {
+  throw new ImageError(parts);
+}
+
 /** Throws a `KexecError`; for use where an expression is needed. */
 export function fail(parts: KexecErrorParts): never {
   throw new KexecError(parts);

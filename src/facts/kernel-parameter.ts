@@ -4,11 +4,7 @@
  * It does not read values, and knows nothing of parameters for init, which come after `--`.
  */
 
-/** The words of a command line: blanks part them, unless within double quotes.
- * [linux lib/cmdline.c next_arg] */
-function words(commandLine: string): string[] {
-  return commandLine.match(/(?:[^\s"]|"[^"]*(?:"|$))+/g) ?? [];
-}
+import { parameters } from "../core/command-line.ts";
 
 /**
  * True if the kernel saw the parameter `name`, with or without a value. The kernel takes `-` and
@@ -17,8 +13,8 @@ function words(commandLine: string): string[] {
  * @param name written with underscores
  */
 export function hasKernelParameter(commandLine: string, name: string): boolean {
-  for (const word of words(commandLine)) {
-    const parameter = word.replace(/^"|"$/g, "");
+  for (const { start, end } of parameters(commandLine)) {
+    const parameter = commandLine.slice(start, end).replace(/^"|"$/g, "");
     if (parameter === "--") return false;
     const [key] = parameter.split("=");
     if (key !== undefined && key.replaceAll("-", "_") === name) return true;

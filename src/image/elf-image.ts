@@ -15,8 +15,7 @@ import {
   ET_EXEC,
   PT_LOAD,
 } from "../core/elf.ts";
-import { fail } from "../core/error.ts";
-import type { Probe } from "../model/image-type.ts";
+import { failImage } from "../core/error.ts";
 
 export type ElfBits = 32 | 64;
 
@@ -40,23 +39,25 @@ export interface ElfImage {
   readonly loads: readonly ElfLoad[];
 }
 
-const no = (why: string): Probe => ({ match: false, why });
 const physicalEnd = ({ physical, memorySize }: ElfLoad): bigint => physical + memorySize;
 
-/** Whether a file is an ELF executable for one of `machines` with this many bits. */
-export function probeElf(image: Uint8Array, bits: ElfBits, machines: readonly number[]): Probe {
-  if (!startsWith(image, ELF_MAGIC)) return no('no 0x7f "ELF" at its start');
+/** Why a file is no ELF executable for one of `machines` with this many bits; null: it is one. */
+export function whyNotElf(
+  image: Uint8Array,
+  bits: ElfBits,
+  machines: readonly number[],
+): string | null {
+  if (!startsWith(image, ELF_MAGIC)) return 'no 0x7f "ELF" at its start';
   const Header = bits === 64 ? Elf64_Ehdr : Elf32_Ehdr;
-  if (image.length < Header.size) return no(`${image.length} bytes are too few for an ELF header`);
+  if (image.length < Header.size) return `${image.length} bytes are too few for an ELF header`;
   const { e_ident, e_type, e_machine } = Header.read(image);
-  if (e_ident[4] !== (bits === 64 ? ELFCLASS64 : ELFCLASS32))
-    return no(`not a ${bits}-bit ELF file`);
-  if (e_ident[5] !== ELFDATA2LSB) return no("not a little-endian ELF file");
-  if (!machines.includes(e_machine)) return no(`e_machine ${e_machine} at offset 0x12`);
+  if (e_ident[4] !== (bits === 64 ? ELFCLASS64 : ELFCLASS32)) return `not a ${bits}-bit ELF file`;
+  if (e_ident[5] !== ELFDATA2LSB) return "not a little-endian ELF file";
+  if (!machines.includes(e_machine)) return `e_machine ${e_machine} at offset 0x12`;
   if (e_type !== ET_EXEC && e_type !== ET_DYN) {
-    return no(`not an executable: e_type ${e_type} at offset 0x10`);
+    return `not an executable: e_type ${e_type} at offset 0x10`;
   }
-  return { match: true };
+  return null;
 }
 
 interface Header {
@@ -101,7 +102,7 @@ function programHeaders(image: Uint8Array, bits: ElfBits, header: Header): Progr
   const { e_phoff, e_phentsize, e_phnum } = header;
   const size = bits === 64 ? Elf64_Phdr.size : Elf32_Phdr.size;
   if (e_phentsize !== size) {
-    fail({
+    failImage({
       code: "image.elf-header",
       message: `the program headers have ${e_phentsize} bytes each, ELF${bits}'s have ${size}`,
     });
@@ -114,7 +115,7 @@ function programHeaders(image: Uint8Array, bits: ElfBits, header: Header): Progr
 }
 
 function cutShort(image: Uint8Array, what: string, needed: bigint): never {
-  return fail({
+  return failImage({
     code: "image.truncated",
     message: `the file is cut short: it has ${image.length} bytes, ${what} end at ${needed}`,
     hint: "Copy or build the kernel again, and compare its size.",
@@ -126,7 +127,7 @@ function loadOf(image: Uint8Array, bits: ElfBits, header: ProgramHeader): ElfLoa
   const end = p_offset + p_filesz;
   if (end > BigInt(image.length)) return cutShort(image, `the bytes for ${hex(p_paddr)}`, end);
   if (p_filesz > p_memsz || p_paddr + p_memsz > 1n << BigInt(bits)) {
-    fail({
+    failImage({
       code: "image.elf-header",
       message:
         `a program header puts ${hex(p_filesz)} bytes into ${hex(p_memsz)} bytes of memory at ` +
@@ -143,14 +144,14 @@ function physicalEntry(entry: bigint, loads: readonly ElfLoad[]): bigint {
   if (loads.some(({ physical, memorySize }) => within(physical, memorySize))) return entry;
   const load = loads.find(({ virtual, memorySize }) => within(virtual, memorySize));
   if (load !== undefined) return entry - load.virtual + load.physical;
-  return fail({
+  return failImage({
     code: "image.elf-entry",
     message: `the entry point ${hex(entry)} is in nothing that the file loads`,
   });
 }
 
 /**
- * The image in a file that `probeElf` took.
+ * The image in a file that `whyNotElf` found nothing against.
  * @throws KexecError `image.*` or `struct.truncated` for a file that is cut short or makes no sense
  */
 export function readElf(image: Uint8Array, bits: ElfBits): ElfImage {
@@ -159,7 +160,10 @@ export function readElf(image: Uint8Array, bits: ElfBits): ElfImage {
     ({ p_type, p_memsz }) => p_type === PT_LOAD && p_memsz > 0n,
   );
   if (used.length === 0) {
-    fail({ code: "image.elf-header", message: "the ELF file has nothing to load (no PT_LOAD)" });
+    failImage({
+      code: "image.elf-header",
+      message: "the ELF file has nothing to load (no PT_LOAD)",
+    });
   }
   const loads = used
     .map((programHeader) => loadOf(image, bits, programHeader))
@@ -167,7 +171,7 @@ export function readElf(image: Uint8Array, bits: ElfBits): ElfImage {
   loads.forEach((load, i) => {
     const next = loads[i + 1];
     if (next === undefined || physicalEnd(load) <= next.physical) return;
-    fail({
+    failImage({
       code: "image.elf-header",
       message: `two parts of the ELF file are for the same memory at ${hex(next.physical)}`,
     });

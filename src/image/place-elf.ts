@@ -1,10 +1,11 @@
 /** Takes memory for an ELF image: where its headers say, or elsewhere where it can be moved. */
 
 import { alignDown, alignUp, hex } from "../core/address.ts";
+import { NoRoom } from "../core/no-room.ts";
 import type { PlanContext } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
-import { type ElfImage, type ElfPiece, elfPieces, pieceBytes } from "./elf-image.ts";
-import { isNoRoom, refuseFixed } from "./place-fixed.ts";
+import { type ElfImage, elfPieces, pieceBytes } from "./elf-image.ts";
+import { refuseFixed } from "./refuse-fixed.ts";
 
 /** How an image may be moved; in bytes and addresses, `max` being one past the highest. */
 export interface ElfMove {
@@ -31,43 +32,24 @@ export interface ElfPlacing {
   readonly whole: boolean;
 }
 
-/** @param settledOnly as in `Placement`: what can be moved need not take what is not */
-function takeFixed(
-  context: PlanContext,
-  pieces: readonly ElfPiece[],
-  settledOnly: boolean,
-): Segment[] {
-  return pieces.map((piece) => {
-    const { start, size } = piece;
-    const max = start + size;
-    const limits = { alignment: 1n, min: start, max, from: "top", settledOnly } as const;
-    context.place({ role: "kernel", size, ...limits });
-    const bytes = pieceBytes(piece);
-    return { role: "kernel", start, size, bytes, sha256: null, reason: "where its headers say" };
-  });
-}
-
 /** @param why it is not where its headers say */
 function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, why: string): PlacedElf {
   const page = BigInt(context.facts.pageSize);
   const alignment = move.alignment > page ? move.alignment : page;
-  const pieces = elfPieces(elf, page, true);
-  const piece = pieces[0];
+  const [piece] = elfPieces(elf, page, true);
   if (piece === undefined) throw new RangeError("an ELF image without a piece");
   // What the image counts on is its distance from a multiple of the alignment.
   const base = alignDown(piece.start, alignment);
-  const lead = piece.start - base;
-  const size = alignUp(piece.size + lead, page);
+  const size = alignUp(piece.size + (piece.start - base), page);
   const { min, max, from } = move;
-  const at = context.place({ role: "kernel", size, alignment, min, max, from });
-  const bytes = pieceBytes({ ...piece, start: base });
   const which = from === "top" ? "highest" : "lowest";
-  const reason = `the ${which} free multiple of ${hex(alignment)}: ${why}`;
-  return {
-    segments: [{ role: "kernel", start: at, size, bytes, sha256: null, reason }],
-    entry: elf.entry - base + at,
-    start: at,
-  };
+  const segment = context.put({
+    ...{ role: "kernel", size, alignment, min, max, from },
+    bytes: () => pieceBytes({ ...piece, start: base }),
+    reason: `the ${which} free multiple of ${hex(alignment)}: ${why}`,
+  });
+  const { start } = segment;
+  return { segments: [segment], entry: elf.entry - base + start, start };
 }
 
 /**
@@ -79,14 +61,19 @@ export function placeElf(context: PlanContext, elf: ElfImage, placing: ElfPlacin
   const { move, preferOwn, whole } = placing;
   if (move !== null && !preferOwn) return takeMoved(context, elf, move, "it can be moved");
   const pieces = elfPieces(elf, BigInt(context.facts.pageSize), whole);
-  try {
-    const segments = takeFixed(context, pieces, move !== null);
+  const fixed = pieces.map((piece) => ({
+    ...({ role: "kernel", start: piece.start, size: piece.size } as const),
+    bytes: () => pieceBytes(piece),
+    reason: "where its headers say",
+    // What can be moved need not take memory that the host may hand out.
+    settledOnly: move !== null,
+  }));
+  const segments = context.tryPutFixed(fixed);
+  if (!(segments instanceof NoRoom)) {
     return { segments, entry: elf.entry, start: segments[0]?.start ?? 0n };
-  } catch (error) {
-    if (!isNoRoom(error)) throw error;
-    if (move === null) return refuseFixed(pieces, "its ELF headers say", error);
-    const { settled } = context.facts.segmentRules;
-    const trouble = settled === null ? "not free" : "not free, or the host may hand some of it out";
-    return takeMoved(context, elf, move, `its own, ${hex(pieces[0]?.start ?? 0n)}, is ${trouble}`);
   }
+  if (move === null) return refuseFixed(pieces, "its ELF headers say", segments);
+  const { settled } = context.facts.segmentRules;
+  const trouble = settled === null ? "not free" : "not free, or the host may hand some of it out";
+  return takeMoved(context, elf, move, `its own, ${hex(pieces[0]?.start ?? 0n)}, is ${trouble}`);
 }

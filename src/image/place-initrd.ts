@@ -1,6 +1,6 @@
 /** Takes memory for a Linux kernel's initrd, whatever file the kernel came in. */
 
-import { alignUp, MIB } from "../core/address.ts";
+import { MIB } from "../core/address.ts";
 import type { PlanContext } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
 
@@ -16,25 +16,9 @@ export interface InitrdLimit {
 }
 
 /** Takes memory for the initrd below `limit`; null: there is none, or it is empty. */
-export function placeInitrd(context: PlanContext, limit: InitrdLimit): Segment | null {
+export function placeInitrd(context: PlanContext, { max, why }: InitrdLimit): Segment | null {
   const { initrd } = context.inputs;
   if (initrd === null || initrd.bytes.length === 0) return null;
-  const size = alignUp(BigInt(initrd.bytes.length), BigInt(context.facts.pageSize));
-  const { max, why } = limit;
-  const start = context.place({
-    role: "initrd",
-    size,
-    alignment: 1n,
-    min: LOWEST_INITRD,
-    max,
-    from: "top",
-  });
-  return {
-    role: "initrd",
-    start,
-    size,
-    bytes: initrd.bytes,
-    sha256: null,
-    reason: `the highest place that is free${why}`,
-  };
+  const reason = `the highest place that is free${why}`;
+  return context.put({ role: "initrd", bytes: initrd.bytes, min: LOWEST_INITRD, max, reason });
 }

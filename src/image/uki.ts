@@ -9,8 +9,8 @@
 import { humanSize } from "../core/address.ts";
 import { textUntilNul } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
-import type { Probe } from "../model/image-type.ts";
-import { type Container, type ContainerParts, containerType } from "./container.ts";
+import type { Container, ContainerParts } from "../model/container.ts";
+import { containerType } from "./container.ts";
 import { LINUX_OPTIONS } from "./linux-options.ts";
 import { hasPeSection, type PeSection, peSections } from "./pe-sections.ts";
 
@@ -80,14 +80,11 @@ function readUki(image: Uint8Array): ContainerParts {
   };
 }
 
-function probe(image: Uint8Array): Probe {
-  return isUki(image) ? { match: true } : { match: false, why: "no PE file with a section .linux" };
-}
+const whyNot = (image: Uint8Array): string | null =>
+  isUki(image) ? null : "no PE file with a section .linux";
 
-export const uki = containerType("a unified kernel image", {
-  name: "uki",
-  options: LINUX_OPTIONS,
-  probe,
-});
-
-export const ukiContainer: Container = { type: uki, read: readUki };
+export const uki: Container = {
+  type: containerType("a unified kernel image", { name: "uki", options: LINUX_OPTIONS, whyNot }),
+  whyNot,
+  read: readUki,
+};

@@ -1,12 +1,16 @@
-/** What an image type is: one file in image/, one line in its registry. */
+/**
+ * What an image type is: one file in image/ or arch/NAME/image/, one line in its architecture's
+ * list. It reads a file once, and what it found is an `Image`, which everything else asks.
+ */
 
-import type { Architecture, HostFacts } from "./host-facts.ts";
+import type { CommandLine, CommandLineLimit } from "../core/command-line.ts";
+import type { NoRoom } from "../core/no-room.ts";
+import type { Range } from "../core/range.ts";
+import type { EntryState } from "./entry-state.ts";
+import type { HostFacts } from "./host-facts.ts";
 import type { ImagePurpose, Segment, SegmentRole } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
 import type { LoaderRequest, LoadRequest } from "./request.ts";
-
-/** Three answers: not mine (and why), mine, or a throw: mine but broken. */
-export type Probe = { readonly match: true } | { readonly match: false; readonly why: string };
 
 /** A file that was read once into private memory. */
 export interface InputFile {
@@ -32,8 +36,8 @@ export interface PlanInputs {
   readonly dtb: InputFile | null;
 }
 
-/** Where a piece may lie; a piece gets the highest place that fits, or with `from: "bottom"` the
- * lowest. */
+/** Where a piece of memory may lie; it gets the highest place that fits, or with `from: "bottom"`
+ * the lowest. */
 export interface Placement {
   readonly role: SegmentRole;
   /** Bytes of memory needed; rounded up to pages. */
@@ -48,31 +52,28 @@ export interface Placement {
   readonly settledOnly?: boolean;
 }
 
-export type EntryBits = 64 | 32 | 16;
-
-export type RealModeSegments = {
-  readonly [S in "cs" | "ds" | "es" | "ss" | "fs" | "gs"]: number;
-};
-
-/** What the CPU holds when the purgatory jumps to the image (x86; unnamed registers are 0). */
-export interface EntryState {
-  /** The width of the code that is entered: long mode, which is the usual, protected mode with
-   * paging off and flat segments, or real mode. */
-  readonly mode?: EntryBits;
-  readonly rip: bigint;
-  /** For real mode: `cs:rip` is entered, and the stack is at `ss:rsp`. */
-  readonly segments?: RealModeSegments;
-  /** For real mode: whether interrupts, which are the BIOS's, are on. */
-  readonly interrupts?: boolean;
-  readonly rax?: bigint;
-  readonly rbp?: bigint;
-  readonly rsi?: bigint;
-  readonly rdi?: bigint;
-  readonly rbx?: bigint;
-  readonly rsp?: bigint;
+/** A segment that is to be put somewhere. What is left out of its placement: as many bytes as
+ * `bytes` has, any page, the highest that is free. */
+export interface Piece extends Partial<Omit<Placement, "role">> {
+  readonly role: SegmentRole;
+  /** Bytes that hold addresses are made once the place is known; `size` then says how many. */
+  readonly bytes: Uint8Array | ((start: bigint) => Uint8Array);
+  /** Why it lies where it lies; one sentence. */
+  readonly reason: string | ((start: bigint) => string);
 }
 
-/** What an image type returns: everything but the purgatory. */
+/** A segment whose place the image names; `start` and `size` are whole pages. */
+export interface FixedPiece {
+  readonly role: SegmentRole;
+  readonly start: bigint;
+  readonly size: bigint;
+  /** Made only once all of its memory is free: a broken file may ask for any amount. */
+  readonly bytes: () => Uint8Array;
+  readonly reason: string;
+  readonly settledOnly?: boolean;
+}
+
+/** What an image drafts: everything but the purgatory. */
 export interface DraftPlan {
   readonly segments: readonly Segment[];
   readonly entryState: EntryState;
@@ -89,38 +90,68 @@ export interface PlanContext {
   readonly inputs: PlanInputs;
   readonly purpose: ImagePurpose;
   /** The command line asked for, `--reuse-cmdline` included; null: none was asked for. */
-  readonly commandLine: string | null;
-  /** What the next kernel is told of memory, sorted. */
+  readonly commandLine: CommandLine | null;
+  /** What the next kernel learns of memory, sorted. */
   readonly memory: readonly MemoryRange[];
-  /** Takes memory. @throws KexecError `plan.no-room` with the size needed and the largest gap */
-  place(placement: Placement): bigint;
+  /** Takes memory and makes the segment.
+   * @throws KexecError `plan.no-room` with the size needed and the largest gap */
+  put(piece: Piece): Segment;
+  /** As `put`, where the image has another place for the piece. */
+  tryPut(piece: Piece): Segment | NoRoom;
+  /** Takes all of the memory that the pieces name, or none of it. */
+  tryPutFixed(pieces: readonly FixedPiece[]): Segment[] | NoRoom;
 }
+
+/** Where the purgatory may lie, which the image is entered from. */
+export interface PurgatoryPlace {
+  /** Lowest start, and one past the highest end. */
+  readonly window: Range;
+  /** `first` gives the purgatory the highest place in the window; `last`, where the image names
+   * addresses in the same little memory, what the image leaves. */
+  readonly order: "first" | "last";
+}
+
+/** A file that its type has read, and found to be whole. */
+export interface Image {
+  readonly match: true;
+  /** The name of its type: exactly what `kexec -t` accepts. */
+  readonly type: string;
+  /** Long names of the loader options that it takes. */
+  readonly options: readonly string[];
+  /** null: it takes a command line of any length, or none. */
+  readonly commandLineLimit: CommandLineLimit | null;
+  /** Whether it can take EFI over from the running kernel. */
+  readonly takesEfi: boolean;
+  /** Bytes of memory that it has as it starts. */
+  readonly memorySize: bigint;
+  /** Why kexec_file_load cannot load it as asked, so that only kexec_load may be tried; null: the
+   * running kernel may be asked. */
+  readonly whyNotByFile: string | null;
+  readonly purgatory: PurgatoryPlace;
+  /**
+   * Lays the image out.
+   * @throws KexecError where no valid plan exists: `ImageError` for what the image cannot do
+   */
+  draft(context: PlanContext): DraftPlan;
+}
+
+/** The file is of another type, and why. */
+export interface NotMine {
+  readonly match: false;
+  readonly why: string;
+}
+
+export const notMine = (why: string): NotMine => ({ match: false, why });
 
 export interface ImageType {
   /** Exactly what `kexec -t` accepts. */
   readonly name: string;
-  readonly architectures: readonly Architecture[];
   /** Long names of the loader options that it takes, for `-h`. */
   readonly options: readonly string[];
-  /** @throws KexecError where the file is of this type but broken */
-  probe(image: Uint8Array): Probe;
   /**
-   * What can be said of the image and the command line without laying memory out.
-   * @throws KexecError `image.*` where the image cannot be started with them
+   * Reads `file`, once, as `loader` asks for it: another entry of the same file may be another
+   * type's.
+   * @throws KexecError where the file is of this type but broken
    */
-  check(image: Uint8Array, commandLine: string | null): void;
-  /** Whether the checked image can take EFI over from the running kernel. */
-  takesEfi(image: Uint8Array): boolean;
-  /** The least that its images are entered in, since the purgatory must be reached from there:
-   * below 4 GiB for 32, below 1 MiB for 16; absent: 64. */
-  readonly entryBits?: EntryBits;
-  /** The type that loads the image instead, as `loader` asks; absent or null: this one does. */
-  instead?(loader: LoaderRequest, image: Uint8Array): ImageType | null;
-  /** Why kexec_file_load cannot load it as `loader` asks, so that only kexec_load may be tried;
-   * absent or null: the running kernel may be asked. */
-  whyNotByFile?(loader: LoaderRequest): string | null;
-  /** Bytes of memory that the checked image has as it starts; absent: as many as the file. */
-  memorySize?(image: Uint8Array): bigint;
-  /** Lays the checked image out. @throws KexecError where no valid plan exists */
-  draft(context: PlanContext): DraftPlan;
+  parse(file: Uint8Array, loader: LoaderRequest): Image | NotMine;
 }

@@ -5,12 +5,12 @@
  */
 
 import { archOf } from "../arch/index.ts";
-import { checkExtended } from "../arch/x86-64/crash-parameters.ts";
 import { fileScreenNotes } from "../arch/x86-64/file-screen.ts";
 import { JUMP_BACK_ROOM } from "../arch/x86-64/handoff/jump-back.ts";
 import { ADDRESS_END, hex } from "../core/address.ts";
+import { CommandLine } from "../core/command-line.ts";
 import { sha256 } from "../core/digest.ts";
-import { ExitStatus, fail, KexecError } from "../core/error.ts";
+import { ExitStatus, fail, failImage, ImageError } from "../core/error.ts";
 import {
   byStart,
   intersect,
@@ -20,17 +20,16 @@ import {
   rangeOf,
   totalSize,
 } from "../core/range.ts";
-import { chooseImageType } from "../image/choose-type.ts";
-import { imageTypes } from "../image/index.ts";
+import { cannotLoad, readImage } from "../image/read-image.ts";
 import type { Arch, PurgatoryRequest } from "../model/arch.ts";
-import type { Architecture, HostFacts } from "../model/host-facts.ts";
+import type { HostFacts } from "../model/host-facts.ts";
 import type {
   DraftPlan,
-  ImageType,
+  Image,
   InputFile,
   Placement,
-  PlanContext,
   PlanInputs,
+  PurgatoryPlace,
 } from "../model/image-type.ts";
 import type {
   FilePlan,
@@ -54,12 +53,18 @@ import { planPreserved, preservedSegments } from "./purpose/preserve-context.ts"
 /** The error of an image that only kexec_load can load as asked; `-a` goes on to that. */
 export const NOT_BY_FILE = "plan.not-by-file";
 
-/** @throws KexecError `facts.architecture` for a machine that onekexec cannot plan for */
-function architectureOf(facts: HostFacts): Architecture {
-  if (facts.architecture !== null) return facts.architecture;
+/**
+ * The architecture that a plan is for.
+ * @throws KexecError `facts.architecture`, `facts.page-size`
+ */
+function planningArch(facts: HostFacts): Arch {
+  const arch = archOf(facts);
+  if (arch.pageSizes.includes(facts.pageSize)) return arch;
   return fail({
-    code: "facts.architecture",
-    message: `unsupported machine type: ${facts.machine}`,
+    code: "facts.page-size",
+    message:
+      `the machine's pages have ${facts.pageSize} bytes, ` +
+      `those of ${arch.name} have ${arch.pageSizes.join(", ")}`,
     exitStatus: ExitStatus.failed,
   });
 }
@@ -97,7 +102,7 @@ function besides(
   request: LoadRequest,
   facts: HostFacts,
   takesEfi: boolean,
-  place: PlanContext["place"],
+  place: (placement: Placement) => bigint,
 ): CrashPlan {
   const { purpose } = request;
   if (purpose === "crash") return planCrash(request, facts, takesEfi, place);
@@ -111,33 +116,6 @@ function withoutCrash(facts: HostFacts): CrashPlan {
   return { segments: [], backup: null, memory, commandLine: "", hotplug: false, notes: [] };
 }
 
-/** A loader that cannot go on ends, in kexec-tools, with this line; ours adds the reason. */
-export function loading<T>(type: ImageType, kernel: InputFile, make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    const own = error instanceof KexecError && /^(image|struct)\./.test(error.code);
-    if (!own) throw error;
-    throw new KexecError({
-      code: error.code,
-      message: `Cannot load ${kernel.path}`,
-      hint: [`${type.name}: ${error.message}`, error.hint].filter(Boolean).join("\n"),
-      exitStatus: ExitStatus.failed,
-      cause: error,
-    });
-  }
-}
-
-function segmentArch(architecture: Architecture): Arch {
-  const arch = archOf(architecture);
-  if (arch !== undefined) return arch;
-  return fail({
-    code: "plan.architecture",
-    message: `kexec_load on ${architecture} is not implemented yet`,
-    hint: "The file based system call may work: try -s.",
-  });
-}
-
 /** What has no bytes has nothing to check; what the kernel may write anew would not match. */
 function isChecked({ role, bytes }: Segment, hotplug: boolean): boolean {
   return bytes.length > 0 && !(hotplug && role === "elfcorehdr");
@@ -149,78 +127,83 @@ function withDigest(segment: Segment, inputs: PlanInputs): Segment {
   return { ...segment, sha256: known ?? sha256(segment.bytes) };
 }
 
+/** What was asked for is not left out. kexec-tools says so, and goes on without it; differs. */
+function refuseForeignOptions({ type, options }: Image, { given }: LoaderRequest): void {
+  const foreign = given.find((name) => !options.includes(name));
+  if (foreign === undefined) return;
+  const takers = options.map((name) => `--${name}`).join(", ");
+  failImage({
+    code: "image.option",
+    message: `an image of type ${type} takes no --${foreign}`,
+    hint: takers === "" ? "It takes none." : `It takes ${takers}.`,
+  });
+}
+
+/** What `make` makes of an image. @throws KexecError `Cannot load` for what the image cannot do */
+function loading<T>({ type }: Image, kernel: InputFile, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw error instanceof ImageError ? cannotLoad(type, kernel.path, error) : error;
+  }
+}
+
+/** The command line that was asked for; empty where none was. */
+function checkedCommandLine(
+  image: Image,
+  kernel: InputFile,
+  loader: LoaderRequest,
+  commandLine: string | null,
+): CommandLine {
+  return loading(image, kernel, () => {
+    refuseForeignOptions(image, loader);
+    return CommandLine.of(commandLine ?? "", image.commandLineLimit);
+  });
+}
+
 interface Drafted {
   readonly draft: DraftPlan;
   readonly crash: CrashPlan;
 }
 
-/** The type that loads `kernel` as asked. */
-function typeOf(architecture: Architecture, kernel: InputFile, request: LoadRequest): ImageType {
-  const probed = chooseImageType(imageTypes(architecture), kernel, request.type);
-  return probed.instead?.(request.loader, kernel.bytes) ?? probed;
-}
-
-/** What was asked for is not left out. kexec-tools says so, and goes on without it; differs. */
-function refuseForeignOptions(type: ImageType, { given }: LoaderRequest): void {
-  const foreign = given.find((name) => !type.options.includes(name));
-  if (foreign === undefined) return;
-  const takers = type.options.map((name) => `--${name}`).join(", ");
-  fail({
-    code: "image.option",
-    message: `an image of type ${type.name} takes no --${foreign}`,
-    hint: takers === "" ? "It takes none." : `It takes ${takers}.`,
-  });
-}
-
-/** @throws KexecError `Cannot load` where the image cannot be started as `loader` asks */
-function checkImage(
-  type: ImageType,
-  kernel: InputFile,
-  loader: LoaderRequest,
-  commandLine: string | null,
-): void {
-  loading(type, kernel, () => {
-    refuseForeignOptions(type, loader);
-    type.check(kernel.bytes, commandLine);
-  });
-}
-
 /** As long as what the purgatory adds to the command line. */
-const jumpBackSpace = (purpose: ImagePurpose): string =>
-  purpose === "preserve-context" ? " ".repeat(JUMP_BACK_ROOM) : "";
+const jumpBackRoom = (purpose: ImagePurpose): number =>
+  purpose === "preserve-context" ? JUMP_BACK_ROOM : 0;
 
 /** Everything but the purgatory. */
 function draftOf(
   request: LoadRequest,
   facts: HostFacts,
   inputs: PlanInputs,
-  type: ImageType,
-  takesEfi: boolean,
-  place: PlanContext["place"],
+  image: Image,
+  placer: Placer,
 ): Drafted {
   const { purpose } = request;
   const { kernel } = inputs;
   const asked = nextCommandLine(request.loader, facts, purpose);
-  checkImage(type, kernel, request.loader, asked);
-  const crash = besides(request, facts, takesEfi, place);
-  const added = crash.commandLine;
-  const commandLine = added === "" ? asked : `${asked ?? ""}${added}`;
-  const draft = loading(type, kernel, () => {
-    const whole = `${commandLine}${jumpBackSpace(purpose)}`;
-    if (added !== "") checkExtended(added.length, () => type.check(kernel.bytes, whole));
-    const { memory } = crash;
-    return type.draft({ request, facts, inputs, purpose, commandLine, memory, place });
-  });
+  const line = checkedCommandLine(image, kernel, request.loader, asked);
+  const crash = besides(request, facts, image.takesEfi, (placement) => placer.place(placement));
+  const whole = line.append(crash.commandLine, jumpBackRoom(purpose));
+  const commandLine = asked === null && whole.text === "" ? null : whole;
+  const draft = loading(image, kernel, () =>
+    image.draft({
+      ...{ request, facts, inputs, purpose, commandLine },
+      memory: crash.memory,
+      put: (piece) => placer.put(piece),
+      tryPut: (piece) => placer.tryPut(piece),
+      tryPutFixed: (pieces) => placer.tryPutFixed(pieces),
+    }),
+  );
   return { draft, crash };
 }
 
 /** Takes memory for the purgatory, and makes its segment once all others are known. */
-function placePurgatory(arch: Arch, type: ImageType, placer: Placer, page: bigint) {
-  const { start: min, end: max } = arch.purgatoryWindow(type.entryBits ?? 64);
-  const size = arch.purgatorySize();
-  const start = placer.place({ role: "purgatory", size, alignment: page, min, max, from: "top" });
+function placePurgatory({ purgatory }: Arch, { window }: PurgatoryPlace, placer: Placer) {
+  const size = purgatory.size();
+  const { start: min, end: max } = window;
+  const start = placer.place({ role: "purgatory", size, alignment: 1n, min, max, from: "top" });
   return (request: PurgatoryRequest): { readonly entry: bigint; readonly segment: Segment } => {
-    const { bytes, entry } = arch.buildPurgatory(request);
+    const { bytes, entry } = purgatory.build(request, start);
     const reason = "the highest free pages: it runs before the next kernel and is not needed after";
     const segment: Segment = { role: "purgatory", start, size, bytes, sha256: null, reason };
     return { entry: start + entry, segment };
@@ -246,36 +229,29 @@ export function buildSegmentPlan(
   facts: HostFacts,
   inputs: PlanInputs,
 ): SegmentPlan {
-  const architecture = architectureOf(facts);
+  const arch = planningArch(facts);
   const usable = destinations(request, facts);
-  const type = typeOf(architecture, inputs.kernel, request);
-  const arch = segmentArch(architecture);
+  const image = readImage(arch.imageTypes, inputs.kernel, request.type, request.loader);
   const isCrash = request.purpose === "crash";
   const page = BigInt(facts.pageSize);
-  const takesEfi = loading(type, inputs.kernel, () => type.takesEfi(inputs.kernel.bytes));
   const { free, notes: efiNotes } =
-    takesEfi && !request.noEfi ? withoutEfiMemory(usable, facts) : { free: usable, notes: [] };
+    image.takesEfi && !request.noEfi
+      ? withoutEfiMemory(usable, facts)
+      : { free: usable, notes: [] };
   // What is reserved for crash kernels is nobody's to hand out.
   const placer = isCrash
     ? new Placer(free, page, null, crashRoomRemark(facts))
     : new Placer(free, page, facts.segmentRules.settled);
-  const placed = () => placePurgatory(arch, type, placer, page);
-  // Images that are entered in real mode have addresses of their own in the little memory there.
-  const first = type.entryBits === 16 ? null : placed();
-  const place = (placement: Placement) => placer.place(placement);
-  const { draft, crash } = draftOf(request, facts, inputs, type, takesEfi, place);
+  const placed = () => placePurgatory(arch, image.purgatory, placer);
+  const first = image.purgatory.order === "first" ? placed() : null;
+  const { draft, crash } = draftOf(request, facts, inputs, image, placer);
   const purgatory = first ?? placed();
   // The purgatory counts regions as the plan lists segments.
   const segments = [...draft.segments, ...crash.segments]
     .toSorted(byStart)
     .map((s) => (!request.skipChecks && isChecked(s, crash.hotplug) ? withDigest(s, inputs) : s));
-  const { entryState } = draft;
-  const bits = entryState.mode ?? 64;
-  if (bits < (type.entryBits ?? 64)) {
-    throw new RangeError(`${type.name} does not say that it enters images in ${bits}-bit mode`);
-  }
   const { entry, segment } = purgatory({
-    entryState,
+    entryState: draft.entryState,
     checked: segments.filter(({ sha256 }) => sha256 !== null),
     console: request.console,
     backup: crash.backup,
@@ -286,8 +262,8 @@ export function buildSegmentPlan(
   const plan: SegmentPlan = {
     kind: "segments",
     purpose: request.purpose,
-    architecture,
-    imageType: type.name,
+    architecture: arch.name,
+    imageType: image.type,
     entry: request.entry === 0n ? entry : request.entry,
     segments: [
       ...loaded,
@@ -321,27 +297,15 @@ function memoryLimits({ memMin, memMax }: LoadRequest): string[] {
   return [`only memory from ${hex(memMin)} to ${hex(memMax)} is used, as asked`];
 }
 
-/** What the kernel puts in front of a crash kernel's command line: `elfcorehdr=0x… `.
- * [linux arch/x86/kernel/kexec-bzimage64.c MAX_ELFCOREHDR_STR_LEN] */
-const ELFCOREHDR_WORD_MAX = 30;
-
-/** The kernel would only say "Invalid argument" to what leaves no room for its own word. */
-function checkFileCommandLine(type: ImageType, kernel: InputFile, commandLine: string | null) {
-  const extended = `${commandLine ?? ""}${" ".repeat(ELFCOREHDR_WORD_MAX)}`;
-  checkExtended(ELFCOREHDR_WORD_MAX, () => type.check(kernel.bytes, extended));
-}
-
 /** The kernel lays out what it reads, in the same memory. */
 function fileWarnings(
-  type: ImageType,
-  { bytes }: InputFile,
+  { memorySize }: Image,
   initrd: FileReference | null,
   facts: HostFacts,
   commandLine: string | null,
 ): string[] {
-  const kernelSize = type.memorySize?.(bytes) ?? BigInt(bytes.length);
   const initrdSize = initrd?.size ?? 0n;
-  return crashRoomWarnings(facts, kernelSize + initrdSize, initrdSize, commandLine);
+  return crashRoomWarnings(facts, memorySize + initrdSize, initrdSize, commandLine);
 }
 
 function fileNotes({ purpose, passMemmapCmdline, hotplug }: LoadRequest): string[] {
@@ -353,11 +317,10 @@ function fileNotes({ purpose, passMemmapCmdline, hotplug }: LoadRequest): string
   ];
 }
 
-function whyNotByFile(type: ImageType, request: LoadRequest): string | null {
-  const { entry, loader, purpose } = request;
+function whyNotByFile(image: Image, { entry, purpose }: LoadRequest): string | null {
   if (purpose === "preserve-context") return "kexec_file_load preserves no context";
   if (entry !== 0n) return "kexec_file_load enters an image where it chooses; --entry needs -c";
-  return type.whyNotByFile?.(loader) ?? null;
+  return image.whyNotByFile;
 }
 
 /**
@@ -372,20 +335,21 @@ export function buildFilePlan(
   kernel: InputFile,
   files: { readonly kernel: FileReference; readonly initrd: FileReference | null },
 ): FilePlan {
-  const architecture = architectureOf(facts);
+  const arch = planningArch(facts);
   const isCrash = request.purpose === "crash";
   if (isCrash) crashRegion(facts);
-  const type = typeOf(architecture, kernel, request);
+  const image = readImage(arch.imageTypes, kernel, request.type, request.loader);
   const commandLine = nextCommandLine(request.loader, facts, request.purpose);
-  checkImage(type, kernel, request.loader, commandLine);
-  const why = whyNotByFile(type, request);
+  const line = checkedCommandLine(image, kernel, request.loader, commandLine);
+  const why = whyNotByFile(image, request);
   if (why !== null) fail({ code: NOT_BY_FILE, message: why });
-  if (isCrash && architecture === "x86_64") checkFileCommandLine(type, kernel, commandLine);
+  // The kernel would only say "Invalid argument" to what leaves no room for its own parameter.
+  if (isCrash) line.append("", arch.fileCrashParameters);
   return {
     kind: "file",
     purpose: request.purpose,
-    architecture,
-    imageType: type.name,
+    architecture: arch.name,
+    imageType: image.type,
     kernel: files.kernel,
     initrd: files.initrd,
     commandLine,
@@ -393,6 +357,6 @@ export function buildFilePlan(
     noCma: request.noCma,
     forceDtb: request.forceDtb,
     notes: [...fileNotes(request), ...fileScreenNotes(facts)],
-    warnings: isCrash ? fileWarnings(type, kernel, files.initrd, facts, commandLine) : [],
+    warnings: isCrash ? fileWarnings(image, files.initrd, facts, commandLine) : [],
   };
 }

@@ -1,35 +1,10 @@
 /** `--append`, `--command-line` and `--reuse-cmdline` become one kernel command line. */
 
+import { parameters } from "../core/command-line.ts";
 import { fail } from "../core/error.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { ImagePurpose } from "../model/load-plan.ts";
 import type { LoaderRequest } from "../model/request.ts";
-
-interface Word {
-  readonly start: number;
-  readonly end: number;
-}
-
-/**
- * Where the parameters of a kernel command line are. A double quote keeps blanks inside a
- * parameter, as the kernel reads it. [linux lib/cmdline.c next_arg]
- */
-function parameters(commandLine: string): Word[] {
-  const words: Word[] = [];
-  let start = -1;
-  let quoted = false;
-  for (let i = 0; i <= commandLine.length; i += 1) {
-    const char = commandLine[i];
-    if (char === '"') quoted = !quoted;
-    const blank = char === undefined || (!quoted && /[ \t\n\r\f\v]/.test(char));
-    if (!blank && start < 0) start = i;
-    if (blank && start >= 0) {
-      words.push({ start, end: i });
-      start = -1;
-    }
-  }
-  return words;
-}
 
 /**
  * Removes each parameter that begins with `prefix`, and the one blank after it; all else stays as

@@ -10,8 +10,8 @@
  * takes the highest first.
  */
 
-import { alignDown, alignUp, hex, humanSize, isPowerOfTwo } from "../core/address.ts";
-import { fail } from "../core/error.ts";
+import { ADDRESS_END, alignDown, alignUp, hex, humanSize, isPowerOfTwo } from "../core/address.ts";
+import { NoRoom } from "../core/no-room.ts";
 import {
   intersect,
   isEmpty,
@@ -22,7 +22,8 @@ import {
   showRange,
   subtract,
 } from "../core/range.ts";
-import type { Placement } from "../model/image-type.ts";
+import type { FixedPiece, Piece, Placement } from "../model/image-type.ts";
+import type { Segment } from "../model/load-plan.ts";
 
 /** Below it lies what firmware left; nothing goes there that has another place. */
 const ONE_MIB = 1n << 20n;
@@ -77,6 +78,55 @@ export class Placer {
    * @throws KexecError `plan.no-room`, with the size needed and the largest gap there is
    */
   place(placement: Placement): bigint {
+    const start = this.#take(placement);
+    return start instanceof NoRoom ? start.throw() : start;
+  }
+
+  /** Takes memory for a piece and makes its segment. @throws KexecError `plan.no-room` */
+  put(piece: Piece): Segment {
+    const segment = this.tryPut(piece);
+    return segment instanceof NoRoom ? segment.throw() : segment;
+  }
+
+  /** As `put`; where no memory is free nothing is taken. */
+  tryPut({ role, bytes, reason, ...where }: Piece): Segment | NoRoom {
+    if (typeof bytes === "function" && where.size === undefined) {
+      throw new RangeError(`the ${role} does not say how many bytes it will have`);
+    }
+    const length = typeof bytes === "function" ? 0 : bytes.length;
+    const { size = BigInt(length), alignment = 1n, min = 0n, max = ADDRESS_END } = where;
+    const { from = "top", settledOnly = false } = where;
+    const start = this.#take({ role, size, alignment, min, max, from, settledOnly });
+    if (start instanceof NoRoom) return start;
+    return {
+      role,
+      start,
+      size: alignUp(size, this.#pageSize),
+      bytes: typeof bytes === "function" ? bytes(start) : bytes,
+      sha256: null,
+      reason: typeof reason === "function" ? reason(start) : reason,
+    };
+  }
+
+  /** All of the memory that the pieces name, or none of it: then the first that is not free. */
+  tryPutFixed(pieces: readonly FixedPiece[]): Segment[] | NoRoom {
+    const [free, notes] = [this.#free, this.#notes.length];
+    for (const { role, start: min, size, settledOnly = false } of pieces) {
+      const limits = { alignment: 1n, min, max: min + size, from: "top", settledOnly } as const;
+      const start = this.#take({ role, size, ...limits });
+      if (!(start instanceof NoRoom)) continue;
+      this.#free = free;
+      this.#notes.length = notes;
+      return start;
+    }
+    return pieces.map(({ role, start, size, bytes, reason }) => ({
+      ...{ role, start, size, reason },
+      bytes: bytes(),
+      sha256: null,
+    }));
+  }
+
+  #take(placement: Placement): bigint | NoRoom {
     if (!isPowerOfTwo(placement.alignment)) {
       throw new RangeError(`alignment ${placement.alignment} is not a power of two`);
     }
@@ -116,13 +166,13 @@ export class Placer {
     return lowest;
   }
 
-  #noRoom(placement: Placement, size: bigint, alignment: bigint, window: Range): never {
+  #noRoom(placement: Placement, size: bigint, alignment: bigint, window: Range): NoRoom {
     const gap = largest(this.#free.map((r) => intersect(r, window)).filter((r) => !isEmpty(r)));
     const found =
       gap === undefined
         ? "no memory is free there"
         : `the largest free range there is ${humanSize(rangeSize(gap))} at ${showRange(gap)}`;
-    return fail({
+    return new NoRoom({
       code: "plan.no-room",
       message: `Could not find a free area of memory of ${hex(size)} bytes...\nlocate_hole failed`,
       hint:

@@ -1,17 +1,18 @@
 /** One attempt to load: reads the files that this kind of plan needs, and plans. Part of run.ts. */
 
+import { containerOf } from "../arch/index.ts";
 import { asciiJson } from "../cli/ascii-json.ts";
 import { debugText } from "../cli/report.ts";
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
-import type { ContainerParts } from "../image/container.ts";
-import { containerOf } from "../image/containers.ts";
+import { readContainer } from "../image/read-image.ts";
+import type { ContainerParts } from "../model/container.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { InputFile, ModuleFile, PlanInputs } from "../model/image-type.ts";
 import type { FileReference, LoadPlan, PlanKind } from "../model/load-plan.ts";
 import { kindsToTry } from "../model/plan-kinds.ts";
 import type { LoaderRequest, LoadRequest, RunRequest } from "../model/request.ts";
 import type { World } from "../model/world.ts";
-import { buildFilePlan, buildSegmentPlan, loading, NOT_BY_FILE } from "../plan/build-plan.ts";
+import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../plan/build-plan.ts";
 import { hotplugHeaderSize } from "../plan/crash/crash-plan.ts";
 import { crashRegion } from "../plan/crash/crash-region.ts";
 import { describePlan, planToJson } from "../plan/describe-plan.ts";
@@ -134,7 +135,7 @@ async function takenApart(file: InputFile, request: LoadRequest, world: World): 
   const { path } = file;
   const container = containerOf(outer.image.bytes);
   if (container === undefined) return { ...outer, request, initrd: null, deviceTree: null };
-  const parts = loading(container.type, file, () => container.read(outer.image.bytes));
+  const parts = readContainer(container, file, outer.image.bytes);
   const inner = await unwrapped({ path, bytes: parts.kernel, sha256: null }, world);
   const { loader } = request;
   const commandLine = givesCommandLine(loader) ? loader.commandLine : parts.commandLine;

@@ -11,7 +11,6 @@ import { versionLine } from "../cli/version.ts";
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
 import { rangeSize } from "../core/range.ts";
 import type { LoadOutcome } from "../model/backend.ts";
-import { ARCHITECTURES } from "../model/host-facts.ts";
 import type { Request, RunRequest, TextRequest } from "../model/request.ts";
 import type { Console, World } from "../model/world.ts";
 
@@ -60,9 +59,9 @@ async function dispatch(
 
 /** The complaint on stderr, then the usage on stdout, as kexec-tools has it. */
 async function printUsage(request: TextRequest, console: Console): Promise<number> {
-  const { imageTypes } = await import("../image/index.ts");
+  const { imageTypes } = await import("../arch/index.ts");
   if (request.complaint !== "") console.stderr(`${request.complaint}\n`);
-  console.stdout(usageText(ARCHITECTURES.flatMap(imageTypes)));
+  console.stdout(usageText(imageTypes()));
   return request.exitStatus;
 }
 

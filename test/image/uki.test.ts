@@ -1,12 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { humanSize } from "../../src/core/address.ts";
 import { KexecError } from "../../src/core/error.ts";
-import { ukiContainer } from "../../src/image/uki.ts";
+import { uki as container } from "../../src/image/uki.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { makeUki } from "../images/make-uki.ts";
+import { NO_LOADER } from "../plan/requests.ts";
 
-const { type: uki, read: readUki } = ukiContainer;
-const isUki = (image: Uint8Array) => uki.probe(image).match;
+const { type: uki, read: readUki } = container;
+const isUki = (image: Uint8Array) => container.whyNot(image) === null;
 
 const KERNEL = makeBzImage({ codeSize: 0x200 });
 const INITRD = Uint8Array.from({ length: 1001 }, (_, i) => i & 0xff);
@@ -72,15 +73,17 @@ test("a kernel alone has no initrd and no command line", () => {
 test("other files are none, and say why", () => {
   expect(isUki(makeUki({ ".text": "x" }))).toBe(false);
   expect(isUki(KERNEL)).toBe(false);
-  expect(uki.probe(KERNEL)).toEqual({
+  expect(uki.parse(KERNEL, NO_LOADER)).toEqual({
     match: false,
     why: "no PE file with a section .linux",
   });
-  expect(uki.probe(SMALL)).toEqual({ match: true });
+  expect(isUki(SMALL)).toBe(true);
 });
 
 test("one inside another is refused", () => {
-  expect(() => uki.check(SMALL, null)).toThrow("a unified kernel image inside another container");
+  expect(() => uki.parse(SMALL, NO_LOADER)).toThrow(
+    "a unified kernel image inside another container",
+  );
 });
 
 /** The parts, or that it was refused; anything else is thrown on. */

@@ -9,8 +9,8 @@ import { commonContents, dateOf } from "../../scripts/packaging/contents.ts";
 import { controlText } from "../../scripts/packaging/debian.ts";
 import { manPage, roff } from "../../scripts/packaging/man.ts";
 import { RUNTIME_PARTS, sbom } from "../../scripts/packaging/sbom.ts";
+import { imageTypes } from "../../src/arch/index.ts";
 import { OPTIONS } from "../../src/cli/options.ts";
-import { imageTypes } from "../../src/image/index.ts";
 
 const RELEASE = { version: "1.2.3", epoch: 1_767_225_600 };
 const TYPES = imageTypes("x86_64");

@@ -1,9 +1,19 @@
-/** x86_64: what a plan needs to know of it. */
+/** x86_64: what the rest of the program needs to know of it. */
 
-import { ADDRESS_END, GIB, KIB } from "../../core/address.ts";
 import { type Range, rangeSize } from "../../core/range.ts";
+import { uki } from "../../image/uki.ts";
 import type { Arch } from "../../model/arch.ts";
+import type { EntryState, X8664EntryState } from "../../model/entry-state.ts";
 import type { Segment } from "../../model/load-plan.ts";
+import { beoboot } from "./image/beoboot-x86.ts";
+import { bzImage } from "./image/bzimage.ts";
+import { bzImage64 } from "./image/bzimage64.ts";
+import { elfX86 } from "./image/elf-x86.ts";
+import { elfX8664 } from "./image/elf-x86-64.ts";
+import { multibootX86 } from "./image/multiboot-x86.ts";
+import { multiboot2X86 } from "./image/multiboot2-x86.ts";
+import { nbiX86 } from "./image/nbi-x86.ts";
+import { REACH } from "./layout.ts";
 import { purgatoryFor } from "./purgatory/index.ts";
 import {
   buildPurgatory,
@@ -11,9 +21,6 @@ import {
   type PurgatoryRegion,
   purgatoryMemorySize,
 } from "./purgatory/parameters.ts";
-
-/** One past the highest address of code, by its width. */
-const REACH = { 64: ADDRESS_END, 32: 4n * GIB, 16: 640n * KIB } as const;
 
 /** Only the bytes that were loaded are checked: what lies behind them is scratch memory. */
 function regionOf({ start, bytes, sha256 }: Segment): PurgatoryRegion[] {
@@ -26,27 +33,53 @@ const backupOf = (backup: { source: Range; destination: bigint }): PurgatoryBack
   size: rangeSize(backup.source),
 });
 
+/** @throws RangeError for an image of another architecture, or a purgatory out of its reach: an
+ * image type that contradicts itself */
+function checkedState(state: EntryState, end: bigint): X8664EntryState {
+  if (state.arch !== "x86_64") throw new RangeError(`an entry state of ${state.arch}`);
+  if (end > REACH[state.mode]) {
+    throw new RangeError(`${state.mode}-bit code cannot be entered from above its reach`);
+  }
+  return state;
+}
+
+const purgatorySize = (): bigint => purgatoryMemorySize(purgatoryFor("x86_64").manifest);
+
 export const x86_64: Arch = {
   name: "x86_64",
-  // Position-independent, so it may lie anywhere above the first pages, where firmware keeps data;
-  // but where it turns paging off, only 32-bit addresses are left, and in real mode the lowest MiB,
-  // which has RAM up to 640 KiB.
-  purgatoryWindow: (entryBits) => ({ start: 0x3000n, end: REACH[entryBits] }),
-  purgatorySize: () => purgatoryMemorySize(purgatoryFor("x86_64").manifest),
-  buildPurgatory({ entryState, checked, console, backup, jumpBackText }) {
-    const { manifest, blob } = purgatoryFor("x86_64");
-    const regions = checked.flatMap(regionOf);
-    const bytes = buildPurgatory(blob, manifest, {
-      mode: entryState.mode,
-      registers: entryState,
-      segments: entryState.segments,
-      interrupts: entryState.interrupts,
-      regions,
-      skipChecks: regions.length === 0,
-      console,
-      backup: backup === null ? undefined : backupOf(backup),
-      jumpBackText: jumpBackText ?? undefined,
-    });
-    return { bytes, entry: BigInt(manifest.entryOffset) };
+  pageSizes: [4096],
+  imageTypes: [
+    multiboot2X86,
+    elfX8664,
+    multibootX86,
+    elfX86,
+    bzImage64,
+    bzImage,
+    beoboot.type,
+    nbiX86,
+    uki.type,
+  ],
+  containers: [beoboot, uki],
+  purgatory: {
+    size: purgatorySize,
+    build({ entryState, checked, console, backup, jumpBackText }, start) {
+      const { manifest, blob } = purgatoryFor("x86_64");
+      const state = checkedState(entryState, start + purgatorySize());
+      const regions = checked.flatMap(regionOf);
+      const bytes = buildPurgatory(blob, manifest, {
+        mode: state.mode,
+        registers: state,
+        segments: state.segments,
+        interrupts: state.interrupts,
+        regions,
+        skipChecks: regions.length === 0,
+        console,
+        backup: backup === null ? undefined : backupOf(backup),
+        jumpBackText: jumpBackText ?? undefined,
+      });
+      return { bytes, entry: BigInt(manifest.entryOffset) };
+    },
   },
+  // `elfcorehdr=0x… `. [linux arch/x86/kernel/kexec-bzimage64.c MAX_ELFCOREHDR_STR_LEN]
+  fileCrashParameters: 30,
 };

@@ -168,9 +168,7 @@ describe("the command line", () => {
     const loader = { ...NO_LOADER, commandLine: "x".repeat(2040) };
     const error = refusal(() => plan(LINUX, { loader }));
     expect(error).toMatchObject({ message: "Command line overflow", exitStatus: 1 });
-    expect(error.hint).toStartWith(
-      "With the 38 bytes that a crash kernel is told: the command line",
-    );
+    expect(error.hint).toStartWith("With the 38 bytes that are appended to it: the command line");
     const long = { ...loader, commandLine: "x".repeat(2100) };
     expect(refusal(() => plan(LINUX, { loader: long })).message).toStartWith("Cannot load ");
   });

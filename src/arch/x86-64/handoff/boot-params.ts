@@ -6,7 +6,7 @@
  */
 
 import { GIB, hex, humanSize, KIB, MIB } from "../../../core/address.ts";
-import { fail } from "../../../core/error.ts";
+import { fail, failImage } from "../../../core/error.ts";
 import { blob, defineStruct, u8, u32, u64 } from "../../../core/struct.ts";
 import { E820_TYPE_RAM, type E820Entry } from "../../../facts/e820-entry.ts";
 import { type E820Map, packE820 } from "./e820.ts";
@@ -108,7 +108,7 @@ export function buildBootParams(input: BootParamsInput): Uint8Array {
   page.set(setupHeaderBytes(input.image), SETUP_HEADER_START);
   const header = SetupHeader.read(page);
   if (header.version < VERSION_CMD_LINE_PTR) {
-    fail({
+    failImage({
       code: "image.setup-header",
       message:
         `The kernel speaks boot protocol ${showVersion(header.version)}; ` +

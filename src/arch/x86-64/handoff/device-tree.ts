@@ -1,7 +1,7 @@
 /** A flattened device tree for an x86 kernel, in setup_data. [devicetree-spec §5.2] */
 
 import { humanSize } from "../../../core/address.ts";
-import { fail } from "../../../core/error.ts";
+import { failImage } from "../../../core/error.ts";
 import type { InputFile } from "../../../model/image-type.ts";
 import { SETUP_DTB, type SetupDataNode } from "./setup-data.ts";
 
@@ -13,7 +13,7 @@ const MAGIC = 0xd00dfeed;
 function checkTree({ path, bytes }: InputFile): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < HEADER_SIZE || view.getUint32(0) !== MAGIC) {
-    fail({
+    failImage({
       code: "image.dtb",
       message: `what ${path} has is no device tree: there is no 0xd00dfeed at its start`,
       hint: "It has to be compiled: dtc -O dtb makes one of a .dts file.",
@@ -21,7 +21,7 @@ function checkTree({ path, bytes }: InputFile): void {
   }
   const size = view.getUint32(4);
   if (size < HEADER_SIZE || size > bytes.length) {
-    fail({
+    failImage({
       code: "image.dtb",
       message:
         `the device tree of ${path} is cut short: it has ${bytes.length} bytes, ` +

@@ -11,7 +11,7 @@
 
 import { hex } from "../../../core/address.ts";
 import { Reader } from "../../../core/bytes.ts";
-import { fail } from "../../../core/error.ts";
+import { failImage } from "../../../core/error.ts";
 import { defineStruct, type StructValue, u8, u16, u32, u64 } from "../../../core/struct.ts";
 
 /** `boot_flag`. */
@@ -146,7 +146,7 @@ export function setupHeaderBytes(image: Uint8Array): Uint8Array {
   const bootFlag = reader.u16(SetupHeader.fields.boot_flag.offset);
   const magic = reader.u32(SetupHeader.fields.header.offset);
   if (bootFlag !== BOOT_FLAG || magic !== HEADER_MAGIC) {
-    fail({
+    failImage({
       code: "image.setup-header",
       message:
         `The image has no Linux setup header: ${hex(bootFlag)} at 0x1fe and ${hex(magic)} at ` +
@@ -155,7 +155,7 @@ export function setupHeaderBytes(image: Uint8Array): Uint8Array {
   }
   const end = LENGTH_FROM + reader.u8(LENGTH_AT);
   if (end < SHORTEST_END) {
-    fail({
+    failImage({
       code: "image.setup-header",
       message:
         `The image's Linux setup header ends at ${hex(end)}; it must reach ${hex(SHORTEST_END)} ` +

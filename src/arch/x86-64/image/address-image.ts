@@ -1,7 +1,7 @@
 /** An image whose multiboot header says what of the file goes where: no ELF file is needed. */
 
 import { hex } from "../../../core/address.ts";
-import { fail } from "../../../core/error.ts";
+import { failImage } from "../../../core/error.ts";
 import type { ElfImage } from "../../../image/elf-image.ts";
 
 /** As both headers name them; addresses are physical. 0 as an end: the file's end, no bss. */
@@ -13,7 +13,7 @@ export interface LoadAddresses {
 }
 
 function refuse(message: string): never {
-  return fail({ code: "image.multiboot-header", message });
+  return failImage({ code: "image.multiboot-header", message });
 }
 
 /**

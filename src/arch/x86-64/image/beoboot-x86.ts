@@ -5,11 +5,11 @@
 
 import { hex, humanSize } from "../../../core/address.ts";
 import { textUntilNul } from "../../../core/bytes.ts";
-import { fail } from "../../../core/error.ts";
+import { failImage } from "../../../core/error.ts";
 import { defineStruct, u8, u16, u32 } from "../../../core/struct.ts";
-import { type Container, type ContainerParts, containerType } from "../../../image/container.ts";
+import { containerType } from "../../../image/container.ts";
 import { LINUX_OPTIONS } from "../../../image/linux-options.ts";
-import type { Probe } from "../../../model/image-type.ts";
+import type { Container, ContainerParts } from "../../../model/container.ts";
 
 /** "BeoB" read as a little-endian number. */
 const MAGIC = 0x426f6542;
@@ -26,12 +26,12 @@ const Header = defineStruct("beoboot header", 16, {
   initrd_size: u32(12),
 });
 
-function probe(image: Uint8Array): Probe {
-  if (image.length < Header.size) return { match: false, why: "too short for a beoboot header" };
+/** Why a file is no beoboot image; null: it is one. */
+function whyNot(image: Uint8Array): string | null {
+  if (image.length < Header.size) return "too short for a beoboot header";
   const { magic, arch } = Header.read(image);
-  if (magic !== MAGIC) return { match: false, why: 'no "BeoB" at the start' };
-  if (arch === ARCH_X86) return { match: true };
-  return { match: false, why: `a beoboot image for architecture ${arch} at offset 4` };
+  if (magic !== MAGIC) return 'no "BeoB" at the start';
+  return arch === ARCH_X86 ? null : `a beoboot image for architecture ${arch} at offset 4`;
 }
 
 function read(image: Uint8Array): ContainerParts {
@@ -41,7 +41,7 @@ function read(image: Uint8Array): ContainerParts {
   const hasInitrd = (flags & HAS_INITRD) !== 0;
   const needed = initrdAt + (hasInitrd ? initrd_size : 0);
   if (image.length < needed) {
-    fail({
+    failImage({
       code: "image.beoboot",
       message:
         `the file is cut short: it has ${image.length} bytes, its header asks for ${needed} ` +
@@ -60,10 +60,12 @@ function read(image: Uint8Array): ContainerParts {
   };
 }
 
-export const beobootX86 = containerType("a beoboot image", {
-  name: "beoboot-x86",
-  options: ["real-mode", ...LINUX_OPTIONS],
-  probe,
-});
-
-export const beoboot: Container = { type: beobootX86, read };
+export const beoboot: Container = {
+  type: containerType("a beoboot image", {
+    name: "beoboot-x86",
+    options: ["real-mode", ...LINUX_OPTIONS],
+    whyNot,
+  }),
+  whyNot,
+  read,
+};

@@ -6,10 +6,11 @@
 
 import { alignUp, hex, KIB, MIB } from "../../../core/address.ts";
 import { bytesOf, Writer } from "../../../core/bytes.ts";
-import { fail } from "../../../core/error.ts";
+import { parameters } from "../../../core/command-line.ts";
+import { failImage } from "../../../core/error.ts";
 import { LINUX_OPTIONS } from "../../../image/linux-options.ts";
 import { placeInitrd } from "../../../image/place-initrd.ts";
-import type { DraftPlan, ImageType, PlanContext } from "../../../model/image-type.ts";
+import type { DraftPlan, Image, PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
 import { LOADER_TYPE_KEXEC } from "../handoff/boot-params.ts";
 import { deviceTree } from "../handoff/device-tree.ts";
@@ -20,10 +21,12 @@ import {
   setupDataSize,
 } from "../handoff/setup-data.ts";
 import { CAN_USE_HEAP, SetupHeader } from "../handoff/setup-header.ts";
+import { LOW_MEMORY_END, OLD_REAL_MODE_CODE, purgatoryPlace } from "../layout.ts";
 import {
+  type CompressedKernel,
   checkAlignment,
-  checkCommandLine,
   checkLength,
+  commandLineLimit,
   initrdLimit,
   setupSize,
 } from "./bzimage-parts.ts";
@@ -33,19 +36,14 @@ import {
   isZImage,
   kernelEnd,
   placeVersioned,
-  probeVersioned,
   VERSION_CMD_LINE_PTR,
   VERSION_HEAP,
   VERSION_SETUP_DATA,
-  versionedHeader,
 } from "./bzimage-versions.ts";
 import { requireBios } from "./needs-bios.ts";
 
 /** What BIOSes use of the first pages stays theirs. */
 const LOWEST_SETUP = 64n * KIB;
-const LOW_MEMORY_END = 640n * KIB;
-/** Where old kernels want their real-mode code, and zImages too, which would overwrite it lower. */
-const OLD_SETUP = 0x90000n;
 /** The real-mode code with its variables ends here at the latest. */
 const SETUP_MAX = 0x8000;
 /** Where its heap and its stack end, and the command line begins. [x86-boot] */
@@ -67,8 +65,9 @@ function isOld(header: SetupHeader): boolean {
 const VIDEO_MODES: Readonly<Record<string, number>> = { normal: 0xffff, ext: 0xfffe, ask: 0xfffd };
 
 function videoMode(commandLine: string): number | null {
-  const text = [...commandLine.matchAll(/(?:^|\s)vga=(\S+)/g)].at(-1)?.[1];
-  if (text === undefined) return null;
+  const words = parameters(commandLine).map(({ start, end }) => commandLine.slice(start, end));
+  const text = words.findLast((word) => word.startsWith("vga="))?.slice("vga=".length);
+  if (text === undefined || text === "") return null;
   const named = VIDEO_MODES[text];
   if (named !== undefined) return named;
   return /^(0x[0-9a-f]{1,4}|\d{1,5})$/i.test(text) ? Number(text) & 0xffff : null;
@@ -83,11 +82,12 @@ function placeSetupData(context: PlanContext, header: SetupHeader): Segment | nu
   ];
   if (nodes.length === 0 || header.version < VERSION_SETUP_DATA) return null;
   const size = alignUp(BigInt(setupDataSize(nodes)), BigInt(pageSize));
-  const [alignment, max] = [SETUP_DATA_ALIGNMENT, kernelEnd(header)];
-  const start = context.place({ role: "setup-data", size, alignment, min: MIB, max, from: "top" });
-  const { bytes } = layoutSetupData(nodes, start);
-  const reason = "the highest free pages that the kernel reads";
-  return { role: "setup-data", start, size, bytes, sha256: null, reason };
+  return context.put({
+    ...{ role: "setup-data", size, alignment: SETUP_DATA_ALIGNMENT },
+    ...{ min: MIB, max: kernelEnd(header) },
+    bytes: (start) => layoutSetupData(nodes, start).bytes,
+    reason: "the highest free pages that the kernel reads",
+  });
 }
 
 interface Places {
@@ -99,15 +99,15 @@ interface Places {
 /** The kernel's own code for real mode, told of everything, for address `start`. */
 function setupBytes(
   context: PlanContext,
-  header: SetupHeader,
+  { file, header }: CompressedKernel,
   { kernel, initrd, setupData }: Places,
   start: bigint,
 ): Uint8Array {
-  const text = context.commandLine ?? "";
+  const text = context.commandLine?.text ?? "";
   const commandLine = bytesOf(`${text}\0`);
   const heapEnd = isOld(header) ? OLD_HEAP_END : HEAP_END;
   const bytes = new Uint8Array(heapEnd + commandLine.length);
-  bytes.set(context.inputs.kernel.bytes.subarray(0, setupSize(header)));
+  bytes.set(file.subarray(0, setupSize(header)));
   bytes.set(commandLine, heapEnd);
   const { version, loadflags } = header;
   const video = videoMode(text);
@@ -133,21 +133,24 @@ function setupBytes(
   return bytes;
 }
 
-function placeSetup(context: PlanContext, header: SetupHeader, places: Places): Segment {
-  const old = isOld(header);
-  const make = (start: bigint) => setupBytes(context, header, places, start);
+function placeSetup(context: PlanContext, kernel: CompressedKernel, places: Places): Segment {
+  const old = isOld(kernel.header);
+  const make = (start: bigint) => setupBytes(context, kernel, places, start);
   const size = alignUp(BigInt(make(0n).length), BigInt(context.facts.pageSize));
-  const [min, max] = old ? [OLD_SETUP, OLD_SETUP + size] : [LOWEST_SETUP, LOW_MEMORY_END];
-  const role = "real-mode";
-  const start = context.place({ role, size, alignment: 16n, min, max, from: "bottom" });
-  const reason = old ? "where kernels of its kind want it" : "the lowest place above 64 KiB";
-  return { role, start, size, bytes: make(start), sha256: null, reason };
+  const [min, max] = old
+    ? [OLD_REAL_MODE_CODE, OLD_REAL_MODE_CODE + size]
+    : [LOWEST_SETUP, LOW_MEMORY_END];
+  return context.put({
+    ...{ role: "real-mode", size, alignment: 16n, min, max, from: "bottom" },
+    bytes: make,
+    reason: old ? "where kernels of its kind want it" : "the lowest place above 64 KiB",
+  });
 }
 
-/** @throws KexecError `image.crash`: the BIOS's memory map is of all memory, not of what is kept */
+/** @throws ImageError `image.crash`: the BIOS's memory map is of all memory, not of what is kept */
 function checkPurpose({ purpose }: PlanContext): void {
   if (purpose !== "crash") return;
-  fail({
+  failImage({
     code: "image.crash",
     message: "Can't use bzImage for crash dump purposes with real mode entry",
   });
@@ -156,7 +159,7 @@ function checkPurpose({ purpose }: PlanContext): void {
 function checkSetup(header: SetupHeader): void {
   const size = setupSize(header);
   if (size <= SETUP_MAX) return;
-  fail({
+  failImage({
     code: "image.header",
     message:
       `the real-mode code has ${hex(size)} bytes (setup_sects ${header.setup_sects} at 0x1f1), ` +
@@ -164,21 +167,21 @@ function checkSetup(header: SetupHeader): void {
   });
 }
 
-function draft(context: PlanContext): DraftPlan {
+function draft(context: PlanContext, image: CompressedKernel): DraftPlan {
   checkPurpose(context);
   requireBios(context.facts);
-  const header = versionedHeader(context.inputs.kernel.bytes);
+  const { header } = image;
   checkDeviceTree(context, header);
-  const kernel = placeVersioned(context, header);
+  const kernel = placeVersioned(context, image);
   const initrd = placeInitrd(context, initrdLimit(header));
   const setupData = placeSetupData(context, header);
-  const places = { kernel, initrd, setupData };
-  const setup = placeSetup(context, header, places);
+  const setup = placeSetup(context, image, { kernel, initrd, setupData });
   const segment = Number(setup.start / 16n);
   const others = [initrd, setupData].filter((one) => one !== null);
   return {
     segments: [setup, kernel, ...others],
     entryState: {
+      arch: "x86_64",
       mode: 16,
       rip: 0n,
       rsp: BigInt(isOld(header) ? OLD_HEAP_END : HEAP_END),
@@ -187,7 +190,7 @@ function draft(context: PlanContext): DraftPlan {
         cs: segment + ENTRY_PARAGRAPHS,
       },
     },
-    commandLine: context.commandLine ?? "",
+    commandLine: context.commandLine?.text ?? "",
     notes: [
       "the kernel is entered in real mode, and asks the BIOS for memory, screen and disks",
       ...deviceTree(context.inputs.dtb).notes,
@@ -195,26 +198,29 @@ function draft(context: PlanContext): DraftPlan {
   };
 }
 
-export const bzImageRealMode: ImageType = {
-  name: "bzImage",
-  architectures: ["x86_64"],
-  options: [
-    "real-mode",
-    // It needs none of them, and callers say them for every kernel.
-    ...["entry-32bit", "args-linux"],
-    ...LINUX_OPTIONS,
-    "dtb",
-  ],
-  probe: probeVersioned,
-  check(image, commandLine) {
-    const header = versionedHeader(image);
-    checkLength(image, header);
-    checkSetup(header);
-    if (isRelocatable(header)) checkAlignment(header);
-    checkCommandLine(commandLine, header);
-  },
-  takesEfi: () => false,
-  entryBits: 16,
-  whyNotByFile: () => "kexec_file_load enters kernels in 64-bit mode, not in real mode",
-  draft,
-};
+const OPTIONS = [
+  "real-mode",
+  // It needs none of them, and callers say them for every kernel.
+  ...["entry-32bit", "args-linux"],
+  ...LINUX_OPTIONS,
+  "dtb",
+];
+
+/** A kernel that is entered in real mode. @throws KexecError `image.*` */
+export function realModeImage(kernel: CompressedKernel): Image {
+  const { file, header } = kernel;
+  checkLength(kernel);
+  checkSetup(header);
+  if (isRelocatable(header)) checkAlignment(header);
+  return {
+    match: true,
+    type: "bzImage",
+    options: OPTIONS,
+    commandLineLimit: commandLineLimit(header),
+    takesEfi: false,
+    memorySize: BigInt(file.length),
+    whyNotByFile: "kexec_file_load enters kernels in 64-bit mode, not in real mode",
+    purgatory: purgatoryPlace(16),
+    draft: (context) => draft(context, kernel),
+  };
+}

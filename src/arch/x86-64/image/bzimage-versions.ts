@@ -1,20 +1,29 @@
-/** What a compressed kernel below 4 GiB needs by its protocol's version: older ones say less. */
+/** The setup header by its boot protocol's version: older ones say less. */
 
-import { alignUp, GIB, KIB, MIB } from "../../../core/address.ts";
-import { fail } from "../../../core/error.ts";
-import type { PlanContext, Probe } from "../../../model/image-type.ts";
+import { alignUp } from "../../../core/address.ts";
+import { failImage } from "../../../core/error.ts";
+import { NoRoom } from "../../../core/no-room.ts";
+import { type NotMine, notMine, type PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
 import {
+  BOOT_FLAG,
+  HEADER_MAGIC,
   LOADED_HIGH,
   readSetupHeader,
   SetupHeader,
   showVersion,
   XLF_KERNEL_64,
 } from "../handoff/setup-header.ts";
-import { no, placeKernel, probeKernel, setupSize } from "./bzimage-parts.ts";
+import { FIXED_KERNEL, LINUX_32_END, PROTECTED_MODE_END, ZIMAGE_KERNEL } from "../layout.ts";
+import {
+  type CompressedKernel,
+  placeKernel,
+  protectedModeCode,
+  SHORTEST_KERNEL,
+} from "./bzimage-parts.ts";
 
 /** What the versions brought, as far as this looks at it. [x86-boot] */
-const VERSION_OLDEST = 0x0200;
+export const VERSION_OLDEST = 0x0200;
 export const VERSION_HEAP = 0x0201;
 export const VERSION_CMD_LINE_PTR = 0x0202;
 const VERSION_INITRD_ADDR_MAX = 0x0203;
@@ -23,47 +32,52 @@ const VERSION_RELOCATABLE = 0x0205;
 const VERSION_CMDLINE_SIZE = 0x0206;
 export const VERSION_SETUP_DATA = 0x0209;
 const VERSION_INIT_SIZE = 0x020a;
-/** Where kernels lie that cannot be moved. [x86-boot] "Loading The Rest of The Kernel" */
-const FIXED_PLACE = MIB;
-const ZIMAGE_PLACE = 64n * KIB;
-/** What a 32-bit kernel maps of memory, and so can be given, if it does not say more itself. */
-const LOW_MEMORY_END = 0x3800_0000n;
+export const VERSION_XLOADFLAGS = 0x020c;
 /** The longest command line that a kernel takes which does not say. [x86-boot] */
 const OLD_CMDLINE_SIZE = 255;
 
 /** Before `cmd_line_ptr` the header is shorter than anything that reads it whole. */
-function shortHeader(image: Uint8Array): SetupHeader {
-  const nothing = { relocatable_kernel: 0, xloadflags: 0, setup_data: 0n, cmd_line_ptr: 0 };
-  return { ...SetupHeader.read(image), ...nothing };
-}
+const NOT_IN_SHORT_HEADER = {
+  ...{ relocatable_kernel: 0, xloadflags: 0, setup_data: 0n, cmd_line_ptr: 0 },
+} as const;
 
-/** The header, with what its version does not say. @throws KexecError as `readSetupHeader` */
-export function versionedHeader(image: Uint8Array): SetupHeader {
-  const { version: found } = SetupHeader.read(image);
-  const header = found < VERSION_CMD_LINE_PTR ? shortHeader(image) : readSetupHeader(image);
+/** The header with what its version does not say. */
+function completed(header: SetupHeader): SetupHeader {
   const { version, syssize } = header;
   return {
     ...header,
     syssize: version >= VERSION_LONG_SYSSIZE ? syssize : syssize & 0xffff,
     initrd_addr_max:
-      version >= VERSION_INITRD_ADDR_MAX ? header.initrd_addr_max : Number(LOW_MEMORY_END - 1n),
+      version >= VERSION_INITRD_ADDR_MAX ? header.initrd_addr_max : Number(LINUX_32_END - 1n),
     cmdline_size: version >= VERSION_CMDLINE_SIZE ? header.cmdline_size : OLD_CMDLINE_SIZE,
     init_size: version >= VERSION_INIT_SIZE ? header.init_size : 0,
     pref_address: version >= VERSION_INIT_SIZE ? header.pref_address : 0n,
   };
 }
 
-export function isZImage({ loadflags }: SetupHeader): boolean {
-  return (loadflags & LOADED_HIGH) === 0;
+/**
+ * A compressed kernel: a boot sector with a setup header of boot protocol `oldest` or later.
+ * @throws KexecError as `readSetupHeader`
+ */
+export function readKernel(file: Uint8Array, oldest: number): CompressedKernel | NotMine {
+  if (file.length < SHORTEST_KERNEL) {
+    return notMine(`${file.length} bytes are too few for a boot sector`);
+  }
+  const fields = SetupHeader.read(file);
+  const { header: magic, boot_flag, version } = fields;
+  if (magic !== HEADER_MAGIC) return notMine('no "HdrS" at offset 0x202');
+  if (boot_flag !== BOOT_FLAG) return notMine("no 0xaa55 at offset 0x1fe");
+  if (version < oldest) {
+    const [found, needed] = [version, oldest].map(showVersion);
+    return notMine(`boot protocol ${found} at offset 0x206, ${needed} or newer is needed`);
+  }
+  const isShort = version < VERSION_CMD_LINE_PTR;
+  const known = isShort ? { ...fields, ...NOT_IN_SHORT_HEADER } : readSetupHeader(file);
+  return { file, header: completed(known) };
 }
 
-/** A compressed kernel of any version. @throws KexecError as `readSetupHeader` */
-export function probeVersioned(image: Uint8Array): Probe {
-  const common = probeKernel(image, VERSION_OLDEST);
-  if (!common.match) return common;
-  const header = versionedHeader(image);
-  if (!isZImage(header) || !isRelocatable(header)) return common;
-  return no("LOADED_HIGH is not set at 0x211 for a kernel that can be moved (0x234)");
+export function isZImage({ loadflags }: SetupHeader): boolean {
+  return (loadflags & LOADED_HIGH) === 0;
 }
 
 export function isRelocatable(header: SetupHeader): boolean {
@@ -72,33 +86,37 @@ export function isRelocatable(header: SetupHeader): boolean {
 
 /** One past the highest address that is mapped; a 64-bit kernel maps 4 GiB itself. */
 export function kernelEnd({ xloadflags }: SetupHeader): bigint {
-  return (xloadflags & XLF_KERNEL_64) !== 0 ? 4n * GIB : LOW_MEMORY_END;
+  return (xloadflags & XLF_KERNEL_64) !== 0 ? PROTECTED_MODE_END : LINUX_32_END;
 }
 
-function placeFixed(context: PlanContext, header: SetupHeader): Segment {
-  const bytes = context.inputs.kernel.bytes.subarray(setupSize(header));
-  const needed = BigInt(isZImage(header) ? bytes.length : Math.max(header.init_size, bytes.length));
+function placeFixed(context: PlanContext, kernel: CompressedKernel): Segment {
+  const { header } = kernel;
+  const bytes = protectedModeCode(kernel);
+  const zImage = isZImage(header);
+  const needed = BigInt(zImage ? bytes.length : Math.max(header.init_size, bytes.length));
   const size = alignUp(needed, BigInt(context.facts.pageSize));
-  const min = isZImage(header) ? ZIMAGE_PLACE : FIXED_PLACE;
-  const max = min + size;
-  const start = context.place({ role: "kernel", size, alignment: 1n, min, max, from: "bottom" });
-  const reason = isZImage(header)
+  const reason = zImage
     ? "a zImage (0x211): its real-mode code takes it from 64 KiB"
     : "the kernel is not relocatable (0x234): it runs at 1 MiB only";
-  return { role: "kernel", start, size, bytes, sha256: null, reason };
+  const start = zImage ? ZIMAGE_KERNEL : FIXED_KERNEL;
+  const placed = context.tryPutFixed([{ role: "kernel", start, size, bytes: () => bytes, reason }]);
+  if (placed instanceof NoRoom) return placed.throw();
+  const [segment] = placed;
+  if (segment === undefined) throw new RangeError("a kernel was put nowhere");
+  return segment;
 }
 
 /** Takes memory for the kernel where it runs. @throws KexecError `plan.no-room` */
-export function placeVersioned(context: PlanContext, header: SetupHeader): Segment {
-  return isRelocatable(header)
-    ? placeKernel(context, header, kernelEnd(header))
-    : placeFixed(context, header);
+export function placeVersioned(context: PlanContext, kernel: CompressedKernel): Segment {
+  return isRelocatable(kernel.header)
+    ? placeKernel(context, kernel, kernelEnd(kernel.header))
+    : placeFixed(context, kernel);
 }
 
-/** @throws KexecError `image.dtb` for a device tree that the kernel cannot be told of */
+/** @throws ImageError `image.dtb` for a device tree that the kernel cannot be told of */
 export function checkDeviceTree({ inputs }: PlanContext, { version }: SetupHeader): void {
   if (inputs.dtb === null || version >= VERSION_SETUP_DATA) return;
-  fail({
+  failImage({
     code: "image.dtb",
     message:
       `the kernel speaks boot protocol ${showVersion(version)}; ` +

@@ -4,85 +4,109 @@
  * [x86-boot] "32-bit Boot Protocol"
  */
 
-import { GIB, KIB } from "../../../core/address.ts";
-import { fail } from "../../../core/error.ts";
+import { failImage } from "../../../core/error.ts";
 import { LINUX_OPTIONS } from "../../../image/linux-options.ts";
-import type { DraftPlan, ImageType, PlanContext } from "../../../model/image-type.ts";
-import { readSetupHeader, type SetupHeader, XLF_EFI_KEXEC } from "../handoff/setup-header.ts";
 import {
+  type DraftPlan,
+  type Image,
+  type ImageType,
+  notMine,
+  type PlanContext,
+} from "../../../model/image-type.ts";
+import type { LoaderRequest } from "../../../model/request.ts";
+import { type SetupHeader, XLF_EFI_KEXEC } from "../handoff/setup-header.ts";
+import { LOW_MEMORY_END, PROTECTED_MODE_END, purgatoryPlace } from "../layout.ts";
+import {
+  type CompressedKernel,
   checkAlignment,
-  checkCommandLine,
   checkLength,
+  commandLineLimit,
   draftAround,
   initrdLimit,
   whyNotTreeByFile,
 } from "./bzimage-parts.ts";
-import { bzImageRealMode } from "./bzimage-real-mode.ts";
+import { realModeImage } from "./bzimage-real-mode.ts";
 import {
   checkDeviceTree,
   isRelocatable,
   isZImage,
   placeVersioned,
-  probeVersioned,
+  readKernel,
   VERSION_CMD_LINE_PTR,
-  versionedHeader,
+  VERSION_OLDEST,
 } from "./bzimage-versions.ts";
 
-/** @throws KexecError `image.crash` for a kernel that would overwrite what it is to save */
+/** @throws ImageError `image.crash` for a kernel that would overwrite what it is to save */
 function checkPurpose({ purpose }: PlanContext, header: SetupHeader): void {
   if (purpose !== "crash" || isRelocatable(header)) return;
-  fail({
+  failImage({
     code: "image.crash",
     message: "BzImage is not relocatable. Can't be used as capture kernel.",
     hint: "relocatable_kernel at offset 0x234 is 0: build the kernel with CONFIG_RELOCATABLE.",
   });
 }
 
-function draft(context: PlanContext): DraftPlan {
-  const header = versionedHeader(context.inputs.kernel.bytes);
+function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
+  const { header } = kernel;
   checkPurpose(context, header);
   checkDeviceTree(context, header);
-  const kernel = placeVersioned(context, header);
+  const segment = placeVersioned(context, kernel);
   // Without init_size nobody knows how much above the kernel it overwrites as it unpacks itself.
   const unknown = header.init_size === 0 && context.purpose !== "crash";
-  return draftAround(context, {
-    kernel,
+  return draftAround(context, kernel, {
+    segment,
     initrdLimit: initrdLimit(header),
-    bootParamsMax: unknown ? 640n * KIB : 4n * GIB,
-    entryState: { mode: 32, rip: kernel.start },
+    bootParamsMax: unknown ? LOW_MEMORY_END : PROTECTED_MODE_END,
+    entryState: { arch: "x86_64", mode: 32, rip: segment.start },
   });
 }
 
-/** They have no other entry that a zero page belongs to. */
-function needsRealMode(image: Uint8Array): boolean {
-  const header = versionedHeader(image);
+/** Whether it has no other entry that a zero page belongs to. */
+function needsRealMode(header: SetupHeader): boolean {
   return header.version < VERSION_CMD_LINE_PTR || isZImage(header);
+}
+
+const OPTIONS = [
+  "entry-32bit",
+  // What it gets anyway; callers say it for every kernel.
+  "args-linux",
+  ...LINUX_OPTIONS,
+  "real-mode",
+  "dtb",
+];
+
+/** A kernel that is entered in 32-bit mode. @throws KexecError `image.*` */
+export function protectedModeImage(kernel: CompressedKernel, loader: LoaderRequest): Image {
+  const { file, header } = kernel;
+  checkLength(kernel);
+  if (isRelocatable(header)) checkAlignment(header);
+  return {
+    match: true,
+    type: "bzImage",
+    options: OPTIONS,
+    commandLineLimit: commandLineLimit(header),
+    takesEfi: (header.xloadflags & XLF_EFI_KEXEC) !== 0,
+    memorySize: BigInt(file.length),
+    whyNotByFile: loader.entry32Bit
+      ? "kexec_file_load enters kernels in 64-bit mode, not at the 32-bit entry"
+      : whyNotTreeByFile(loader),
+    purgatory: purgatoryPlace(32),
+    draft: (context) => draft(context, kernel),
+  };
 }
 
 export const bzImage: ImageType = {
   name: "bzImage",
-  architectures: ["x86_64"],
-  options: [
-    "entry-32bit",
-    // What it gets anyway; callers say it for every kernel.
-    "args-linux",
-    ...LINUX_OPTIONS,
-    "real-mode",
-    "dtb",
-  ],
-  probe: probeVersioned,
-  check(image, commandLine) {
-    const header = versionedHeader(image);
-    checkLength(image, header);
-    if (isRelocatable(header)) checkAlignment(header);
-    checkCommandLine(commandLine, header);
+  options: OPTIONS,
+  parse(file, loader) {
+    const kernel = readKernel(file, VERSION_OLDEST);
+    if ("match" in kernel) return kernel;
+    const { header } = kernel;
+    if (isZImage(header) && isRelocatable(header)) {
+      return notMine("LOADED_HIGH is not set at 0x211 for a kernel that can be moved (0x234)");
+    }
+    return loader.realMode || needsRealMode(header)
+      ? realModeImage(kernel)
+      : protectedModeImage(kernel, loader);
   },
-  instead: ({ realMode }, image) => (realMode || needsRealMode(image) ? bzImageRealMode : null),
-  takesEfi: (image) => (readSetupHeader(image).xloadflags & XLF_EFI_KEXEC) !== 0,
-  entryBits: 32,
-  whyNotByFile(loader) {
-    if (!loader.entry32Bit) return whyNotTreeByFile(loader);
-    return "kexec_file_load enters kernels in 64-bit mode, not at the 32-bit entry";
-  },
-  draft,
 };

@@ -1,109 +1,116 @@
 /**
  * bzImage64: a compressed x86 Linux kernel, entered in 64-bit mode. Boot protocol 2.12 and later.
  *
- * It does not do the 32-bit and the real-mode entry of the same files (type "bzImage").
+ * The 32-bit and the real-mode entry of the same files are bzimage.ts' and bzimage-real-mode.ts'.
  * [x86-boot] "64-bit Boot Protocol"
  */
 
-import { ADDRESS_END, GIB } from "../../../core/address.ts";
-import { fail } from "../../../core/error.ts";
+import { ADDRESS_END } from "../../../core/address.ts";
+import { failImage } from "../../../core/error.ts";
 import { LINUX_OPTIONS } from "../../../image/linux-options.ts";
-import type { DraftPlan, ImageType, PlanContext, Probe } from "../../../model/image-type.ts";
 import {
-  readSetupHeader,
+  type DraftPlan,
+  type Image,
+  type ImageType,
+  notMine,
+  type PlanContext,
+} from "../../../model/image-type.ts";
+import type { LoaderRequest } from "../../../model/request.ts";
+import {
   type SetupHeader,
   XLF_CAN_BE_LOADED_ABOVE_4G,
   XLF_EFI_KEXEC,
   XLF_KERNEL_64,
 } from "../handoff/setup-header.ts";
-import { bzImage } from "./bzimage.ts";
+import { PROTECTED_MODE_END, purgatoryPlace } from "../layout.ts";
+import { protectedModeImage } from "./bzimage.ts";
 import {
+  type CompressedKernel,
   checkAlignment,
-  checkCommandLine,
   checkLength,
+  commandLineLimit,
   draftAround,
   initrdLimit,
-  no,
   placeKernel,
-  probeKernel,
   whyNotTreeByFile,
 } from "./bzimage-parts.ts";
-import { bzImageRealMode } from "./bzimage-real-mode.ts";
-import { isZImage } from "./bzimage-versions.ts";
+import { realModeImage } from "./bzimage-real-mode.ts";
+import { isZImage, readKernel, VERSION_XLOADFLAGS } from "./bzimage-versions.ts";
 
-/** Protocol 2.12 brought `xloadflags`. */
-const OLDEST_VERSION = 0x020c;
 /** Where 64-bit code is entered, from the start of the loaded kernel. [x86-boot] */
 const ENTRY_64 = 0x200n;
 
-function probe(image: Uint8Array): Probe {
-  const common = probeKernel(image, OLDEST_VERSION);
-  if (!common.match) return common;
-  if ((readSetupHeader(image).xloadflags & XLF_KERNEL_64) === 0) {
-    return no("no 64-bit entry: XLF_KERNEL_64 is not set at 0x236");
-  }
-  if (isZImage(readSetupHeader(image))) return no("a zImage: LOADED_HIGH is not set at 0x211");
-  return common;
-}
+const OPTIONS = [
+  "entry-32bit",
+  // What it gets anyway; callers say it for every kernel.
+  "args-linux",
+  "real-mode",
+  ...LINUX_OPTIONS,
+  "dtb",
+];
 
 function checkNumbers(header: SetupHeader): void {
   const { init_size, relocatable_kernel } = header;
   if (relocatable_kernel === 0) {
-    fail({ code: "image.header", message: "the kernel is not relocatable (0 at offset 0x234)" });
+    failImage({
+      code: "image.header",
+      message: "the kernel is not relocatable (0 at offset 0x234)",
+    });
   }
   checkAlignment(header);
   if (init_size === 0) {
-    fail({ code: "image.header", message: "init_size at 0x260 is 0: how much memory is needed?" });
+    failImage({
+      code: "image.header",
+      message: "init_size at 0x260 is 0: how much memory is needed?",
+    });
   }
 }
 
-function mayLieAbove4G({ xloadflags }: SetupHeader): boolean {
-  return (xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0;
-}
-
-/** One past the highest address for what the kernel reads before it has its own page tables. */
-function highest(header: SetupHeader): bigint {
-  return mayLieAbove4G(header) ? ADDRESS_END : 4n * GIB;
-}
-
-function draft(context: PlanContext): DraftPlan {
-  const header = readSetupHeader(context.inputs.kernel.bytes);
-  const max = highest(header);
-  const kernel = placeKernel(context, header, max);
-  return draftAround(context, {
-    kernel,
-    initrdLimit: mayLieAbove4G(header)
+function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
+  const { header } = kernel;
+  const above4G = (header.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0;
+  // For all that the kernel reads before it has its own page tables.
+  const max = above4G ? ADDRESS_END : PROTECTED_MODE_END;
+  const segment = placeKernel(context, kernel, max);
+  return draftAround(context, kernel, {
+    segment,
+    initrdLimit: above4G
       ? { max, why: "; this kernel takes it above 4 GiB too" }
       : initrdLimit(header),
     bootParamsMax: max,
-    entryState: { rip: kernel.start + ENTRY_64 },
+    entryState: { arch: "x86_64", mode: 64, rip: segment.start + ENTRY_64 },
   });
+}
+
+function longModeImage(kernel: CompressedKernel, loader: LoaderRequest): Image {
+  const { header } = kernel;
+  checkLength(kernel);
+  checkNumbers(header);
+  return {
+    match: true,
+    type: "bzImage64",
+    options: OPTIONS,
+    commandLineLimit: commandLineLimit(header),
+    takesEfi: (header.xloadflags & XLF_EFI_KEXEC) !== 0,
+    memorySize: BigInt(header.init_size),
+    whyNotByFile: whyNotTreeByFile(loader),
+    purgatory: purgatoryPlace(64),
+    draft: (context) => draft(context, kernel),
+  };
 }
 
 export const bzImage64: ImageType = {
   name: "bzImage64",
-  architectures: ["x86_64"],
-  options: [
-    "entry-32bit",
-    // What it gets anyway; callers say it for every kernel.
-    "args-linux",
-    "real-mode",
-    ...LINUX_OPTIONS,
-    "dtb",
-  ],
-  probe,
-  check(image, commandLine) {
-    const header = readSetupHeader(image);
-    checkLength(image, header);
-    checkNumbers(header);
-    checkCommandLine(commandLine, header);
+  options: OPTIONS,
+  parse(file, loader) {
+    const kernel = readKernel(file, VERSION_XLOADFLAGS);
+    if ("match" in kernel) return kernel;
+    const { header } = kernel;
+    if ((header.xloadflags & XLF_KERNEL_64) === 0) {
+      return notMine("no 64-bit entry: XLF_KERNEL_64 is not set at 0x236");
+    }
+    if (isZImage(header)) return notMine("a zImage: LOADED_HIGH is not set at 0x211");
+    if (loader.realMode) return realModeImage(kernel);
+    return loader.entry32Bit ? protectedModeImage(kernel, loader) : longModeImage(kernel, loader);
   },
-  instead: ({ entry32Bit, realMode }) => {
-    if (realMode) return bzImageRealMode;
-    return entry32Bit ? bzImage : null;
-  },
-  whyNotByFile: whyNotTreeByFile,
-  memorySize: (image) => BigInt(readSetupHeader(image).init_size),
-  takesEfi: (image) => (readSetupHeader(image).xloadflags & XLF_EFI_KEXEC) !== 0,
-  draft,
 };

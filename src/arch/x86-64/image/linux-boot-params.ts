@@ -21,15 +21,14 @@ import {
   type SetupDataNode,
   setupDataSize,
 } from "../handoff/setup-data.ts";
-import { readSetupHeader } from "../handoff/setup-header.ts";
-
-/** Linux's own loader keeps boot params above the first pages. [linux kexec-bzimage64.c] */
-const LOWEST_BOOT_PARAMS = 0x3000n;
+import type { SetupHeader } from "../handoff/setup-header.ts";
+import { LOWEST_ADDRESS } from "../layout.ts";
 
 /** What differs between the kinds of Linux images. */
 export interface LinuxHandoff {
   /** Begins with the kernel's boot sector: its setup header is copied. */
   readonly image: Uint8Array;
+  readonly header: Pick<SetupHeader, "xloadflags">;
   readonly initrd: Segment | null;
   /** One past the highest address that the kernel reads before it has its own page tables. */
   readonly max: bigint;
@@ -56,12 +55,15 @@ function layOut({ commandLine, efiMemoryMap, nodes }: BootParamsPieces) {
   return { commandLineAt, efiMemoryMapAt, setupDataAt, size };
 }
 
-function collectPieces(context: PlanContext, image: Uint8Array): BootParamsPieces {
+function collectPieces(
+  context: PlanContext,
+  { xloadflags }: LinuxHandoff["header"],
+): BootParamsPieces {
   const { facts, request } = context;
   const efi = buildEfi({
     efi: facts.efi,
     bootParams: facts.bootParams,
-    xloadflags: readSetupHeader(image).xloadflags,
+    xloadflags,
     noEfi: request.noEfi,
   });
   const e820 = buildE820(context.memory);
@@ -73,7 +75,7 @@ function collectPieces(context: PlanContext, image: Uint8Array): BootParamsPiece
     ...(e820.extended === null ? [] : [e820.extended]),
   ];
   const room = context.purpose === "preserve-context" ? JUMP_BACK_ROOM : 0;
-  const commandLine = bytesOf(`${context.commandLine ?? ""}\0${"\0".repeat(room)}`);
+  const commandLine = bytesOf(`${context.commandLine?.text ?? ""}\0${"\0".repeat(room)}`);
   const efiMemoryMap = efi.passed ? efi.memoryMap : new Uint8Array(0);
   return { commandLine, efi, efiMemoryMap, e820, nodes, treeNotes: tree.notes };
 }
@@ -89,50 +91,49 @@ export interface LinuxBootParams {
  * @throws KexecError `plan.no-room`, and as `buildBootParams` */
 export function placeBootParams(
   context: PlanContext,
-  { image, initrd, max }: LinuxHandoff,
+  { image, header, initrd, max }: LinuxHandoff,
 ): LinuxBootParams {
   const { facts, request } = context;
-  const pieces = collectPieces(context, image);
+  const pieces = collectPieces(context, header);
   const layout = layOut(pieces);
-  const size = alignUp(layout.size, BigInt(facts.pageSize));
-  const start = context.place({
-    role: "boot-params",
-    size,
-    alignment: SETUP_DATA_ALIGNMENT,
-    min: LOWEST_BOOT_PARAMS,
-    max,
-    from: "top",
-  });
-  const chain = layoutSetupData(pieces.nodes, start + layout.setupDataAt);
-  const commandLine = start + layout.commandLineAt;
   const { reuseVideoType, console } = request;
   const screen = nextScreen({ ...facts, reuseVideoType, resetVga: console.resetVga });
   const edd = buildEddTables(facts.edd);
   const { efi } = pieces;
-  const zeroPage = buildBootParams({
-    image,
-    commandLine,
-    initrd: initrd && { address: initrd.start, size: BigInt(initrd.bytes.length) },
-    setupData: chain.head,
-    e820: pieces.e820,
-    efi: efi.passed ? { handoff: efi, memoryMap: start + layout.efiMemoryMapAt } : null,
-    screenInfo: screen.bytes,
-    edd,
-    acpiRsdp: facts.acpiRsdp,
-    running: facts.bootParams,
+  const chainAt = (start: bigint) => layoutSetupData(pieces.nodes, start + layout.setupDataAt);
+  const make = (start: bigint): Uint8Array => {
+    const chain = chainAt(start);
+    const zeroPage = buildBootParams({
+      image,
+      commandLine: start + layout.commandLineAt,
+      initrd: initrd && { address: initrd.start, size: BigInt(initrd.bytes.length) },
+      setupData: chain.head,
+      e820: pieces.e820,
+      efi: efi.passed ? { handoff: efi, memoryMap: start + layout.efiMemoryMapAt } : null,
+      screenInfo: screen.bytes,
+      edd,
+      acpiRsdp: facts.acpiRsdp,
+      running: facts.bootParams,
+    });
+    const bytes = new Uint8Array(Number(layout.size));
+    bytes.set(zeroPage, 0);
+    bytes.set(pieces.commandLine, Number(layout.commandLineAt));
+    bytes.set(pieces.efiMemoryMap, Number(layout.efiMemoryMapAt));
+    bytes.set(chain.bytes, Number(layout.setupDataAt));
+    return bytes;
+  };
+  const segment = context.put({
+    ...{ role: "boot-params", size: layout.size, alignment: SETUP_DATA_ALIGNMENT },
+    ...{ min: LOWEST_ADDRESS, max, bytes: make },
+    reason: (start) =>
+      "the highest free pages that the larger pieces left; " +
+      `the command line is at ${hex(start + layout.commandLineAt)}` +
+      (pieces.nodes.length === 0 ? "" : `, setup_data at ${hex(chainAt(start).head)}`),
   });
-  const bytes = new Uint8Array(Number(layout.size));
-  bytes.set(zeroPage, 0);
-  bytes.set(pieces.commandLine, Number(layout.commandLineAt));
-  bytes.set(pieces.efiMemoryMap, Number(layout.efiMemoryMapAt));
-  bytes.set(chain.bytes, Number(layout.setupDataAt));
-  const reason =
-    "the highest free pages that the larger pieces left; " +
-    `the command line is at ${hex(commandLine)}` +
-    (chain.head === 0n ? "" : `, setup_data at ${hex(chain.head)}`);
+  const commandLine = segment.start + layout.commandLineAt;
   return {
-    segment: { role: "boot-params", start, size, bytes, sha256: null, reason },
-    commandLineEnd: commandLine + BigInt(context.commandLine?.length ?? 0),
+    segment,
+    commandLineEnd: commandLine + BigInt(context.commandLine?.text.length ?? 0),
     notes: [efi.note, screen.note, ...edd.notes, ...pieces.treeNotes],
   };
 }

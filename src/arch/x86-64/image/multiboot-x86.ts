@@ -3,16 +3,22 @@
 import { hex } from "../../../core/address.ts";
 import { Reader } from "../../../core/bytes.ts";
 import { EM_386 } from "../../../core/elf.ts";
-import { fail } from "../../../core/error.ts";
+import { failImage } from "../../../core/error.ts";
 import { defineStruct, type StructValue, u32 } from "../../../core/struct.ts";
-import { type ElfImage, probeElf, readElf } from "../../../image/elf-image.ts";
+import { type ElfImage, readElf, whyNotElf } from "../../../image/elf-image.ts";
 import { placeElf } from "../../../image/place-elf.ts";
-import type { DraftPlan, ImageType, PlanContext, Probe } from "../../../model/image-type.ts";
+import {
+  type DraftPlan,
+  type ImageType,
+  notMine,
+  type PlanContext,
+} from "../../../model/image-type.ts";
 import {
   MULTIBOOT_BOOTLOADER_MAGIC,
   multibootInfo,
   multibootInfoSize,
 } from "../handoff/multiboot-info.ts";
+import { purgatoryPlace } from "../layout.ts";
 import { addressImage } from "./address-image.ts";
 import { placeBios } from "./place-bios.ts";
 import { MULTIBOOT_OPTIONS, multibootContent, placeInfo, placeModules } from "./place-multiboot.ts";
@@ -54,23 +60,11 @@ function findHeader(image: Uint8Array): Header | null {
   return null;
 }
 
-function probe(image: Uint8Array): Probe {
-  const header = findHeader(image);
-  if (header === null) return { match: false, why: "no multiboot header in the first 8 KiB" };
-  if (header.addresses !== null) return { match: true };
-  const elf = probeElf(image, 32, [EM_386]);
-  return elf.match ? elf : { match: false, why: `a multiboot header, but ${elf.why}` };
-}
-
 /** @throws KexecError `image.*` */
-function read(image: Uint8Array): ElfImage {
-  const header = findHeader(image);
-  if (header === null) {
-    return fail({ code: "image.multiboot-header", message: "there is no multiboot header" });
-  }
+function read(image: Uint8Array, header: Header): ElfImage {
   const unknown = header.flags & UNKNOWN_DEMANDS;
   if (unknown !== 0) {
-    fail({
+    failImage({
       code: "image.multiboot-header",
       message: `the multiboot header demands what is not known: bits ${hex(unknown)} of its flags`,
     });
@@ -79,8 +73,7 @@ function read(image: Uint8Array): ElfImage {
   return addressImage(image, header.offset, header.addresses, header.addresses.entry_addr);
 }
 
-function draft(context: PlanContext): DraftPlan {
-  const elf = read(context.inputs.kernel.bytes);
+function draft(context: PlanContext, elf: ElfImage): DraftPlan {
   const image = placeElf(context, elf, { move: null, preferOwn: true, whole: false });
   const { segments, modules } = placeModules(context);
   const { content, notes } = multibootContent(context, modules);
@@ -95,6 +88,7 @@ function draft(context: PlanContext): DraftPlan {
   return {
     segments: [...image.segments, ...segments, told.segment, ...(bios === null ? [] : [bios])],
     entryState: {
+      arch: "x86_64",
       mode: 32,
       rip: told.entry,
       rax: MULTIBOOT_BOOTLOADER_MAGIC,
@@ -107,14 +101,23 @@ function draft(context: PlanContext): DraftPlan {
 
 export const multibootX86: ImageType = {
   name: "multiboot-x86",
-  architectures: ["x86_64"],
   options: MULTIBOOT_OPTIONS,
-  probe,
-  check(image) {
-    read(image);
+  parse(file) {
+    const header = findHeader(file);
+    if (header === null) return notMine("no multiboot header in the first 8 KiB");
+    const whyNot = header.addresses === null ? whyNotElf(file, 32, [EM_386]) : null;
+    if (whyNot !== null) return notMine(`a multiboot header, but ${whyNot}`);
+    const elf = read(file, header);
+    return {
+      match: true,
+      type: "multiboot-x86",
+      options: MULTIBOOT_OPTIONS,
+      commandLineLimit: null,
+      takesEfi: false,
+      memorySize: BigInt(file.length),
+      whyNotByFile: "kexec_file_load takes no multiboot images",
+      purgatory: purgatoryPlace(32),
+      draft: (context) => draft(context, elf),
+    };
   },
-  takesEfi: () => false,
-  entryBits: 32,
-  whyNotByFile: () => "kexec_file_load takes no multiboot images",
-  draft,
 };

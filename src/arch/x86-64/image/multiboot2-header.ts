@@ -2,7 +2,7 @@
 
 import { alignUp, hex } from "../../../core/address.ts";
 import { Reader } from "../../../core/bytes.ts";
-import { fail } from "../../../core/error.ts";
+import { failImage } from "../../../core/error.ts";
 import { defineStruct, type StructValue, u16, u32 } from "../../../core/struct.ts";
 
 const MAGIC = 0xe85250d6;
@@ -67,7 +67,7 @@ export function findMultiboot2Header(image: Uint8Array): number | null {
 }
 
 function refuse(message: string): never {
-  return fail({ code: "image.multiboot-header", message });
+  return failImage({ code: "image.multiboot-header", message });
 }
 
 /** The words behind the head of a tag. */

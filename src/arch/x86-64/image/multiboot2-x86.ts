@@ -3,16 +3,22 @@
 
 import { isPowerOfTwo } from "../../../core/address.ts";
 import { EM_386, EM_X86_64 } from "../../../core/elf.ts";
-import { fail } from "../../../core/error.ts";
-import { type ElfImage, probeElf, readElf } from "../../../image/elf-image.ts";
+import { failImage } from "../../../core/error.ts";
+import { type ElfImage, readElf, whyNotElf } from "../../../image/elf-image.ts";
 import { type ElfMove, placeElf } from "../../../image/place-elf.ts";
-import type { DraftPlan, ImageType, PlanContext, Probe } from "../../../model/image-type.ts";
+import {
+  type DraftPlan,
+  type ImageType,
+  notMine,
+  type PlanContext,
+} from "../../../model/image-type.ts";
 import {
   acpiRoom,
   MULTIBOOT2_BOOTLOADER_MAGIC,
   multiboot2Info,
   multiboot2TagTypes,
 } from "../handoff/multiboot2-info.ts";
+import { purgatoryPlace } from "../layout.ts";
 import { addressImage } from "./address-image.ts";
 import {
   findMultiboot2Header,
@@ -33,48 +39,42 @@ const MACHINES = [EM_386, EM_X86_64];
 const PREFER_LOWEST = 1;
 const PREFER_HIGHEST = 2;
 
-interface Parsed {
+interface Multiboot2Image {
   readonly header: Multiboot2Header;
   readonly elf: ElfImage;
-}
-
-function probe(image: Uint8Array): Probe {
-  const offset = findMultiboot2Header(image);
-  if (offset === null) return { match: false, why: "no multiboot2 header in the first 32 KiB" };
-  return { match: true };
+  /** null: it runs only where its headers say. */
+  readonly move: ElfMove | null;
 }
 
 /** @throws KexecError `image.*` */
-function read(image: Uint8Array): Parsed {
-  const offset = findMultiboot2Header(image);
-  if (offset === null) {
-    return fail({ code: "image.multiboot-header", message: "there is no multiboot2 header" });
-  }
+function read(image: Uint8Array, offset: number): Multiboot2Image {
   const header = readMultiboot2Header(image, offset);
+  const move = moveOf(header);
   const { address, entry } = header;
   if (address !== null) {
-    if (entry !== null) return { header, elf: addressImage(image, offset, address, entry) };
+    if (entry !== null) return { header, elf: addressImage(image, offset, address, entry), move };
     const message = "the header has an address tag and no entry address tag";
-    return fail({ code: "image.multiboot-header", message });
+    return failImage({ code: "image.multiboot-header", message });
   }
-  const bits = probeElf(image, 32, MACHINES).match ? 32 : 64;
-  const elf = probeElf(image, bits, MACHINES);
-  if (!elf.match) {
-    return fail({
+  const bits = whyNotElf(image, 32, MACHINES) === null ? 32 : 64;
+  const whyNot = whyNotElf(image, bits, MACHINES);
+  if (whyNot !== null) {
+    return failImage({
       code: "image.multiboot-header",
-      message: `the header has no address tag, and the file is no ELF executable: ${elf.why}`,
+      message: `the header has no address tag, and the file is no ELF executable: ${whyNot}`,
     });
   }
   const own = readElf(image, bits);
-  return { header, elf: entry === null ? own : { ...own, entry: BigInt(entry) } };
+  return { header, elf: entry === null ? own : { ...own, entry: BigInt(entry) }, move };
 }
 
-function moveOf({ header: { relocatable } }: Parsed): ElfMove | null {
+/** @throws KexecError `image.multiboot-header` */
+function moveOf({ relocatable }: Multiboot2Header): ElfMove | null {
   if (relocatable === null) return null;
   const { min_addr, max_addr, align, preference } = relocatable;
   const alignment = BigInt(align);
   if (!isPowerOfTwo(alignment) || max_addr < min_addr) {
-    fail({
+    failImage({
       code: "image.multiboot-header",
       message: `the relocatable tag makes no sense: ${min_addr} to ${max_addr} by ${align}`,
     });
@@ -95,17 +95,15 @@ function notTold({ requests }: Multiboot2Header, told: readonly number[]): strin
   return [`The image asks for multiboot2 tags that it is not given: ${missing.join(", ")}.`];
 }
 
-function draft(context: PlanContext): DraftPlan {
-  const parsed = read(context.inputs.kernel.bytes);
-  const move = moveOf(parsed);
-  const preference = parsed.header.relocatable?.preference;
-  const image = placeElf(context, parsed.elf, {
+function draft(context: PlanContext, { header, elf, move }: Multiboot2Image): DraftPlan {
+  const preference = header.relocatable?.preference;
+  const image = placeElf(context, elf, {
     move,
     preferOwn: preference !== PREFER_LOWEST && preference !== PREFER_HIGHEST,
     whole: false,
   });
   if (image.segments.some(({ start, size }) => start + size > MULTIBOOT_END)) {
-    fail({ code: "image.multiboot-header", message: "the image lies above 4 GiB" });
+    failImage({ code: "image.multiboot-header", message: "the image lies above 4 GiB" });
   }
   const { segments, modules } = placeModules(context);
   const { content, notes } = multibootContent(context, modules);
@@ -124,26 +122,34 @@ function draft(context: PlanContext): DraftPlan {
   return {
     segments: [...image.segments, ...segments, told.segment, ...(bios === null ? [] : [bios])],
     entryState: {
+      arch: "x86_64",
       mode: 32,
       rip: told.entry,
       rax: MULTIBOOT2_BOOTLOADER_MAGIC,
       rbx: told.segment.start,
     },
     commandLine: content.commandLine,
-    notes: [...notes, ...biosNotes, ...notTold(parsed.header, multiboot2TagTypes(bytes))],
+    notes: [...notes, ...biosNotes, ...notTold(header, multiboot2TagTypes(bytes))],
   };
 }
 
 export const multiboot2X86: ImageType = {
   name: "multiboot2-x86",
-  architectures: ["x86_64"],
   options: MULTIBOOT_OPTIONS,
-  probe,
-  check(image) {
-    moveOf(read(image));
+  parse(file) {
+    const offset = findMultiboot2Header(file);
+    if (offset === null) return notMine("no multiboot2 header in the first 32 KiB");
+    const image = read(file, offset);
+    return {
+      match: true,
+      type: "multiboot2-x86",
+      options: MULTIBOOT_OPTIONS,
+      commandLineLimit: null,
+      takesEfi: false,
+      memorySize: BigInt(file.length),
+      whyNotByFile: "kexec_file_load takes no multiboot2 images",
+      purgatory: purgatoryPlace(32),
+      draft: (context) => draft(context, image),
+    };
   },
-  takesEfi: () => false,
-  entryBits: 32,
-  whyNotByFile: () => "kexec_file_load takes no multiboot2 images",
-  draft,
 };

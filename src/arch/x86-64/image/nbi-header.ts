@@ -5,7 +5,7 @@
  */
 
 import { GIB, hex } from "../../../core/address.ts";
-import { fail } from "../../../core/error.ts";
+import { failImage } from "../../../core/error.ts";
 import { defineStruct, u8, u16, u32 } from "../../../core/struct.ts";
 
 export const NBI_MAGIC = 0x1b031336;
@@ -63,7 +63,7 @@ export interface NbiImage {
 }
 
 function refuse(message: string, hint?: string): never {
-  return fail({ code: "image.nbi", message, ...(hint === undefined ? {} : { hint }) });
+  return failImage({ code: "image.nbi", message, ...(hint === undefined ? {} : { hint }) });
 }
 
 const linear = (segment: number, offset: number): bigint => BigInt(segment * 16 + offset);
@@ -142,25 +142,37 @@ function checkEntry(entry: NbiImage["entry"], pieces: readonly NbiPiece[]): void
   if (!inside) refuse(`the entry point ${hex(at)} is not in what is loaded`);
 }
 
+/** A file that begins with `NBI_MAGIC`, as it was read. */
+export interface NbiFile {
+  readonly bytes: Uint8Array;
+  readonly header: ReturnType<typeof Header.read>;
+  readonly records: readonly RecordAt[];
+}
+
+/** @throws KexecError `image.nbi` */
+export function readNbi(bytes: Uint8Array): NbiFile {
+  const header = readHeader(bytes);
+  const records = readRecords(bytes, Header.size + vendorLength(header.flags & 0xff));
+  return { bytes, header, records };
+}
+
 /**
- * The image in a file that begins with `NBI_MAGIC`.
+ * What of the file goes where.
  * @param memoryEnd one past the last address of memory, which pieces may count from
  * @throws KexecError `image.nbi`
  */
-export function readNbi(image: Uint8Array, memoryEnd: bigint): NbiImage {
-  const header = readHeader(image);
+export function nbiImage({ bytes: file, header, records }: NbiFile, memoryEnd: bigint): NbiImage {
   const { location_segment: segment, location_offset: offset } = header;
-  const head = image.subarray(0, HEAD_SIZE);
+  const head = file.subarray(0, HEAD_SIZE);
   let last: NbiPiece = { start: linear(segment, offset), size: BigInt(HEAD_SIZE), bytes: head };
   const pieces = [last];
   let at = HEAD_SIZE;
-  const first = Header.size + vendorLength(header.flags & 0xff);
-  for (const found of readRecords(image, first)) {
+  for (const found of records) {
     const { image_length, memory_length } = found.record;
-    const bytes = image.subarray(at, at + image_length);
+    const bytes = file.subarray(at, at + image_length);
     if (bytes.length < image_length) {
       refuse(
-        `the file is cut short: it has ${image.length} bytes, the record at ${hex(found.at)} ` +
+        `the file is cut short: it has ${file.length} bytes, the record at ${hex(found.at)} ` +
           `asks for ${at + image_length}`,
       );
     }

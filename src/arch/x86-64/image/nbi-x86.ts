@@ -6,35 +6,35 @@
  * It has no BOOTP reply for them, and they cannot return. [nbi]
  */
 
-import { alignDown, alignUp, GIB, hex, KIB, MIB } from "../../../core/address.ts";
-import { Writer } from "../../../core/bytes.ts";
+import { alignDown, alignUp, hex, MIB } from "../../../core/address.ts";
+import { Reader, Writer } from "../../../core/bytes.ts";
+import { NoRoom } from "../../../core/no-room.ts";
 import { normalize, type Range, subtract } from "../../../core/range.ts";
-import { isNoRoom, refuseFixed } from "../../../image/place-fixed.ts";
-import type {
-  DraftPlan,
-  EntryState,
-  ImageType,
-  PlanContext,
-  Probe,
+import { refuseFixed } from "../../../image/refuse-fixed.ts";
+import type { X8664EntryState } from "../../../model/entry-state.ts";
+import {
+  type DraftPlan,
+  type ImageType,
+  notMine,
+  type PlanContext,
 } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
 import type { MemoryRange } from "../../../model/memory.ts";
-import { NBI_MAGIC, type NbiImage, type NbiPiece, readNbi } from "./nbi-header.ts";
+import { LOW_MEMORY_END, LOWEST_ADDRESS, PROTECTED_MODE_END, purgatoryPlace } from "../layout.ts";
+import {
+  NBI_MAGIC,
+  type NbiFile,
+  type NbiImage,
+  type NbiPiece,
+  nbiImage,
+  readNbi,
+} from "./nbi-header.ts";
 import { requireBios } from "./needs-bios.ts";
-
-/** What firmware left in the first pages stays. */
-const LOWEST_STACK = 0x3000n;
-const LOW_MEMORY_END = 640n * KIB;
 
 /** The stack's segment: where an image returns to, the tables that it is told of, the arguments. */
 const STACK = { size: 0x2000, loaderInfoAt: 0x10, bootpAt: 0x200, argumentsAt: 0x1ff0 } as const;
 /** "cli; hlt" and a jump back to it, in 16-bit code and in 32-bit code. */
 const HALT = [0xfa, 0xf4, 0xeb, 0xfc] as const;
-
-function probe(image: Uint8Array): Probe {
-  const magic = image.length < 4 ? null : new DataView(image.slice(0, 4).buffer).getUint32(0, true);
-  return magic === NBI_MAGIC ? { match: true } : { match: false, why: "no 0x1b031336 at 0" };
-}
 
 /** One past the last address of the RAM that begins at 1 MiB; images know of 4 GiB only. */
 function memoryEnd(memory: readonly MemoryRange[]): bigint {
@@ -42,7 +42,7 @@ function memoryEnd(memory: readonly MemoryRange[]): bigint {
     ({ start, end }) => start <= MIB && end > MIB,
   );
   const end = around?.end ?? MIB;
-  return end < 4n * GIB ? end : 4n * GIB;
+  return end < PROTECTED_MODE_END ? end : PROTECTED_MODE_END;
 }
 
 /** Whole pages. */
@@ -94,28 +94,26 @@ function placesOf(pieces: readonly NbiPiece[], page: bigint): Place[] {
 }
 
 function takePlaces(context: PlanContext, places: readonly Place[]): Segment[] {
-  const reason = "where its records say";
-  try {
-    return places.map(({ start, size, bytes }) => {
-      const max = start + size;
-      context.place({ role: "kernel", size, alignment: 1n, min: start, max, from: "top" });
-      return { role: "kernel", start, size, bytes, sha256: null, reason };
-    });
-  } catch (error) {
-    if (!isNoRoom(error)) throw error;
-    return refuseFixed(places, "its records say", error);
-  }
+  const pieces = places.map(({ start, size, bytes }) => ({
+    ...({ role: "kernel", start, size, reason: "where its records say" } as const),
+    bytes: () => bytes,
+  }));
+  const segments = context.tryPutFixed(pieces);
+  return segments instanceof NoRoom ? refuseFixed(places, "its records say", segments) : segments;
 }
 
 /** The stack with a return address that halts, and the image's arguments above it: its head, and a
  * BOOTP reply without contents; for 32-bit code, what the loader can do comes first: nothing. */
-function placeStack(context: PlanContext, { location, entry }: NbiImage): Segment {
-  const size = BigInt(STACK.size);
-  const start = context.place({
-    ...{ role: "real-mode", size, alignment: 16n },
-    ...{ min: LOWEST_STACK, max: LOW_MEMORY_END, from: "top" },
+function placeStack(context: PlanContext, image: NbiImage): Segment {
+  return context.put({
+    ...{ role: "real-mode", size: BigInt(STACK.size), alignment: 16n },
+    ...{ min: LOWEST_ADDRESS, max: LOW_MEMORY_END },
+    bytes: (start) => stackBytes(image, Number(start)),
+    reason: "the highest place below 640 KiB: the image's stack and arguments",
   });
-  const base = Number(start);
+}
+
+function stackBytes({ location, entry }: NbiImage, base: number): Uint8Array {
   const bytes = new Uint8Array(STACK.size);
   bytes.set(HALT);
   const far = (offset: number) => ((base >> 4) << 16) | offset;
@@ -128,15 +126,17 @@ function placeStack(context: PlanContext, { location, entry }: NbiImage): Segmen
   words.forEach((word, i) => {
     writer.u32(STACK.argumentsAt + 4 * i, word >>> 0);
   });
-  const reason = "the highest place below 640 KiB: the image's stack and arguments";
-  return { role: "real-mode", start, size, bytes, sha256: null, reason };
+  return bytes;
 }
 
-function entryState({ entry }: NbiImage, stack: bigint): EntryState {
+function entryState({ entry }: NbiImage, stack: bigint): X8664EntryState {
   const rsp = BigInt(STACK.argumentsAt);
-  if (entry.bits === 32) return { mode: 32, rip: entry.address, rsp: stack + rsp };
+  if (entry.bits === 32) {
+    return { arch: "x86_64", mode: 32, rip: entry.address, rsp: stack + rsp };
+  }
   const none = { ds: 0, es: 0, fs: 0, gs: 0 };
   return {
+    arch: "x86_64",
     mode: 16,
     rip: BigInt(entry.offset),
     rsp,
@@ -151,8 +151,9 @@ function showEntry({ entry }: NbiImage): string {
   return `in real mode at ${hex(entry.segment)}:${hex(entry.offset)}`;
 }
 
-function draft(context: PlanContext): DraftPlan {
-  const image = readNbi(context.inputs.kernel.bytes, memoryEnd(context.memory));
+/** Pieces may count from the end of memory, which is known here, and not as the file is read. */
+function draft(context: PlanContext, file: NbiFile): DraftPlan {
+  const image = nbiImage(file, memoryEnd(context.memory));
   if (image.entry.bits === 16) requireBios(context.facts);
   const places = placesOf(image.pieces, BigInt(context.facts.pageSize));
   const segments = takePlaces(context, places);
@@ -167,14 +168,23 @@ function draft(context: PlanContext): DraftPlan {
 
 export const nbiX86: ImageType = {
   name: "nbi-x86",
-  architectures: ["x86_64"],
   options: [],
-  probe,
-  check(image) {
-    readNbi(image, 4n * GIB);
+  parse(file) {
+    const magic = file.length < 4 ? null : new Reader(file, "NBI header").u32(0);
+    if (magic !== NBI_MAGIC) return notMine("no 0x1b031336 at 0");
+    const nbi = readNbi(file);
+    nbiImage(nbi, PROTECTED_MODE_END);
+    return {
+      match: true,
+      type: "nbi-x86",
+      options: [],
+      commandLineLimit: null,
+      takesEfi: false,
+      memorySize: BigInt(file.length),
+      whyNotByFile: "kexec_file_load takes no network boot images",
+      // Images that are entered in 32-bit mode have real-mode code of their own as well.
+      purgatory: purgatoryPlace(16),
+      draft: (context) => draft(context, nbi),
+    };
   },
-  takesEfi: () => false,
-  entryBits: 16,
-  whyNotByFile: () => "kexec_file_load takes no network boot images",
-  draft,
 };

@@ -1,6 +1,6 @@
 /** Whether there is a BIOS to call for code that is entered in real mode. */
 
-import { fail } from "../../../core/error.ts";
+import { failImage } from "../../../core/error.ts";
 import type { HostFacts } from "../../../model/host-facts.ts";
 import { BootParams } from "../handoff/boot-params.ts";
 
@@ -14,10 +14,10 @@ export function startedByEfi({ efi, bootParams }: HostFacts): boolean {
     .some((byte) => byte !== 0);
 }
 
-/** @throws KexecError `image.real-mode` for a machine without a BIOS */
+/** @throws ImageError `image.real-mode` for a machine without a BIOS */
 export function requireBios(facts: HostFacts): void {
   if (!startedByEfi(facts)) return;
-  fail({
+  failImage({
     code: "image.real-mode",
     message: "code in real mode calls the BIOS, and EFI started this machine: there is none",
     hint: "A Linux kernel starts without --real-mode.",

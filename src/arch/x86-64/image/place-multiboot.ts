@@ -1,8 +1,8 @@
 /** What both versions of multiboot put into memory beside the image. */
 
-import { alignUp, GIB, hex, MIB } from "../../../core/address.ts";
+import { alignUp, hex, MIB } from "../../../core/address.ts";
 import { joined } from "../../../core/bytes.ts";
-import { isNoRoom } from "../../../image/place-fixed.ts";
+import { NoRoom } from "../../../core/no-room.ts";
 import type { PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
 import { ROOT_POINTER_AT } from "../handoff/bios-page.ts";
@@ -19,12 +19,11 @@ import {
   ROOT_POINTER_SIZE,
   rootPointerCopy,
 } from "../handoff/root-pointer-copy.ts";
+import { LOWEST_ADDRESS, PROTECTED_MODE_END } from "../layout.ts";
 import { lowRootPointer } from "./place-bios.ts";
 
-/** Every address that an image is told has 32 bits. */
-export const MULTIBOOT_END = 4n * GIB;
-/** What firmware left in the first pages stays. */
-const LOWEST = 0x3000n;
+/** Every address that an image learns has 32 bits. */
+export const MULTIBOOT_END = PROTECTED_MODE_END;
 const CODE_ALIGNMENT = 16n;
 /** Xen moves its dom0's kernel to the end of the memory that it lies in, as far as that is whole
  * such units, or to whatever lies next above. It copies from the end: a short move down would spoil
@@ -38,35 +37,31 @@ export interface PlacedModules {
 }
 
 /** The highest place for a module, for the first in units of Xen's if there is room. */
-function placeModule(context: PlanContext, size: bigint, isFirst: boolean) {
+function placeModule(context: PlanContext, bytes: Uint8Array, isFirst: boolean): Segment {
   const page = BigInt(context.facts.pageSize);
-  const place = (taken: bigint, alignment: bigint) => {
-    const limits = { min: LOWEST, max: MULTIBOOT_END, from: "top" } as const;
-    return context.place({ role: "module", size: taken, alignment, ...limits });
-  };
-  const plain = { reason: "the highest place below 4 GiB that is free" };
-  if (!isFirst) return { ...plain, start: place(size, page) };
-  try {
-    const start = place(alignUp(size + page, XEN_UNIT), XEN_UNIT);
-    return {
-      start,
+  const taken = alignUp(BigInt(bytes.length), page);
+  const common = { role: "module", bytes, min: LOWEST_ADDRESS, max: MULTIBOOT_END } as const;
+  if (isFirst) {
+    const segment = context.tryPut({
+      ...common,
+      size: alignUp(taken + page, XEN_UNIT),
+      alignment: XEN_UNIT,
       reason: `the highest free multiple of ${hex(XEN_UNIT)}, where Xen can move it`,
-    };
-  } catch (error) {
-    if (!isNoRoom(error)) throw error;
-    return { ...plain, start: place(size, page) };
+    });
+    // The rest of the units is kept free, and need not be cleared.
+    if (!(segment instanceof NoRoom)) return { ...segment, size: taken };
   }
+  return context.put({ ...common, reason: "the highest place below 4 GiB that is free" });
 }
 
 /** Modules begin at a page, as images may demand. A module without bytes has no segment. */
 export function placeModules(context: PlanContext): PlacedModules {
-  const page = BigInt(context.facts.pageSize);
   const segments: Segment[] = [];
   const modules = context.inputs.modules.map(({ bytes, commandLine }, i): MultibootModule => {
     if (bytes.length === 0) return { start: 0n, end: 0n, commandLine };
-    const size = alignUp(BigInt(bytes.length), page);
-    const { start, reason } = placeModule(context, size, i === 0);
-    segments.push({ role: "module", start, size, bytes, sha256: null, reason });
+    const segment = placeModule(context, bytes, i === 0);
+    segments.push(segment);
+    const { start } = segment;
     return { start, end: start + BigInt(bytes.length), commandLine };
   });
   return { segments, modules };
@@ -82,7 +77,9 @@ export function multibootContent(
   const next = nextScreen({ ...facts, reuseVideoType, resetVga: console.resetVga });
   const { screen, note } = multibootScreen(next, console);
   const content: MultibootContent = {
-    commandLine: commandLine === null ? inputs.kernel.path : `${inputs.kernel.path} ${commandLine}`,
+    commandLine: [inputs.kernel.path, ...(commandLine === null ? [] : [commandLine.text])].join(
+      " ",
+    ),
     modules,
     memory: multibootMemory(memory),
     screen,
@@ -129,25 +126,19 @@ export function placeInfo(
     return copy === null || copy.targets.length === 0 ? null : rootPointerCopy(copy);
   };
   const codeAt = alignUp(BigInt(told.length), CODE_ALIGNMENT);
-  const length = codeAt + BigInt(codeFor(0n)?.length ?? 0);
-  const size = alignUp(length, BigInt(context.facts.pageSize));
-  const start = context.place({
-    role: "multiboot-info",
-    size,
-    alignment: 8n,
-    min: LOWEST,
-    max: MULTIBOOT_END,
-    from: "top",
-  });
-  const info = told.make(start);
-  const code = codeFor(start);
-  const gap = new Uint8Array(Number(codeAt) - info.length);
-  const bytes = code === null ? info : joined([info, gap, code]);
-  const reason = "the highest pages below 4 GiB that the larger pieces left";
-  return {
-    segment: { role: "multiboot-info", start, size, bytes, sha256: null, reason },
-    entry: code === null ? told.entry : start + codeAt,
+  const hasCode = codeFor(0n) !== null;
+  const make = (start: bigint): Uint8Array => {
+    const info = told.make(start);
+    const code = codeFor(start);
+    const gap = new Uint8Array(Number(codeAt) - info.length);
+    return code === null ? info : joined([info, gap, code]);
   };
+  const segment = context.put({
+    ...{ role: "multiboot-info", size: codeAt + BigInt(codeFor(0n)?.length ?? 0), alignment: 8n },
+    ...{ min: LOWEST_ADDRESS, max: MULTIBOOT_END, bytes: make },
+    reason: "the highest pages below 4 GiB that the larger pieces left",
+  });
+  return { segment, entry: hasCode ? segment.start + codeAt : told.entry };
 }
 
 /** Long names of the options that both versions take. */

@@ -3,9 +3,8 @@
  * told from other ELF files, and what it is given.
  */
 
-import { ADDRESS_END, alignDown, GIB, MIB } from "../../../core/address.ts";
+import { ADDRESS_END, alignDown, MIB } from "../../../core/address.ts";
 import { textOf } from "../../../core/bytes.ts";
-import { fail } from "../../../core/error.ts";
 import type { ElfBits, ElfImage } from "../../../image/elf-image.ts";
 import type { ElfMove } from "../../../image/place-elf.ts";
 import { placeInitrd } from "../../../image/place-initrd.ts";
@@ -20,17 +19,21 @@ import {
   XLF_EFI_KEXEC,
   XLF_KERNEL_64,
 } from "../handoff/setup-header.ts";
+import {
+  LINUX_32_END,
+  LOWEST_PAGE_OFFSET_32,
+  PROTECTED_MODE_END,
+  START_KERNEL_MAP,
+} from "../layout.ts";
 import { placeBootParams } from "./linux-boot-params.ts";
 
-/** Where 64-bit Linux maps its image: virtual less physical address. [linux page_64_types.h] */
-const START_KERNEL_MAP = 0xffffffff80000000n;
-/** A 32-bit kernel lies behind user space, whose size is a choice of its makers. */
-const LOWEST_PAGE_OFFSET = 0x40000000n;
 const BANNER = "Linux version ";
 /** A release follows the banner in the kernel; in other programs that know of it, "%s" does. */
 const BANNER_AND_RELEASE = /^Linux version \d+\.\d+/;
 /** COMMAND_LINE_SIZE of x86, its NUL included. [linux arch/x86/include/asm/setup.h] */
 const COMMAND_LINE_SIZE = 2048;
+/** Linux would cut a longer one. */
+export const LINUX_COMMAND_LINE = { max: COMMAND_LINE_SIZE - 1, who: "Linux", source: "" } as const;
 /** 64-bit Linux corrects its page tables for where it is, in steps of the pages that it maps itself
  * with. [linux arch/x86/kernel/head64.c __startup_64] */
 const STEP = 2n * MIB;
@@ -42,7 +45,7 @@ function isKernelMapped({ bits, loads }: ElfImage): boolean {
   return loads.some(({ virtual, physical }) =>
     bits === 64
       ? virtual - physical === START_KERNEL_MAP
-      : virtual - physical >= LOWEST_PAGE_OFFSET && (virtual - physical) % MIB === 0n,
+      : virtual - physical >= LOWEST_PAGE_OFFSET_32 && (virtual - physical) % MIB === 0n,
   );
 }
 
@@ -59,22 +62,16 @@ export function isVmlinux(elf: ElfImage): boolean {
   return isKernelMapped(elf) && elf.loads.some(({ bytes }) => hasBanner(bytes));
 }
 
-/** @throws KexecError `image.command-line` for one that Linux would cut */
-export function checkLinuxCommandLine(commandLine: string | null): void {
-  const length = (commandLine ?? "").length;
-  if (length < COMMAND_LINE_SIZE) return;
-  fail({
-    code: "image.command-line",
-    message: `the command line has ${length} bytes, Linux takes at most ${COMMAND_LINE_SIZE - 1}`,
-  });
-}
-
 /** How a vmlinux may be moved; null: not at all. Upwards only: nothing else that starts Linux takes
  * it below the address that it was linked for. [linux boot/compressed/kaslr.c] */
 export function vmlinuxMove({ bits, loads }: ElfImage): ElfMove | null {
   const min = alignDown(loads[0]?.physical ?? MIB, STEP);
   return bits === 64 ? { alignment: STEP, min, max: ADDRESS_END, from: "bottom" } : null;
 }
+
+/** `xloadflags` of what any such kernel can. */
+const xloadflagsOf = (bits: ElfBits): number =>
+  bits === 64 ? XLF_KERNEL_64 | XLF_CAN_BE_LOADED_ABOVE_4G | XLF_EFI_KEXEC : 0;
 
 /** A vmlinux has lost its setup header in the making of it; this says what any such kernel can. */
 function setupHeaderFor(bits: ElfBits): Uint8Array {
@@ -86,7 +83,7 @@ function setupHeaderFor(bits: ElfBits): Uint8Array {
     version: VERSION,
     loadflags: LOADED_HIGH,
     initrd_addr_max: 0x7fffffff,
-    xloadflags: bits === 64 ? XLF_KERNEL_64 | XLF_CAN_BE_LOADED_ABOVE_4G | XLF_EFI_KEXEC : 0,
+    xloadflags: xloadflagsOf(bits),
     cmdline_size: COMMAND_LINE_SIZE - 1,
     relocatable_kernel: 0,
   });
@@ -94,14 +91,17 @@ function setupHeaderFor(bits: ElfBits): Uint8Array {
 }
 
 /** A 32-bit kernel reads its initrd through its direct mapping, which ends below this. */
-const initrdEnd = (bits: ElfBits): bigint => (bits === 64 ? ADDRESS_END : 0x38000000n);
+const initrdEnd = (bits: ElfBits): bigint => (bits === 64 ? ADDRESS_END : LINUX_32_END);
 
 /** What Linux is given beside its image, and where its boot params are. */
 export function placeLinuxHandoff(context: PlanContext, bits: ElfBits) {
   const initrd = placeInitrd(context, { max: initrdEnd(bits), why: "" });
-  const image = setupHeaderFor(bits);
-  const max = bits === 64 ? ADDRESS_END : 4n * GIB;
-  const { segment, commandLineEnd, notes } = placeBootParams(context, { image, initrd, max });
+  const { segment, commandLineEnd, notes } = placeBootParams(context, {
+    image: setupHeaderFor(bits),
+    header: { xloadflags: xloadflagsOf(bits) },
+    initrd,
+    max: bits === 64 ? ADDRESS_END : PROTECTED_MODE_END,
+  });
   return {
     segments: [...(initrd === null ? [] : [initrd]), segment],
     bootParams: segment.start,

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { containerOf } from "../../../../src/arch/index.ts";
 import { beoboot } from "../../../../src/arch/x86-64/image/beoboot-x86.ts";
 import { humanSize } from "../../../../src/core/address.ts";
 import { KexecError } from "../../../../src/core/error.ts";
-import { containerOf } from "../../../../src/image/containers.ts";
 import { makeBzImage } from "../../../images/make-bzimage.ts";
 import { makeBeoboot } from "../../../images/make-nbi.ts";
 import { makeUki } from "../../../images/make-uki.ts";
+import { NO_LOADER } from "../../../plan/requests.ts";
 
 const KERNEL = makeBzImage({ codeSize: 0x200 });
 const INITRD = Uint8Array.from({ length: 1001 }, (_, i) => i & 0xff);
@@ -36,12 +37,12 @@ test("a kernel alone has no initrd and no command line", () => {
 });
 
 describe("other files are none", () => {
-  test.each<[Uint8Array, string]>([
-    [KERNEL, 'no "BeoB" at the start'],
-    [FULL.subarray(0, 15), "too short for a beoboot header"],
-    [makeBeoboot({ kernel: KERNEL, arch: 2 }), "for architecture 2 at offset 4"],
-  ])("%#", (bytes, why) => {
-    expect(beoboot.type.probe(bytes)).toEqual({
+  test.each<[string, Uint8Array, string]>([
+    ["a kernel", KERNEL, 'no "BeoB" at the start'],
+    ["half a header", FULL.subarray(0, 15), "too short for a beoboot header"],
+    ["Alpha's", makeBeoboot({ kernel: KERNEL, arch: 2 }), "for architecture 2 at offset 4"],
+  ])("%s", (_name, bytes, why) => {
+    expect(beoboot.type.parse(bytes, NO_LOADER)).toEqual({
       match: false,
       why: expect.stringContaining(why),
     });
@@ -53,11 +54,13 @@ describe("other files are none", () => {
 });
 
 test("one inside another is refused", () => {
-  expect(() => beoboot.type.check(FULL, null)).toThrow("a beoboot image inside another container");
+  expect(() => beoboot.type.parse(FULL, NO_LOADER)).toThrow(
+    "a beoboot image inside another container",
+  );
 });
 
 function attempt(image: Uint8Array): "none" | "refused" | "read" {
-  if (!beoboot.type.probe(image).match) return "none";
+  if (beoboot.whyNot(image) !== null) return "none";
   try {
     const { kernel, initrd } = beoboot.read(image);
     expect(kernel.length + (initrd?.length ?? 0)).toBeLessThanOrEqual(image.length);

@@ -159,7 +159,7 @@ describe("refusals", () => {
 
   test("other files are none", () => {
     for (const bytes of [new Uint8Array(0), new Uint8Array(3), pattern(600)]) {
-      expect(nbiX86.probe(bytes)).toEqual({ match: false, why: "no 0x1b031336 at 0" });
+      expect(nbiX86.parse(bytes, NO_LOADER)).toEqual({ match: false, why: "no 0x1b031336 at 0" });
     }
   });
 });

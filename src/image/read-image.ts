@@ -1,0 +1,125 @@
+/** Which image type a file is: what `-t` says, or the first that takes it. */
+
+import { ExitStatus, fail, KexecError } from "../core/error.ts";
+import type { Container, ContainerParts } from "../model/container.ts";
+import type { Image, ImageType, InputFile } from "../model/image-type.ts";
+import type { LoaderRequest } from "../model/request.ts";
+
+const failed = ExitStatus.failed;
+
+/** Files that people try and that no registered type takes, by their first bytes. */
+const KNOWN_OTHERS: readonly { readonly magic: readonly number[]; readonly name: string }[] = [
+  { magic: [0x1f, 0x8b], name: "gzip-compressed data" },
+  { magic: [0x42, 0x5a, 0x68], name: "bzip2-compressed data" },
+  { magic: [0x7f, 0x45, 0x4c, 0x46], name: "an ELF file" },
+  { magic: [0x4d, 0x5a], name: "a PE (EFI) file without a Linux boot header" },
+];
+
+function looksLike(bytes: Uint8Array): string {
+  const known = KNOWN_OTHERS.find(({ magic }) => magic.every((byte, i) => bytes[i] === byte));
+  return known === undefined ? "" : ` It looks like ${known.name}.`;
+}
+
+/**
+ * A loader that cannot go on ends, in kexec-tools, with the line `Cannot load FILE`; ours adds the
+ * reason.
+ */
+export function cannotLoad(type: string, path: string, error: KexecError): KexecError {
+  return new KexecError({
+    code: error.code,
+    message: `Cannot load ${path}`,
+    hint: [`${type}: ${error.message}`, error.hint].filter(Boolean).join("\n"),
+    exitStatus: failed,
+    cause: error,
+  });
+}
+
+/**
+ * What is in a container.
+ * @param file as the user named it; `bytes` is what is in it once it is expanded
+ * @throws KexecError `image.*` where the container is broken
+ */
+export function readContainer(
+  { type, read }: Container,
+  file: InputFile,
+  bytes: Uint8Array,
+): ContainerParts {
+  try {
+    return read(bytes);
+  } catch (error) {
+    throw error instanceof KexecError ? cannotLoad(type.name, file.path, error) : error;
+  }
+}
+
+/** What a type says of a file that it takes: the image, or why it is broken. */
+type Claim =
+  | { readonly type: ImageType; readonly image: Image }
+  | { readonly type: ImageType; readonly broken: KexecError };
+
+/** A claim, or why the type does not take the file. */
+function ask(type: ImageType, file: Uint8Array, loader: LoaderRequest): Claim | string {
+  try {
+    const image = type.parse(file, loader);
+    return image.match ? { type, image } : image.why;
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    return { type, broken: error };
+  }
+}
+
+function firstClaim(types: readonly ImageType[], file: InputFile, loader: LoaderRequest): Claim {
+  const whys: string[] = [];
+  for (const type of types) {
+    const answer = ask(type, file.bytes, loader);
+    if (typeof answer !== "string") return answer;
+    whys.push(`${type.name}: ${answer}`);
+  }
+  return fail({
+    code: "image.undetermined",
+    message: `Cannot determine the file type of ${file.path}`,
+    hint: `${whys.join("; ")}.${looksLike(file.bytes)}`,
+    exitStatus: failed,
+  });
+}
+
+function claimOf(
+  types: readonly ImageType[],
+  file: InputFile,
+  asked: string | null,
+  loader: LoaderRequest,
+): Claim {
+  if (asked === null) return firstClaim(types, file, loader);
+  const named = types.find(({ name }) => name === asked);
+  if (named === undefined) {
+    return fail({
+      code: "image.unknown-type",
+      message: `Unsupported kernel type ${asked}`,
+      hint: `The types for this machine are: ${types.map(({ name }) => name).join(", ")}.`,
+      exitStatus: failed,
+    });
+  }
+  const answer = ask(named, file.bytes, loader);
+  if (typeof answer !== "string") return answer;
+  const { type } = firstClaim(types, file, loader);
+  return fail({
+    code: "image.wrong-type",
+    message: `Wrong file type ${named.name}, file matches type ${type.name}`,
+    exitStatus: failed,
+  });
+}
+
+/**
+ * The image in `file`, read by its type.
+ * @param asked what `-t` named, or null
+ * @throws KexecError `image.*` in kexec-tools' words, with each type's reason as the hint
+ */
+export function readImage(
+  types: readonly ImageType[],
+  file: InputFile,
+  asked: string | null,
+  loader: LoaderRequest,
+): Image {
+  const claim = claimOf(types, file, asked, loader);
+  if ("image" in claim) return claim.image;
+  throw cannotLoad(claim.type.name, file.path, claim.broken);
+}
