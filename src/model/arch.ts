@@ -4,6 +4,7 @@ import type { Range } from "../core/range.ts";
 import type { Architecture } from "./host-facts.ts";
 import type { EntryBits, EntryState } from "./image-type.ts";
 import type { Segment } from "./load-plan.ts";
+import type { MemoryRange } from "./memory.ts";
 import type { ConsoleRequest } from "./request.ts";
 
 /** What the purgatory has to know. */
@@ -14,12 +15,45 @@ export interface PurgatoryRequest {
   readonly console: ConsoleRequest;
   /** What is copied before the jump, for a crash kernel; in bytes. */
   readonly backup: { readonly source: Range; readonly destination: bigint } | null;
-  /** Where the command line ends that is to say where to jump back to; null: none is. */
+  /** Physical address of the command line's NUL, where the address to jump back to is appended;
+   * null: it is not. */
   readonly jumpBackText: bigint | null;
+}
+
+/** What a crash kernel, or one that the running kernel is preserved for, has to learn. */
+export interface CrashHandoff {
+  /** Physical address of the core header, a multiple of the page size; null: there is none. */
+  readonly elfcorehdr: bigint | null;
+  /** What the kernel may use as its RAM, sorted, disjoint. */
+  readonly usable: readonly Range[];
+  /** `usable` without what segments keep, and memory that the kernel must know of; sorted. */
+  readonly memory: readonly MemoryRange[];
+  /** `--pass-memmap-cmdline`: `memory` goes on the command line. */
+  readonly memoryByCommandLine: boolean;
+  /** Whether the kernel takes EFI over from the running one. */
+  readonly efi: boolean;
+  /** Physical address of the ACPI root pointer; null: not known. */
+  readonly acpiRsdp: bigint | null;
+}
+
+/** What crash kernels of one architecture have of their own. */
+export interface ArchCrashRules {
+  /** One past the end of the low memory that the architecture's kernels cannot do without, so that
+   * it is backed up before a crash kernel uses it; null: a crash kernel needs none. */
+  readonly lowMemoryEnd: bigint | null;
+  /** The kernel parameters that pass `handoff` to the kernel, in order. */
+  parameters(handoff: CrashHandoff): readonly string[];
+  /** Most bytes that kexec_file_load itself adds to a crash kernel's command line. */
+  readonly addedByKernel: number;
+  /** One sentence: how kexec_file_load passes the core header. */
+  readonly fileNote: string;
 }
 
 export interface Arch {
   readonly name: Architecture;
+  readonly crash: ArchCrashRules;
+  /** Most bytes that the purgatory appends to the command line of an image that may jump back. */
+  readonly jumpBackRoom: number;
   /** Bytes of memory that the purgatory takes, a multiple of the page size. */
   purgatorySize(): bigint;
   /** Where the purgatory may lie, by what the image is entered in. */

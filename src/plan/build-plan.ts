@@ -5,21 +5,11 @@
  */
 
 import { archOf } from "../arch/index.ts";
-import { checkExtended } from "../arch/x86-64/crash-parameters.ts";
 import { fileScreenNotes } from "../arch/x86-64/file-screen.ts";
-import { JUMP_BACK_ROOM } from "../arch/x86-64/handoff/jump-back.ts";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { sha256 } from "../core/digest.ts";
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
-import {
-  byStart,
-  intersect,
-  isEmpty,
-  normalize,
-  type Range,
-  rangeOf,
-  totalSize,
-} from "../core/range.ts";
+import { byStart, rangeOf, totalSize } from "../core/range.ts";
 import { chooseImageType } from "../image/choose-type.ts";
 import { imageTypes } from "../image/index.ts";
 import type { Arch, PurgatoryRequest } from "../model/arch.ts";
@@ -29,27 +19,25 @@ import type {
   ImageType,
   InputFile,
   Placement,
-  PlanContext,
   PlanInputs,
 } from "../model/image-type.ts";
-import type {
-  FilePlan,
-  FileReference,
-  ImagePurpose,
-  Segment,
-  SegmentPlan,
-} from "../model/load-plan.ts";
+import type { FilePlan, FileReference, Segment, SegmentPlan } from "../model/load-plan.ts";
 import type { LoaderRequest, LoadRequest } from "../model/request.ts";
 import { checkPlan } from "./check-plan.ts";
 import { nextCommandLine } from "./command-line.ts";
-import { type CrashPlan, planCrash } from "./crash/crash-plan.ts";
-import { crashRegion } from "./crash/crash-region.ts";
-import { crashRoomRemark, crashRoomWarnings } from "./crash/crash-room.ts";
 import { withoutEfiMemory } from "./efi-memory.ts";
 import { mappedSegments } from "./mapped-segments.ts";
-import { memoryWindow } from "./memory-window.ts";
 import { Placer } from "./placer.ts";
-import { planPreserved, preservedSegments } from "./purpose/preserve-context.ts";
+import { checkExtended } from "./purpose/check-extended.ts";
+import { purposeOf } from "./purpose/index.ts";
+import type {
+  FilePurpose,
+  LoadedSize,
+  Purpose,
+  PurposeInputs,
+  PurposePlan,
+  SegmentPurpose,
+} from "./purpose/purpose.ts";
 
 /** The error of an image that only kexec_load can load as asked; `-a` goes on to that. */
 export const NOT_BY_FILE = "plan.not-by-file";
@@ -62,53 +50,6 @@ function architectureOf(facts: HostFacts): Architecture {
     message: `unsupported machine type: ${facts.machine}`,
     exitStatus: ExitStatus.failed,
   });
-}
-
-/** RAM that may be used: the memory map, cut to `--mem-min` and `--mem-max`. */
-function usableMemory(request: LoadRequest, facts: HostFacts): Range[] {
-  if (facts.memoryMap === null || facts.memoryMap.ranges.length === 0) {
-    return fail({
-      code: "facts.memory-map",
-      message: "Could not get memory layout",
-      hint:
-        facts.notes.filter((note) => /\/memmap|\/iomem/.test(note)).join("\n") ||
-        "Neither /sys/firmware/memmap nor /proc/iomem could be read.",
-      exitStatus: ExitStatus.failed,
-    });
-  }
-  const window = memoryWindow(request);
-  return normalize(
-    facts.memoryMap.ranges
-      .filter(({ type }) => type === "ram")
-      .map((r) => intersect(r, window))
-      .filter((r) => !isEmpty(r)),
-  );
-}
-
-/** Where segments go: a crash kernel's into what is reserved for one, and nowhere else. */
-function destinations(request: LoadRequest, facts: HostFacts): Range[] {
-  if (request.purpose !== "crash") return usableMemory(request, facts);
-  const window = memoryWindow(request);
-  return [intersect(crashRegion(facts), window)].filter((r) => !isEmpty(r));
-}
-
-/** What is planned besides what the image's type brings. */
-function besides(
-  request: LoadRequest,
-  facts: HostFacts,
-  takesEfi: boolean,
-  place: PlanContext["place"],
-): CrashPlan {
-  const { purpose } = request;
-  if (purpose === "crash") return planCrash(request, facts, takesEfi, place);
-  if (purpose === "preserve-context") return planPreserved(request, facts, takesEfi, place);
-  return withoutCrash(facts);
-}
-
-/** An ordinary kernel needs nothing besides itself, and is told all that there is. */
-function withoutCrash(facts: HostFacts): CrashPlan {
-  const memory = facts.memoryMap?.ranges ?? [];
-  return { segments: [], backup: null, memory, commandLine: "", hotplug: false, notes: [] };
 }
 
 /** A loader that cannot go on ends, in kexec-tools, with this line; ours adds the reason. */
@@ -149,9 +90,15 @@ function withDigest(segment: Segment, inputs: PlanInputs): Segment {
   return { ...segment, sha256: known ?? sha256(segment.bytes) };
 }
 
+/** Who takes part in a draft besides the image's type. */
+interface Drafting extends PurposeInputs {
+  readonly purpose: Purpose;
+  readonly bySegments: SegmentPurpose;
+}
+
 interface Drafted {
   readonly draft: DraftPlan;
-  readonly crash: CrashPlan;
+  readonly planned: PurposePlan;
 }
 
 /** The type that loads `kernel` as asked. */
@@ -185,33 +132,33 @@ function checkImage(
   });
 }
 
-/** As long as what the purgatory adds to the command line. */
-const jumpBackSpace = (purpose: ImagePurpose): string =>
-  purpose === "preserve-context" ? " ".repeat(JUMP_BACK_ROOM) : "";
-
 /** Everything but the purgatory. */
 function draftOf(
   request: LoadRequest,
   facts: HostFacts,
   inputs: PlanInputs,
   type: ImageType,
-  takesEfi: boolean,
-  place: PlanContext["place"],
+  drafting: Drafting,
 ): Drafted {
-  const { purpose } = request;
+  const { purpose, bySegments, arch, place } = drafting;
+  const { capture, ownsMachine } = purpose;
   const { kernel } = inputs;
-  const asked = nextCommandLine(request.loader, facts, purpose);
+  const asked = nextCommandLine(request.loader, facts, purpose.notReused);
   checkImage(type, kernel, request.loader, asked);
-  const crash = besides(request, facts, takesEfi, place);
-  const added = crash.commandLine;
+  const planned = bySegments.planForPurpose(drafting);
+  const { memory } = planned;
+  const added = planned.parameters.map((parameter) => ` ${parameter}`).join("");
   const commandLine = added === "" ? asked : `${asked ?? ""}${added}`;
+  const commandLineRoom = purpose.jumpsBack ? arch.jumpBackRoom : 0;
   const draft = loading(type, kernel, () => {
-    const whole = `${commandLine}${jumpBackSpace(purpose)}`;
+    const whole = `${commandLine}${" ".repeat(commandLineRoom)}`;
     if (added !== "") checkExtended(added.length, () => type.check(kernel.bytes, whole));
-    const { memory } = crash;
-    return type.draft({ request, facts, inputs, purpose, commandLine, memory, place });
+    return type.draft({
+      ...{ request, facts, inputs, capture, ownsMachine },
+      ...{ commandLine, commandLineRoom, memory, place },
+    });
   });
-  return { draft, crash };
+  return { draft, planned };
 }
 
 /** Takes memory for the purgatory, and makes its segment once all others are known. */
@@ -227,16 +174,6 @@ function placePurgatory(arch: Arch, type: ImageType, placer: Placer, page: bigin
   };
 }
 
-function segmentWarnings(
-  loaded: readonly Segment[],
-  initrd: InputFile | null,
-  facts: HostFacts,
-  commandLine: string | null,
-): string[] {
-  const initrdSize = BigInt(initrd?.bytes.length ?? 0);
-  return crashRoomWarnings(facts, totalSize(loaded.map(rangeOf)), initrdSize, commandLine);
-}
-
 /**
  * The plan for kexec_load and for Xen: every segment with its place and bytes.
  * @throws KexecError `image.*`, `plan.*`, `facts.*`
@@ -247,28 +184,28 @@ export function buildSegmentPlan(
   inputs: PlanInputs,
 ): SegmentPlan {
   const architecture = architectureOf(facts);
-  const usable = destinations(request, facts);
+  const purpose = purposeOf(request.purpose);
+  const bySegments = purpose.forSegments(request, facts);
+  const usable = bySegments.destinations;
   const type = typeOf(architecture, inputs.kernel, request);
   const arch = segmentArch(architecture);
-  const isCrash = request.purpose === "crash";
   const page = BigInt(facts.pageSize);
   const takesEfi = loading(type, inputs.kernel, () => type.takesEfi(inputs.kernel.bytes));
   const { free, notes: efiNotes } =
     takesEfi && !request.noEfi ? withoutEfiMemory(usable, facts) : { free: usable, notes: [] };
-  // What is reserved for crash kernels is nobody's to hand out.
-  const placer = isCrash
-    ? new Placer(free, page, null, crashRoomRemark(facts))
-    : new Placer(free, page, facts.segmentRules.settled);
+  const { preferred, remark } = bySegments.placer;
+  const placer = new Placer(free, page, preferred, remark);
   const placed = () => placePurgatory(arch, type, placer, page);
   // Images that are entered in real mode have addresses of their own in the little memory there.
   const first = type.entryBits === 16 ? null : placed();
   const place = (placement: Placement) => placer.place(placement);
-  const { draft, crash } = draftOf(request, facts, inputs, type, takesEfi, place);
+  const drafting = { purpose, bySegments, arch, takesEfi, place };
+  const { draft, planned } = draftOf(request, facts, inputs, type, drafting);
   const purgatory = first ?? placed();
   // The purgatory counts regions as the plan lists segments.
-  const segments = [...draft.segments, ...crash.segments]
+  const segments = [...draft.segments, ...planned.segments]
     .toSorted(byStart)
-    .map((s) => (!request.skipChecks && isChecked(s, crash.hotplug) ? withDigest(s, inputs) : s));
+    .map((s) => (!request.skipChecks && isChecked(s, planned.hotplug) ? withDigest(s, inputs) : s));
   const { entryState } = draft;
   const bits = entryState.mode ?? 64;
   if (bits < (type.entryBits ?? 64)) {
@@ -278,8 +215,8 @@ export function buildSegmentPlan(
     entryState,
     checked: segments.filter(({ sha256 }) => sha256 !== null),
     console: request.console,
-    backup: crash.backup,
-    jumpBackText: request.purpose === "preserve-context" ? (draft.commandLineEnd ?? null) : null,
+    backup: planned.backup,
+    jumpBackText: purpose.jumpsBack ? (draft.commandLineEnd ?? null) : null,
   });
   const loaded: readonly Segment[] = [...segments, segment];
   const { mapped } = facts.segmentRules;
@@ -292,20 +229,26 @@ export function buildSegmentPlan(
     segments: [
       ...loaded,
       ...(mapped === null ? [] : mappedSegments(loaded, mapped)),
-      ...(request.purpose === "preserve-context" ? preservedSegments(loaded, usable, page) : []),
+      ...bySegments.preservedSegments(loaded),
     ].sort(byStart),
     commandLine: draft.commandLine,
     debug: request.debug,
-    hotplug: crash.hotplug,
+    hotplug: planned.hotplug,
     notes: [
       ...memoryLimits(request),
       ...otherEntry(request),
       ...placer.notes,
       ...efiNotes,
-      ...crash.notes,
+      ...planned.notes,
       ...draft.notes,
     ],
-    warnings: isCrash ? segmentWarnings(loaded, inputs.initrd, facts, draft.commandLine) : [],
+    warnings: bySegments.warnings(
+      {
+        total: totalSize(loaded.map(rangeOf)),
+        initrd: BigInt(inputs.initrd?.bytes.length ?? 0),
+      },
+      draft.commandLine,
+    ),
   };
   checkPlan(plan, usable, facts);
   return plan;
@@ -321,41 +264,34 @@ function memoryLimits({ memMin, memMax }: LoadRequest): string[] {
   return [`only memory from ${hex(memMin)} to ${hex(memMax)} is used, as asked`];
 }
 
-/** What the kernel puts in front of a crash kernel's command line: `elfcorehdr=0x… `.
- * [linux arch/x86/kernel/kexec-bzimage64.c MAX_ELFCOREHDR_STR_LEN] */
-const ELFCOREHDR_WORD_MAX = 30;
-
 /** The kernel would only say "Invalid argument" to what leaves no room for its own word. */
-function checkFileCommandLine(type: ImageType, kernel: InputFile, commandLine: string | null) {
-  const extended = `${commandLine ?? ""}${" ".repeat(ELFCOREHDR_WORD_MAX)}`;
-  checkExtended(ELFCOREHDR_WORD_MAX, () => type.check(kernel.bytes, extended));
+function checkFileCommandLine(
+  type: ImageType,
+  kernel: InputFile,
+  commandLine: string | null,
+  added: number,
+): void {
+  const extended = `${commandLine ?? ""}${" ".repeat(added)}`;
+  if (added > 0) checkExtended(added, () => type.check(kernel.bytes, extended));
 }
 
-/** The kernel lays out what it reads, in the same memory. */
-function fileWarnings(
+/** What the kernel loads of the files, as far as their sizes are known. */
+function fileSizes(
   type: ImageType,
   { bytes }: InputFile,
   initrd: FileReference | null,
-  facts: HostFacts,
-  commandLine: string | null,
-): string[] {
-  const kernelSize = type.memorySize?.(bytes) ?? BigInt(bytes.length);
+): LoadedSize {
   const initrdSize = initrd?.size ?? 0n;
-  return crashRoomWarnings(facts, kernelSize + initrdSize, initrdSize, commandLine);
+  const kernelSize = type.memorySize?.(bytes) ?? BigInt(bytes.length);
+  return { total: kernelSize + initrdSize, initrd: initrdSize };
 }
 
-function fileNotes({ purpose, passMemmapCmdline, hotplug }: LoadRequest): string[] {
-  if (purpose !== "crash") return [];
-  return [
-    "the kernel makes the core header itself and says elfcorehdr= on the command line",
-    ...(passMemmapCmdline ? ["--pass-memmap-cmdline has no effect: the kernel tells memory"] : []),
-    ...(hotplug ? ["--hotplug has no effect: the kernel writes the header anew by itself"] : []),
-  ];
-}
-
-function whyNotByFile(type: ImageType, request: LoadRequest): string | null {
-  const { entry, loader, purpose } = request;
-  if (purpose === "preserve-context") return "kexec_file_load preserves no context";
+function whyNotByFile(
+  type: ImageType,
+  { entry, loader }: LoadRequest,
+  { refusal }: FilePurpose,
+): string | null {
+  if (refusal !== null) return refusal;
   if (entry !== 0n) return "kexec_file_load enters an image where it chooses; --entry needs -c";
   return type.whyNotByFile?.(loader) ?? null;
 }
@@ -373,14 +309,14 @@ export function buildFilePlan(
   files: { readonly kernel: FileReference; readonly initrd: FileReference | null },
 ): FilePlan {
   const architecture = architectureOf(facts);
-  const isCrash = request.purpose === "crash";
-  if (isCrash) crashRegion(facts);
+  const purpose = purposeOf(request.purpose);
+  const byFiles = purpose.forFiles(request, facts, archOf(architecture));
   const type = typeOf(architecture, kernel, request);
-  const commandLine = nextCommandLine(request.loader, facts, request.purpose);
+  const commandLine = nextCommandLine(request.loader, facts, purpose.notReused);
   checkImage(type, kernel, request.loader, commandLine);
-  const why = whyNotByFile(type, request);
+  const why = whyNotByFile(type, request, byFiles);
   if (why !== null) fail({ code: NOT_BY_FILE, message: why });
-  if (isCrash && architecture === "x86_64") checkFileCommandLine(type, kernel, commandLine);
+  checkFileCommandLine(type, kernel, commandLine, byFiles.addedByKernel);
   return {
     kind: "file",
     purpose: request.purpose,
@@ -392,7 +328,7 @@ export function buildFilePlan(
     debug: request.debug,
     noCma: request.noCma,
     forceDtb: request.forceDtb,
-    notes: [...fileNotes(request), ...fileScreenNotes(facts)],
-    warnings: isCrash ? fileWarnings(type, kernel, files.initrd, facts, commandLine) : [],
+    notes: [...byFiles.notes, ...fileScreenNotes(facts)],
+    warnings: byFiles.warnings(fileSizes(type, kernel, files.initrd), commandLine),
   };
 }

@@ -4,6 +4,8 @@ import { ADDRESS_END, GIB, KIB } from "../../core/address.ts";
 import { type Range, rangeSize } from "../../core/range.ts";
 import type { Arch } from "../../model/arch.ts";
 import type { Segment } from "../../model/load-plan.ts";
+import { crashRules } from "./crash-parameters.ts";
+import { JUMP_BACK_ROOM } from "./handoff/jump-back.ts";
 import { purgatoryFor } from "./purgatory/index.ts";
 import {
   buildPurgatory,
@@ -28,6 +30,8 @@ const backupOf = (backup: { source: Range; destination: bigint }): PurgatoryBack
 
 export const x86_64: Arch = {
   name: "x86_64",
+  crash: crashRules,
+  jumpBackRoom: JUMP_BACK_ROOM,
   // Position-independent, so it may lie anywhere above the first pages, where firmware keeps data;
   // but where it turns paging off, only 32-bit addresses are left, and in real mode the lowest MiB,
   // which has RAM up to 640 KiB.

@@ -1,10 +1,9 @@
 /**
  * What a crash kernel needs besides an ordinary one: the core header, a place for what it would
- * overwrite, the memory that it may use, and words on its command line. Pure.
+ * overwrite, the memory that it may use, and the parameters that pass these on. Pure.
  */
 
-import { crashWords } from "../../arch/x86-64/crash-parameters.ts";
-import { ADDRESS_END, alignUp } from "../../core/address.ts";
+import { ADDRESS_END, alignUp, humanSize } from "../../core/address.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
 import {
   byStart,
@@ -16,12 +15,13 @@ import {
   showRange,
   subtract,
 } from "../../core/range.ts";
+import type { Arch, CrashHandoff } from "../../model/arch.ts";
 import type { CrashFacts, HostFacts } from "../../model/host-facts.ts";
-import type { Placement } from "../../model/image-type.ts";
 import type { Segment } from "../../model/load-plan.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 import type { LoadRequest } from "../../model/request.ts";
-import { crashRegions } from "./crash-region.ts";
+import type { PurposeInputs, PurposePlan } from "../purpose/purpose.ts";
+import { type CrashRegion, checkCrashRegion } from "./crash-region.ts";
 import { crashFacts, dumpedMemory } from "./dumped-memory.ts";
 import { elfCoreHeader, elfCoreHeaderSize, type MovedMemory } from "./elf-core-header.ts";
 
@@ -30,21 +30,7 @@ const NO_BYTES = new Uint8Array(0);
  * [kexec-tools] */
 const ELFCOREHDR_MIN = 16n * 1024n;
 
-export interface CrashPlan {
-  /** The core header and the backup. */
-  readonly segments: readonly Segment[];
-  /** What the purgatory copies before it starts the crash kernel. */
-  readonly backup: MovedMemory | null;
-  /** What the crash kernel is told of memory. */
-  readonly memory: readonly MemoryRange[];
-  /** To be appended to its command line; begins with a blank. */
-  readonly commandLine: string;
-  /** Whether the kernel may write the core header anew, which then cannot be checked. */
-  readonly hotplug: boolean;
-  readonly notes: readonly string[];
-}
-
-type Place = (placement: Placement) => bigint;
+type Place = PurposeInputs["place"];
 
 /** Anywhere in the crash region, as high as can be: low memory is what the crash kernel asks for
  * most. */
@@ -156,21 +142,48 @@ function hotplugNotes({ hotplug }: LoadRequest, facts: HostFacts): string[] {
 }
 
 /**
- * @param takesEfi whether the kernel can take EFI over from the running one
- * @param place takes memory of the crash region
- * @throws KexecError `facts.crash`, `plan.bad-crash-region`, `plan.hotplug`, `plan.no-room`,
- *   `plan.core-header`
+ * The kernel parameters that pass on where a dump is, as the architecture does it.
+ * @param found the core header, and the memory that the kernel may use and must know of
+ */
+export function crashParameters(
+  { arch, takesEfi }: { readonly arch: Arch; readonly takesEfi: boolean },
+  { passMemmapCmdline, noEfi }: LoadRequest,
+  { efi, acpiRsdp }: HostFacts,
+  found: Pick<CrashHandoff, "elfcorehdr" | "usable" | "memory">,
+): readonly string[] {
+  return arch.crash.parameters({
+    ...found,
+    memoryByCommandLine: passMemmapCmdline,
+    efi: takesEfi && !noEfi && (efi?.runtimeMap.length ?? 0) > 0,
+    acpiRsdp,
+  });
+}
+
+/** What the crash kernel gets as its RAM, in a sentence. */
+function memoryNote({ all }: CrashRegion, saved: Range | null, lowEnd: bigint | null): string {
+  const regions = `the crash kernel gets ${all.map(showRange).join(" and ")}`;
+  if (lowEnd === null) return regions;
+  const low = saved === null ? `no memory below ${humanSize(lowEnd)}` : showRange(saved);
+  return `${regions}, and ${low}`;
+}
+
+/**
+ * Plans what a crash kernel needs besides its image.
+ * @param region all that is reserved, of which `inputs.place` takes memory
+ * @throws KexecError `facts.crash`, `plan.bad-crash-region`, `plan.hotplug`, `plan.no-room`
  */
 export function planCrash(
   request: LoadRequest,
   facts: HostFacts,
-  takesEfi: boolean,
-  place: Place,
-): CrashPlan {
+  region: CrashRegion,
+  inputs: PurposeInputs,
+): PurposePlan {
+  const { arch, place } = inputs;
+  const { lowMemoryEnd } = arch.crash;
   const crash = crashFacts(facts, request.kernel ?? "");
   const page = BigInt(facts.pageSize);
-  const { ram, saved } = dumpedMemory(crash, facts.crashRegions);
-  const regions = crashRegions(facts, saved);
+  const { ram, saved } = dumpedMemory(crash, region.all, lowMemoryEnd);
+  checkCrashRegion(region, saved);
   const hotplug = request.hotplug && facts.crashRules.hotplug;
   const backup = saved === null ? null : placeBackup(saved, place, page);
   const moved =
@@ -178,16 +191,20 @@ export function planCrash(
   const reason = "the crash kernel finds what there was by it, and makes /proc/vmcore of it";
   const header = placeCoreHeader(facts, { crash, ram, moved, hotplug, reason }, place);
   const segments = backup === null ? [header] : [backup, header];
-  const memory = crashMemory(crash.memory, regions, segments, saved);
+  const memory = crashMemory(crash.memory, region.all, segments, saved);
+  const usable = saved === null ? region.all : [saved, ...region.all];
   return {
     segments,
     backup: moved,
     memory: request.passMemmapCmdline ? (facts.memoryMap?.ranges ?? []) : memory,
-    commandLine: crashWords({ request, facts, takesEfi, memory, elfcorehdr: header.start }),
+    parameters: crashParameters(inputs, request, facts, {
+      elfcorehdr: header.start,
+      usable,
+      memory,
+    }),
     hotplug,
     notes: [
-      `the crash kernel gets ${regions.map(showRange).join(" and ")}, and ` +
-        `${saved === null ? "no memory below 640 KiB" : showRange(saved)}`,
+      memoryNote(region, saved, lowMemoryEnd),
       ...(crash.vmcoreinfo === null ? ["no vmcoreinfo: Xen does not say where its own is"] : []),
       ...hotplugNotes(request, facts),
     ],

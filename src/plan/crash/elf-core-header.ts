@@ -20,7 +20,7 @@ import { type Range, rangeSize } from "../../core/range.ts";
 import type { StructValue } from "../../core/struct.ts";
 import type { CrashFacts } from "../../model/host-facts.ts";
 
-/** The kernel's `elfcorehdr=` counts in KiB. */
+/** Parameters of the kernel give the header's address in KiB. */
 export const ELF_CORE_HEADER_ALIGN = 1024;
 
 type Phdr = Partial<StructValue<typeof Elf64_Phdr.fields>>;

@@ -145,8 +145,8 @@ function placeSetup(context: PlanContext, header: SetupHeader, places: Places): 
 }
 
 /** @throws KexecError `image.crash`: the BIOS's memory map is of all memory, not of what is kept */
-function checkPurpose({ purpose }: PlanContext): void {
-  if (purpose !== "crash") return;
+function checkPurpose({ capture }: PlanContext): void {
+  if (!capture) return;
   fail({
     code: "image.crash",
     message: "Can't use bzImage for crash dump purposes with real mode entry",

@@ -29,8 +29,8 @@ import {
 } from "./bzimage-versions.ts";
 
 /** @throws KexecError `image.crash` for a kernel that would overwrite what it is to save */
-function checkPurpose({ purpose }: PlanContext, header: SetupHeader): void {
-  if (purpose !== "crash" || isRelocatable(header)) return;
+function checkPurpose({ capture }: PlanContext, header: SetupHeader): void {
+  if (!capture || isRelocatable(header)) return;
   fail({
     code: "image.crash",
     message: "BzImage is not relocatable. Can't be used as capture kernel.",
@@ -44,7 +44,7 @@ function draft(context: PlanContext): DraftPlan {
   checkDeviceTree(context, header);
   const kernel = placeVersioned(context, header);
   // Without init_size nobody knows how much above the kernel it overwrites as it unpacks itself.
-  const unknown = header.init_size === 0 && context.purpose !== "crash";
+  const unknown = header.init_size === 0 && !context.capture;
   return draftAround(context, {
     kernel,
     initrdLimit: initrdLimit(header),
