@@ -1,5 +1,5 @@
 /**
- * elfcorehdr: the ELF header that tells a crash kernel what there was. It makes /proc/vmcore of it.
+ * elfcorehdr: the ELF header that describes the crashed kernel's memory, for /proc/vmcore.
  * A note for each CPU, one with vmcoreinfo, the kernel's text, and a load header for each range of
  * RAM. Field for field what kexec-tools gives. [kexec-tools] [linux fs/proc/vmcore.c]
  */

@@ -1,6 +1,6 @@
 /**
- * An image that replaces the running kernel, or with `--load-live-update` the running hypervisor: it
- * needs nothing besides itself, and gets all memory that there is. Pure.
+ * An image that replaces the running kernel, or with `--load-live-update` the running hypervisor:
+ * it needs nothing besides itself, and gets all memory that there is. Pure.
  */
 
 import type { HostFacts } from "../../model/host-facts.ts";
