@@ -6,6 +6,7 @@ import type { EntryState } from "./entry-state.ts";
 import type { Architecture } from "./host-facts.ts";
 import type { ImageType } from "./image-type.ts";
 import type { Segment } from "./load-plan.ts";
+import type { MemoryRange } from "./memory.ts";
 import type { ConsoleRequest } from "./request.ts";
 
 /** What the purgatory has to know. */
@@ -16,8 +17,8 @@ export interface PurgatoryRequest {
   readonly console: ConsoleRequest;
   /** What is copied before the jump, for a crash kernel; in bytes. */
   readonly backup: { readonly source: Range; readonly destination: bigint } | null;
-  /** The address of the NUL of the command line that is to say where to jump back to; null: none
-   * is. */
+  /** Physical address of the command line's NUL, where the address to jump back to is appended;
+   * null: it is not. */
   readonly jumpBackText: bigint | null;
 }
 
@@ -35,6 +36,35 @@ export interface Purgatory {
   ): { readonly bytes: Uint8Array; readonly entry: bigint };
 }
 
+/** What a crash kernel, or one that the running kernel is preserved for, has to learn. */
+export interface CrashHandoff {
+  /** Physical address of the core header, a multiple of the page size; null: there is none. */
+  readonly elfcorehdr: bigint | null;
+  /** What the kernel may use as its RAM, sorted, disjoint. */
+  readonly usable: readonly Range[];
+  /** `usable` without what segments keep, and memory that the kernel must know of; sorted. */
+  readonly memory: readonly MemoryRange[];
+  /** `--pass-memmap-cmdline`: `memory` goes on the command line. */
+  readonly memoryByCommandLine: boolean;
+  /** Whether the kernel takes EFI over from the running one. */
+  readonly efi: boolean;
+  /** Physical address of the ACPI root pointer; null: not known. */
+  readonly acpiRsdp: bigint | null;
+}
+
+/** What crash kernels of one architecture have of their own. */
+export interface ArchCrashRules {
+  /** One past the end of the low memory that the architecture's kernels cannot do without, so that
+   * it is backed up before a crash kernel uses it; null: a crash kernel needs none. */
+  readonly lowMemoryEnd: bigint | null;
+  /** The kernel parameters that pass `handoff` to the kernel, in order. */
+  parameters(handoff: CrashHandoff): readonly string[];
+  /** Most bytes that kexec_file_load itself adds to a crash kernel's command line. */
+  readonly addedByKernel: number;
+  /** One sentence: how kexec_file_load passes the core header. */
+  readonly fileNote: string;
+}
+
 export interface Arch {
   readonly name: Architecture;
   /** In bytes; a machine with others is none of this architecture. */
@@ -43,7 +73,7 @@ export interface Arch {
   readonly imageTypes: readonly ImageType[];
   readonly containers: readonly Container[];
   readonly purgatory: Purgatory;
-  /** Bytes that the running kernel puts in front of a crash kernel's command line when
-   * kexec_file_load loads it. */
-  readonly fileCrashParameters: number;
+  readonly crash: ArchCrashRules;
+  /** Most bytes that the purgatory appends to the command line of an image that may jump back. */
+  readonly jumpBackRoom: number;
 }

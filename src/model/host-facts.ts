@@ -174,7 +174,7 @@ export interface KernelText {
   readonly size: bigint;
 }
 
-/** What a crash kernel must be told to find what is left of this one. */
+/** What is passed to a crash kernel so that it finds what is left of this one. */
 export interface CrashFacts {
   /** The memory that is in use, and other that a crash kernel must know of; sorted. */
   readonly memory: readonly MemoryRange[];

@@ -8,7 +8,7 @@ import type { NoRoom } from "../core/no-room.ts";
 import type { Range } from "../core/range.ts";
 import type { EntryState } from "./entry-state.ts";
 import type { HostFacts } from "./host-facts.ts";
-import type { ImagePurpose, Segment, SegmentRole } from "./load-plan.ts";
+import type { PurposeTraits, Segment, SegmentRole } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
 import type { LoaderRequest, LoadRequest } from "./request.ts";
 
@@ -79,19 +79,20 @@ export interface DraftPlan {
   readonly entryState: EntryState;
   readonly commandLine: string | null;
   /** The address of the command line's NUL, where the image has one that may be added to:
-   * `JUMP_BACK_ROOM` bytes are behind it if the running kernel is to be preserved. */
+   * `PlanContext.commandLineRoom` bytes are behind it. */
   readonly commandLineEnd?: bigint;
   readonly notes: readonly string[];
 }
 
-export interface PlanContext {
+export interface PlanContext extends PurposeTraits {
   readonly request: LoadRequest;
   readonly facts: HostFacts;
   readonly inputs: PlanInputs;
-  readonly purpose: ImagePurpose;
+  /** Bytes to be left free behind the command line's NUL, for what the purgatory appends. */
+  readonly commandLineRoom: number;
   /** The command line asked for, `--reuse-cmdline` included; null: none was asked for. */
   readonly commandLine: CommandLine | null;
-  /** What the next kernel learns of memory, sorted. */
+  /** The memory map that is passed to the next kernel, sorted by start. */
   readonly memory: readonly MemoryRange[];
   /** Takes memory and makes the segment.
    * @throws KexecError `plan.no-room` with the size needed and the largest gap */

@@ -6,49 +6,40 @@
 
 import { archOf } from "../arch/index.ts";
 import { fileScreenNotes } from "../arch/x86-64/file-screen.ts";
-import { JUMP_BACK_ROOM } from "../arch/x86-64/handoff/jump-back.ts";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { CommandLine } from "../core/command-line.ts";
 import { sha256 } from "../core/digest.ts";
 import { ExitStatus, fail, failImage, ImageError } from "../core/error.ts";
-import {
-  byStart,
-  intersect,
-  isEmpty,
-  normalize,
-  type Range,
-  rangeOf,
-  totalSize,
-} from "../core/range.ts";
+import { byStart, rangeOf, totalSize } from "../core/range.ts";
 import { cannotLoad, readImage } from "../image/read-image.ts";
 import type { Arch, PurgatoryRequest } from "../model/arch.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type {
   DraftPlan,
+  FixedPiece,
   Image,
   InputFile,
-  Placement,
+  Piece,
+  PlanContext,
   PlanInputs,
   PurgatoryPlace,
 } from "../model/image-type.ts";
-import type {
-  FilePlan,
-  FileReference,
-  ImagePurpose,
-  Segment,
-  SegmentPlan,
-} from "../model/load-plan.ts";
+import type { FilePlan, FileReference, Segment, SegmentPlan } from "../model/load-plan.ts";
 import type { LoaderRequest, LoadRequest } from "../model/request.ts";
 import { checkPlan } from "./check-plan.ts";
 import { nextCommandLine } from "./command-line.ts";
-import { type CrashPlan, planCrash } from "./crash/crash-plan.ts";
-import { crashRegion } from "./crash/crash-region.ts";
-import { crashRoomRemark, crashRoomWarnings } from "./crash/crash-room.ts";
 import { withoutEfiMemory } from "./efi-memory.ts";
 import { mappedSegments } from "./mapped-segments.ts";
-import { memoryWindow } from "./memory-window.ts";
 import { Placer } from "./placer.ts";
-import { planPreserved, preservedSegments } from "./purpose/preserve-context.ts";
+import { purposeOf } from "./purpose/index.ts";
+import type {
+  FilePurpose,
+  LoadedSize,
+  Purpose,
+  PurposeInputs,
+  PurposePlan,
+  SegmentPurpose,
+} from "./purpose/purpose.ts";
 
 /** The error of an image that only kexec_load can load as asked; `-a` goes on to that. */
 export const NOT_BY_FILE = "plan.not-by-file";
@@ -67,53 +58,6 @@ function planningArch(facts: HostFacts): Arch {
       `those of ${arch.name} have ${arch.pageSizes.join(", ")}`,
     exitStatus: ExitStatus.failed,
   });
-}
-
-/** RAM that may be used: the memory map, cut to `--mem-min` and `--mem-max`. */
-function usableMemory(request: LoadRequest, facts: HostFacts): Range[] {
-  if (facts.memoryMap === null || facts.memoryMap.ranges.length === 0) {
-    return fail({
-      code: "facts.memory-map",
-      message: "Could not get memory layout",
-      hint:
-        facts.notes.filter((note) => /\/memmap|\/iomem/.test(note)).join("\n") ||
-        "Neither /sys/firmware/memmap nor /proc/iomem could be read.",
-      exitStatus: ExitStatus.failed,
-    });
-  }
-  const window = memoryWindow(request);
-  return normalize(
-    facts.memoryMap.ranges
-      .filter(({ type }) => type === "ram")
-      .map((r) => intersect(r, window))
-      .filter((r) => !isEmpty(r)),
-  );
-}
-
-/** Where segments go: a crash kernel's into what is reserved for one, and nowhere else. */
-function destinations(request: LoadRequest, facts: HostFacts): Range[] {
-  if (request.purpose !== "crash") return usableMemory(request, facts);
-  const window = memoryWindow(request);
-  return [intersect(crashRegion(facts), window)].filter((r) => !isEmpty(r));
-}
-
-/** What is planned besides what the image's type brings. */
-function besides(
-  request: LoadRequest,
-  facts: HostFacts,
-  takesEfi: boolean,
-  place: (placement: Placement) => bigint,
-): CrashPlan {
-  const { purpose } = request;
-  if (purpose === "crash") return planCrash(request, facts, takesEfi, place);
-  if (purpose === "preserve-context") return planPreserved(request, facts, takesEfi, place);
-  return withoutCrash(facts);
-}
-
-/** An ordinary kernel needs nothing besides itself, and is told all that there is. */
-function withoutCrash(facts: HostFacts): CrashPlan {
-  const memory = facts.memoryMap?.ranges ?? [];
-  return { segments: [], backup: null, memory, commandLine: "", hotplug: false, notes: [] };
 }
 
 /** What has no bytes has nothing to check; what the kernel may write anew would not match. */
@@ -161,14 +105,16 @@ function checkedCommandLine(
   });
 }
 
-interface Drafted {
-  readonly draft: DraftPlan;
-  readonly crash: CrashPlan;
+/** Who takes part in a draft besides the image. */
+interface Drafting extends PurposeInputs, Pick<PlanContext, "tryPut" | "tryPutFixed"> {
+  readonly purpose: Purpose;
+  readonly bySegments: SegmentPurpose;
 }
 
-/** As long as what the purgatory adds to the command line. */
-const jumpBackRoom = (purpose: ImagePurpose): number =>
-  purpose === "preserve-context" ? JUMP_BACK_ROOM : 0;
+interface Drafted {
+  readonly draft: DraftPlan;
+  readonly planned: PurposePlan;
+}
 
 /** Everything but the purgatory. */
 function draftOf(
@@ -176,25 +122,25 @@ function draftOf(
   facts: HostFacts,
   inputs: PlanInputs,
   image: Image,
-  placer: Placer,
+  { purpose, bySegments, ...drafting }: Drafting,
 ): Drafted {
-  const { purpose } = request;
   const { kernel } = inputs;
-  const asked = nextCommandLine(request.loader, facts, purpose);
+  const asked = nextCommandLine(request.loader, facts, purpose.notReused);
   const line = checkedCommandLine(image, kernel, request.loader, asked);
-  const crash = besides(request, facts, image.takesEfi, (placement) => placer.place(placement));
-  const whole = line.append(crash.commandLine, jumpBackRoom(purpose));
-  const commandLine = asked === null && whole.text === "" ? null : whole;
+  const planned = bySegments.planForPurpose(drafting);
+  const added = planned.parameters.map((parameter) => ` ${parameter}`).join("");
+  const commandLineRoom = purpose.jumpsBack ? drafting.arch.jumpBackRoom : 0;
+  const whole = line.append(added, commandLineRoom);
+  const { put, tryPut, tryPutFixed } = drafting;
   const draft = loading(image, kernel, () =>
     image.draft({
-      ...{ request, facts, inputs, purpose, commandLine },
-      memory: crash.memory,
-      put: (piece) => placer.put(piece),
-      tryPut: (piece) => placer.tryPut(piece),
-      tryPutFixed: (pieces) => placer.tryPutFixed(pieces),
+      ...{ request, facts, inputs, commandLineRoom },
+      ...{ capture: purpose.capture, ownsMachine: purpose.ownsMachine, memory: planned.memory },
+      commandLine: asked === null && whole.text === "" ? null : whole,
+      ...{ put, tryPut, tryPutFixed },
     }),
   );
-  return { draft, crash };
+  return { draft, planned };
 }
 
 /** Takes memory for the purgatory, and makes its segment once all others are known. */
@@ -210,16 +156,6 @@ function placePurgatory({ purgatory }: Arch, { window }: PurgatoryPlace, placer:
   };
 }
 
-function segmentWarnings(
-  loaded: readonly Segment[],
-  initrd: InputFile | null,
-  facts: HostFacts,
-  commandLine: string | null,
-): string[] {
-  const initrdSize = BigInt(initrd?.bytes.length ?? 0);
-  return crashRoomWarnings(facts, totalSize(loaded.map(rangeOf)), initrdSize, commandLine);
-}
-
 /**
  * The plan for kexec_load and for Xen: every segment with its place and bytes.
  * @throws KexecError `image.*`, `plan.*`, `facts.*`
@@ -230,35 +166,42 @@ export function buildSegmentPlan(
   inputs: PlanInputs,
 ): SegmentPlan {
   const arch = planningArch(facts);
-  const usable = destinations(request, facts);
+  const purpose = purposeOf(request.purpose);
+  const bySegments = purpose.forSegments(request, facts);
+  const usable = bySegments.destinations;
   const image = readImage(arch.imageTypes, inputs.kernel, request.type, request.loader);
-  const isCrash = request.purpose === "crash";
-  const page = BigInt(facts.pageSize);
+  const { takesEfi } = image;
   const { free, notes: efiNotes } =
-    image.takesEfi && !request.noEfi
-      ? withoutEfiMemory(usable, facts)
-      : { free: usable, notes: [] };
-  // What is reserved for crash kernels is nobody's to hand out.
-  const placer = isCrash
-    ? new Placer(free, page, null, crashRoomRemark(facts))
-    : new Placer(free, page, facts.segmentRules.settled);
+    takesEfi && !request.noEfi ? withoutEfiMemory(usable, facts) : { free: usable, notes: [] };
+  const { preferred, remark } = bySegments.placer;
+  const placer = new Placer(free, BigInt(facts.pageSize), preferred, remark);
   const placed = () => placePurgatory(arch, image.purgatory, placer);
   const first = image.purgatory.order === "first" ? placed() : null;
-  const { draft, crash } = draftOf(request, facts, inputs, image, placer);
+  const drafting = {
+    ...{ purpose, bySegments, arch, takesEfi },
+    put: (piece: Piece) => placer.put(piece),
+    tryPut: (piece: Piece) => placer.tryPut(piece),
+    tryPutFixed: (pieces: readonly FixedPiece[]) => placer.tryPutFixed(pieces),
+  };
+  const { draft, planned } = draftOf(request, facts, inputs, image, drafting);
   const purgatory = first ?? placed();
   // The purgatory counts regions as the plan lists segments.
-  const segments = [...draft.segments, ...crash.segments]
+  const segments = [...draft.segments, ...planned.segments]
     .toSorted(byStart)
-    .map((s) => (!request.skipChecks && isChecked(s, crash.hotplug) ? withDigest(s, inputs) : s));
+    .map((s) => (!request.skipChecks && isChecked(s, planned.hotplug) ? withDigest(s, inputs) : s));
   const { entry, segment } = purgatory({
     entryState: draft.entryState,
     checked: segments.filter(({ sha256 }) => sha256 !== null),
     console: request.console,
-    backup: crash.backup,
-    jumpBackText: request.purpose === "preserve-context" ? (draft.commandLineEnd ?? null) : null,
+    backup: planned.backup,
+    jumpBackText: purpose.jumpsBack ? (draft.commandLineEnd ?? null) : null,
   });
   const loaded: readonly Segment[] = [...segments, segment];
   const { mapped } = facts.segmentRules;
+  const sizes: LoadedSize = {
+    total: totalSize(loaded.map(rangeOf)),
+    initrd: BigInt(inputs.initrd?.bytes.length ?? 0),
+  };
   const plan: SegmentPlan = {
     kind: "segments",
     purpose: request.purpose,
@@ -268,20 +211,20 @@ export function buildSegmentPlan(
     segments: [
       ...loaded,
       ...(mapped === null ? [] : mappedSegments(loaded, mapped)),
-      ...(request.purpose === "preserve-context" ? preservedSegments(loaded, usable, page) : []),
+      ...bySegments.preservedSegments(loaded),
     ].sort(byStart),
     commandLine: draft.commandLine,
     debug: request.debug,
-    hotplug: crash.hotplug,
+    hotplug: planned.hotplug,
     notes: [
       ...memoryLimits(request),
       ...otherEntry(request),
       ...placer.notes,
       ...efiNotes,
-      ...crash.notes,
+      ...planned.notes,
       ...draft.notes,
     ],
-    warnings: isCrash ? segmentWarnings(loaded, inputs.initrd, facts, draft.commandLine) : [],
+    warnings: bySegments.warnings(sizes, draft.commandLine),
   };
   checkPlan(plan, usable, facts);
   return plan;
@@ -297,28 +240,18 @@ function memoryLimits({ memMin, memMax }: LoadRequest): string[] {
   return [`only memory from ${hex(memMin)} to ${hex(memMax)} is used, as asked`];
 }
 
-/** The kernel lays out what it reads, in the same memory. */
-function fileWarnings(
-  { memorySize }: Image,
-  initrd: FileReference | null,
-  facts: HostFacts,
-  commandLine: string | null,
-): string[] {
+/** What the kernel loads of the files, as far as their sizes are known. */
+function fileSizes({ memorySize }: Image, initrd: FileReference | null): LoadedSize {
   const initrdSize = initrd?.size ?? 0n;
-  return crashRoomWarnings(facts, memorySize + initrdSize, initrdSize, commandLine);
+  return { total: memorySize + initrdSize, initrd: initrdSize };
 }
 
-function fileNotes({ purpose, passMemmapCmdline, hotplug }: LoadRequest): string[] {
-  if (purpose !== "crash") return [];
-  return [
-    "the kernel makes the core header itself and says elfcorehdr= on the command line",
-    ...(passMemmapCmdline ? ["--pass-memmap-cmdline has no effect: the kernel tells memory"] : []),
-    ...(hotplug ? ["--hotplug has no effect: the kernel writes the header anew by itself"] : []),
-  ];
-}
-
-function whyNotByFile(image: Image, { entry, purpose }: LoadRequest): string | null {
-  if (purpose === "preserve-context") return "kexec_file_load preserves no context";
+function whyNotByFile(
+  image: Image,
+  { entry }: LoadRequest,
+  { refusal }: FilePurpose,
+): string | null {
+  if (refusal !== null) return refusal;
   if (entry !== 0n) return "kexec_file_load enters an image where it chooses; --entry needs -c";
   return image.whyNotByFile;
 }
@@ -336,15 +269,15 @@ export function buildFilePlan(
   files: { readonly kernel: FileReference; readonly initrd: FileReference | null },
 ): FilePlan {
   const arch = planningArch(facts);
-  const isCrash = request.purpose === "crash";
-  if (isCrash) crashRegion(facts);
+  const purpose = purposeOf(request.purpose);
+  const byFiles = purpose.forFiles(request, facts, arch);
   const image = readImage(arch.imageTypes, kernel, request.type, request.loader);
-  const commandLine = nextCommandLine(request.loader, facts, request.purpose);
+  const commandLine = nextCommandLine(request.loader, facts, purpose.notReused);
   const line = checkedCommandLine(image, kernel, request.loader, commandLine);
-  const why = whyNotByFile(image, request);
+  const why = whyNotByFile(image, request, byFiles);
   if (why !== null) fail({ code: NOT_BY_FILE, message: why });
   // The kernel would only say "Invalid argument" to what leaves no room for its own parameter.
-  if (isCrash) line.append("", arch.fileCrashParameters);
+  line.append("", byFiles.addedByKernel);
   return {
     kind: "file",
     purpose: request.purpose,
@@ -356,7 +289,7 @@ export function buildFilePlan(
     debug: request.debug,
     noCma: request.noCma,
     forceDtb: request.forceDtb,
-    notes: [...fileNotes(request), ...fileScreenNotes(facts)],
-    warnings: isCrash ? fileWarnings(image, files.initrd, facts, commandLine) : [],
+    notes: [...byFiles.notes, ...fileScreenNotes(facts)],
+    warnings: byFiles.warnings(fileSizes(image, files.initrd), commandLine),
   };
 }

@@ -19,13 +19,13 @@ import {
 } from "../core/range.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { ImagePurpose, Segment, SegmentPlan } from "../model/load-plan.ts";
+import { purposeOf } from "./purpose/index.ts";
 
 const nameOf = (segment: Segment) => `the ${segment.role} segment ${showRange(rangeOf(segment))}`;
 
 /**
  * Checks one plan against what the host demands.
- * @param usable RAM that segments may use, for a crash kernel the crash region, `--mem-min` and
- *   `--mem-max` applied
+ * @param usable memory that segments may go to: the destinations of the plan's purpose
  * @throws KexecError `plan.*` naming the first demand that is not met, with the numbers
  */
 export function checkPlan(plan: SegmentPlan, usable: readonly Range[], facts: HostFacts): void {
@@ -110,10 +110,7 @@ function checkMemory(
   usable: readonly Range[],
   purpose: ImagePurpose,
 ): void {
-  const where =
-    purpose === "crash"
-      ? `the crash region ${usable.map(showRange).join(", ")}`
-      : "RAM that may be used (see --mem-min, --mem-max and the memory map in --dry-run)";
+  const where = purposeOf(purpose).destinationName(usable);
   for (const segment of segments) {
     if (covers(usable, neededOf(segment))) continue;
     const { start, end } = rangeOf(segment);

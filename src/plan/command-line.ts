@@ -3,7 +3,6 @@
 import { parameters } from "../core/command-line.ts";
 import { fail } from "../core/error.ts";
 import type { HostFacts } from "../model/host-facts.ts";
-import type { ImagePurpose } from "../model/load-plan.ts";
 import type { LoaderRequest } from "../model/request.ts";
 
 /**
@@ -23,23 +22,21 @@ export function removeParameters(commandLine: string, prefix: string): string {
 
 /**
  * The running kernel's command line as the next kernel may use it: without the boot loader's
- * BOOT_IMAGE and, for a crash kernel, without crashkernel= parameters, which would reserve all the
- * memory that it has. [kexec-man --reuse-cmdline]
+ * BOOT_IMAGE and what the next one's purpose rules out. [kexec-man --reuse-cmdline]
  */
-function reusable(bootCommandLine: string, purpose: ImagePurpose): string {
-  const line = removeParameters(bootCommandLine, "BOOT_IMAGE");
-  return purpose === "crash" ? removeParameters(line, "crashkernel") : line;
-}
+const reusable = (bootCommandLine: string, notReused: readonly string[]): string =>
+  ["BOOT_IMAGE", ...notReused].reduce(removeParameters, bootCommandLine);
 
 /**
  * The command line that the user asked for, a byte string; null where none was.
  * `--reuse-cmdline` comes first, then what was given.
+ * @param notReused prefixes of parameters that `--reuse-cmdline` leaves out
  * @throws KexecError `facts.command-line` where `--reuse-cmdline` has nothing to reuse
  */
 export function nextCommandLine(
   loader: LoaderRequest,
   facts: HostFacts,
-  purpose: ImagePurpose,
+  notReused: readonly string[],
 ): string | null {
   if (!loader.reuseCommandLine) return loader.commandLine;
   if (facts.bootCommandLine === null) {
@@ -49,6 +46,6 @@ export function nextCommandLine(
       hint: "--reuse-cmdline needs it: mount proc on /proc, or give the options with --append.",
     });
   }
-  const reused = reusable(facts.bootCommandLine, purpose);
+  const reused = reusable(facts.bootCommandLine, notReused);
   return loader.commandLine === null ? reused : `${reused} ${loader.commandLine}`;
 }

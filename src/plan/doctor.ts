@@ -10,7 +10,7 @@ import { hex, humanSize } from "../core/address.ts";
 import { largest, normalize, rangeSize, totalSize } from "../core/range.ts";
 import type { HostProbe } from "../model/backend.ts";
 import { CAP_SYS_BOOT, type HostFacts } from "../model/host-facts.ts";
-import { usedCrashRegion } from "./crash/crash-region.ts";
+import { findCrashRegion } from "./crash/crash-region.ts";
 import { MEMORY_MAP_SOURCE } from "./memory-picture.ts";
 
 /** `ok` works, `no` does not, `note` is to be known. */
@@ -127,15 +127,15 @@ function settled({ segmentRules }: HostFacts): Finding[] {
 }
 
 function crashMemory(facts: HostFacts): Finding {
-  const region = usedCrashRegion(facts);
-  if (region === undefined) {
+  const region = findCrashRegion(facts);
+  if (region === null) {
     const hint =
       "For -p reserve some: boot with crashkernel=256M (under Xen, on Xen's command line).";
     return finding("crash memory", "note", "none is reserved", hint);
   }
-  const size = rangeSize(region);
-  const text = `${humanSize(size)} at ${hex(region.start)}`;
-  if (size >= CRASH_REGION_USUAL) return finding("crash memory", "ok", text);
+  const { used, usedSize } = region;
+  const text = `${humanSize(usedSize)} at ${hex(used.start)}`;
+  if (usedSize >= CRASH_REGION_USUAL) return finding("crash memory", "ok", text);
   const hint = `Most kernels with their initrd need more than ${humanSize(CRASH_REGION_USUAL)}.`;
   return finding("crash memory", "note", `${text}, which is little`, hint);
 }

@@ -14,7 +14,7 @@ import type { LoaderRequest, LoadRequest, RunRequest } from "../model/request.ts
 import type { World } from "../model/world.ts";
 import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../plan/build-plan.ts";
 import { hotplugHeaderSize } from "../plan/crash/crash-plan.ts";
-import { crashRegion } from "../plan/crash/crash-region.ts";
+import { requireCrashRegion } from "../plan/crash/crash-region.ts";
 import { describePlan, planToJson } from "../plan/describe-plan.ts";
 import { wrapperOf } from "../wrapper/recognise.ts";
 
@@ -42,7 +42,7 @@ async function factsFor(request: LoadRequest, world: World): Promise<HostFacts> 
  * @throws KexecError `plan.no-crash-region`, `plan.hotplug`
  */
 export function refuseEarly({ steps, purpose, hotplug }: RunRequest, facts: HostFacts): void {
-  if (steps.load && purpose === "crash") crashRegion(facts);
+  if (steps.load && purpose === "crash") requireCrashRegion(facts);
   if (hotplug) hotplugHeaderSize(facts);
 }
 

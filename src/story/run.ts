@@ -9,7 +9,6 @@ import { NO_KERNEL, toRequest } from "../cli/to-request.ts";
 import { usageText } from "../cli/usage.ts";
 import { versionLine } from "../cli/version.ts";
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
-import { rangeSize } from "../core/range.ts";
 import type { LoadOutcome } from "../model/backend.ts";
 import type { Request, RunRequest, TextRequest } from "../model/request.ts";
 import type { Console, World } from "../model/world.ts";
@@ -113,9 +112,9 @@ async function saveFacts(path: string, world: World): Promise<void> {
 
 /** `--print-ckr-size`: of the crash region that is used; 0 where there is none. */
 async function printCrashRegionSize(world: World): Promise<number> {
-  const { usedCrashRegion } = await import("../plan/crash/crash-region.ts");
-  const region = usedCrashRegion(world.readFacts());
-  world.stdout(`${region === undefined ? 0n : rangeSize(region)}\n`);
+  const { findCrashRegion } = await import("../plan/crash/crash-region.ts");
+  const region = findCrashRegion(world.readFacts());
+  world.stdout(`${region?.usedSize ?? 0n}\n`);
   return ExitStatus.ok;
 }
 

@@ -41,20 +41,20 @@ const loader = (commandLine: string | null, reuseCommandLine: boolean) => ({
 
 describe("nextCommandLine", () => {
   test("is what was given, or nothing", () => {
-    expect(nextCommandLine(loader("quiet", false), facts("x"), "normal")).toBe("quiet");
-    expect(nextCommandLine(loader(null, false), facts("x"), "normal")).toBeNull();
+    expect(nextCommandLine(loader("quiet", false), facts("x"), [])).toBe("quiet");
+    expect(nextCommandLine(loader(null, false), facts("x"), [])).toBeNull();
   });
 
   test("reuses the running kernel's, then appends", () => {
     const boot = facts("BOOT_IMAGE=/v root=/dev/sda crashkernel=1G");
-    expect(nextCommandLine(loader("second", true), boot, "normal")).toBe(
+    expect(nextCommandLine(loader("second", true), boot, [])).toBe(
       "root=/dev/sda crashkernel=1G second",
     );
-    expect(nextCommandLine(loader(null, true), boot, "crash")).toBe("root=/dev/sda ");
+    expect(nextCommandLine(loader(null, true), boot, ["crashkernel"])).toBe("root=/dev/sda ");
   });
 
   test("says so where there is nothing to reuse", () => {
-    expect(() => nextCommandLine(loader(null, true), facts(null), "normal")).toThrow(
+    expect(() => nextCommandLine(loader(null, true), facts(null), [])).toThrow(
       "Failed to read /proc/cmdline",
     );
   });

@@ -2,7 +2,8 @@
 
 import { purgatoryFor } from "../../src/arch/x86-64/purgatory/index.ts";
 import { purgatoryParameters } from "../../src/arch/x86-64/purgatory/parameters.ts";
-import type { InputFile } from "../../src/model/image-type.ts";
+import { alignUp } from "../../src/core/address.ts";
+import type { InputFile, Piece } from "../../src/model/image-type.ts";
 import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
 
 export const file = (path: string, bytes: Uint8Array): InputFile => ({ path, bytes, sha256: null });
@@ -24,3 +25,20 @@ export const entryOf = (plan: SegmentPlan) =>
     segment(plan, "purgatory").bytes,
     purgatoryFor("x86_64").manifest.parameterOffset,
   );
+
+/** `PlanContext.put` without a placer: pieces of whole pages where `startOf` says. */
+export const putAt =
+  (startOf: (size: bigint) => bigint) =>
+  ({ role, bytes, size, reason }: Piece): Segment => {
+    const given = typeof bytes === "function" ? 0n : BigInt(bytes.length);
+    const whole = alignUp(size ?? given, 4096n);
+    const start = startOf(whole);
+    return {
+      role,
+      start,
+      size: whole,
+      bytes: typeof bytes === "function" ? bytes(start) : bytes,
+      sha256: null,
+      reason: typeof reason === "function" ? reason(start) : reason,
+    };
+  };

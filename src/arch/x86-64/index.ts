@@ -5,6 +5,8 @@ import { uki } from "../../image/uki.ts";
 import type { Arch } from "../../model/arch.ts";
 import type { EntryState, X8664EntryState } from "../../model/entry-state.ts";
 import type { Segment } from "../../model/load-plan.ts";
+import { crashRules } from "./crash-parameters.ts";
+import { JUMP_BACK_ROOM } from "./handoff/jump-back.ts";
 import { beoboot } from "./image/beoboot-x86.ts";
 import { bzImage } from "./image/bzimage.ts";
 import { bzImage64 } from "./image/bzimage64.ts";
@@ -80,6 +82,6 @@ export const x86_64: Arch = {
       return { bytes, entry: BigInt(manifest.entryOffset) };
     },
   },
-  // `elfcorehdr=0x… `. [linux arch/x86/kernel/kexec-bzimage64.c MAX_ELFCOREHDR_STR_LEN]
-  fileCrashParameters: 30,
+  crash: crashRules,
+  jumpBackRoom: JUMP_BACK_ROOM,
 };

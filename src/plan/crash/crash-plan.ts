@@ -1,10 +1,9 @@
 /**
  * What a crash kernel needs besides an ordinary one: the core header, a place for what it would
- * overwrite, the memory that it may use, and words on its command line. Pure.
+ * overwrite, the memory that it may use, and the parameters that pass these on. Pure.
  */
 
-import { crashWords } from "../../arch/x86-64/crash-parameters.ts";
-import { ADDRESS_END, alignUp } from "../../core/address.ts";
+import { humanSize } from "../../core/address.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
 import {
   byStart,
@@ -16,12 +15,13 @@ import {
   showRange,
   subtract,
 } from "../../core/range.ts";
+import type { Arch, CrashHandoff } from "../../model/arch.ts";
 import type { CrashFacts, HostFacts } from "../../model/host-facts.ts";
-import type { Placement } from "../../model/image-type.ts";
 import type { Segment } from "../../model/load-plan.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 import type { LoadRequest } from "../../model/request.ts";
-import { crashRegions } from "./crash-region.ts";
+import type { PurposeInputs, PurposePlan } from "../purpose/purpose.ts";
+import { type CrashRegion, checkCrashRegion } from "./crash-region.ts";
 import { crashFacts, dumpedMemory } from "./dumped-memory.ts";
 import { elfCoreHeader, elfCoreHeaderSize, type MovedMemory } from "./elf-core-header.ts";
 
@@ -30,39 +30,14 @@ const NO_BYTES = new Uint8Array(0);
  * [kexec-tools] */
 const ELFCOREHDR_MIN = 16n * 1024n;
 
-export interface CrashPlan {
-  /** The core header and the backup. */
-  readonly segments: readonly Segment[];
-  /** What the purgatory copies before it starts the crash kernel. */
-  readonly backup: MovedMemory | null;
-  /** What the crash kernel is told of memory. */
-  readonly memory: readonly MemoryRange[];
-  /** To be appended to its command line; begins with a blank. */
-  readonly commandLine: string;
-  /** Whether the kernel may write the core header anew, which then cannot be checked. */
-  readonly hotplug: boolean;
-  readonly notes: readonly string[];
-}
-
-type Place = (placement: Placement) => bigint;
-
-/** Anywhere in the crash region, as high as can be: low memory is what the crash kernel asks for
- * most. */
-function placeHigh(place: Place, role: Segment["role"], size: bigint, page: bigint): bigint {
-  return place({ role, size, alignment: page, min: 0n, max: ADDRESS_END, from: "top" });
-}
-
-function placeBackup(saved: Range, place: Place, page: bigint): Segment {
-  const size = alignUp(rangeSize(saved), page);
-  return {
+/** Like all of a crash kernel as high as can be: low memory is what it asks for most. */
+const putBackup = (saved: Range, { put }: PurposeInputs): Segment =>
+  put({
     role: "backup",
-    start: placeHigh(place, "backup", size, page),
-    size,
+    size: rangeSize(saved),
     bytes: NO_BYTES,
-    sha256: null,
     reason: `the purgatory saves ${showRange(saved)} here, which the crash kernel uses`,
-  };
-}
+  });
 
 /** RAM for the crash kernel is what is reserved and not taken, and the low RAM that is saved. It
  * must know, too, of what firmware keeps; what overlaps is left out, as in kexec-tools. */
@@ -130,22 +105,13 @@ export interface CoreHeaderPlan {
 
 /** Takes memory for the core header, and makes it.
  * @throws KexecError `plan.hotplug`, `plan.no-room` */
-export function placeCoreHeader(
+export function putCoreHeader(
   facts: HostFacts,
   { crash, ram, moved, hotplug, reason }: CoreHeaderPlan,
-  place: Place,
+  { put }: PurposeInputs,
 ): Segment {
-  const page = BigInt(facts.pageSize);
-  const length = BigInt(elfCoreHeaderSize(crash, ram));
-  const size = alignUp(headerSpace(facts, length, hotplug), page);
-  return {
-    role: "elfcorehdr",
-    start: placeHigh(place, "elfcorehdr", size, page),
-    size,
-    bytes: elfCoreHeader(crash, ram, moved),
-    sha256: null,
-    reason,
-  };
+  const size = headerSpace(facts, BigInt(elfCoreHeaderSize(crash, ram)), hotplug);
+  return put({ role: "elfcorehdr", size, bytes: elfCoreHeader(crash, ram, moved), reason });
 }
 
 function hotplugNotes({ hotplug }: LoadRequest, facts: HostFacts): string[] {
@@ -156,38 +122,67 @@ function hotplugNotes({ hotplug }: LoadRequest, facts: HostFacts): string[] {
 }
 
 /**
- * @param takesEfi whether the kernel can take EFI over from the running one
- * @param place takes memory of the crash region
- * @throws KexecError `facts.crash`, `plan.bad-crash-region`, `plan.hotplug`, `plan.no-room`,
- *   `plan.core-header`
+ * The kernel parameters that pass on where a dump is, as the architecture does it.
+ * @param found the core header, and the memory that the kernel may use and must know of
+ */
+export function crashParameters(
+  { arch, takesEfi }: { readonly arch: Arch; readonly takesEfi: boolean },
+  { passMemmapCmdline, noEfi }: LoadRequest,
+  { efi, acpiRsdp }: HostFacts,
+  found: Pick<CrashHandoff, "elfcorehdr" | "usable" | "memory">,
+): readonly string[] {
+  return arch.crash.parameters({
+    ...found,
+    memoryByCommandLine: passMemmapCmdline,
+    efi: takesEfi && !noEfi && (efi?.runtimeMap.length ?? 0) > 0,
+    acpiRsdp,
+  });
+}
+
+/** What the crash kernel gets as its RAM, in a sentence. */
+function memoryNote({ all }: CrashRegion, saved: Range | null, lowEnd: bigint | null): string {
+  const regions = `the crash kernel gets ${all.map(showRange).join(" and ")}`;
+  if (lowEnd === null) return regions;
+  const low = saved === null ? `no memory below ${humanSize(lowEnd)}` : showRange(saved);
+  return `${regions}, and ${low}`;
+}
+
+/**
+ * Plans what a crash kernel needs besides its image.
+ * @param region all that is reserved, of which `inputs.put` takes memory
+ * @throws KexecError `facts.crash`, `plan.bad-crash-region`, `plan.hotplug`, `plan.no-room`
  */
 export function planCrash(
   request: LoadRequest,
   facts: HostFacts,
-  takesEfi: boolean,
-  place: Place,
-): CrashPlan {
+  region: CrashRegion,
+  inputs: PurposeInputs,
+): PurposePlan {
+  const { lowMemoryEnd } = inputs.arch.crash;
   const crash = crashFacts(facts, request.kernel ?? "");
-  const page = BigInt(facts.pageSize);
-  const { ram, saved } = dumpedMemory(crash, facts.crashRegions);
-  const regions = crashRegions(facts, saved);
+  const { ram, saved } = dumpedMemory(crash, region.all, lowMemoryEnd);
+  checkCrashRegion(region, saved);
   const hotplug = request.hotplug && facts.crashRules.hotplug;
-  const backup = saved === null ? null : placeBackup(saved, place, page);
+  const backup = saved === null ? null : putBackup(saved, inputs);
   const moved =
     saved === null || backup === null ? null : { source: saved, destination: backup.start };
   const reason = "the crash kernel finds what there was by it, and makes /proc/vmcore of it";
-  const header = placeCoreHeader(facts, { crash, ram, moved, hotplug, reason }, place);
+  const header = putCoreHeader(facts, { crash, ram, moved, hotplug, reason }, inputs);
   const segments = backup === null ? [header] : [backup, header];
-  const memory = crashMemory(crash.memory, regions, segments, saved);
+  const memory = crashMemory(crash.memory, region.all, segments, saved);
+  const usable = saved === null ? region.all : [saved, ...region.all];
   return {
     segments,
     backup: moved,
     memory: request.passMemmapCmdline ? (facts.memoryMap?.ranges ?? []) : memory,
-    commandLine: crashWords({ request, facts, takesEfi, memory, elfcorehdr: header.start }),
+    parameters: crashParameters(inputs, request, facts, {
+      elfcorehdr: header.start,
+      usable,
+      memory,
+    }),
     hotplug,
     notes: [
-      `the crash kernel gets ${regions.map(showRange).join(" and ")}, and ` +
-        `${saved === null ? "no memory below 640 KiB" : showRange(saved)}`,
+      memoryNote(region, saved, lowMemoryEnd),
       ...(crash.vmcoreinfo === null ? ["no vmcoreinfo: Xen does not say where its own is"] : []),
       ...hotplugNotes(request, facts),
     ],

@@ -1,17 +1,37 @@
 /** The memory that is reserved for crash kernels, and what is said where there is none. Pure. */
 
 import { ExitStatus, fail } from "../../core/error.ts";
-import { isEmpty, overlaps, type Range, showRange } from "../../core/range.ts";
+import {
+  isEmpty,
+  overlaps,
+  type Range,
+  rangeSize,
+  showRange,
+  totalSize,
+} from "../../core/range.ts";
 import { hasKernelParameter } from "../../facts/kernel-parameter.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 
-/**
- * The region that a crash kernel and all its pieces go into: of several the highest, which is the
- * only one that Linux takes segments for; undefined where none is reserved.
- * [linux kernel/kexec_core.c sanity_check_segment_list]
- */
-export const usedCrashRegion = ({ crashRegions }: HostFacts): Range | undefined =>
-  crashRegions.at(-1);
+/** What `crashkernel=` reserved. */
+export interface CrashRegion {
+  /**
+   * Where a crash kernel and all its segments go: of several ranges the highest, the only one that
+   * Linux takes segments for. [linux kernel/kexec_core.c sanity_check_segment_list]
+   */
+  readonly used: Range;
+  /** Every reserved range, `used` being the last: the crash kernel has all of them as RAM. */
+  readonly all: readonly Range[];
+  /** The sizes of `used` and of `all`, in bytes. */
+  readonly usedSize: bigint;
+  readonly allSize: bigint;
+}
+
+/** The memory that is reserved for crash kernels; null where none is. */
+export function findCrashRegion({ crashRegions: all }: HostFacts): CrashRegion | null {
+  const used = all.at(-1);
+  if (used === undefined) return null;
+  return { used, all, usedSize: rangeSize(used), allSize: totalSize(all) };
+}
 
 /** Why there is none, or what to try. kexec-tools' words ask for an address, which nobody needs. */
 function whyNone({ notes, crashRules, bootCommandLine }: HostFacts): string {
@@ -24,12 +44,12 @@ function whyNone({ notes, crashRules, bootCommandLine }: HostFacts): string {
 }
 
 /**
- * The region of `usedCrashRegion`, which must be there.
- * @throws KexecError `plan.no-crash-region` in kexec-tools' words
+ * The memory that is reserved for crash kernels, without which none can be loaded.
+ * @throws KexecError `plan.no-crash-region` in kexec-tools' words where none is reserved
  */
-export function crashRegion(facts: HostFacts): Range {
-  const region = usedCrashRegion(facts);
-  if (region !== undefined) return region;
+export function requireCrashRegion(facts: HostFacts): CrashRegion {
+  const region = findCrashRegion(facts);
+  if (region !== null) return region;
   return fail({
     code: "plan.no-crash-region",
     message:
@@ -42,17 +62,15 @@ export function crashRegion(facts: HostFacts): Range {
 }
 
 /**
- * All regions, which the crash kernel may use as its RAM.
- * @param low memory that is saved for it to use, below all regions; null: none
- * @throws KexecError `plan.bad-crash-region` in kexec-tools' words, where what is reserved cannot
- *   be what it says
+ * Checks that the crash kernel's RAM is what it says: no range is empty, and no two overlap.
+ * @param low RAM below all reserved ranges that is backed up for the crash kernel; null: none is
+ * @throws KexecError `plan.bad-crash-region` in kexec-tools' words
  */
-export function crashRegions(facts: HostFacts, low: Range | null): readonly Range[] {
-  const regions = facts.crashRegions;
-  const all = low === null ? regions : [low, ...regions];
+export function checkCrashRegion({ all: reserved }: CrashRegion, low: Range | null): void {
+  const all = low === null ? reserved : [low, ...reserved];
   const bad = all.findIndex((r, i) => isEmpty(r) || all.slice(0, i).some((o) => overlaps(o, r)));
-  if (bad < 0) return regions;
-  return fail({
+  if (bad < 0) return;
+  fail({
     code: "plan.bad-crash-region",
     message:
       "No crash kernel segment found in /proc/iomem\n" +

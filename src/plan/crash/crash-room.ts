@@ -1,10 +1,9 @@
 /** Whether a crash kernel can come up in the memory that is reserved for it. Pure. */
 
 import { hex, humanSize, MIB } from "../../core/address.ts";
-import { rangeSize, totalSize } from "../../core/range.ts";
 import { hasKernelParameter } from "../../facts/kernel-parameter.ts";
-import type { HostFacts } from "../../model/host-facts.ts";
-import { crashRegion, usedCrashRegion } from "./crash-region.ts";
+import type { LoadedSize } from "../purpose/purpose.ts";
+import type { CrashRegion } from "./crash-region.ts";
 
 /** What a kernel and its init need beside themselves, at the least. */
 const ROOM_MIN = 32n * MIB;
@@ -20,36 +19,29 @@ function roomNeeded(initrd: bigint, commandLine: string | null): bigint {
 }
 
 /**
- * A sentence where what is left of the regions is hardly enough: the load works, and the dump will
+ * A sentence where what is left of the region is hardly enough: the load works, and the dump will
  * not.
- * @param taken bytes of the regions that have something in them as the kernel starts
- * @param initrd bytes of the initrd, which is unpacked
+ * @param loaded what of the region is taken as the crash kernel starts
  * @param commandLine the crash kernel's
- * @throws KexecError `plan.no-crash-region`
  */
 export function crashRoomWarnings(
-  facts: HostFacts,
-  taken: bigint,
-  initrd: bigint,
+  region: CrashRegion,
+  { total, initrd }: LoadedSize,
   commandLine: string | null,
 ): string[] {
-  const region = crashRegion(facts);
-  const reserved = totalSize(facts.crashRegions);
-  const left = reserved > taken ? reserved - taken : 0n;
+  const reserved = region.allSize;
+  const left = reserved > total ? reserved - total : 0n;
   const needed = roomNeeded(initrd, commandLine);
   if (left >= needed) return [];
   return [
     `the crash region is too small: ${humanSize(left)} are left of the ${humanSize(reserved)} ` +
-      `at ${hex(region.start)}, and the crash kernel needs at least ${humanSize(needed)} to unpack ` +
-      "its initrd and run; try a larger crashkernel=",
+      `at ${hex(region.used.start)}, and the crash kernel needs at least ${humanSize(needed)} to ` +
+      "unpack its initrd and run; try a larger crashkernel=",
   ];
 }
 
-/** What is said where pieces of a crash kernel find no room; empty where no region is. */
-export function crashRoomRemark(facts: HostFacts): string {
-  const region = usedCrashRegion(facts);
-  if (region === undefined) return "";
-  const size = humanSize(rangeSize(region));
-  const where = `${size} that crashkernel= reserved at ${hex(region.start)}`;
+/** A sentence for the error of a segment of a crash kernel that finds no room. */
+export function crashRoomRemark({ used, usedSize }: CrashRegion): string {
+  const where = `${humanSize(usedSize)} that crashkernel= reserved at ${hex(used.start)}`;
   return `All of a crash kernel goes into the ${where}.`;
 }

@@ -8,10 +8,6 @@ import { byStart, isEmpty, normalize, type Range, subtract } from "../../core/ra
 import type { CrashFacts, HostFacts } from "../../model/host-facts.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 
-/** Above it, up to 1 MiB, are the screen and the firmware: RAM below is what kernels use for
- * everything that real mode must reach. */
-const LOW_END = 0xa0000n;
-
 /** What a dump cannot be without. */
 interface Needed {
   /** What notes about it mention. */
@@ -100,7 +96,7 @@ export interface DumpedMemory {
   /** RAM without what is reserved, sorted, disjoint; `saved` is one of it. Ranges that only touch
    * stay apart, as the kernel lists them. */
   readonly ram: readonly Range[];
-  /** The lowest RAM, which is copied away before the crash kernel gets it; null: there is none. */
+  /** The lowest RAM, which is backed up before the crash kernel gets it; null: there is none. */
   readonly saved: Range | null;
 }
 
@@ -113,27 +109,35 @@ function disjoint(memory: readonly MemoryRange[]): Range[] {
   return ram.sort(byStart);
 }
 
+/** `range` in two where `end` lies inside it. */
+function splitAt({ start, end: last }: Range, end: bigint): Range[] {
+  if (start >= end || last <= end) return [{ start, end: last }];
+  return [
+    { start, end },
+    { start: end, end: last },
+  ];
+}
+
 /**
  * The RAM to dump.
  *
- * What is saved is the first RAM below 640 KiB, as in kexec-tools; where that range goes on above,
- * kexec-tools saves 640 KiB that the dump then does not point to, and here the range is cut.
+ * What is saved is the first RAM of the low memory, as in kexec-tools; where that range goes on
+ * above, kexec-tools saves a part that the dump then does not point to, and here the range is cut.
  *
  * @param reserved the crash regions, which are not dumped
+ * @param lowEnd one past the end of the low memory that a crash kernel uses; null: it uses none
  */
-export function dumpedMemory(crash: CrashFacts, reserved: readonly Range[]): DumpedMemory {
+export function dumpedMemory(
+  crash: CrashFacts,
+  reserved: readonly Range[],
+  lowEnd: bigint | null,
+): DumpedMemory {
+  const end = lowEnd ?? 0n;
   const holes = normalize(reserved);
   const ram = disjoint(crash.memory)
     .flatMap((r) => subtract([r], holes))
-    .flatMap((r) =>
-      r.start < LOW_END && r.end > LOW_END
-        ? [
-            { start: r.start, end: LOW_END },
-            { start: LOW_END, end: r.end },
-          ]
-        : [r],
-    )
+    .flatMap((r) => splitAt(r, end))
     .filter((r) => !isEmpty(r));
   const [first] = ram;
-  return { ram, saved: first !== undefined && first.start < LOW_END ? first : null };
+  return { ram, saved: first !== undefined && first.start < end ? first : null };
 }

@@ -1,5 +1,5 @@
 /**
- * elfcorehdr: the ELF header that tells a crash kernel what there was. It makes /proc/vmcore of it.
+ * elfcorehdr: the ELF header that describes the crashed kernel's memory, for /proc/vmcore.
  * A note for each CPU, one with vmcoreinfo, the kernel's text, and a load header for each range of
  * RAM. Field for field what kexec-tools gives. [kexec-tools] [linux fs/proc/vmcore.c]
  */
@@ -20,7 +20,7 @@ import { type Range, rangeSize } from "../../core/range.ts";
 import type { StructValue } from "../../core/struct.ts";
 import type { CrashFacts } from "../../model/host-facts.ts";
 
-/** The kernel's `elfcorehdr=` counts in KiB. */
+/** Parameters of the kernel give the header's address in KiB. */
 export const ELF_CORE_HEADER_ALIGN = 1024;
 
 type Phdr = Partial<StructValue<typeof Elf64_Phdr.fields>>;

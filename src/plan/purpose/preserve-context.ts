@@ -8,7 +8,6 @@
  * kernel_kexec] [linux arch/x86/kernel/relocate_kernel_64.S swap_pages]
  */
 
-import { crashWords } from "../../arch/x86-64/crash-parameters.ts";
 import { alignDown, alignUp, hex, humanSize } from "../../core/address.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
 import {
@@ -22,17 +21,19 @@ import {
   subtract,
 } from "../../core/range.ts";
 import type { CrashFacts, HostFacts, KernelText } from "../../model/host-facts.ts";
-import type { Placement } from "../../model/image-type.ts";
 import type { Segment } from "../../model/load-plan.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 import type { LoadRequest } from "../../model/request.ts";
-import { type CrashPlan, crashMemory, placeCoreHeader } from "../crash/crash-plan.ts";
+import { crashMemory, crashParameters, putCoreHeader } from "../crash/crash-plan.ts";
 import { crashFacts, dumpedMemory } from "../crash/dumped-memory.ts";
 import { memoryWindow } from "../memory-window.ts";
+import { ORDINARY_FILES, ordinaryPieces, USABLE_RAM } from "./normal.ts";
+import type { Purpose, PurposeInputs, PurposePlan, SegmentPurpose } from "./purpose.ts";
+import { usableMemory } from "./usable-memory.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
-/** RAM above the first MiB for the next kernel. @throws KexecError `plan.mem-max` */
+/** RAM for the next kernel besides `low`. @throws KexecError `plan.mem-max` */
 function ownMemory(ram: readonly Range[], low: Range | null, request: LoadRequest): Range[] {
   const window = memoryWindow(request);
   const own = ram
@@ -65,33 +66,28 @@ function unswapped(crash: CrashFacts, window: Range): CrashFacts {
 }
 
 /**
- * @param takesEfi whether the kernel can take EFI over from the running one
+ * Plans what the next kernel needs besides its image.
  * @throws KexecError `facts.crash`, `plan.mem-max`, `plan.no-room`
  */
-export function planPreserved(
+function planForPurpose(
   request: LoadRequest,
   facts: HostFacts,
-  takesEfi: boolean,
-  place: (placement: Placement) => bigint,
-): CrashPlan {
+  inputs: PurposeInputs,
+): PurposePlan {
   const window = memoryWindow(request);
   const known = crashFacts(facts, request.kernel ?? "");
-  const { ram, saved } = dumpedMemory(known, []);
+  const { ram, saved } = dumpedMemory(known, [], inputs.arch.crash.lowMemoryEnd);
   const own = ownMemory(ram, saved, request);
-  const low = saved === null ? null : intersect(saved, window);
+  const lowest = saved === null ? null : intersect(saved, window);
+  const low = lowest === null || isEmpty(lowest) ? null : lowest;
   const kept = subtract(ram, [window]);
   const crash = unswapped(known, window);
   // Linux warns of a dump without notes, and makes none.
   const reason = "the next kernel finds the running one by it, in /proc/vmcore";
   const plan = { crash, ram: kept, moved: null, hotplug: false, reason };
-  const header = crash.vmcoreinfo === null ? null : placeCoreHeader(facts, plan, place);
+  const header = crash.vmcoreinfo === null ? null : putCoreHeader(facts, plan, inputs);
   const segments = header === null ? [] : [header];
-  const others = crashMemory(
-    known.memory,
-    own,
-    segments,
-    low !== null && isEmpty(low) ? null : low,
-  );
+  const others = crashMemory(known.memory, own, segments, low);
   // The way back is a page of it, which the next kernel must have mapped as it jumps, and must not
   // use. Of what is no RAM it maps nothing else. [linux machine_kexec_64.c map_acpi_tables]
   const preserved = kept.map((r): MemoryRange => ({ ...r, type: "acpi" }));
@@ -100,9 +96,10 @@ export function planPreserved(
     segments,
     backup: null,
     memory: request.passMemmapCmdline ? (facts.memoryMap?.ranges ?? []) : memory,
-    commandLine: crashWords({
-      ...{ request, facts, takesEfi, memory },
+    parameters: crashParameters(inputs, request, facts, {
       elfcorehdr: header?.start ?? null,
+      usable: low === null ? own : [low, ...own],
+      memory,
     }),
     hotplug: false,
     notes: [
@@ -119,7 +116,7 @@ export function planPreserved(
  * Segments without bytes for all RAM that the next kernel may use and that no segment has.
  * @param usable RAM between `--mem-min` and `--mem-max`
  */
-export function preservedSegments(
+function preservedSegments(
   segments: readonly Segment[],
   usable: readonly Range[],
   page: bigint,
@@ -136,3 +133,26 @@ export function preservedSegments(
       reason: `${humanSize(end - start)} of the running kernel, which come back with it`,
     }));
 }
+
+function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
+  const destinations = usableMemory(request, facts);
+  return {
+    destinations,
+    placer: { preferred: facts.segmentRules.settled, remark: "" },
+    planForPurpose: (inputs) => planForPurpose(request, facts, inputs),
+    preservedSegments: (loaded) => preservedSegments(loaded, destinations, BigInt(facts.pageSize)),
+    warnings: () => [],
+  };
+}
+
+export const preserveContext: Purpose = {
+  name: "preserve-context",
+  capture: false,
+  ownsMachine: false,
+  jumpsBack: true,
+  notReused: [],
+  forSegments,
+  forFiles: () => ({ ...ORDINARY_FILES, refusal: "kexec_file_load preserves no context" }),
+  memoryPieces: ordinaryPieces,
+  destinationName: () => USABLE_RAM,
+};

@@ -2,13 +2,17 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { ADDRESS_END, alignUp } from "../../../src/core/address.ts";
+import { x86_64 } from "../../../src/arch/x86-64/index.ts";
+import { ADDRESS_END } from "../../../src/core/address.ts";
 import { Elf64_Ehdr, Elf64_Phdr, PT_LOAD, PT_NOTE } from "../../../src/core/elf.ts";
 import { normalize, overlaps, type Range, rangeSize, subtract } from "../../../src/core/range.ts";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
 import { MEMORY_TYPES, type MemoryRange } from "../../../src/model/memory.ts";
-import { type CrashPlan, planCrash } from "../../../src/plan/crash/crash-plan.ts";
+import { planCrash } from "../../../src/plan/crash/crash-plan.ts";
+import { requireCrashRegion } from "../../../src/plan/crash/crash-region.ts";
+import type { PurposePlan } from "../../../src/plan/purpose/purpose.ts";
 import { machine } from "../golden.ts";
+import { putAt } from "../pieces.ts";
 import { loadRequest } from "../requests.ts";
 
 const BASE = machine("qemu-2g-vesa-edd-crash");
@@ -65,24 +69,24 @@ const machines = fc
   });
 
 /** From the top of the last region down. */
-function planFor(facts: HostFacts): CrashPlan {
+function planFor(facts: HostFacts): PurposePlan {
   let top = facts.crashRegions.at(-1)?.end ?? 0n;
   const request = loadRequest({ purpose: "crash" });
-  return planCrash(
-    request,
-    { ...facts, crashRules: { ...BASE.crashRules, needs: [] } },
-    false,
-    (p) => {
-      top -= alignUp(p.size, p.alignment);
+  const lenient = { ...facts, crashRules: { ...BASE.crashRules, needs: [] } };
+  return planCrash(request, lenient, requireCrashRegion(facts), {
+    arch: x86_64,
+    takesEfi: false,
+    put: putAt((size) => {
+      top -= size;
       return top;
-    },
-  );
+    }),
+  });
 }
 
-const piece = (plan: CrashPlan, role: string) => plan.segments.find((one) => one.role === role);
+const piece = (plan: PurposePlan, role: string) => plan.segments.find((one) => one.role === role);
 
 /** The program headers: of notes, of the kernel's text, of memory. */
-function headersOf(plan: CrashPlan, { crash }: HostFacts) {
+function headersOf(plan: PurposePlan, { crash }: HostFacts) {
   const bytes = piece(plan, "elfcorehdr")?.bytes ?? new Uint8Array(0);
   const { e_phnum, e_phoff, e_phentsize } = Elf64_Ehdr.read(bytes);
   const all = Array.from({ length: e_phnum }, (_, i) =>

@@ -12,7 +12,11 @@ import {
 } from "../../../src/core/range.ts";
 import type { CrashFacts, HostFacts } from "../../../src/model/host-facts.ts";
 import { MEMORY_TYPES, type MemoryRange } from "../../../src/model/memory.ts";
-import { crashRegion, crashRegions } from "../../../src/plan/crash/crash-region.ts";
+import {
+  checkCrashRegion,
+  findCrashRegion,
+  requireCrashRegion,
+} from "../../../src/plan/crash/crash-region.ts";
 import { crashFacts, dumpedMemory } from "../../../src/plan/crash/dumped-memory.ts";
 import { refusal } from "../../edge/refusal.ts";
 import { machine } from "../golden.ts";
@@ -29,7 +33,7 @@ const CRASH: CrashFacts = {
 const LINUX: HostFacts = { ...machine("qemu-1g-bios"), notes: [], crash: CRASH };
 
 const dumped = (memory: readonly MemoryRange[], reserved: readonly Range[] = []) =>
-  dumpedMemory({ ...CRASH, memory }, reserved);
+  dumpedMemory({ ...CRASH, memory }, reserved, 0xa0000n);
 
 describe("what is dumped", () => {
   test("is RAM alone, without what is reserved", () => {
@@ -87,6 +91,14 @@ describe("what is saved", () => {
       { start: 0n, end: 0xa0000n },
       { start: 0xa0000n, end: 0x200000n },
     ]);
+  });
+
+  test("is nothing where the architecture's crash kernels use no low memory", () => {
+    const memory = [ram(0n, 0x200000n)];
+    expect(dumpedMemory({ ...CRASH, memory }, [], null)).toEqual({
+      ram: [{ start: 0n, end: 0x200000n }],
+      saved: null,
+    });
   });
 
   test("is nothing where there is no such RAM", () => {
@@ -202,9 +214,10 @@ describe("the regions", () => {
   const b = { start: 0x100000000n, end: 0x110000000n };
 
   test("the highest takes the segments, all are the crash kernel's RAM", () => {
-    const facts = { ...LINUX, crashRegions: [a, b] };
-    expect(crashRegion(facts)).toEqual(b);
-    expect(crashRegions(facts, low)).toEqual([a, b]);
+    const region = requireCrashRegion({ ...LINUX, crashRegions: [a, b] });
+    expect(region).toEqual({ used: b, all: [a, b], usedSize: 0x10000000n, allSize: 0x12000000n });
+    expect(() => checkCrashRegion(region, low)).not.toThrow();
+    expect(() => checkCrashRegion(region, null)).not.toThrow();
   });
 
   test.each<[string, Range[]]>([
@@ -212,7 +225,8 @@ describe("the regions", () => {
     ["two that overlap", [a, { start: 0x3000000n, end: 0x5000000n }]],
     ["one over the low memory", [{ start: 0x9000n, end: 0x5000000n }]],
   ])("%s: refused in kexec-tools' words", (_, regions) => {
-    const error = refusal(() => crashRegions({ ...LINUX, crashRegions: regions }, low));
+    const region = requireCrashRegion({ ...LINUX, crashRegions: regions });
+    const error = refusal(() => checkCrashRegion(region, low));
     expect(error.exitStatus).toBe(254);
     expect(error.message).toBe(
       "No crash kernel segment found in /proc/iomem\n" +
@@ -222,7 +236,9 @@ describe("the regions", () => {
 
   test("none: the note that explains it is the hint", () => {
     const notes = ["/proc/iomem: all addresses are zero, which hides where memory is."];
-    const error = refusal(() => crashRegion({ ...LINUX, crashRegions: [], notes }));
+    const facts = { ...LINUX, crashRegions: [], notes };
+    expect(findCrashRegion(facts)).toBeNull();
+    const error = refusal(() => requireCrashRegion(facts));
     expect(error.exitStatus).toBe(1);
     expect(error.hint).toBe(notes[0]);
   });

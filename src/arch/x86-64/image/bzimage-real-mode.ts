@@ -148,8 +148,8 @@ function placeSetup(context: PlanContext, kernel: CompressedKernel, places: Plac
 }
 
 /** @throws ImageError `image.crash`: the BIOS's memory map is of all memory, not of what is kept */
-function checkPurpose({ purpose }: PlanContext): void {
-  if (purpose !== "crash") return;
+function checkPurpose({ capture }: PlanContext): void {
+  if (!capture) return;
   failImage({
     code: "image.crash",
     message: "Can't use bzImage for crash dump purposes with real mode entry",

@@ -37,8 +37,8 @@ import {
 } from "./bzimage-versions.ts";
 
 /** @throws ImageError `image.crash` for a kernel that would overwrite what it is to save */
-function checkPurpose({ purpose }: PlanContext, header: SetupHeader): void {
-  if (purpose !== "crash" || isRelocatable(header)) return;
+function checkPurpose({ capture }: PlanContext, header: SetupHeader): void {
+  if (!capture || isRelocatable(header)) return;
   failImage({
     code: "image.crash",
     message: "BzImage is not relocatable. Can't be used as capture kernel.",
@@ -52,7 +52,7 @@ function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
   checkDeviceTree(context, header);
   const segment = placeVersioned(context, kernel);
   // Without init_size nobody knows how much above the kernel it overwrites as it unpacks itself.
-  const unknown = header.init_size === 0 && context.purpose !== "crash";
+  const unknown = header.init_size === 0 && !context.capture;
   return draftAround(context, kernel, {
     segment,
     initrdLimit: initrdLimit(header),

@@ -12,7 +12,6 @@ import { deviceTree } from "../handoff/device-tree.ts";
 import { buildE820, type E820Map } from "../handoff/e820.ts";
 import { buildEddTables } from "../handoff/edd-info.ts";
 import { buildEfi, type EfiHandoff } from "../handoff/efi-info.ts";
-import { JUMP_BACK_ROOM } from "../handoff/jump-back.ts";
 import { nextScreen } from "../handoff/next-screen.ts";
 import {
   layoutSetupData,
@@ -74,8 +73,8 @@ function collectPieces(
     ...(efi.passed ? [efi.setupData] : []),
     ...(e820.extended === null ? [] : [e820.extended]),
   ];
-  const room = context.purpose === "preserve-context" ? JUMP_BACK_ROOM : 0;
-  const commandLine = bytesOf(`${context.commandLine?.text ?? ""}\0${"\0".repeat(room)}`);
+  const room = "\0".repeat(context.commandLineRoom);
+  const commandLine = bytesOf(`${context.commandLine?.text ?? ""}\0${room}`);
   const efiMemoryMap = efi.passed ? efi.memoryMap : new Uint8Array(0);
   return { commandLine, efi, efiMemoryMap, e820, nodes, treeNotes: tree.notes };
 }

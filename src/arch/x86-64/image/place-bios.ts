@@ -24,8 +24,8 @@ export interface PlacedBios {
  * @param lowerKib as `biosPage` takes it
  */
 export function placeBios(context: PlanContext, lowerKib: number): PlacedBios {
-  const { request, facts, purpose, memory } = context;
-  if (purpose !== "normal" || !startedByEfi(facts)) return { segment: null, notes: [] };
+  const { request, facts, ownsMachine, memory } = context;
+  if (!ownsMachine || !startedByEfi(facts)) return { segment: null, notes: [] };
   const ram = normalize(memory.filter(({ type }) => type === "ram"));
   const isFree = covers(ram, { start: VECTORS_END, end: BIOS_PAGE.end });
   if (!isFree || request.memMin > VECTORS_END) {

@@ -1,0 +1,73 @@
+/**
+ * An image that starts when the running kernel crashes: it lies in the memory that is reserved for
+ * it, and finds the kernel that crashed in /proc/vmcore. Pure.
+ */
+
+import { intersect, isEmpty, type Range, showRange, subtract } from "../../core/range.ts";
+import type { Arch } from "../../model/arch.ts";
+import type { HostFacts } from "../../model/host-facts.ts";
+import type { LoadRequest } from "../../model/request.ts";
+import { planCrash } from "../crash/crash-plan.ts";
+import { requireCrashRegion } from "../crash/crash-region.ts";
+import { crashRoomRemark, crashRoomWarnings } from "../crash/crash-room.ts";
+import { memoryWindow } from "../memory-window.ts";
+import type { FilePurpose, MemoryPiece, Purpose, SegmentPurpose } from "./purpose.ts";
+
+function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
+  const region = requireCrashRegion(facts);
+  const window = memoryWindow(request);
+  return {
+    destinations: [intersect(region.used, window)].filter((r) => !isEmpty(r)),
+    // The running system hands out nothing of what is reserved.
+    placer: { preferred: null, remark: crashRoomRemark(region) },
+    planForPurpose: (inputs) => planCrash(request, facts, region, inputs),
+    preservedSegments: () => [],
+    warnings: (loaded, commandLine) => crashRoomWarnings(region, loaded, commandLine),
+  };
+}
+
+function fileNotes({ passMemmapCmdline, hotplug }: LoadRequest, headerNote: string): string[] {
+  return [
+    headerNote,
+    ...(passMemmapCmdline ? ["--pass-memmap-cmdline has no effect: the kernel tells memory"] : []),
+    ...(hotplug ? ["--hotplug has no effect: the kernel writes the header anew by itself"] : []),
+  ];
+}
+
+function forFiles(request: LoadRequest, facts: HostFacts, { crash: rules }: Arch): FilePurpose {
+  const region = requireCrashRegion(facts);
+  return {
+    refusal: null,
+    addedByKernel: rules.addedByKernel,
+    notes: fileNotes(request, rules.fileNote),
+    warnings: (loaded, commandLine) => crashRoomWarnings(region, loaded, commandLine),
+  };
+}
+
+/** RAM that is not reserved belongs to the system that is to be dumped. */
+function memoryPieces({ memoryMap, crashRegions }: HostFacts): MemoryPiece[] {
+  return (memoryMap?.ranges ?? []).flatMap((r): MemoryPiece[] => {
+    if (r.type !== "ram") return [{ ...r, what: r.type }];
+    const dumped = subtract([r], crashRegions);
+    return [
+      ...dumped.map((piece) => ({ ...piece, what: "dumped" })),
+      ...subtract([r], dumped).map((piece) => ({ ...piece, what: "free" })),
+    ];
+  });
+}
+
+const destinationName = (destinations: readonly Range[]): string =>
+  `the crash region ${destinations.map(showRange).join(", ")}`;
+
+export const crash: Purpose = {
+  name: "crash",
+  capture: true,
+  ownsMachine: false,
+  jumpsBack: false,
+  // It would reserve all the memory that the crash kernel has.
+  notReused: ["crashkernel"],
+  forSegments,
+  forFiles,
+  memoryPieces,
+  destinationName,
+};
