@@ -5,8 +5,9 @@
 
 import { ExitStatus, fail } from "../core/error.ts";
 import type { Arch } from "../model/arch.ts";
+import type { Architecture } from "../model/architecture.ts";
 import type { Container } from "../model/container.ts";
-import type { Architecture, HostFacts } from "../model/host-facts.ts";
+import type { HostFacts } from "../model/host-facts.ts";
 import type { ImageType } from "../model/image-type.ts";
 import { x86_64 } from "./x86-64/index.ts";
 

@@ -4,8 +4,9 @@
  */
 
 import { KexecError } from "../core/error.ts";
+import type { Architecture } from "../model/architecture.ts";
 import type { Backend } from "../model/backend.ts";
-import type { Architecture, HostFacts } from "../model/host-facts.ts";
+import type { HostFacts } from "../model/host-facts.ts";
 import type { RunRequest } from "../model/request.ts";
 import type { Console, InputRole, World } from "../model/world.ts";
 import { getrandom, ioctl } from "./ffi/device-calls.ts";

@@ -57,3 +57,13 @@ export function parseEfiRuntimeMapEntry(entry: EfiRuntimeMapEntry): EfiMemoryDes
     attribute: parseNumber(entry.attribute, `${directory}/attribute`),
   };
 }
+
+/** Physical address of the ACPI root pointer by EFI's system table, where ACPI20, the 64-bit one,
+ * is better than ACPI; null where neither is in it. */
+export function efiRootPointer(efi: EfiFacts | null): bigint | null {
+  for (const wanted of ["ACPI20", "ACPI"]) {
+    const table = efi?.systab.find(({ name }) => name === wanted);
+    if (table !== undefined && table.address !== 0n) return table.address;
+  }
+  return null;
+}

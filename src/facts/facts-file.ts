@@ -9,12 +9,12 @@
  */
 
 import * as z from "zod/mini";
-import { BOOT_PARAMS_SIZE } from "../arch/x86-64/facts/boot-params.ts";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { isByteString } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
+import { ARCHITECTURES } from "../model/architecture.ts";
 import {
-  ARCHITECTURES,
+  BOOT_PARAMS_SIZE,
   type HostFacts,
   LINUX_CRASH_RULES,
   LINUX_PLAN_KINDS,

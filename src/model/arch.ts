@@ -1,9 +1,9 @@
 /** What an architecture is to everything else: one folder in arch/, one line in its registry. */
 
 import type { Range } from "../core/range.ts";
+import type { Architecture } from "./architecture.ts";
 import type { Container } from "./container.ts";
 import type { EntryState } from "./entry-state.ts";
-import type { Architecture } from "./host-facts.ts";
 import type { ImageType } from "./image-type.ts";
 import type { Segment } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";

@@ -7,12 +7,9 @@
  */
 
 import type { Range } from "../core/range.ts";
+import type { Architecture } from "./architecture.ts";
 import type { PlanKind } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
-
-/** Architectures that onekexec plans for. */
-export const ARCHITECTURES = ["x86_64", "arm64"] as const;
-export type Architecture = (typeof ARCHITECTURES)[number];
 
 export interface MemoryMap {
   /** Where it was read: `/sys/firmware/memmap`, `/proc/iomem`, or Xen's machine memory map. */
@@ -20,6 +17,9 @@ export interface MemoryMap {
   /** Sorted by start. Ends are one past the last address. */
   readonly ranges: readonly MemoryRange[];
 }
+
+/** Length of `HostFacts.bootParams`, in bytes. [linux arch/x86/include/uapi/asm/bootparam.h] */
+export const BOOT_PARAMS_SIZE = 4096;
 
 /** A line of /sys/firmware/efi/runtime-map. [uefi §7.2 EFI_MEMORY_DESCRIPTOR] */
 export interface EfiMemoryDescriptor {

@@ -3,7 +3,7 @@
  * printed, compared, and made for another machine.
  */
 
-import type { Architecture } from "./host-facts.ts";
+import type { Architecture } from "./architecture.ts";
 
 /** What an image is loaded for. Xen and Linux both keep one image for each of the first two. */
 export const IMAGE_PURPOSES = ["normal", "crash", "preserve-context", "live-update"] as const;
@@ -53,6 +53,8 @@ export interface Segment {
   readonly sha256: Uint8Array | null;
   /** Why it lies where it lies; one sentence. */
   readonly reason: string;
+  /** The first address of it that the memory map must call RAM, where that is not `start`. */
+  readonly ramFrom?: bigint;
 }
 
 /** For kexec_load(2) and Xen's KEXEC_CMD_kexec_load: we lay memory out. */

@@ -4,7 +4,6 @@
  * do_kimage_alloc]
  */
 
-import { VECTORS_END } from "../arch/x86-64/handoff/bios-page.ts";
 import { ADDRESS_END, hex, humanSize } from "../core/address.ts";
 import { ExitStatus, fail } from "../core/error.ts";
 import {
@@ -99,10 +98,10 @@ function checkOverlap(segments: readonly Segment[]): void {
   });
 }
 
-/** No map has the vectors in front of the rest of their page. */
+/** What of a segment must be RAM by the memory map. */
 function neededOf(segment: Segment): Range {
   const range = rangeOf(segment);
-  return segment.role === "bios-page" ? { ...range, start: VECTORS_END } : range;
+  return { ...range, start: segment.ramFrom ?? range.start };
 }
 
 function checkMemory(

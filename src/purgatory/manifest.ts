@@ -4,7 +4,7 @@
  */
 
 import { fail } from "../core/error.ts";
-import { ARCHITECTURES, type Architecture } from "../model/host-facts.ts";
+import { ARCHITECTURES, type Architecture } from "../model/architecture.ts";
 
 export interface PurgatoryManifest {
   readonly architecture: Architecture;

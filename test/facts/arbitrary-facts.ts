@@ -3,7 +3,8 @@
 import fc from "fast-check";
 import { ADDRESS_END } from "../../src/core/address.ts";
 import { textOf } from "../../src/core/bytes.ts";
-import { ARCHITECTURES, type HostFacts } from "../../src/model/host-facts.ts";
+import { ARCHITECTURES } from "../../src/model/architecture.ts";
+import type { HostFacts } from "../../src/model/host-facts.ts";
 import { MEMORY_TYPES } from "../../src/model/memory.ts";
 
 const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });

@@ -1,7 +1,8 @@
 /** What the Linux backends need of the machine; tests give their own. */
 
+import type { Architecture } from "../../model/architecture.ts";
 import type { HostProbe } from "../../model/backend.ts";
-import type { Architecture, KexecState } from "../../model/host-facts.ts";
+import type { KexecState } from "../../model/host-facts.ts";
 import { Errno } from "../ffi/errno.ts";
 import type { Explain } from "./explain-refusal.ts";
 import type { KexecCalls } from "./kexec-calls.ts";

@@ -9,13 +9,13 @@
  */
 
 import { machine, release, version } from "node:os";
-import { findAcpiRsdp } from "../../arch/x86-64/facts/boot-params.ts";
 import { AUXV, pageSizeOfAuxv } from "../../facts/auxv.ts";
+import { efiRootPointer } from "../../facts/efi.ts";
 import { LOCKDOWN, parseLockdown } from "../../facts/lockdown.ts";
 import { MEMINFO, parseMemTotal } from "../../facts/meminfo.ts";
 import { PROC_STATUS, parseCapEff } from "../../facts/proc-status.ts";
+import type { Architecture } from "../../model/architecture.ts";
 import {
-  type Architecture,
   type HostFacts,
   LINUX_CRASH_RULES,
   LINUX_PLAN_KINDS,
@@ -23,14 +23,13 @@ import {
 } from "../../model/host-facts.ts";
 import { getrandom as realGetrandom, ioctl as realIoctl } from "../ffi/device-calls.ts";
 import { attempt, type PseudoFiles, pseudoFiles } from "../files/read-pseudo-files.ts";
-import { readBootParams } from "./read-boot-params.ts";
 import { readCrashFacts } from "./read-crash.ts";
-import { readDisplay } from "./read-display.ts";
-import { readEdd } from "./read-edd.ts";
 import { readEfi } from "./read-efi.ts";
 import { type Ioctl, readFramebuffer } from "./read-framebuffer.ts";
 import { readKexecStateOf } from "./read-kexec-state.ts";
 import { readMemoryFacts } from "./read-memory-map.ts";
+
+import { readX8664Facts } from "./x86-64.ts";
 
 export interface FactsSources {
   /** The directory that stands for `/`. */
@@ -52,10 +51,19 @@ const USUAL_PAGE_SIZE = 4096;
 
 const CMDLINE = "/proc/cmdline";
 
+/** By what `uname -m` says. */
 const ARCHITECTURE_OF: ReadonlyMap<string, Architecture> = new Map([
   ["x86_64", "x86_64"],
   ["aarch64", "arm64"],
 ]);
+
+/** What reads the facts of one architecture alone: one file each, one line here. */
+const READERS: Partial<Record<Architecture, typeof readX8664Facts>> = { x86_64: readX8664Facts };
+
+const noArchFacts: typeof readX8664Facts = (_files, efi) => ({
+  ...{ bootParams: null, edd: [], display: null },
+  acpiRsdp: efiRootPointer(efi),
+});
 
 /** A line of /proc/sys/kernel, or what libc says where it is missing (`arch` is new in 6.1). */
 function utsField(files: PseudoFiles, file: string, fallback: () => string): string {
@@ -84,8 +92,9 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
   const architecture = ARCHITECTURE_OF.get(machineName) ?? null;
   const bootCommandLine = attempt(notes, () => files.text(CMDLINE).replace(/\n$/, ""));
   const memory = readMemoryFacts(files, architecture, bootCommandLine, notes);
-  const bootParams = architecture === "x86_64" ? readBootParams(files, notes) : null;
   const efi = readEfi(files, notes);
+  const resources = memory.resources ?? [];
+  const readOwn = (architecture === null ? undefined : READERS[architecture]) ?? noArchFacts;
   return {
     format: 1,
     architecture,
@@ -96,14 +105,11 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     memoryMap: memory.memoryMap,
     memTotal: attempt(notes, () => parseMemTotal(files.text(MEMINFO))),
     crashRegions: memory.crashRegions,
-    crash: crash ? readCrashFacts(files, memory.resources ?? [], notes) : null,
+    crash: crash ? readCrashFacts(files, resources, notes) : null,
     bootCommandLine,
-    bootParams,
     efi,
-    acpiRsdp: findAcpiRsdp(bootParams, efi),
-    edd: architecture === "x86_64" ? readEdd(files, notes) : [],
+    ...readOwn(files, efi, resources, notes),
     framebuffer: ioctl === null ? null : readFramebuffer(files, ioctl, notes),
-    display: architecture === "x86_64" ? readDisplay(files, memory.resources ?? []) : null,
     kexec: readKexecStateOf(files, notes),
     lockdown: attempt(notes, () => parseLockdown(files.text(LOCKDOWN))),
     capabilities: attempt(notes, () => parseCapEff(files.text(PROC_STATUS))),

@@ -16,7 +16,8 @@ import {
   iomemUsableRam,
   parseIomem,
 } from "../../facts/iomem.ts";
-import type { Architecture, MemoryMap } from "../../model/host-facts.ts";
+import type { Architecture } from "../../model/architecture.ts";
+import type { MemoryMap } from "../../model/host-facts.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 import { attempt, type PseudoFiles } from "../files/read-pseudo-files.ts";
 

@@ -2,8 +2,8 @@
 
 import { EM_AARCH64, EM_X86_64 } from "../../core/elf.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
+import type { Architecture } from "../../model/architecture.ts";
 import type { HostProbe, LoadOutcome } from "../../model/backend.ts";
-import type { Architecture } from "../../model/host-facts.ts";
 import type { ImagePurpose, SegmentPlan } from "../../model/load-plan.ts";
 import { failedLoad } from "../failed-load.ts";
 import { Errno } from "../ffi/errno.ts";

@@ -1,9 +1,9 @@
 /** Tells on a terminal how far a long reading is. Silent where it is short, or nobody looks. */
 
-import { eraseLine, progressLine } from "../../cli/progress.ts";
 import { ioctl } from "../ffi/device-calls.ts";
 import type { ReadObserver } from "../files/read-all.ts";
 import { stderr } from "./output.ts";
+import { eraseLine, progressLine } from "./progress-line.ts";
 
 /** Readings that take less are not spoken of. */
 const QUIET_MS = 500;

@@ -1,6 +1,6 @@
 /** What kinds of guests a hypervisor runs, and so what its kexec can start. Pure. */
 
-import type { Architecture } from "../../model/host-facts.ts";
+import type { Architecture } from "../../model/architecture.ts";
 
 /**
  * The architecture that Xen starts kernels of, from XENVER_capabilities

@@ -5,7 +5,7 @@
  * the kernel that makes it, since the memory that it hands to the new kernel is not its own.
  */
 
-import type { Architecture } from "../../model/host-facts.ts";
+import type { Architecture } from "../../model/architecture.ts";
 
 /** Files that tell of Xen; each null where it is missing or unreadable. */
 export interface HypervisorEvidence {

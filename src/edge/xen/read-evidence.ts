@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { machine } from "node:os";
-import type { Architecture } from "../../model/host-facts.ts";
+import type { Architecture } from "../../model/architecture.ts";
 import { attempt, type PseudoFiles, pseudoFiles } from "../files/read-pseudo-files.ts";
 import {
   HYPERVISOR_FILES,

@@ -5,10 +5,8 @@
 
 import { fail } from "../../../core/error.ts";
 import { defineStruct, u64 } from "../../../core/struct.ts";
-import type { EfiFacts } from "../../../model/host-facts.ts";
-
-/** In bytes. [linux arch/x86/include/uapi/asm/bootparam.h] */
-export const BOOT_PARAMS_SIZE = 4096;
+import { efiRootPointer } from "../../../facts/efi.ts";
+import { BOOT_PARAMS_SIZE, type EfiFacts } from "../../../model/host-facts.ts";
 
 const BootParamsFacts = defineStruct("boot_params", BOOT_PARAMS_SIZE, {
   acpi_rsdp_addr: u64(0x070), // since protocol 2.14; the kernel fills it in itself
@@ -27,17 +25,13 @@ export function checkBootParams(bytes: Uint8Array, file: string): Uint8Array {
 }
 
 /**
- * Physical address of the ACPI root pointer: from boot_params, else from the EFI system table,
- * where ACPI20 (the 64-bit one) is better than ACPI; null where neither knows.
+ * Physical address of the ACPI root pointer: from boot_params, else from EFI; null where
+ * neither knows.
  *
  * @param bootParams 4096 bytes
  */
 export function findAcpiRsdp(bootParams: Uint8Array | null, efi: EfiFacts | null): bigint | null {
   const address = bootParams === null ? 0n : BootParamsFacts.read(bootParams).acpi_rsdp_addr;
   if (address !== 0n) return address;
-  for (const wanted of ["ACPI20", "ACPI"]) {
-    const table = efi?.systab.find(({ name }) => name === wanted);
-    if (table !== undefined && table.address !== 0n) return table.address;
-  }
-  return null;
+  return efiRootPointer(efi);
 }

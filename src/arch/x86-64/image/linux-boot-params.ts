@@ -5,9 +5,10 @@
 
 import { alignUp, hex } from "../../../core/address.ts";
 import { bytesOf } from "../../../core/bytes.ts";
+import { BOOT_PARAMS_SIZE } from "../../../model/host-facts.ts";
 import type { PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
-import { BOOT_PARAMS_SIZE, buildBootParams } from "../handoff/boot-params.ts";
+import { buildBootParams } from "../handoff/boot-params.ts";
 import { deviceTree } from "../handoff/device-tree.ts";
 import { buildE820, type E820Map } from "../handoff/e820.ts";
 import { buildEddTables } from "../handoff/edd-info.ts";

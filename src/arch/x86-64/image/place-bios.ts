@@ -38,6 +38,8 @@ export function placeBios(context: PlanContext, lowerKib: number): PlacedBios {
     size: rangeSize(BIOS_PAGE),
     bytes: biosPage(lowerKib),
     sha256: null,
+    // No map has the vectors in front of the rest of their page.
+    ramFrom: VECTORS_END,
     reason: "an image that is entered as after a BIOS looks here for what one leaves",
   };
   const note = "EFI started this machine: the page at 0 is as after a BIOS whose calls all fail.";

@@ -6,7 +6,7 @@
  */
 
 import { fail } from "../../../core/error.ts";
-import type { Architecture } from "../../../model/host-facts.ts";
+import type { Architecture } from "../../../model/architecture.ts";
 import { type PurgatoryManifest, parseManifest } from "../../../purgatory/manifest.ts";
 import { blob as x86Blob } from "./blob.ts";
 import x86Manifest from "./manifest.json" with { type: "json" };

@@ -3,7 +3,7 @@
  * sequences, so that it is right on serial consoles too.
  */
 
-import { humanSize } from "../core/address.ts";
+import { humanSize } from "../../core/address.ts";
 
 /** What a terminal without a size (0x0, as serial lines have) is taken for. */
 const USUAL_WIDTH = 80;

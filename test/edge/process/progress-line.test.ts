@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { eraseLine, progressLine } from "../../src/cli/progress.ts";
+import { eraseLine, progressLine } from "../../../src/edge/process/progress-line.ts";
 
 const GIB = 1 << 30;
 const label = "Reading initrd";
