@@ -85,10 +85,10 @@ const GENERAL_OPTIONS = [
     short: "u",
   }),
   general.flag("exec", "Start the loaded kernel", { short: "e" }),
-  general.flag("exec-live-update", "Xen: keep the guests' state and start the loaded Xen"),
+  general.flag("exec-live-update", "Xen live update: start the successor hypervisor"),
   general.flag("load-preserve-context", "Load a kernel that may return to this one"),
   general.flag("load-jump-back-helper", "Prepare the return to the first kernel"),
-  general.flag("load-live-update", "Xen: load a Xen that takes the guests over"),
+  general.flag("load-live-update", "Xen live update: load the successor hypervisor"),
   general.valued("entry", "ADDRESS", "Where the loaded image is entered; 0: where it says"),
   general.valued("type", "TYPE", "The kernel's file type, one of those below", { short: "t" }),
   general.flag("load-panic", "Load a crash kernel, for when this one dies; with -u or -S: its", {
@@ -109,7 +109,7 @@ const GENERAL_OPTIONS = [
     short: "S",
   }),
   general.flag("print-ckr-size", "Print the size of the crash region in bytes"),
-  general.flag("hotplug", "Let the kernel keep a crash kernel's CPU and memory lists new"),
+  general.flag("hotplug", "Let the kernel update elfcorehdr on CPU and memory hotplug"),
   general.flag("no-cma", "Keep the kernel out of contiguous (CMA) memory; with -s"),
   general.flag("force-dtb", "Pass the running kernel's device tree on (x86); with -s"),
 ] as const;

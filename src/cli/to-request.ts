@@ -197,7 +197,7 @@ function refuseMisusedOwn(settings: Settings, steps: Steps, argv0: string): unde
   if (settings.dryRun !== null && !steps.load) {
     fail({
       code: "arguments.dry-run",
-      message: `${argv0}: option '--dry-run' shows how a kernel would be loaded, and none is to be`,
+      message: `${argv0}: option '--dry-run' needs a load action (-l or -p)`,
       hint: `Try: ${argv0} --dry-run -l KERNEL`,
     });
   }

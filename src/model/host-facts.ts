@@ -138,7 +138,7 @@ export const LINUX_SEGMENT_RULES: SegmentRules = {
 
 /** What the host that keeps a crash kernel does and demands. Linux and Xen differ here too. */
 export interface CrashRules {
-  /** Whether it writes the core header anew as CPUs and memory come and go. */
+  /** Whether it updates elfcorehdr on CPU and memory hotplug. */
   readonly hotplug: boolean;
   /** What a dump is worth nothing without. */
   readonly needs: readonly ("vmcoreinfo" | "kernel-text")[];

@@ -74,7 +74,8 @@ function hostFindings(host: ExaminedHost): Finding[] {
 }
 
 function privilege({ capabilities }: HostFacts): Finding {
-  if (capabilities === null) return finding("privilege", "note", "/proc/self/status tells none");
+  if (capabilities === null)
+    return finding("privilege", "note", "no CapEff line in /proc/self/status");
   return (capabilities & CAP_SYS_BOOT) !== 0n
     ? finding("privilege", "ok", "this process has CAP_SYS_BOOT")
     : finding("privilege", "no", "this process lacks CAP_SYS_BOOT", "Run kexec as root.");
@@ -122,7 +123,8 @@ function settled({ segmentRules }: HostFacts): Finding[] {
     const size = humanSize(rangeSize(best));
     return [finding("safe memory", "ok", `the largest range that is safe to load to has ${size}`)];
   }
-  const hint = "An image may be spoilt while Xen takes it; the purgatory would notice and stop.";
+  const hint =
+    "Xen may overwrite the image while loading it; the purgatory's digest check would stop the boot.";
   return [finding("safe memory", "note", "Xen does not show which memory guests have", hint)];
 }
 
@@ -151,12 +153,12 @@ function loadedImages(host: ExaminedHost): Finding[] {
 /** For kernels and frame buffers for multiboot images alike. */
 function screen(facts: HostFacts): Finding {
   if (facts.architecture !== "x86_64") {
-    return finding("screen", "note", "nothing is passed on: only x86 kernels are told of one");
+    return finding("screen", "note", "nothing is passed on: only x86 kernels take one");
   }
   const { kind, note } = nextScreen({ ...facts, reuseVideoType: false, resetVga: false });
   const text = note.replace(/^Screen: /, "").replace(/\.$/, "");
   const hint = passesStaleScreen(facts)
-    ? "With -s or -a the running kernel passes on what it was told at boot; with -c not."
+    ? "-s and -a pass on the screen of this kernel's boot; kexec_load (-c) does not pass it on."
     : "";
   const isSure = kind === "framebuffer" || kind === "text";
   return finding("screen", isSure ? "ok" : "note", text, hint);

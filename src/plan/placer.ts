@@ -65,7 +65,7 @@ export class Placer {
    * that it was not met for. */
   get notes(): readonly string[] {
     if (this.#settled === null || this.#notes.length > 0) return this.#notes;
-    return ["all pieces lie in memory that the host does not hand out while it loads"];
+    return ["all segments lie in memory that the hypervisor does not allocate during the load"];
   }
 
   /** What is still free, as a canonical set of whole pages. */
@@ -159,8 +159,8 @@ export class Placer {
     const lowest = among(aboveOneMib, "bottom") ?? among(this.#free, "bottom");
     if (lowest !== undefined) {
       this.#notes.push(
-        `the ${role} lies at ${hex(lowest)}, as low as it can: no memory that the host is known not ` +
-          "to hand out while it loads has room for it",
+        `the ${role} lies at ${hex(lowest)}, the lowest that fits: no memory is known that the ` +
+          "hypervisor will not allocate during the load",
       );
     }
     return lowest;

@@ -187,7 +187,7 @@ describe("texts", () => {
     expect(called(["--bogus"])).toMatchObject({
       complaint: "/sbin/k\xffx: unrecognized option '--bogus'",
     });
-    expect(() => called(["--dry-run", "-u"])).toThrow("/sbin/k\xffx: option '--dry-run' shows how");
+    expect(() => called(["--dry-run", "-u"])).toThrow("/sbin/k\xffx: option '--dry-run' needs");
   });
 
   test("unloading comes before the kernel is missed", () => {

@@ -91,7 +91,7 @@ test("what the next kernel gets: EFI, ACPI, a screen", () => {
 
 describe("which screen", () => {
   const taken = display({ devices: [{ ...card, driver: "i915", drm: true }] });
-  const hint = "With -s or -a the running kernel passes on what it was told at boot";
+  const hint = "-s and -a pass on the screen of this kernel's boot";
   test.each<[string, Partial<HostFacts>, RegExp, boolean]>([
     ["VGA text", {}, /^ok {4}screen +VGA text of 80x25, as at boot/m, false],
     [

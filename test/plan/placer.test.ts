@@ -118,7 +118,7 @@ describe("with settled memory", () => {
     expect(one.place(piece({ size: MIB }))).toBe(20n * MIB);
     expect(one.place(piece({ size: MIB }))).toBe(9n * MIB);
     expect(one.notes).toEqual([
-      "all pieces lie in memory that the host does not hand out while it loads",
+      "all segments lie in memory that the hypervisor does not allocate during the load",
     ]);
   });
 
@@ -133,11 +133,11 @@ describe("with settled memory", () => {
     expect(new Placer(usable, PAGE).place(fixed)).toBe(4n * MIB);
   });
 
-  test("what fits nowhere there lies as low as it can, above 1 MiB, with a note", () => {
+  test("what fits nowhere there lies the lowest that fits, above 1 MiB, with a note", () => {
     const one = placer();
     expect(one.place(piece({ size: 4n * MIB }))).toBe(MIB);
     expect(one.notes).toHaveLength(1);
-    expect(one.notes[0]).toStartWith("the kernel lies at 0x100000, as low as it can");
+    expect(one.notes[0]).toStartWith("the kernel lies at 0x100000, the lowest that fits");
   });
 
   test("below 1 MiB only where nothing else is left", () => {

@@ -161,7 +161,7 @@ describe("a driver has taken the card", () => {
         expect(outputOf(run, "fb")).toBe("0 bochs-drmdrmfb\n");
         expectSecondKernel(run, COMMAND_LINE);
         expectSaid(run, TAKEN);
-        expect(outputOf(run, "doctor")).toContain("With -s or -a the running kernel passes on");
+        expect(outputOf(run, "doctor")).toContain("-s and -a pass on the screen");
         expect(planned(run)).toBe(`Screen: ${TAKEN}.`);
         expect(run.second.get("framebuffer")).toBe("");
         expect(toldOf(run.second)).toMatchObject({ orig_video_isVGA: 0, lfb_base: 0 });
@@ -195,8 +195,8 @@ describe("a driver has taken the card", () => {
       check({ name: "taken-file", method: "-s", driver: true, setup: uefi }, (run) => {
         expectSecondKernel(run, COMMAND_LINE);
         expect(planned(run)).toBe(
-          "Screen: what was told at boot, though bochs-drm drives 0000:00:02.0: " +
-            "the running kernel passes it on.",
+          "Screen: that of the running kernel's boot, though bochs-drm drives 0000:00:02.0: " +
+            "kexec_file_load passes it on.",
         );
         expect(screenBytes(toldOf(run.second))).toEqual(screenBytes(toldOf(run.first)));
       }),

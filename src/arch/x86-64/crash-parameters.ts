@@ -64,5 +64,5 @@ export const crashRules: ArchCrashRules = {
   // `elfcorehdr=0x… `, which goes in front.
   // [linux arch/x86/kernel/kexec-bzimage64.c MAX_ELFCOREHDR_STR_LEN]
   addedByKernel: 30,
-  fileNote: "the kernel makes the core header itself and says elfcorehdr= on the command line",
+  fileNote: "kexec_file_load builds elfcorehdr itself and appends elfcorehdr= to the command line",
 };

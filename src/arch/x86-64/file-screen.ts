@@ -28,7 +28,9 @@ export function fileScreenNotes(facts: HostFacts): string[] {
   const next = screenByFile(facts);
   const { kind, note, taker } = next;
   if (isStale(facts, next)) {
-    return [`Screen: what was told at boot, though ${taker}: the running kernel passes it on.`];
+    return [
+      `Screen: that of the running kernel's boot, though ${taker}: kexec_file_load passes it on.`,
+    ];
   }
   if (kind === "assumed") return ["Screen: as at boot: the running kernel passes it on itself."];
   if (kind === "none") return [note];

@@ -67,8 +67,8 @@ function explainPermission(
   }
   if (lockdown !== null && lockdown !== "none") return lockedDown(call, lockdown);
   // SystemCallFilter= is of systemd's units; udevd has it, and so has what its rules run.
-  const who = "a container, SystemCallFilter= or a security module (SELinux, IMA)";
-  return `Root may do this: ${who} refuses it.`;
+  const who = "a container, SystemCallFilter= or an LSM (SELinux, IMA)";
+  return `CAP_SYS_BOOT is held; ${who} probably denies it.`;
 }
 
 function explainMissing(call: KexecCall): string {

@@ -161,9 +161,9 @@ function unload(purpose: ImagePurpose, host: XenHost): void {
 
 /** What can be known, and how well. */
 const MARK_UP =
-  "Xen says so. It only counts: loads and unloads by programs other than onekexec make it wrong.";
+  "Xen says so. Xen's status bit toggles with every load and unload; other tools can invert it.";
 const MARK_DOWN =
-  "Xen says no. It only counts: after two loads by a program other than onekexec it is wrong.";
+  "Xen says no. Xen's status bit toggles with every load and unload; other tools can invert it.";
 
 function loadedState(purpose: ImagePurpose, host: XenHost): LoadedState {
   const door = enter(host);

@@ -117,8 +117,10 @@ export function putCoreHeader(
 function hotplugNotes({ hotplug }: LoadRequest, facts: HostFacts): string[] {
   if (!hotplug) return [];
   return facts.crashRules.hotplug
-    ? ["the kernel writes the core header anew as CPUs and memory come and go; it is not checked"]
-    : ["--hotplug has no effect: this host does not write the core header anew"];
+    ? [
+        "the kernel updates elfcorehdr on CPU and memory hotplug, so the purgatory does not check it",
+      ]
+    : ["--hotplug has no effect: the hypervisor does not update elfcorehdr"];
 }
 
 /**
@@ -166,7 +168,7 @@ export function planCrash(
   const backup = saved === null ? null : putBackup(saved, inputs);
   const moved =
     saved === null || backup === null ? null : { source: saved, destination: backup.start };
-  const reason = "the crash kernel finds what there was by it, and makes /proc/vmcore of it";
+  const reason = "describes the crashed kernel's memory for /proc/vmcore";
   const header = putCoreHeader(facts, { crash, ram, moved, hotplug, reason }, inputs);
   const segments = backup === null ? [header] : [backup, header];
   const memory = crashMemory(crash.memory, region.all, segments, saved);

@@ -29,8 +29,12 @@ function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
 function fileNotes({ passMemmapCmdline, hotplug }: LoadRequest, headerNote: string): string[] {
   return [
     headerNote,
-    ...(passMemmapCmdline ? ["--pass-memmap-cmdline has no effect: the kernel tells memory"] : []),
-    ...(hotplug ? ["--hotplug has no effect: the kernel writes the header anew by itself"] : []),
+    ...(passMemmapCmdline
+      ? ["--pass-memmap-cmdline has no effect: kexec_file_load builds the memory map itself"]
+      : []),
+    ...(hotplug
+      ? ["--hotplug has no effect: kexec_file_load has the kernel update elfcorehdr itself"]
+      : []),
   ];
 }
 

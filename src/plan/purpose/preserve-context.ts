@@ -83,7 +83,7 @@ function planForPurpose(
   const kept = subtract(ram, [window]);
   const crash = unswapped(known, window);
   // Linux warns of a dump without notes, and makes none.
-  const reason = "the next kernel finds the running one by it, in /proc/vmcore";
+  const reason = "describes the running kernel's memory for /proc/vmcore";
   const plan = { crash, ram: kept, moved: null, hotplug: false, reason };
   const header = crash.vmcoreinfo === null ? null : putCoreHeader(facts, plan, inputs);
   const segments = header === null ? [] : [header];

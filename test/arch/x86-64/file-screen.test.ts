@@ -28,8 +28,8 @@ describe("fileScreenNotes", () => {
       "taken",
       { display: taken },
       [
-        "Screen: what was told at boot, though bochs-drm drives 0000:00:02.0: " +
-          "the running kernel passes it on.",
+        "Screen: that of the running kernel's boot, though bochs-drm drives 0000:00:02.0: " +
+          "kexec_file_load passes it on.",
       ],
     ],
     [

@@ -23,13 +23,13 @@ describe("EPERM", () => {
     ["every capability but that", { capabilities: ~(1n << 22n) }, "exec", "CAP_SYS_BOOT"],
     ["loading is off", { loadDisabled: true }, "kexec_file_load", "kexec_load_disabled"],
     ["no load left", { loadsLeft: 0n }, "kexec_load", "kexec_load_limit_panic"],
-    ["loads left", { loadsLeft: 3n }, "kexec_load", "security module"],
+    ["loads left", { loadsLeft: 3n }, "kexec_load", "LSM (SELinux, IMA)"],
     ["locked down", { lockdown: "integrity" }, "kexec_load", "Try -s:"],
     ["locked down", { lockdown: "confidentiality" }, "unload", "Try -s -u."],
     ["locked down", { lockdown: "integrity" }, "kexec_file_load", "signed by a key"],
-    ["nothing of that", {}, "kexec_load", "security module"],
-    ["nothing known", { capabilities: null, lockdown: null }, "kexec_load", "security module"],
-    ["loading is off, which exec ignores", { loadDisabled: true }, "exec", "security module"],
+    ["nothing of that", {}, "kexec_load", "LSM (SELinux, IMA)"],
+    ["nothing known", { capabilities: null, lockdown: null }, "kexec_load", "LSM (SELinux, IMA)"],
+    ["loading is off, which exec ignores", { loadDisabled: true }, "exec", "LSM (SELinux, IMA)"],
   ] as const)("%s (%p), %s", (_name, parts, call, hint) => {
     expect(explainRefusal(EPERM, call, "crash", () => ({ ...ROOT, ...parts }))).toContain(hint);
   });

@@ -125,7 +125,7 @@ describe("failures", () => {
     [16, "Device or resource busy", "another kernel already"],
     [22, "Invalid argument", "--dry-run"],
     [38, "Function not implemented", "CONFIG_KEXEC"],
-    [99, "Cannot assign requested address", "page"],
+    [99, "Cannot assign requested address", "unaligned segment"],
   ])("load refused with error %p", (errno, text, hint) => {
     const error = refusal(() => made({ fails: { load: [errno] } }).backend.load(PLAN));
     expect(error.exitStatus).toBe(255);

@@ -12,7 +12,7 @@ test.each<[keyof typeof Errno, XenCall, ImagePurpose, string]>([
   ["EBUSY", "unload", "crash", "on its way into another kernel"],
   ["ENOMEM", "load", "crash", "dom0_mem="],
   ["EFAULT", "load", "normal", "could not read"],
-  ["EADDRNOTAVAIL", "load", "normal", "a mistake of kexec's"],
+  ["EADDRNOTAVAIL", "load", "normal", "unaligned segment; please report"],
   ["EADDRNOTAVAIL", "load", "crash", "larger crashkernel="],
   ["EINVAL", "load", "normal", "--dry-run"],
   ["EINVAL", "load", "live-update", "no live update"],

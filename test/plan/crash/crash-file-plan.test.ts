@@ -27,7 +27,7 @@ const withLine = (commandLine: string): Partial<RunRequest> => ({
 
 test("the command line is the user's: the kernel says where its core header is", () => {
   expect(plan({})).toMatchObject({ purpose: "crash", commandLine: "root=/dev/vda1 quiet" });
-  expect(plan({}).notes.join()).toContain("the kernel makes the core header itself");
+  expect(plan({}).notes.join()).toContain("kexec_file_load builds elfcorehdr itself");
   expect(plan({ purpose: "normal" }).notes.join()).not.toContain("core header");
 });
 

@@ -29,7 +29,8 @@ export function placeBios(context: PlanContext, lowerKib: number): PlacedBios {
   const ram = normalize(memory.filter(({ type }) => type === "ram"));
   const isFree = covers(ram, { start: VECTORS_END, end: BIOS_PAGE.end });
   if (!isFree || request.memMin > VECTORS_END) {
-    const note = "EFI started this machine, and the page at 0 is not free: nothing is told there.";
+    const note =
+      "EFI started this machine, and page 0 is in use, so no BIOS data area is provided.";
     return { segment: null, notes: [note] };
   }
   const segment: Segment = {

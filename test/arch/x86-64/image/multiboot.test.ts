@@ -277,7 +277,7 @@ describe("ACPI's root pointer", () => {
 
   test.each<[string, Partial<RunRequest>, HostFacts, boolean, string]>([
     ["after a BIOS", {}, FACTS, true, "Screen:"],
-    ["where the page at 0 may not be used", { memMin: 0x100000n }, EFI, true, "is not free"],
+    ["where the page at 0 may not be used", { memMin: 0x100000n }, EFI, true, "page 0 is in use"],
     ["where it is not known", {}, { ...EFI, acpiRsdp: null }, false, "not known below 4 GiB"],
     ["where it is too high", {}, { ...EFI, acpiRsdp: 1n << 32n }, false, "not known below 4 GiB"],
   ])("%s", (_, request, facts, told, note) => {
@@ -341,11 +341,11 @@ describe("the screen", () => {
       { display: display({ devices: [{ ...card, driver: "i915", drm: true }] }) },
       "Screen: none, because i915 drives 0000:00:02.0.",
     ],
-    ["text", { bootParams: atBoot(1) }, "Screen: none is told of, because it is no frame buffer."],
+    ["text", { bootParams: atBoot(1) }, "Screen: not passed on, because it is no frame buffer."],
     [
       "a palette",
       { bootParams: atBoot(0x23, { 22: 8, 38: 0, 40: 0, 42: 0 }) },
-      "Screen: none is told of, because its colours are a palette.",
+      "Screen: not passed on, because its colours are a palette.",
     ],
   ])("none: %s", (_, change, note) => {
     expect(screenOf(change)).toEqual({
