@@ -4,13 +4,13 @@ import { ADDRESS_END, GIB, KIB } from "../../core/address.ts";
 import { type Range, rangeSize } from "../../core/range.ts";
 import type { Arch } from "../../model/arch.ts";
 import type { Segment } from "../../model/load-plan.ts";
-import { purgatoryFor } from "./purgatory/index.ts";
 import {
-  buildPurgatory,
   type PurgatoryBackup,
   type PurgatoryRegion,
   purgatoryMemorySize,
-} from "./purgatory/parameters.ts";
+} from "../../purgatory/parameters.ts";
+import { x86Purgatory } from "./purgatory/index.ts";
+import { buildPurgatory } from "./purgatory/parameters.ts";
 
 /** One past the highest address of code, by its width. */
 const REACH = { 64: ADDRESS_END, 32: 4n * GIB, 16: 640n * KIB } as const;
@@ -32,9 +32,9 @@ export const x86_64: Arch = {
   // but where it turns paging off, only 32-bit addresses are left, and in real mode the lowest MiB,
   // which has RAM up to 640 KiB.
   purgatoryWindow: (entryBits) => ({ start: 0x3000n, end: REACH[entryBits] }),
-  purgatorySize: () => purgatoryMemorySize(purgatoryFor("x86_64").manifest),
+  purgatorySize: () => purgatoryMemorySize(x86Purgatory().manifest),
   buildPurgatory({ entryState, checked, console, backup, jumpBackText }) {
-    const { manifest, blob } = purgatoryFor("x86_64");
+    const { manifest, blob } = x86Purgatory();
     const regions = checked.flatMap(regionOf);
     const bytes = buildPurgatory(blob, manifest, {
       mode: entryState.mode,
