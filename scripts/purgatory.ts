@@ -84,8 +84,7 @@ export const TARGETS: readonly Target[] = [
       ".text16": ["-M", "i8086"],
     },
     // A vector or x87 register, or an instruction of those units without a register operand.
-    forbidden:
-      /%[xyzt]?mm\d|%st\b|\t(f[a-z]+|emms|ldmxcsr|stmxcsr|fx\w+|xsave\w*|xrstor\w*)\b/,
+    forbidden: /%[xyzt]?mm\d|%st\b|\t(f[a-z]+|emms|ldmxcsr|stmxcsr|fx\w+|xsave\w*|xrstor\w*)\b/,
     relocations: ["R_X86_64_PC32", "R_X86_64_PLT32"],
   },
 ];
@@ -284,7 +283,9 @@ export function checkFiles(target: Target, src = SRC): string[] {
     if (!present.includes(name)) problems.push(`${name}: in the manifest, but not there`);
   }
   if (blob.length !== manifest.blobSize) {
-    problems.push(`${own("purgatory.bin")}: ${blob.length} bytes, the manifest says ${manifest.blobSize}`);
+    problems.push(
+      `${own("purgatory.bin")}: ${blob.length} bytes, the manifest says ${manifest.blobSize}`,
+    );
   }
   if (new TextDecoder().decode(read(own("blob.ts"), src)) !== blobModule(blob)) {
     problems.push(`${own("blob.ts")} does not carry purgatory.bin`);

@@ -1,6 +1,6 @@
 /**
- * What the parameter blocks of all purgatories share: the head and the regions of contract.h, and how
- * a plan fills them in. How the next kernel is entered is each architecture's own part of the block.
+ * What the parameter blocks of all purgatories share: the head and the regions of contract.h, and
+ * how a plan fills them in. How the next kernel is entered is each architecture's own part of it.
  *
  * What it does not do: it chooses no addresses, and reads no blob from anywhere.
  */
@@ -34,8 +34,8 @@ export const purgatoryRegion = defineStruct("purgatory region", 0x30, {
 });
 
 /**
- * `struct parameters` of contract.h but for `entry`, the bytes from `ENTRY_START` to the regions, in
- * which each architecture has a table of its own. Offsets count from the start of the block.
+ * `struct parameters` of contract.h but for `entry`, the bytes from `ENTRY_START` to the regions,
+ * for which each architecture has its own table. Offsets count from the start of the block.
  */
 export const purgatoryHead = defineStruct("purgatory parameters", 0x400, {
   magic: u64(0x000),

@@ -25,8 +25,8 @@ export function expectGolden(name: string, text: string): void {
 }
 
 /**
- * The text without the digest of the plan's purgatory, which every rebuilt blob would change in every
- * golden file. The blob's bytes and its parameters have tests of their own.
+ * The text without the digest of the plan's purgatory, which every rebuilt blob would change in
+ * every golden file. The blob's bytes and its parameters have tests of their own.
  */
 function maskPurgatory(text: string, plan: LoadPlan): string {
   if (plan.kind === "file") return text;

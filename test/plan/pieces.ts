@@ -20,7 +20,4 @@ export function segment(plan: SegmentPlan, role: Segment["role"]): Segment {
 
 /** What the plan's purgatory was told: registers and entry mode among it. */
 export const entryOf = (plan: SegmentPlan) =>
-  purgatoryEntry.read(
-    segment(plan, "purgatory").bytes,
-    x86Purgatory().manifest.parameterOffset,
-  );
+  purgatoryEntry.read(segment(plan, "purgatory").bytes, x86Purgatory().manifest.parameterOffset);

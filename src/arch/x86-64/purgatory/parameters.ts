@@ -1,6 +1,6 @@
 /**
- * x86_64's own part of the purgatory's parameter block: the table of entry.h, and how a plan fills it
- * in. The head and the regions, which every purgatory has, are in src/purgatory/parameters.ts.
+ * x86_64's own part of the purgatory's parameter block: the table of entry.h, and how a plan fills
+ * it in. The head and the regions, which every purgatory has, are in src/purgatory/parameters.ts.
  *
  * What it does not do: it chooses no addresses, and reads no blob from anywhere; `index.ts` has it.
  */
