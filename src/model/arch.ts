@@ -1,7 +1,8 @@
 /** What an architecture is to a plan: one file in arch/, one line in its registry. */
 
 import type { Range } from "../core/range.ts";
-import type { Architecture } from "./host-facts.ts";
+import type { ArchFindings } from "./finding.ts";
+import type { Architecture, HostFacts } from "./host-facts.ts";
 import type { EntryBits, EntryState } from "./image-type.ts";
 import type { Segment } from "./load-plan.ts";
 import type { ConsoleRequest } from "./request.ts";
@@ -20,6 +21,10 @@ export interface PurgatoryRequest {
 
 export interface Arch {
   readonly name: Architecture;
+  /** What `--doctor` says of a machine of this architecture alone. */
+  findings(facts: HostFacts): ArchFindings;
+  /** What a plan by kexec_file_load says of the machine, a sentence each. */
+  fileNotes(facts: HostFacts): readonly string[];
   /** Bytes of memory that the purgatory takes, a multiple of the page size. */
   purgatorySize(): bigint;
   /** Where the purgatory may lie, by what the image is entered in. */

@@ -6,7 +6,6 @@
 
 import { archOf } from "../arch/index.ts";
 import { checkExtended } from "../arch/x86-64/crash-parameters.ts";
-import { fileScreenNotes } from "../arch/x86-64/file-screen.ts";
 import { JUMP_BACK_ROOM } from "../arch/x86-64/handoff/jump-back.ts";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { sha256 } from "../core/digest.ts";
@@ -392,7 +391,7 @@ export function buildFilePlan(
     debug: request.debug,
     noCma: request.noCma,
     forceDtb: request.forceDtb,
-    notes: [...fileNotes(request), ...fileScreenNotes(facts)],
+    notes: [...fileNotes(request), ...(archOf(architecture)?.fileNotes(facts) ?? [])],
     warnings: isCrash ? fileWarnings(type, kernel, files.initrd, facts, commandLine) : [],
   };
 }

@@ -9,6 +9,8 @@ import {
   type PurgatoryRegion,
   purgatoryMemorySize,
 } from "../../purgatory/parameters.ts";
+import { fileNotes } from "./file-screen.ts";
+import { findings } from "./findings.ts";
 import { x86Purgatory } from "./purgatory/index.ts";
 import { buildPurgatory } from "./purgatory/parameters.ts";
 
@@ -28,6 +30,8 @@ const backupOf = (backup: { source: Range; destination: bigint }): PurgatoryBack
 
 export const x86_64: Arch = {
   name: "x86_64",
+  findings,
+  fileNotes,
   // Position-independent, so it may lie anywhere above the first pages, where firmware keeps data;
   // but where it turns paging off, only 32-bit addresses are left, and in real mode the lowest MiB,
   // which has RAM up to 640 KiB.
