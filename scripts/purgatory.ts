@@ -1,7 +1,8 @@
 /**
- * Builds the purgatory and proves that what is committed belongs together.
+ * Builds the purgatories and proves that what is committed belongs together.
  *
- *   bun scripts/purgatory.ts build    compiles; writes blob, listing, manifest and blob.ts
+ *   bun scripts/purgatory.ts build    compiles what there are compilers for; writes blob, listing,
+ *                                     manifest and blob.ts
  *   bun scripts/purgatory.ts check    hashes against the manifest; where a compiler is present,
  *                                     compiles again; where it is the one that made the blob, the
  *                                     bytes must be the same
@@ -11,15 +12,19 @@
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { PARAMETERS_VERSION } from "../src/arch/x86-64/purgatory/parameters.ts";
+import { basename, join } from "node:path";
 import { hexOf } from "../src/core/bytes.ts";
 import { sha256 } from "../src/core/digest.ts";
+import type { Architecture } from "../src/model/architecture.ts";
 import { type PurgatoryManifest, parseManifest } from "../src/purgatory/manifest.ts";
+import { PARAMETERS_VERSION } from "../src/purgatory/parameters.ts";
 
-export const PURGATORY_FOLDER = join(import.meta.dir, "../src/arch/x86-64/purgatory");
+export const SRC = join(import.meta.dir, "../src");
 
-/** What the blob is made of. The TypeScript beside it fills its parameters in. */
+/** What all purgatories are made of, from src/; the rest is in the folder of the architecture. */
+export const COMMON_FOLDER = "purgatory";
+
+/** What a blob is made of. The TypeScript beside it fills its parameters in. */
 const SOURCE = /\.(c|h|S|lds)$/;
 const ALIGNMENT = 4096;
 const PARAMETER_OFFSET = 0x10;
@@ -29,27 +34,65 @@ const OTHER_BASE = "0x123456789000";
 
 /**
  * Compilers differ in what they do unasked, so every choice that changes the code is spelled out.
- * General registers only: between kernels nobody has set up SSE. -O1, because with the SHA-256
- * routine's unrolled rounds -O2 measured no faster on hardware and a fifth slower under emulation,
- * where its extra spills of registers cost most.
+ * General registers only: between kernels nobody has set up the others. -O1, because with the
+ * SHA-256 routine's unrolled rounds -O2 measured no faster on x86 hardware and a fifth slower under
+ * emulation, where its extra spills of registers cost most.
  */
 const COMPILE_FLAGS = [
-  ...["-std=gnu11", "-O1", "-m64", "-march=x86-64", "-mtune=generic", "-Wall", "-Wextra"],
-  ...["-ffreestanding", "-fPIE", "-fvisibility=hidden", "-mno-red-zone", "-mgeneral-regs-only"],
-  ...["-fno-stack-protector", "-fno-stack-clash-protection", "-fcf-protection=none"],
+  ...["-std=gnu11", "-O1", "-Wall", "-Wextra", "-ffreestanding", "-fPIE", "-fvisibility=hidden"],
+  ...["-mgeneral-regs-only", "-fno-stack-protector", "-fno-stack-clash-protection"],
   ...["-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-jump-tables", "-fno-lto"],
   ...["-fno-strict-aliasing", "-fno-common", "-fno-ident", "-fno-tree-loop-distribute-patterns"],
-  ...["-mindirect-branch=keep", "-mfunction-return=keep", "-g0"],
+  "-g0",
 ];
 const LINK_FLAGS = [
   ...["-static", "-nostdlib", "--build-id=none", "-z", "noexecstack", "--orphan-handling=error"],
-  ...["-T", "purgatory.lds"],
+];
+
+/** A purgatory, by its architecture. */
+export interface Target {
+  readonly architecture: Architecture;
+  /** From src/: its sources beyond `COMMON_FOLDER`'s, and where the results go. */
+  readonly folder: string;
+  /** What `gcc -dumpmachine` begins with, and what the names of its tools may begin with. */
+  readonly machine: string;
+  readonly prefixes: readonly string[];
+  /** What its compiler takes beyond `COMPILE_FLAGS`. */
+  readonly flags: readonly string[];
+  /** The sections with code, and what objdump is told of that code. */
+  readonly sections: Readonly<Record<string, readonly string[]>>;
+  /** A line of the listing with an instruction that no purgatory may have. */
+  readonly forbidden: RegExp;
+  /** Object files may refer to each other only relatively to where they are. */
+  readonly relocations: readonly string[];
+}
+
+/** One row for each architecture. */
+export const TARGETS: readonly Target[] = [
+  {
+    architecture: "x86_64",
+    folder: "arch/x86-64/purgatory",
+    machine: "x86_64",
+    prefixes: ["", "x86_64-linux-gnu-"],
+    flags: [
+      ...["-m64", "-march=x86-64", "-mtune=generic", "-mno-red-zone", "-fcf-protection=none"],
+      ...["-mindirect-branch=keep", "-mfunction-return=keep"],
+    ],
+    sections: {
+      ".text": ["-M", "x86-64"],
+      ".text32": ["-M", "i386"],
+      ".text16": ["-M", "i8086"],
+    },
+    // A vector or x87 register, or an instruction of those units without a register operand.
+    forbidden: /%[xyzt]?mm\d|%st\b|\t(f[a-z]+|emms|ldmxcsr|stmxcsr|fx\w+|xsave\w*|xrstor\w*)\b/,
+    relocations: ["R_X86_64_PC32", "R_X86_64_PLT32"],
+  },
 ];
 
 export class PurgatoryProblem extends Error {}
 
 interface Tools {
-  readonly gcc: string;
+  readonly prefix: string;
   readonly compiler: string;
   readonly linker: string;
 }
@@ -60,47 +103,45 @@ interface Built {
   readonly memorySize: number;
 }
 
-function run(command: readonly string[], cwd = PURGATORY_FOLDER): string {
+function run(command: readonly string[]): string {
   const { exitCode, stdout, stderr } = Bun.spawnSync([...command], {
-    cwd,
+    cwd: SRC,
     env: { ...process.env, LC_ALL: "C" },
   });
   if (exitCode === 0) return stdout.toString();
   throw new PurgatoryProblem(`${command.join(" ")}: exit status ${exitCode}\n${stderr}`);
 }
 
-/** The compiler that can make x86_64 code here; null where there is none. */
-function findTools(): Tools | null {
-  for (const prefix of ["", "x86_64-linux-gnu-"]) {
+/** What can make the target's code here; null where there is nothing. */
+function findTools({ machine, prefixes }: Target): Tools | null {
+  for (const prefix of prefixes) {
     const gcc = `${prefix}gcc`;
     if (["gcc", "ld", "objcopy"].some((tool) => Bun.which(prefix + tool) === null)) continue;
-    if (!run([gcc, "-dumpmachine"]).startsWith("x86_64")) continue;
+    if (!run([gcc, "-dumpmachine"]).startsWith(machine)) continue;
     const firstLine = (tool: string) => run([tool, "--version"]).split("\n")[0] ?? "";
-    return { gcc, compiler: firstLine(gcc), linker: firstLine(`${prefix}ld`) };
+    return { prefix, compiler: firstLine(gcc), linker: firstLine(`${prefix}ld`) };
   }
   return null;
 }
 
-function sourceNames(folder = PURGATORY_FOLDER): string[] {
-  return readdirSync(folder)
-    .filter((name) => SOURCE.test(name))
-    .sort();
+/** Paths from `src`, in the order of the files' names, which does not depend on the file system. */
+function sourcesOf(target: Target, src = SRC): string[] {
+  return [COMMON_FOLDER, target.folder]
+    .flatMap((folder) => readdirSync(join(src, folder)).map((name) => join(folder, name)))
+    .filter((path) => SOURCE.test(path))
+    .sort((a, b) => (basename(a) < basename(b) ? -1 : 1));
 }
 
-/** Object files may refer to each other only relatively to where they are. */
-function checkRelocations(readelf: string, object: string): void {
-  for (const type of run([readelf, "-rW", object]).match(/R_X86_64_\w+/g) ?? []) {
-    if (type !== "R_X86_64_PC32" && type !== "R_X86_64_PLT32") {
+function checkRelocations({ relocations }: Target, readelf: string, object: string): void {
+  for (const type of run([readelf, "-rW", object]).match(/\bR_[A-Z0-9]+_\w+/g) ?? []) {
+    if (!relocations.includes(type)) {
       throw new PurgatoryProblem(`${object} has a relocation ${type}: not position-independent`);
     }
   }
 }
 
-/** A vector or x87 register, or an instruction of those units without a register operand. */
-const FORBIDDEN = /%[xyzt]?mm\d|%st\b|\t(f[a-z]+|emms|ldmxcsr|stmxcsr|fx\w+|xsave\w*|xrstor\w*)\b/;
-
-function checkInstructions(listing: string): void {
-  const line = listing.split("\n").find((text) => FORBIDDEN.test(text));
+function checkInstructions({ forbidden }: Target, listing: string): void {
+  const line = listing.split("\n").find((text) => forbidden.test(text));
   if (line !== undefined) throw new PurgatoryProblem(`not a general register: ${line.trim()}`);
 }
 
@@ -110,64 +151,63 @@ function stackEnd(nm: string, elf: string): number {
   return Number.parseInt(match[1], 16);
 }
 
-/** The sections with code, and what their code is to objdump. */
-const CODE = { ".text": "x86-64", ".text32": "i386", ".text16": "i8086" } as const;
-
 /** The listing without objdump's header, which names the input file. */
-function disassemble(objdump: string, elf: string): string {
-  const parts = Object.entries(CODE).map(([section, machine]) => {
-    const text = run([objdump, "-d", "-j", section, "-M", machine, "--no-show-raw-insn", elf]);
+function disassemble({ sections }: Target, objdump: string, elf: string): string {
+  const parts = Object.entries(sections).map(([section, options]) => {
+    const text = run([objdump, "-d", "-j", section, ...options, "--no-show-raw-insn", elf]);
     return `${text.slice(text.indexOf("Disassembly")).trimEnd()}\n`;
   });
   return parts.join("\n");
 }
 
-function link(prefix: string, objects: string[], base: string, folder: string): string {
-  const elf = join(folder, `purgatory-${base}.elf`);
-  run([`${prefix}ld`, ...LINK_FLAGS, `-Ttext=${base}`, "-o", elf, ...objects]);
-  return elf;
-}
-
-function flatten(prefix: string, elf: string): Uint8Array {
-  run([`${prefix}objcopy`, "-O", "binary", elf, `${elf}.bin`]);
-  return new Uint8Array(readFileSync(`${elf}.bin`));
+function compileUnit(target: Target, prefix: string, unit: string, folder: string, strict: string) {
+  const object = join(folder, basename(unit).replace(".", "-").concat(".o"));
+  const include = [`-I${target.folder}`, `-I${COMMON_FOLDER}`];
+  const flags = [...COMPILE_FLAGS, ...target.flags, ...include, strict];
+  run([`${prefix}gcc`, ...flags, "-c", unit, "-o", object]);
+  checkRelocations(target, `${prefix}readelf`, object);
+  return object;
 }
 
 /** Compiles in `folder`, and checks what a flat blob must be. */
-function compile({ gcc }: Tools, folder: string, warnings: "error" | "ignore"): Built {
-  const prefix = gcc.slice(0, -"gcc".length);
-  const strict = warnings === "error" ? ["-Werror"] : ["-w"];
-  // In the order of their names, which does not depend on the file system. purgatory.lds puts the
-  // entry first.
-  const units = sourceNames().filter((name) => /\.[cS]$/.test(name));
-  const objects = units.map((unit) => {
-    const object = join(folder, unit.replace(".", "-").concat(".o"));
-    run([gcc, ...COMPILE_FLAGS, ...strict, "-c", unit, "-o", object]);
-    checkRelocations(`${prefix}readelf`, object);
-    return object;
-  });
-  const elf = link(prefix, objects, "0", folder);
-  const blob = flatten(prefix, elf);
-  const elsewhere = flatten(prefix, link(prefix, objects, OTHER_BASE, folder));
-  if (!Buffer.from(blob).equals(elsewhere)) {
+function compile(target: Target, prefix: string, folder: string, strict: string): Built {
+  // purgatory.lds puts the entry first.
+  const units = sourcesOf(target).filter((path) => /\.[cS]$/.test(path));
+  const objects = units.map((unit) => compileUnit(target, prefix, unit, folder, strict));
+  const script = join(target.folder, "purgatory.lds");
+  const link = (base: string): string => {
+    const elf = join(folder, `purgatory-${base}.elf`);
+    run([`${prefix}ld`, ...LINK_FLAGS, "-T", script, `-Ttext=${base}`, "-o", elf, ...objects]);
+    return elf;
+  };
+  const flat = (elf: string): Uint8Array => {
+    run([`${prefix}objcopy`, "-O", "binary", elf, `${elf}.bin`]);
+    return new Uint8Array(readFileSync(`${elf}.bin`));
+  };
+  const elf = link("0");
+  const blob = flat(elf);
+  if (!Buffer.from(blob).equals(flat(link(OTHER_BASE)))) {
     throw new PurgatoryProblem(`the blob differs when linked at ${OTHER_BASE}`);
   }
-  const listing = disassemble(`${prefix}objdump`, elf);
-  checkInstructions(listing);
+  const listing = disassemble(target, `${prefix}objdump`, elf);
+  checkInstructions(target, listing);
   return { blob, listing, memorySize: stackEnd(`${prefix}nm`, elf) };
 }
 
-function compileInTemporaryFolder(tools: Tools, warnings: "error" | "ignore"): Built {
+function compileInTemporaryFolder(
+  target: Target,
+  { prefix }: Tools,
+  warnings: "error" | "ignore",
+): Built {
   const folder = mkdtempSync(join(tmpdir(), "purgatory-"));
   try {
-    return compile(tools, folder, warnings);
+    return compile(target, prefix, folder, warnings === "error" ? "-Werror" : "-w");
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-const read = (name: string, folder = PURGATORY_FOLDER) =>
-  new Uint8Array(readFileSync(join(folder, name)));
+const read = (path: string, src = SRC) => new Uint8Array(readFileSync(join(src, path)));
 const digest = (bytes: Uint8Array) => hexOf(sha256(bytes));
 
 /** The module that carries the blob in the executable. */
@@ -192,12 +232,14 @@ export function blob(): Uint8Array {
 `;
 }
 
-export function build(): void {
-  const tools = findTools();
-  if (tools === null) throw new PurgatoryProblem("no gcc and binutils for x86_64 were found");
-  const { blob, listing, memorySize } = compileInTemporaryFolder(tools, "error");
+/** Whether there were the tools to build it. */
+function build(target: Target): boolean {
+  const { architecture, folder } = target;
+  const tools = findTools(target);
+  if (tools === null) return false;
+  const { blob, listing, memorySize } = compileInTemporaryFolder(target, tools, "error");
   const manifest: PurgatoryManifest = {
-    architecture: "x86_64",
+    architecture,
     version: PARAMETERS_VERSION,
     blobSize: blob.length,
     memorySize,
@@ -208,52 +250,58 @@ export function build(): void {
     linker: tools.linker,
     sha256: digest(blob),
     listingSha256: digest(new TextEncoder().encode(listing)),
-    sources: Object.fromEntries(sourceNames().map((name) => [name, digest(read(name))])),
+    sources: Object.fromEntries(sourcesOf(target).map((path) => [path, digest(read(path))])),
   };
   const write = (name: string, data: Uint8Array | string) =>
-    writeFileSync(join(PURGATORY_FOLDER, name), data);
+    writeFileSync(join(SRC, folder, name), data);
   write("purgatory.bin", blob);
   write("purgatory.lst", listing);
   write("blob.ts", blobModule(blob));
   write("manifest.json", `${JSON.stringify(manifest, null, 2)}\n`);
+  return true;
 }
 
-function readManifest(folder = PURGATORY_FOLDER): PurgatoryManifest {
-  return parseManifest(JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")));
+function readManifest({ folder }: Target, src = SRC): PurgatoryManifest {
+  return parseManifest(JSON.parse(readFileSync(join(src, folder, "manifest.json"), "utf8")));
 }
 
 /** Problems found by reading alone, a sentence each; none where all is well. */
-export function checkFiles(folder = PURGATORY_FOLDER): string[] {
-  const manifest = readManifest(folder);
-  const blob = read("purgatory.bin", folder);
+export function checkFiles(target: Target, src = SRC): string[] {
+  const manifest = readManifest(target, src);
+  const own = (name: string) => join(target.folder, name);
+  const blob = read(own("purgatory.bin"), src);
   const problems: string[] = [];
-  const compare = (name: string, wanted: string | undefined) => {
-    const found = digest(read(name, folder));
-    if (found !== wanted) problems.push(`${name}: SHA-256 ${found}, the manifest says ${wanted}`);
+  const compare = (path: string, wanted: string | undefined) => {
+    const found = digest(read(path, src));
+    if (found !== wanted) problems.push(`${path}: SHA-256 ${found}, the manifest says ${wanted}`);
   };
-  compare("purgatory.bin", manifest.sha256);
-  compare("purgatory.lst", manifest.listingSha256);
-  const present = sourceNames(folder);
-  for (const name of present) compare(name, manifest.sources[name]);
+  compare(own("purgatory.bin"), manifest.sha256);
+  compare(own("purgatory.lst"), manifest.listingSha256);
+  const present = sourcesOf(target, src);
+  for (const path of present) compare(path, manifest.sources[path]);
   for (const name of Object.keys(manifest.sources)) {
     if (!present.includes(name)) problems.push(`${name}: in the manifest, but not there`);
   }
   if (blob.length !== manifest.blobSize) {
-    problems.push(`purgatory.bin: ${blob.length} bytes, the manifest says ${manifest.blobSize}`);
+    problems.push(
+      `${own("purgatory.bin")}: ${blob.length} bytes, the manifest says ${manifest.blobSize}`,
+    );
   }
-  if (new TextDecoder().decode(read("blob.ts", folder)) !== blobModule(blob)) {
-    problems.push("blob.ts does not carry purgatory.bin");
+  if (new TextDecoder().decode(read(own("blob.ts"), src)) !== blobModule(blob)) {
+    problems.push(`${own("blob.ts")} does not carry purgatory.bin`);
   }
-  checkInstructions(new TextDecoder().decode(read("purgatory.lst", folder)));
+  checkInstructions(target, new TextDecoder().decode(read(own("purgatory.lst"), src)));
   return problems;
 }
 
 /** Problems found by compiling, and a sentence that says what was compared. */
-function checkCompiled(): { problems: string[]; note: string } {
-  const tools = findTools();
-  if (tools === null) return { problems: [], note: "no x86_64 compiler here: hashes only" };
-  const manifest = readManifest();
-  const built = compileInTemporaryFolder(tools, "ignore");
+function checkCompiled(target: Target): { problems: string[]; note: string } {
+  const tools = findTools(target);
+  if (tools === null) {
+    return { problems: [], note: `no ${target.architecture} compiler here: hashes only` };
+  }
+  const manifest = readManifest(target);
+  const built = compileInTemporaryFolder(target, tools, "ignore");
   const same =
     digest(built.blob) === manifest.sha256 &&
     digest(new TextEncoder().encode(built.listing)) === manifest.listingSha256 &&
@@ -266,21 +314,33 @@ function checkCompiled(): { problems: string[]; note: string } {
   return { problems: [`${name}: builds other bytes than the manifest says`], note: "" };
 }
 
+/** Where one cannot be built here, the others are, and a line says so. */
+function buildAll(): void {
+  const skipped = TARGETS.filter((target) => !build(target)).map((t) => t.architecture);
+  if (skipped.length === 0) return;
+  const missing = `no gcc and binutils for ${skipped.join(", ")} were found`;
+  if (skipped.length === TARGETS.length) throw new PurgatoryProblem(missing);
+  process.stderr.write(`purgatory: ${missing}\n`);
+}
+
 function main(command: string | undefined): number {
-  if (command === "build") build();
+  if (command === "build") buildAll();
   else if (command !== "check") {
     process.stderr.write("usage: bun scripts/purgatory.ts build|check\n");
     return 2;
   }
-  const { problems, note } = checkCompiled();
-  problems.unshift(...checkFiles());
-  for (const problem of problems) process.stderr.write(`purgatory: ${problem}\n`);
-  if (problems.length > 0) {
-    process.stderr.write("purgatory: run `bun scripts/purgatory.ts build` after a change\n");
-    return 1;
+  let failed = false;
+  for (const target of TARGETS) {
+    const { problems, note } = checkCompiled(target);
+    problems.unshift(...checkFiles(target));
+    for (const problem of problems) process.stderr.write(`purgatory: ${problem}\n`);
+    if (problems.length > 0) failed = true;
+    else process.stdout.write(`purgatory: ${target.architecture}: ok. ${note}\n`);
   }
-  process.stdout.write(`purgatory: ok. ${note}\n`);
-  return 0;
+  if (failed) {
+    process.stderr.write("purgatory: run `bun scripts/purgatory.ts build` after a change\n");
+  }
+  return failed ? 1 : 0;
 }
 
 if (import.meta.main) {

@@ -13,14 +13,18 @@ import { x86_64 } from "./x86-64/index.ts";
 
 const REGISTRY: readonly Arch[] = [x86_64];
 
+/** The architecture of a machine; undefined for one that onekexec cannot plan for. */
+export const findArch = ({ architecture }: HostFacts): Arch | undefined =>
+  REGISTRY.find(({ name }) => name === architecture);
+
 /**
  * The architecture of a machine.
  * @throws KexecError `facts.architecture` for one that onekexec cannot plan for
  */
-export function archOf({ architecture, machine }: HostFacts): Arch {
-  const arch = REGISTRY.find(({ name }) => name === architecture);
+export function archOf(facts: HostFacts): Arch {
+  const arch = findArch(facts);
   if (arch !== undefined) return arch;
-  const message = `unsupported machine type: ${machine}`;
+  const message = `unsupported machine type: ${facts.machine}`;
   return fail({ code: "facts.architecture", message, exitStatus: ExitStatus.failed });
 }
 

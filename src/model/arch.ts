@@ -4,6 +4,8 @@ import type { Range } from "../core/range.ts";
 import type { Architecture } from "./architecture.ts";
 import type { Container } from "./container.ts";
 import type { EntryState } from "./entry-state.ts";
+import type { ArchFindings } from "./finding.ts";
+import type { HostFacts } from "./host-facts.ts";
 import type { ImageType } from "./image-type.ts";
 import type { Segment } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
@@ -73,6 +75,10 @@ export interface Arch {
   readonly imageTypes: readonly ImageType[];
   readonly containers: readonly Container[];
   readonly purgatory: Purgatory;
+  /** What `--doctor` says of a machine of this architecture alone. */
+  findings(facts: HostFacts): ArchFindings;
+  /** What a plan by kexec_file_load says of the machine, a sentence each. */
+  fileNotes(facts: HostFacts): readonly string[];
   readonly crash: ArchCrashRules;
   /** Most bytes that the purgatory appends to the command line of an image that may jump back. */
   readonly jumpBackRoom: number;

@@ -5,7 +5,6 @@
  */
 
 import { archOf } from "../arch/index.ts";
-import { fileScreenNotes } from "../arch/x86-64/file-screen.ts";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { CommandLine } from "../core/command-line.ts";
 import { sha256 } from "../core/digest.ts";
@@ -289,7 +288,7 @@ export function buildFilePlan(
     debug: request.debug,
     noCma: request.noCma,
     forceDtb: request.forceDtb,
-    notes: [...byFiles.notes, ...fileScreenNotes(facts)],
+    notes: [...byFiles.notes, ...arch.fileNotes(facts)],
     warnings: byFiles.warnings(fileSizes(image, files.initrd), commandLine),
   };
 }

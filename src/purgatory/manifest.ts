@@ -27,7 +27,7 @@ export interface PurgatoryManifest {
   readonly sha256: string;
   /** SHA-256 of the disassembly. */
   readonly listingSha256: string;
-  /** SHA-256 of each source file, by its name. */
+  /** SHA-256 of each source file, by its path from src/. */
   readonly sources: Readonly<Record<string, string>>;
 }
 
@@ -91,3 +91,16 @@ export function parseManifest(json: unknown): PurgatoryManifest {
   if (parameterOffset >= blobSize) bad(`parameterOffset ${parameterOffset} lies outside the blob`);
   return manifest;
 }
+
+/** A purgatory as it was built. */
+export interface Purgatory {
+  readonly manifest: PurgatoryManifest;
+  /** With empty parameters. Nobody may write to it: whoever fills them in copies it. */
+  readonly blob: Uint8Array;
+}
+
+/** @throws KexecError `purgatory.manifest` as `parseManifest` */
+export const purgatoryOf = (manifest: unknown, blob: Uint8Array): Purgatory => ({
+  manifest: parseManifest(manifest),
+  blob,
+});

@@ -5,7 +5,7 @@ import { debugText } from "../cli/report.ts";
 import { ExitStatus, KexecError } from "../core/error.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { World } from "../model/world.ts";
-import { diagnosisText, type ExaminedHost, examine, type Unreadable } from "../plan/doctor.ts";
+import { diagnose, diagnosisText, type ExaminedHost, type Unreadable } from "../plan/diagnosis.ts";
 
 function examinedHost(world: World): ExaminedHost {
   try {
@@ -36,7 +36,7 @@ function examinedFacts(world: World): HostFacts | Unreadable {
 /** Returns 0 where a kernel can be loaded, else 1. */
 export function doctor(format: "text" | "json", world: World): number {
   const host = examinedHost(world);
-  const diagnosis = examine(examinedFacts(world), host);
+  const diagnosis = diagnose(examinedFacts(world), host);
   if (format === "json") world.stdout(`${asciiJson({ format: 1, ...diagnosis })}\n`);
   else world.stdout(debugText(diagnosisText(diagnosis)));
   return diagnosis.canLoad ? ExitStatus.ok : ExitStatus.general;

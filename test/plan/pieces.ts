@@ -1,7 +1,7 @@
 /** What tests of plans make and look at: files, and the segments that became of them. */
 
-import { purgatoryFor } from "../../src/arch/x86-64/purgatory/index.ts";
-import { purgatoryParameters } from "../../src/arch/x86-64/purgatory/parameters.ts";
+import { x86Purgatory } from "../../src/arch/x86-64/purgatory/index.ts";
+import { purgatoryEntry } from "../../src/arch/x86-64/purgatory/parameters.ts";
 import { alignUp } from "../../src/core/address.ts";
 import type { InputFile, Piece } from "../../src/model/image-type.ts";
 import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
@@ -21,10 +21,7 @@ export function segment(plan: SegmentPlan, role: Segment["role"]): Segment {
 
 /** What the plan's purgatory was told: registers and entry mode among it. */
 export const entryOf = (plan: SegmentPlan) =>
-  purgatoryParameters.read(
-    segment(plan, "purgatory").bytes,
-    purgatoryFor("x86_64").manifest.parameterOffset,
-  );
+  purgatoryEntry.read(segment(plan, "purgatory").bytes, x86Purgatory().manifest.parameterOffset);
 
 /** `PlanContext.put` without a placer: pieces of whole pages where `startOf` says. */
 export const putAt =

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { purgatoryFor } from "../../src/arch/x86-64/purgatory/index.ts";
+import { x86Purgatory } from "../../src/arch/x86-64/purgatory/index.ts";
 import json from "../../src/arch/x86-64/purgatory/manifest.json" with { type: "json" };
 import { KexecError } from "../../src/core/error.ts";
 import { parseManifest } from "../../src/purgatory/manifest.ts";
@@ -36,12 +36,7 @@ describe("parseManifest refuses", () => {
   });
 });
 
-describe("purgatoryFor", () => {
-  test("gives the same purgatory each time", () => {
-    expect(purgatoryFor("x86_64")).toBe(purgatoryFor("x86_64"));
-  });
-
-  test("says so where there is none", () => {
-    expect(() => purgatoryFor("arm64")).toThrow("there is no purgatory for arm64");
-  });
+test("the program carries one purgatory, read once", () => {
+  expect(x86Purgatory().manifest).toEqual(parseManifest(json));
+  expect(x86Purgatory()).toBe(x86Purgatory());
 });

@@ -3,14 +3,14 @@
  * and what differs from that.
  */
 
-import { purgatoryFor } from "../../src/arch/x86-64/purgatory/index.ts";
+import { x86Purgatory } from "../../src/arch/x86-64/purgatory/index.ts";
 import {
   buildPurgatory,
   type PurgatoryParameters,
-  purgatoryMemorySize,
 } from "../../src/arch/x86-64/purgatory/parameters.ts";
 import { sha256 } from "../../src/core/digest.ts";
 import type { ConsoleRequest } from "../../src/model/request.ts";
+import { purgatoryMemorySize } from "../../src/purgatory/parameters.ts";
 import {
   type Memory,
   type Piece,
@@ -20,7 +20,7 @@ import {
   purgatoryRig,
 } from "./purgatory-run.ts";
 
-const { manifest, blob } = purgatoryFor("x86_64");
+const { manifest, blob } = x86Purgatory();
 
 export { manifest };
 

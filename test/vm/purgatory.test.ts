@@ -1,8 +1,9 @@
 /** The purgatory does its work on a machine: QEMU runs the very blob that is committed. */
 
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { ParameterFlag, purgatoryParameters } from "../../src/arch/x86-64/purgatory/parameters.ts";
+import { purgatoryEntry } from "../../src/arch/x86-64/purgatory/parameters.ts";
 import { sha256 } from "../../src/core/digest.ts";
+import { ParameterFlag, purgatoryHead } from "../../src/purgatory/parameters.ts";
 import {
   type Case,
   flipped,
@@ -218,7 +219,7 @@ describe("the digests", () => {
     const { kernel, serial } = await kernelOf({
       console: SERIAL,
       // buildPurgatory would leave the regions out, and the flag would decide nothing.
-      patch: (bytes) => purgatoryParameters.write(bytes, { flags }, manifest.parameterOffset),
+      patch: (bytes) => purgatoryHead.write(bytes, { flags }, manifest.parameterOffset),
       memory: (pieces) => pieces.map((p, i) => (i > 0 ? { ...p, bytes: flipped(p.bytes, 0) } : p)),
     });
     expect(kernel.rip).toBe(KERNEL);
@@ -231,17 +232,22 @@ describe("parameters that it does not know", () => {
     ["a flag", { flags: 0x8000_0004 }],
     ["a version", { version: 2 }],
     ["a magic", { magic: 0n }],
-    ["an entry mode", { entry_mode: 3 }],
     ["17 regions", { region_count: 17 }],
   ])("%s stops it", async (_, value) => {
-    const { kernel, halted, serial } = await outcomeOf({
-      console: SERIAL,
-      patch: (bytes) => purgatoryParameters.write(bytes, value, manifest.parameterOffset),
-    });
+    await refuses((bytes) => purgatoryHead.write(bytes, value, manifest.parameterOffset));
+  });
+
+  test("an entry mode stops it", async () => {
+    const value = { entry_mode: 3 };
+    await refuses((bytes) => purgatoryEntry.write(bytes, value, manifest.parameterOffset));
+  });
+
+  async function refuses(patch: (bytes: Uint8Array) => void) {
+    const { kernel, halted, serial } = await outcomeOf({ console: SERIAL, patch });
     expect(kernel).toBeNull();
     expect(halted).not.toBeNull();
     expect(serial).toContain("purgatory: unknown parameters; the kernel is not started");
-  });
+  }
 });
 
 describe("the backup region", () => {

@@ -1,4 +1,4 @@
-/** Which screen the next kernel gets from kexec_file_load. */
+/** What a plan for kexec_file_load says: which screen the next kernel gets from the running one. */
 
 import type { HostFacts } from "../../model/host-facts.ts";
 import { type NextScreen, nextScreen } from "./handoff/next-screen.ts";
@@ -8,12 +8,8 @@ const screenByFile = (facts: HostFacts): NextScreen =>
   nextScreen({ ...facts, reuseVideoType: false, resetVga: false });
 
 /** As `passesStaleScreen`, where it is known who has the screen. */
-function isStale(
-  { architecture, bootParams, planKinds }: HostFacts,
-  { taker }: NextScreen,
-): boolean {
-  if (architecture !== "x86_64" || bootParams === null) return false;
-  if (!planKinds.includes("file")) return false;
+function isStale({ bootParams, planKinds }: HostFacts, { taker }: NextScreen): boolean {
+  if (bootParams === null || !planKinds.includes("file")) return false;
   return taker !== null && screenAtBoot(bootParams).orig_video_isVGA !== 0;
 }
 
@@ -22,9 +18,11 @@ function isStale(
  * [linux arch/x86/kernel/kexec-bzimage64.c setup_boot_parameters] */
 export const passesStaleScreen = (facts: HostFacts): boolean => isStale(facts, screenByFile(facts));
 
-/** One sentence for a plan for kexec_file_load; none for machines that pass no screen on. */
-export function fileScreenNotes(facts: HostFacts): string[] {
-  if (facts.architecture !== "x86_64") return [];
+/**
+ * One sentence of the screen.
+ * @throws KexecError `struct.truncated` for boot_params that are cut short
+ */
+export function fileNotes(facts: HostFacts): string[] {
   const next = screenByFile(facts);
   const { kind, note, taker } = next;
   if (isStale(facts, next)) {

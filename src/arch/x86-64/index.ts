@@ -5,7 +5,14 @@ import { uki } from "../../image/uki.ts";
 import type { Arch } from "../../model/arch.ts";
 import type { EntryState, X8664EntryState } from "../../model/entry-state.ts";
 import type { Segment } from "../../model/load-plan.ts";
+import {
+  type PurgatoryBackup,
+  type PurgatoryRegion,
+  purgatoryMemorySize,
+} from "../../purgatory/parameters.ts";
 import { crashRules } from "./crash-parameters.ts";
+import { fileNotes } from "./file-screen.ts";
+import { findings } from "./findings.ts";
 import { JUMP_BACK_ROOM } from "./handoff/jump-back.ts";
 import { beoboot } from "./image/beoboot-x86.ts";
 import { bzImage } from "./image/bzimage.ts";
@@ -16,13 +23,8 @@ import { multibootX86 } from "./image/multiboot-x86.ts";
 import { multiboot2X86 } from "./image/multiboot2-x86.ts";
 import { nbiX86 } from "./image/nbi-x86.ts";
 import { REACH } from "./layout.ts";
-import { purgatoryFor } from "./purgatory/index.ts";
-import {
-  buildPurgatory,
-  type PurgatoryBackup,
-  type PurgatoryRegion,
-  purgatoryMemorySize,
-} from "./purgatory/parameters.ts";
+import { x86Purgatory } from "./purgatory/index.ts";
+import { buildPurgatory } from "./purgatory/parameters.ts";
 
 /** Only the bytes that were loaded are checked: what lies behind them is scratch memory. */
 function regionOf({ start, bytes, sha256 }: Segment): PurgatoryRegion[] {
@@ -45,7 +47,7 @@ function checkedState(state: EntryState, end: bigint): X8664EntryState {
   return state;
 }
 
-const purgatorySize = (): bigint => purgatoryMemorySize(purgatoryFor("x86_64").manifest);
+const purgatorySize = (): bigint => purgatoryMemorySize(x86Purgatory().manifest);
 
 export const x86_64: Arch = {
   name: "x86_64",
@@ -65,7 +67,7 @@ export const x86_64: Arch = {
   purgatory: {
     size: purgatorySize,
     build({ entryState, checked, console, backup, jumpBackText }, start) {
-      const { manifest, blob } = purgatoryFor("x86_64");
+      const { manifest, blob } = x86Purgatory();
       const state = checkedState(entryState, start + purgatorySize());
       const regions = checked.flatMap(regionOf);
       const bytes = buildPurgatory(blob, manifest, {
@@ -82,6 +84,8 @@ export const x86_64: Arch = {
       return { bytes, entry: BigInt(manifest.entryOffset) };
     },
   },
+  findings,
+  fileNotes,
   crash: crashRules,
   jumpBackRoom: JUMP_BACK_ROOM,
 };

@@ -3,13 +3,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { BootParams } from "../../../src/arch/x86-64/handoff/boot-params.ts";
-import { purgatoryParameters } from "../../../src/arch/x86-64/purgatory/parameters.ts";
 import { Elf64_Ehdr, Elf64_Phdr, PT_LOAD, PT_NOTE } from "../../../src/core/elf.ts";
 import { normalize, type Range, rangeSize, subtract } from "../../../src/core/range.ts";
 import type { CrashFacts, HostFacts } from "../../../src/model/host-facts.ts";
 import type { RunRequest } from "../../../src/model/request.ts";
 import { buildSegmentPlan } from "../../../src/plan/build-plan.ts";
 import { elfCoreHeader } from "../../../src/plan/crash/elf-core-header.ts";
+import { purgatoryHead } from "../../../src/purgatory/parameters.ts";
 import { refusal } from "../../edge/refusal.ts";
 import { makeBzImage } from "../../images/make-bzimage.ts";
 import { machine } from "../golden.ts";
@@ -77,7 +77,7 @@ describe.each([
   test("the purgatory saves the low memory, and checks all that has bytes", () => {
     const made = plan(facts);
     const backup = made.segments.find(({ role }) => role === "backup");
-    const told = purgatoryParameters.read(bytesOf(made, "purgatory"), 0x10);
+    const told = purgatoryHead.read(bytesOf(made, "purgatory"), 0x10);
     expect(told.backup_destination).toBe(backup?.start ?? -1n);
     expect(told.backup_source < 0xa0000n).toBe(true);
     expect(told.backup_size <= (backup?.size ?? 0n)).toBe(true);

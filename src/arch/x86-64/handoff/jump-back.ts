@@ -3,5 +3,5 @@
  * ` kexec_jump_back_entry=0x…`, the address that only it knows. [kexec-tools]
  */
 
-/** Bytes that must be free behind the command line's NUL. contract.h has the same. */
+/** Bytes that must be free behind the command line's NUL. The purgatory's entry.h has the same. */
 export const JUMP_BACK_ROOM = 48;

@@ -12,7 +12,7 @@
  * is entered in 64-bit mode also paging, CR0, CR4 and MSRs.
  */
 
-#include "contract.h"
+#include "entry.h"
 
 /* The selectors of the boot protocol: __BOOT_CS and __BOOT_DS. [x86-boot 64-bit boot protocol] */
 #define BOOT_CS 0x10

@@ -1,24 +1,27 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import { JUMP_BACK_ROOM } from "../../../../src/arch/x86-64/handoff/jump-back.ts";
-import { purgatoryFor } from "../../../../src/arch/x86-64/purgatory/index.ts";
+import { x86Purgatory } from "../../../../src/arch/x86-64/purgatory/index.ts";
 import {
   buildPurgatory,
   EntryMode,
+  type PurgatoryParameters,
+  purgatoryEntry,
+} from "../../../../src/arch/x86-64/purgatory/parameters.ts";
+import { KexecError } from "../../../../src/core/error.ts";
+import {
+  ENTRY_START,
   PARAMETERS_MAGIC,
   PARAMETERS_VERSION,
   ParameterFlag,
-  type PurgatoryParameters,
+  purgatoryHead,
   purgatoryMemorySize,
-  purgatoryParameters,
   purgatoryRegion,
   REGIONS_MAX,
-} from "../../../../src/arch/x86-64/purgatory/parameters.ts";
-import { KexecError } from "../../../../src/core/error.ts";
+} from "../../../../src/purgatory/parameters.ts";
+import { definesOf, numbersOf, offsetsOf } from "../../../purgatory/defines.ts";
 
-const { manifest, blob } = purgatoryFor("x86_64");
+const { manifest, blob } = x86Purgatory();
 const BASE = manifest.parameterOffset;
 
 const plain: PurgatoryParameters = {
@@ -29,64 +32,41 @@ const plain: PurgatoryParameters = {
 };
 const build = (change: Partial<PurgatoryParameters> = {}) =>
   buildPurgatory(blob, manifest, { ...plain, ...change });
-const read = (bytes: Uint8Array) => purgatoryParameters.read(bytes, BASE);
+/** The whole block: what all purgatories have in it, and x86_64's own. */
+const read = (bytes: Uint8Array) => ({
+  ...purgatoryHead.read(bytes, BASE),
+  ...purgatoryEntry.read(bytes, BASE),
+});
 const digest = (fill: number) => new Uint8Array(32).fill(fill);
 
-/** `#define NAME NUMBER` lines of contract.h. */
-const defines = new Map(
-  [
-    ...readFileSync(
-      join(import.meta.dir, "../../../../src/arch/x86-64/purgatory/contract.h"),
-      "utf8",
-    ).matchAll(/^#define (\w+) (0x[0-9a-f]+|\d+)$/gm),
-  ].map(([, name = "", value = ""]) => [name, BigInt(value)]),
-);
+describe("entry.h and the table agree on", () => {
+  const defines = definesOf("arch/x86-64/purgatory/entry.h");
 
-describe("contract.h and the tables agree on", () => {
-  const numbers = (prefix: string) =>
-    Object.fromEntries([...defines].filter(([name]) => name.startsWith(prefix)));
-  const offsets = (prefix: string, fields: Record<string, { offset: number }>) =>
-    Object.entries(fields).map(([name, { offset }]) => [
-      `${prefix}${name.toUpperCase()}`,
-      BigInt(offset),
-    ]);
-
-  test("the parameter block", () => {
-    expect(numbers("PARAMETERS_")).toEqual({
-      ...Object.fromEntries(offsets("PARAMETERS_", purgatoryParameters.fields)),
-      PARAMETERS_END: BigInt(purgatoryParameters.size),
-      PARAMETERS_IN_BLOB: BigInt(manifest.parameterOffset),
-      PARAMETERS_MAGIC_VALUE: PARAMETERS_MAGIC,
-      PARAMETERS_VERSION_NOW: BigInt(PARAMETERS_VERSION),
-    });
-  });
-
-  test("a region", () => {
-    expect(numbers("REGION_")).toEqual({
-      ...Object.fromEntries(offsets("REGION_", purgatoryRegion.fields)),
-      REGION_END: BigInt(purgatoryRegion.size),
-    });
-    expect(numbers("REGIONS_")).toEqual({ REGIONS_MAX: BigInt(REGIONS_MAX) });
-    expect(numbers("JUMP_BACK_")).toEqual({ JUMP_BACK_ROOM: BigInt(JUMP_BACK_ROOM) });
+  test("the fields", () => {
+    expect(numbersOf(defines, "PARAMETERS_")).toEqual(
+      offsetsOf("PARAMETERS_", purgatoryEntry.fields),
+    );
+    expect(numbersOf(defines, "JUMP_BACK_")).toEqual({ JUMP_BACK_ROOM: BigInt(JUMP_BACK_ROOM) });
   });
 
   test("the entry modes", () => {
-    expect(numbers("ENTRY_")).toEqual({
+    expect(numbersOf(defines, "ENTRY_")).toEqual({
       ENTRY_MODE_64: BigInt(EntryMode[64]),
       ENTRY_MODE_32: BigInt(EntryMode[32]),
       ENTRY_MODE_16: BigInt(EntryMode[16]),
     });
   });
 
-  test("the flags", () => {
-    const { skipChecks, consoleVga, consoleSerial, resetVga } = ParameterFlag;
-    expect(numbers("FLAG")).toEqual({
-      FLAG_SKIP_CHECKS: BigInt(skipChecks),
-      FLAG_CONSOLE_VGA: BigInt(consoleVga),
-      FLAG_CONSOLE_SERIAL: BigInt(consoleSerial),
-      FLAG_RESET_VGA: BigInt(resetVga),
-      FLAGS_KNOWN: BigInt(skipChecks | consoleVga | consoleSerial | resetVga),
-    });
+  test("the flags, all of which this purgatory obeys", () => {
+    const all = Object.values(ParameterFlag).reduce<number>((sofar, flag) => sofar | flag, 0);
+    expect(numbersOf(defines, "FLAG")).toEqual({ FLAGS_KNOWN: BigInt(all) });
+  });
+
+  test("where its part of the block lies: between the head and the regions", () => {
+    for (const { offset, size } of Object.values(purgatoryEntry.fields)) {
+      expect(offset).toBeGreaterThanOrEqual(ENTRY_START);
+      expect(offset + size).toBeLessThanOrEqual(purgatoryHead.fields.regions.offset);
+    }
   });
 });
 
@@ -101,14 +81,14 @@ describe("buildPurgatory", () => {
     });
     expect(blob).toEqual(before);
     expect(built.length).toBe(blob.length);
-    const end = BASE + purgatoryParameters.size;
+    const end = BASE + purgatoryHead.size;
     expect(built.subarray(0, BASE)).toEqual(blob.subarray(0, BASE));
     expect(built.subarray(end)).toEqual(blob.subarray(end));
     const { magic, version, block_size } = read(built);
     expect({ magic, version, block_size }).toEqual({
       magic: PARAMETERS_MAGIC,
       version: PARAMETERS_VERSION,
-      block_size: purgatoryParameters.size,
+      block_size: purgatoryHead.size,
     });
   });
 
@@ -242,7 +222,7 @@ describe("buildPurgatory refuses", () => {
 
   test("a blob of another kind", () => {
     const other = blob.slice();
-    purgatoryParameters.write(other, { version: PARAMETERS_VERSION + 1 }, BASE);
+    purgatoryHead.write(other, { version: PARAMETERS_VERSION + 1 }, BASE);
     expect(codeOf(() => buildPurgatory(other, manifest, plain))).toBe("purgatory.blob");
     expect(codeOf(() => buildPurgatory(blob.slice(1), manifest, plain))).toBe("purgatory.blob");
   });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { factsFromJson } from "../../src/facts/facts-file.ts";
 import type { HostProbe } from "../../src/model/backend.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
-import { diagnosisText, type ExaminedHost, examine } from "../../src/plan/doctor.ts";
+import { diagnose, diagnosisText, type ExaminedHost } from "../../src/plan/diagnosis.ts";
 import { atBoot, card, display } from "../arch/x86-64/handoff/screens.ts";
 
 const machine = (name: string): HostFacts =>
@@ -30,7 +30,7 @@ const linux = (file: boolean, segments: boolean): ExaminedHost => ({
 });
 
 const lines = (facts: HostFacts, host = linux(true, true)): string =>
-  diagnosisText(examine(facts, host)).join("\n");
+  diagnosisText(diagnose(facts, host)).join("\n");
 
 describe("whether a kernel can be loaded", () => {
   const blind = { ...BIOS, memoryMap: null };
@@ -43,7 +43,7 @@ describe("whether a kernel can be loaded", () => {
     [blind, linux(false, true), false],
     [BIOS, { refusal: "a PVH dom0", hint: "boot it PV" }, false],
   ] as const)("%#", (facts, host, canLoad) => {
-    const found = examine(facts, host);
+    const found = diagnose(facts, host);
     expect(found.canLoad).toBe(canLoad);
     expect(diagnosisText(found).at(-1)).toBe(
       canLoad ? "A kernel can be loaded here." : "No kernel can be loaded here.",
@@ -134,7 +134,7 @@ test("under Xen: how much memory is safe to load to, or that it is not known", (
 });
 
 test("without facts it says why, and what the host says", () => {
-  const found = examine(
+  const found = diagnose(
     { unreadable: "Could not get memory layout", hint: "modprobe" },
     linux(true, true),
   );

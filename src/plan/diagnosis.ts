@@ -1,30 +1,16 @@
 /**
- * `--doctor`: what works on a machine and what does not, and what to do about it. Pure: facts and
- * answers in, findings out.
+ * What works on a machine and what does not, and what to do about it, for `--doctor`. Pure: facts
+ * and answers in, findings out. What only one architecture knows is said by that one (`Arch`).
  */
 
-import { passesStaleScreen } from "../arch/x86-64/file-screen.ts";
-import { SECURE_BOOT_AT } from "../arch/x86-64/handoff/efi-info.ts";
-import { nextScreen } from "../arch/x86-64/handoff/next-screen.ts";
+import { findArch } from "../arch/index.ts";
 import { hex, humanSize } from "../core/address.ts";
 import { largest, normalize, rangeSize, totalSize } from "../core/range.ts";
 import type { HostProbe } from "../model/backend.ts";
+import { type ArchFindings, type Finding, finding } from "../model/finding.ts";
 import { CAP_SYS_BOOT, type HostFacts } from "../model/host-facts.ts";
 import { findCrashRegion } from "./crash/crash-region.ts";
 import { MEMORY_MAP_SOURCE } from "./memory-picture.ts";
-
-/** `ok` works, `no` does not, `note` is to be known. */
-export type Verdict = "ok" | "no" | "note";
-
-export interface Finding {
-  /** One word or two, for people and programs. */
-  readonly subject: string;
-  readonly verdict: Verdict;
-  /** One sentence. */
-  readonly text: string;
-  /** What to do; empty where there is nothing. */
-  readonly hint: string;
-}
 
 export interface Diagnosis {
   /** Whether some way of loading a kernel can work. */
@@ -46,16 +32,6 @@ export type ExaminedHost =
 
 /** Debian's and Fedora's kernels with their initrds hardly come up in less. */
 const CRASH_REGION_USUAL = 160n << 20n;
-/** `secure_boot` of the zero page, where the firmware enforces it.
- * [linux include/linux/efi.h enum efi_secureboot_mode] */
-const SECURE_BOOT_ENABLED = 3;
-
-const finding = (subject: string, verdict: Verdict, text: string, hint = ""): Finding => ({
-  subject,
-  verdict,
-  text,
-  hint,
-});
 
 function hostFindings(host: ExaminedHost): Finding[] {
   if ("refusal" in host) return [finding("host", "no", host.refusal, host.hint)];
@@ -81,17 +57,11 @@ function privilege({ capabilities }: HostFacts): Finding {
     : finding("privilege", "no", "this process lacks CAP_SYS_BOOT", "Run kexec as root.");
 }
 
-function lockdown({ lockdown: mode, bootParams }: HostFacts): Finding[] {
-  const secure = bootParams?.[SECURE_BOOT_AT] === SECURE_BOOT_ENABLED;
-  const found = [
-    secure
-      ? finding("Secure Boot", "note", "is on: kernels must be signed by a key that is trusted")
-      : finding("Secure Boot", "note", "is off, or this machine has none"),
-  ];
-  if (mode === null) return [...found, finding("lockdown", "note", "this kernel has none")];
-  if (mode === "none") return [...found, finding("lockdown", "ok", "none")];
+function lockdown({ lockdown: mode }: HostFacts): Finding {
+  if (mode === null) return finding("lockdown", "note", "this kernel has none");
+  if (mode === "none") return finding("lockdown", "ok", "none");
   const hint = "Load with -s (or -a, the default), and a kernel that is signed.";
-  return [...found, finding("lockdown", "note", `${mode}: only -s with a signed kernel`, hint)];
+  return finding("lockdown", "note", `${mode}: only -s with a signed kernel`, hint);
 }
 
 function loadDisabled({ kexec }: HostFacts): Finding[] {
@@ -150,37 +120,14 @@ function loadedImages(host: ExaminedHost): Finding[] {
   return [finding("images", "note", text)];
 }
 
-/** For kernels and frame buffers for multiboot images alike. */
-function screen(facts: HostFacts): Finding {
-  if (facts.architecture !== "x86_64") {
-    return finding("screen", "note", "nothing is passed on: only x86 kernels take one");
-  }
-  const { kind, note } = nextScreen({ ...facts, reuseVideoType: false, resetVga: false });
-  const text = note.replace(/^Screen: /, "").replace(/\.$/, "");
-  const hint = passesStaleScreen(facts)
-    ? "-s and -a pass on the screen of this kernel's boot; kexec_load (-c) does not pass it on."
-    : "";
-  const isSure = kind === "framebuffer" || kind === "text";
-  return finding("screen", isSure ? "ok" : "note", text, hint);
-}
+/** Of an architecture that onekexec knows nothing of. */
+const UNKNOWN_ARCHITECTURE: ArchFindings = {
+  firmware: [finding("Secure Boot", "note", "is off, or this machine has none")],
+  handoff: [finding("screen", "note", "nothing is passed on: only x86 kernels take one")],
+};
 
-function handoff(facts: HostFacts): Finding[] {
-  const runtime = facts.efi?.runtimeMap.length ?? 0;
-  const efi =
-    facts.efi === null
-      ? "not EFI, or hidden: the next kernel gets none"
-      : runtime > 0
-        ? "is passed on to kernels that can take it over"
-        : "cannot be passed on: there is no runtime-map";
-  const rsdp =
-    facts.acpiRsdp === null
-      ? "the next kernel has to find the root pointer by itself"
-      : `the root pointer is ${hex(facts.acpiRsdp)}`;
-  return [
-    finding("EFI", facts.efi !== null && runtime === 0 ? "note" : "ok", efi),
-    finding("ACPI", "ok", rsdp),
-    screen(facts),
-  ];
+function archFindings(facts: HostFacts): ArchFindings {
+  return findArch(facts)?.findings(facts) ?? UNKNOWN_ARCHITECTURE;
 }
 
 /** Why there are no facts. */
@@ -189,13 +136,14 @@ export interface Unreadable {
   readonly hint: string;
 }
 
-/** Looks at a machine. */
-export function examine(facts: HostFacts | Unreadable, host: ExaminedHost): Diagnosis {
+/** What works on a machine and what does not, from its facts and the host's answers. */
+export function diagnose(facts: HostFacts | Unreadable, host: ExaminedHost): Diagnosis {
   if ("unreadable" in facts) {
     const map = finding("memory map", "no", facts.unreadable, facts.hint);
     return { canLoad: false, findings: [...hostFindings(host), map] };
   }
   const map = memory(facts);
+  const { firmware, handoff } = archFindings(facts);
   const usable = "refusal" in host ? [] : host.probes.filter(({ works }) => works);
   const canLoad = usable.some(({ kind }) => kind === "file" || map.verdict === "ok");
   return {
@@ -203,13 +151,14 @@ export function examine(facts: HostFacts | Unreadable, host: ExaminedHost): Diag
     findings: [
       ...hostFindings(host),
       privilege(facts),
-      ...lockdown(facts),
+      ...firmware,
+      lockdown(facts),
       ...loadDisabled(facts),
       map,
       ...settled(facts),
       crashMemory(facts),
       ...loadedImages(host),
-      ...handoff(facts),
+      ...handoff,
     ],
   };
 }

@@ -1,0 +1,50 @@
+/** What `--doctor` finds of x86: Secure Boot, and what the next kernel is told of the machine. */
+
+import { hex } from "../../core/address.ts";
+import { type ArchFindings, type Finding, finding } from "../../model/finding.ts";
+import type { HostFacts } from "../../model/host-facts.ts";
+import { passesStaleScreen } from "./file-screen.ts";
+import { SECURE_BOOT_AT } from "./handoff/efi-info.ts";
+import { nextScreen } from "./handoff/next-screen.ts";
+
+/** `secure_boot` of the zero page, where the firmware enforces it.
+ * [linux include/linux/efi.h enum efi_secureboot_mode] */
+const SECURE_BOOT_ENABLED = 3;
+
+function secureBoot({ bootParams }: HostFacts): Finding {
+  return bootParams?.[SECURE_BOOT_AT] === SECURE_BOOT_ENABLED
+    ? finding("Secure Boot", "note", "is on: kernels must be signed by a key that is trusted")
+    : finding("Secure Boot", "note", "is off, or this machine has none");
+}
+
+function efi({ efi: found }: HostFacts): Finding {
+  if (found === null) {
+    return finding("EFI", "ok", "not EFI, or hidden: the next kernel gets none");
+  }
+  return found.runtimeMap.length > 0
+    ? finding("EFI", "ok", "is passed on to kernels that can take it over")
+    : finding("EFI", "note", "cannot be passed on: there is no runtime-map");
+}
+
+function acpi({ acpiRsdp }: HostFacts): Finding {
+  return acpiRsdp === null
+    ? finding("ACPI", "ok", "the next kernel has to find the root pointer by itself")
+    : finding("ACPI", "ok", `the root pointer is ${hex(acpiRsdp)}`);
+}
+
+/** For kernels and frame buffers for multiboot images alike. */
+function screen(facts: HostFacts): Finding {
+  const { kind, note } = nextScreen({ ...facts, reuseVideoType: false, resetVga: false });
+  const text = note.replace(/^Screen: /, "").replace(/\.$/, "");
+  const hint = passesStaleScreen(facts)
+    ? "-s and -a pass on the screen of this kernel's boot; kexec_load (-c) does not pass it on."
+    : "";
+  const isSure = kind === "framebuffer" || kind === "text";
+  return finding("screen", isSure ? "ok" : "note", text, hint);
+}
+
+/** @throws KexecError `struct.truncated` for boot_params that are cut short */
+export const findings = (facts: HostFacts): ArchFindings => ({
+  firmware: [secureBoot(facts)],
+  handoff: [efi(facts), acpi(facts), screen(facts)],
+});

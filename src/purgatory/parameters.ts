@@ -1,0 +1,184 @@
+/**
+ * What the parameter blocks of all purgatories share: the head and the regions of contract.h, and
+ * how a plan fills them in. How the next kernel is entered is each architecture's own part of it.
+ *
+ * What it does not do: it chooses no addresses, and reads no blob from anywhere.
+ */
+
+import { ADDRESS_END, hex } from "../core/address.ts";
+import { fail } from "../core/error.ts";
+import { overlaps } from "../core/range.ts";
+import { blob as bytes, defineStruct, u32, u64 } from "../core/struct.ts";
+import type { ConsoleRequest } from "../model/request.ts";
+import type { PurgatoryManifest } from "./manifest.ts";
+
+/** "onekexec" as the bytes lie in memory. */
+export const PARAMETERS_MAGIC = 0x636578656b656e6fn;
+export const PARAMETERS_VERSION = 1;
+/** How many regions one block has room for. */
+export const REGIONS_MAX = 16;
+
+/** Bits of `flags`. */
+export const ParameterFlag = {
+  skipChecks: 0x01,
+  consoleVga: 0x02,
+  consoleSerial: 0x04,
+  resetVga: 0x08,
+} as const;
+
+/** `struct region` of contract.h. */
+export const purgatoryRegion = defineStruct("purgatory region", 0x30, {
+  start: u64(0x00),
+  length: u64(0x08),
+  sha256: bytes(0x10, 32),
+});
+
+/**
+ * `struct parameters` of contract.h but for `entry`, the bytes from `ENTRY_START` to the regions,
+ * for which each architecture has its own table. Offsets count from the start of the block.
+ */
+export const purgatoryHead = defineStruct("purgatory parameters", 0x400, {
+  magic: u64(0x000),
+  version: u32(0x008),
+  block_size: u32(0x00c),
+  flags: u32(0x010),
+  region_count: u32(0x014),
+  serial_base: u32(0x018),
+  serial_baud: u32(0x01c),
+  backup_source: u64(0x020),
+  backup_destination: u64(0x028),
+  backup_size: u64(0x030),
+  sha256_routine: u32(0x038),
+  regions: bytes(0x100, REGIONS_MAX * purgatoryRegion.size),
+});
+
+/** Where an architecture's own part of the block begins; it ends at `regions`. In bytes. */
+export const ENTRY_START = 0x03c;
+
+/** Memory that must hold exactly what was put there. */
+export interface PurgatoryRegion {
+  readonly start: bigint;
+  /** In bytes; the digest is over this many, and no padding. */
+  readonly length: bigint;
+  readonly sha256: Uint8Array;
+}
+
+/** What is copied, after the checks, for a crash kernel to find. In bytes. */
+export interface PurgatoryBackup {
+  readonly source: bigint;
+  readonly destination: bigint;
+  readonly size: bigint;
+}
+
+/** What every purgatory is told. */
+export interface HeadParameters {
+  readonly regions: readonly PurgatoryRegion[];
+  /** Start the kernel whatever memory holds; `regions` is then not looked at. */
+  readonly skipChecks: boolean;
+  readonly console: ConsoleRequest;
+  readonly backup?: PurgatoryBackup | undefined;
+}
+
+/** What the blob takes in memory, its stack included, in bytes: a multiple of its alignment. */
+export function purgatoryMemorySize(manifest: PurgatoryManifest): bigint {
+  return BigInt(manifest.memorySize);
+}
+
+function flagsOf({ skipChecks, console }: HeadParameters): number {
+  return (
+    (skipChecks ? ParameterFlag.skipChecks : 0) |
+    (console.vga ? ParameterFlag.consoleVga : 0) |
+    (console.serial ? ParameterFlag.consoleSerial : 0) |
+    (console.resetVga ? ParameterFlag.resetVga : 0)
+  );
+}
+
+function regionsOf(regions: readonly PurgatoryRegion[]): Uint8Array {
+  if (regions.length > REGIONS_MAX) {
+    fail({
+      code: "purgatory.regions",
+      message: `the purgatory can check ${REGIONS_MAX} segments, and there are ${regions.length}`,
+      hint: "join modules, or load with --no-checks",
+    });
+  }
+  const block = new Uint8Array(REGIONS_MAX * purgatoryRegion.size);
+  for (const [i, region] of regions.entries()) {
+    checkMemory(`region ${i + 1}`, region.start, region.length);
+    purgatoryRegion.write(block, region, i * purgatoryRegion.size);
+  }
+  return block;
+}
+
+function checkMemory(what: string, start: bigint, size: bigint): void {
+  if (start >= 0n && size >= 0n && start + size <= ADDRESS_END) return;
+  fail({
+    code: "purgatory.range",
+    message: `purgatory: ${what}: ${hex(size)} bytes at ${hex(start)} are not in 64 bits of memory`,
+  });
+}
+
+function checkBackup({ source, destination, size }: PurgatoryBackup): void {
+  checkMemory("backup source", source, size);
+  checkMemory("backup destination", destination, size);
+  const from = { start: source, end: source + size };
+  const to = { start: destination, end: destination + size };
+  if (size === 0n || !overlaps(from, to)) return;
+  fail({
+    code: "purgatory.backup",
+    message: `purgatory: a backup of ${hex(source)} to ${hex(destination)} overwrites itself`,
+  });
+}
+
+function checkBlob(blob: Uint8Array, manifest: PurgatoryManifest): void {
+  if (blob.length !== manifest.blobSize) {
+    fail({
+      code: "purgatory.blob",
+      message: `the purgatory has ${blob.length} bytes, its manifest says ${manifest.blobSize}`,
+    });
+  }
+  const { magic, version, block_size } = purgatoryHead.read(blob, manifest.parameterOffset);
+  const known =
+    magic === PARAMETERS_MAGIC &&
+    version === PARAMETERS_VERSION &&
+    block_size === purgatoryHead.size;
+  if (known) return;
+  fail({
+    code: "purgatory.blob",
+    message:
+      `the purgatory's parameter block has magic ${hex(magic)}, version ${version}, ` +
+      `${block_size} bytes; magic ${hex(PARAMETERS_MAGIC)}, version ${PARAMETERS_VERSION}, ` +
+      `${purgatoryHead.size} bytes are needed`,
+  });
+}
+
+/**
+ * A copy of `blob` with the head and the regions of its parameter block filled in.
+ *
+ * @throws KexecError `purgatory.regions` for more than `REGIONS_MAX`, `purgatory.range` for what
+ *   reaches beyond 64 bits, `purgatory.backup` for one that overlaps itself, `purgatory.blob` where
+ *   blob and manifest are not of one kind
+ * @throws RangeError for a number that its field cannot hold, or a digest of other than 32 bytes
+ */
+export function withHead(
+  blob: Uint8Array,
+  manifest: PurgatoryManifest,
+  parameters: HeadParameters,
+): Uint8Array {
+  checkBlob(blob, manifest);
+  const { console, backup } = parameters;
+  const regions = parameters.skipChecks ? [] : parameters.regions;
+  if (backup !== undefined) checkBackup(backup);
+  const patched = blob.slice();
+  const value = {
+    flags: flagsOf(parameters),
+    region_count: regions.length,
+    serial_base: console.serialBase,
+    serial_baud: console.serialBaud,
+    regions: regionsOf(regions),
+    backup_source: backup?.source ?? 0n,
+    backup_destination: backup?.destination ?? 0n,
+    backup_size: backup?.size ?? 0n,
+  };
+  purgatoryHead.write(patched, value, manifest.parameterOffset);
+  return patched;
+}

@@ -1,0 +1,55 @@
+/** What `--doctor` says of x86: the firmware's Secure Boot, and what the next kernel is told. */
+
+import { describe, expect, test } from "bun:test";
+import { findings } from "../../../src/arch/x86-64/findings.ts";
+import { SECURE_BOOT_AT } from "../../../src/arch/x86-64/handoff/efi-info.ts";
+import type { HostFacts } from "../../../src/model/host-facts.ts";
+import { machine } from "../../plan/golden.ts";
+import { atBoot } from "./handoff/screens.ts";
+
+const UEFI = machine("qemu-uefi");
+
+describe("Secure Boot, by secure_boot of the zero page", () => {
+  const enabled = "is on: kernels must be signed by a key that is trusted";
+  const off = "is off, or this machine has none";
+  test.each([
+    ["unset", 0, off],
+    ["unknown", 1, off],
+    ["disabled", 2, off],
+    ["enabled", 3, enabled],
+  ])("%s", (_, mode, text) => {
+    const bootParams = atBoot(0x70, { [SECURE_BOOT_AT]: mode });
+    expect(findings({ ...UEFI, bootParams }).firmware).toEqual([
+      { subject: "Secure Boot", verdict: "note", text, hint: "" },
+    ]);
+  });
+
+  test("without boot_params", () => {
+    expect(findings({ ...UEFI, bootParams: null }).firmware[0]?.text).toBe(off);
+  });
+});
+
+describe("the handoff", () => {
+  test("is said of EFI, ACPI and the screen, in this order", () => {
+    const subjects = findings(UEFI).handoff.map(({ subject }) => subject);
+    expect(subjects).toEqual(["EFI", "ACPI", "screen"]);
+  });
+
+  const bare = UEFI.efi === null ? null : { ...UEFI.efi, runtimeMap: [] };
+  test.each<[string, string, Partial<HostFacts>, string, string]>([
+    ["the map", "EFI", {}, "ok", "is passed on to kernels that can take it over"],
+    ["none", "EFI", { efi: null }, "ok", "not EFI, or hidden: the next kernel gets none"],
+    ["no map", "EFI", { efi: bare }, "note", "cannot be passed on: there is no runtime-map"],
+    ["an address", "ACPI", { acpiRsdp: 0xf52a0n }, "ok", "the root pointer is 0xf52a0"],
+    [
+      "none",
+      "ACPI",
+      { acpiRsdp: null },
+      "ok",
+      "the next kernel has to find the root pointer by itself",
+    ],
+  ])("%s of %s", (_, subject, change, verdict, text) => {
+    const found = findings({ ...UEFI, ...change }).handoff.find((f) => f.subject === subject);
+    expect<object | undefined>(found).toEqual({ subject, verdict, text, hint: "" });
+  });
+});
