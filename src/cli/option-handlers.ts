@@ -115,7 +115,7 @@ const format =
   (settings, text, { name }) => {
     if (text !== "" && text !== "text" && text !== "json") {
       fail({
-        code: `arguments.${name}`,
+        code: "arguments.format",
         message: `Bad option value in --${name}=${text}`,
         hint: `It is text or json; --${name} alone is --${name}=text.`,
       });

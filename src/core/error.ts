@@ -5,22 +5,7 @@
  * other classes of error.
  */
 
-/** Where a failure belongs; the part after the point names the failure itself. */
-export type ErrorArea =
-  | "arguments"
-  | "facts"
-  | "file"
-  | "host"
-  | "image"
-  | "kernel"
-  | "plan"
-  | "purgatory"
-  | "struct"
-  | "vmcore"
-  | "xen";
-
-/** A stable name for a failure, for tests and for `--dry-run=json`. */
-export type ErrorCode = `${ErrorArea}.${string}`;
+import type { ErrorCode } from "./error-code.ts";
 
 /**
  * Exit statuses of kexec-tools, which scripts test.

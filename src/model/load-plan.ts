@@ -105,8 +105,14 @@ export interface FileReference {
   readonly fd: number;
   /** In bytes. */
   readonly size: bigint;
-  /** What is handed over was taken out of the file at `path`. */
-  readonly takenOut?: true;
+  /** What is handed over was extracted from the file at `path`. */
+  readonly extracted?: true;
+}
+
+/** kexec_file_load cannot do what is asked, so that only another kind of plan may. */
+export interface NotByFile {
+  readonly kind: "not-by-file";
+  readonly why: string;
 }
 
 export type LoadPlan = SegmentPlan | FilePlan;

@@ -34,8 +34,8 @@ const shownCommandLine = ({ commandLine }: LoadPlan): string => {
   return commandLine === "" ? "(empty)" : commandLine;
 };
 
-function shownFile({ path, size, takenOut }: FileReference): string {
-  return takenOut ? `${humanSize(size)} out of ${path}` : `${path} (${humanSize(size)})`;
+function shownFile({ path, size, extracted }: FileReference): string {
+  return extracted ? `${humanSize(size)} out of ${path}` : `${path} (${humanSize(size)})`;
 }
 
 function segmentTable(plan: SegmentPlan): string[] {
@@ -111,7 +111,8 @@ export function planToJson(plan: LoadPlan): Record<string, unknown> {
         : {
             path: reference.path,
             size: hex(reference.size),
-            ...(reference.takenOut ? { takenOut: true } : {}),
+            // The name is part of the JSON interface.
+            ...(reference.extracted ? { takenOut: true } : {}),
           };
     return { ...common, kernel: file(plan.kernel), initrd: file(plan.initrd) };
   }

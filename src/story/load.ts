@@ -12,7 +12,7 @@ import type { FileReference, LoadPlan, PlanKind } from "../model/load-plan.ts";
 import { kindsToTry } from "../model/plan-kinds.ts";
 import type { LoaderRequest, LoadRequest, RunRequest } from "../model/request.ts";
 import type { World } from "../model/world.ts";
-import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../plan/build-plan.ts";
+import { buildFilePlan, buildSegmentPlan } from "../plan/build-plan.ts";
 import { hotplugHeaderSize } from "../plan/crash/crash-plan.ts";
 import { requireCrashRegion } from "../plan/crash/crash-region.ts";
 import { describePlan, planToJson } from "../plan/describe-plan.ts";
@@ -46,7 +46,7 @@ export function refuseEarly({ steps, purpose, hotplug }: RunRequest, facts: Host
   if (hotplug) hotplugHeaderSize(facts);
 }
 
-/** A kernel file that attempts share: what it is taken apart into is kept for the next one. */
+/** A kernel file that attempts share: what is extracted from it is kept for the next one. */
 export class KernelFile {
   readonly path: string;
   #parts: Parts | null = null;
@@ -60,7 +60,7 @@ export class KernelFile {
    * @throws KexecError `image.*`, and those of `read`
    */
   async parts(read: () => InputFile, request: LoadRequest, world: World): Promise<Parts> {
-    this.#parts ??= await takenApart(read(), request, world);
+    this.#parts ??= await extract(read(), request, world);
     return this.#parts;
   }
 }
@@ -77,12 +77,9 @@ export async function planAttempt(
   world: World,
   known?: HostFacts,
 ): Promise<Planned | Unplannable> {
-  try {
-    return await makePlan(kind, kernel, request, world, known);
-  } catch (error) {
-    if (!(error instanceof KexecError) || error.code !== NOT_BY_FILE) throw error;
-    return { unsupported: error.message };
-  }
+  return kind === "file"
+    ? planByFile(kernel, request, world, known)
+    : planBySegments(kernel, request, world, known);
 }
 
 /** The image in a kernel file, and a note for each wrapper that it was in. */
@@ -130,7 +127,7 @@ function notUsed(parts: ContainerParts, loader: LoaderRequest): string[] {
 }
 
 /** @throws KexecError `image.*` for a container that is broken */
-async function takenApart(file: InputFile, request: LoadRequest, world: World): Promise<Parts> {
+async function extract(file: InputFile, request: LoadRequest, world: World): Promise<Parts> {
   const outer = await unwrapped(file, world);
   const { path } = file;
   const container = containerOf(outer.image.bytes);
@@ -151,39 +148,54 @@ async function takenApart(file: InputFile, request: LoadRequest, world: World): 
   };
 }
 
-async function makePlan(
-  kind: PlanKind,
+async function planByFile(
+  kernel: KernelFile,
+  request: LoadRequest,
+  world: World,
+  known?: HostFacts,
+): Promise<Planned | Unplannable> {
+  const { path } = kernel;
+  const { initrd } = request.loader;
+  const file = world.openInput(path, "kernel");
+  const parts = await kernel.parts(() => world.readOpened(file), request, world);
+  const { image, layers } = parts;
+  const facts = known ?? (await factsFor(request, world));
+  const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", path);
+  const plan = buildFilePlan(parts.request, facts, image, { kernel: file, initrd: ramdisk });
+  if (plan.kind === "not-by-file") return { unsupported: plan.why };
+  if (layers.length === 0) return { plan, facts };
+  // What can pass the device tree on has precedence.
+  const lost = parts.deviceTree === null ? null : TREE_NOT_BY_FILE;
+  const passedOn = kindsToTry(request.method, facts.planKinds).includes("segments");
+  if (lost !== null && passedOn) return { unsupported: lost };
+  const extracted = (role: "kernel" | "initrd", bytes: Uint8Array): FileReference => ({
+    ...world.memoryFile(path, role, bytes),
+    extracted: true,
+  });
+  // Only what was extracted is copied: a file that is given as it is may carry a signature.
+  const own = parts.initrd && extracted("initrd", parts.initrd.bytes);
+  const warning =
+    lost === null ? [] : [`${lost}: the next kernel does without it; with -c it gets it`];
+  const handed = {
+    kernel: extracted("kernel", image.bytes),
+    initrd: ramdisk ?? own,
+    notes: [...layers, ...plan.notes],
+    warnings: [...plan.warnings, ...warning],
+  };
+  return { plan: { ...plan, ...handed }, facts };
+}
+
+/** So does the kernel when firmware starts the image. */
+const TREE_NOT_BY_FILE =
+  "kexec_file_load takes no device tree, and there is one in the image (.dtb)";
+
+async function planBySegments(
   kernel: KernelFile,
   request: LoadRequest,
   world: World,
   known?: HostFacts,
 ): Promise<Planned> {
-  const { path } = kernel;
-  if (kind === "file") {
-    const { initrd } = request.loader;
-    const file = world.openInput(path, "kernel");
-    const parts = await kernel.parts(() => world.readOpened(file), request, world);
-    const { image, layers } = parts;
-    const facts = known ?? (await factsFor(request, world));
-    const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", path);
-    const plan = buildFilePlan(parts.request, facts, image, { kernel: file, initrd: ramdisk });
-    if (layers.length === 0) return { plan, facts };
-    const leftOut = treeLeftOut(parts, kindsToTry(request.method, facts.planKinds));
-    const takenOut = (role: "kernel" | "initrd", bytes: Uint8Array): FileReference => ({
-      ...world.memoryFile(path, role, bytes),
-      takenOut: true,
-    });
-    // Only what was taken out of the file is copied: that one may carry a signature of its own.
-    const own = parts.initrd && takenOut("initrd", parts.initrd.bytes);
-    const handed = {
-      kernel: takenOut("kernel", image.bytes),
-      initrd: ramdisk ?? own,
-      notes: [...layers, ...plan.notes],
-      warnings: [...plan.warnings, ...leftOut],
-    };
-    return { plan: { ...plan, ...handed }, facts };
-  }
-  const read = () => world.readInput(path, "kernel", false);
+  const read = () => world.readInput(kernel.path, "kernel", false);
   const parts = await kernel.parts(read, request, world);
   const { image, layers } = parts;
   const facts = known ?? (await factsFor(request, world));
@@ -192,19 +204,6 @@ async function makePlan(
   const dtb = extras.dtb ?? parts.deviceTree;
   const plan = buildSegmentPlan(parts.request, facts, { ...extras, kernel: image, initrd, dtb });
   return { plan: { ...plan, notes: [...layers, ...notes, ...plan.notes] }, facts };
-}
-
-/**
- * A warning where the image has a device tree that kexec_file_load does not take, so that this
- * attempt does without it: so does the kernel when firmware starts the image.
- * @param kinds what is tried: what can pass it on has precedence
- * @throws KexecError `NOT_BY_FILE` where another kind of plan passes it on
- */
-function treeLeftOut({ deviceTree }: Parts, kinds: readonly PlanKind[]): string[] {
-  if (deviceTree === null) return [];
-  const message = "kexec_file_load takes no device tree, and there is one in the image (.dtb)";
-  if (kinds.includes("segments")) fail({ code: NOT_BY_FILE, message });
-  return [`${message}: the next kernel does without it; with -c it gets it`];
 }
 
 /** What goes with a kernel that we lay out ourselves, and notes of what was done to it. */
@@ -230,7 +229,7 @@ async function readExtras({ loader, skipChecks }: LoadRequest, world: World): Pr
   return { extras: { initrd: ramdisk, modules, dtb: tree }, notes };
 }
 
-/** A module, taken out of its compression where it can be. */
+/** A module, expanded where it is compressed. */
 async function expandedModule(file: InputFile, world: World): Promise<Unwrapped> {
   if (wrapperOf(file.bytes) === null) return { image: file, layers: [] };
   const { expandModule } = await import("../wrapper/unwrap.ts");

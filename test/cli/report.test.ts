@@ -4,7 +4,7 @@ import { KexecError } from "../../src/core/error.ts";
 
 const error = (hint?: string) =>
   new KexecError({
-    code: "kernel.test",
+    code: "kernel.kexec_load",
     message: "kexec_load failed: Bad address\nentry = 0",
     hint,
   });

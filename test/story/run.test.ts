@@ -234,7 +234,7 @@ describe("the order of deeds", () => {
 
   test("after a refusal nothing more is done", async () => {
     const refused = new KexecError({
-      code: "kernel.refused",
+      code: "kernel.kexec_file_load",
       message: "kexec_file_load failed: Operation not permitted",
       hint: "The kernel is locked down.",
       exitStatus: 255,

@@ -3,32 +3,38 @@
 import { describe, expect, test } from "bun:test";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
 import type { FilePlan } from "../../../src/model/load-plan.ts";
-import type { RunRequest } from "../../../src/model/request.ts";
+import type { LoadRequest } from "../../../src/model/request.ts";
 import { buildFilePlan } from "../../../src/plan/build-plan.ts";
 import { refusal } from "../../edge/refusal.ts";
 import { makeBzImage } from "../../images/make-bzimage.ts";
 import { machine } from "../golden.ts";
 import { loadRequest, NO_LOADER } from "../requests.ts";
 
+type Files = Parameters<typeof buildFilePlan>[3];
+
 const MACHINE = machine("qemu-2g-vesa-edd-crash");
 const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null };
 
-function plan(request: Partial<RunRequest>, facts: HostFacts = MACHINE): FilePlan {
+function plan(request: Partial<LoadRequest>, facts: HostFacts = MACHINE): FilePlan {
   const kernel = { path: KERNEL.path, fd: 3, size: BigInt(KERNEL.bytes.length) };
-  return buildFilePlan(loadRequest({ purpose: "crash", ...request }), facts, KERNEL, {
-    kernel,
-    initrd: null,
-  });
+  return filePlan(loadRequest({ purpose: "crash", ...request }), facts, { kernel, initrd: null });
 }
 
-const withLine = (commandLine: string): Partial<RunRequest> => ({
+/** @throws Error where there is none */
+function filePlan(request: LoadRequest, facts: HostFacts, files: Files): FilePlan {
+  const found = buildFilePlan(request, facts, KERNEL, files);
+  if (found.kind === "file") return found;
+  throw new Error(found.why);
+}
+
+const withLine = (commandLine: string): Partial<LoadRequest> => ({
   loader: { ...NO_LOADER, commandLine },
 });
 
 test("the command line is the user's: the kernel says where its core header is", () => {
   expect(plan({})).toMatchObject({ purpose: "crash", commandLine: "root=/dev/vda1 quiet" });
   expect(plan({}).notes.join()).toContain("kexec_file_load builds elfcorehdr itself");
-  expect(plan({ purpose: "normal" }).notes.join()).not.toContain("core header");
+  expect(plan({ purpose: "normal" }).notes.join()).not.toContain("elfcorehdr");
 });
 
 test("a region with little room is warned of", () => {
@@ -44,10 +50,9 @@ test("an initrd is unpacked into half of the memory, unless root= is there", () 
   const warnings = (commandLine: string, region: bigint): readonly string[] => {
     const crashRegions = [{ start: 0x40000000n, end: 0x40000000n + (region << 20n) }];
     const kernel = { path: KERNEL.path, fd: 3, size: 1n };
-    return buildFilePlan(
+    return filePlan(
       loadRequest({ purpose: "crash", ...withLine(commandLine) }),
       { ...MACHINE, crashRegions },
-      KERNEL,
       { kernel, initrd: { path: "/boot/initrd", fd: 4, size: 100n << 20n } },
     ).warnings;
   };

@@ -7,7 +7,7 @@ import { KexecError } from "../../../../src/core/error.ts";
 import type { HostFacts } from "../../../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
 import type { LoaderRequest, RunRequest } from "../../../../src/model/request.ts";
-import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../../../src/plan/build-plan.ts";
+import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
 import { refusal } from "../../../edge/refusal.ts";
 import { makeDtb } from "../../../images/make-dtb.ts";
 import { type ElfParts, makeElf } from "../../../images/make-elf.ts";
@@ -196,7 +196,7 @@ describe("refusals", () => {
     const reference = { path: "/boot/image", fd: 3, size: 1n };
     const make = () =>
       buildFilePlan(loadRequest(), FACTS, kernel, { kernel: reference, initrd: null });
-    expect(refusal(make).code).toBe(NOT_BY_FILE);
+    expect(make().kind).toBe("not-by-file");
   });
 });
 

@@ -11,7 +11,7 @@ import { KexecError } from "../../../../src/core/error.ts";
 import type { HostFacts } from "../../../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
 import type { ConsoleRequest, RunRequest } from "../../../../src/model/request.ts";
-import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../../../src/plan/build-plan.ts";
+import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
 import { refusal } from "../../../edge/refusal.ts";
 import { makeElf } from "../../../images/make-elf.ts";
 import { multiboot2Header, multibootHeader } from "../../../images/make-multiboot.ts";
@@ -190,7 +190,7 @@ describe("multiboot2", () => {
     const reference = { path: "/boot/xen", fd: 3, size: 1n };
     const files = { kernel: reference, initrd: null };
     const make = () => buildFilePlan(loadRequest(), FACTS, file("/boot/xen", MB2), files);
-    expect(refusal(make).code).toBe(NOT_BY_FILE);
+    expect(make().kind).toBe("not-by-file");
   });
 });
 

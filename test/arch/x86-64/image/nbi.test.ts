@@ -3,7 +3,7 @@ import { nbiX86 } from "../../../../src/arch/x86-64/image/nbi-x86.ts";
 import { KexecError } from "../../../../src/core/error.ts";
 import type { HostFacts } from "../../../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
-import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../../../src/plan/build-plan.ts";
+import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
 import { refusalText } from "../../../edge/refusal.ts";
 import { makeNbi, type NbiParts, type NbiRecord } from "../../../images/make-nbi.ts";
 import { machine } from "../../../plan/golden.ts";
@@ -154,7 +154,7 @@ describe("refusals", () => {
     const kernel = file("k", makeNbi(SMALL));
     const files = { kernel: { path: "k", fd: 3, size: 1n }, initrd: null };
     const make = () => buildFilePlan(loadRequest(), BIOS, kernel, files);
-    expect(make).toThrow(expect.objectContaining({ code: NOT_BY_FILE }));
+    expect(make().kind).toBe("not-by-file");
   });
 
   test("other files are none", () => {

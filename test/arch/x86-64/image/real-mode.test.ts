@@ -12,7 +12,7 @@ import { KexecError } from "../../../../src/core/error.ts";
 import type { HostFacts } from "../../../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
 import type { LoaderRequest, RunRequest } from "../../../../src/model/request.ts";
-import { buildFilePlan, buildSegmentPlan, NOT_BY_FILE } from "../../../../src/plan/build-plan.ts";
+import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
 import { refusalText } from "../../../edge/refusal.ts";
 import { type BzImageParts, makeBzImage } from "../../../images/make-bzimage.ts";
 import { makeDtb } from "../../../images/make-dtb.ts";
@@ -205,7 +205,7 @@ describe("refusals", () => {
     const kernel = file("k", makeBzImage());
     const files = { kernel: { path: "k", fd: 3, size: 1n }, initrd: null };
     const make = () => buildFilePlan(loadRequest({ loader }), BIOS, kernel, files);
-    expect(make).toThrow(expect.objectContaining({ code: NOT_BY_FILE }));
+    expect(make().kind).toBe("not-by-file");
   });
 });
 
