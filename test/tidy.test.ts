@@ -25,62 +25,47 @@ const written = sources.filter((path) => !GENERATED.test(path));
 /** One table is read and searched as one, however many rows it has. */
 const TABLES = ["test/conformance/differences.ts"];
 
-/** folder → folders (or packages) that its files may import, besides itself. */
-const MAY_IMPORT: Record<string, readonly string[]> = {
-  core: [],
-  model: ["core", "zod/mini"],
-  cli: ["core", "model", "citty", "zod/mini", "package.json"],
-  facts: ["core", "model", "zod/mini", "arch/x86-64"],
-  vmcore: ["core"],
-  wrapper: ["core", "node:zlib", "seek-bzip"],
-  purgatory: ["core", "model"],
-  image: ["core", "model", "arch/x86-64"],
-  "arch/x86-64": ["core", "model", "facts", "image", "purgatory", "package.json"],
-  arch: ["core", "model", "arch/x86-64"],
-  plan: ["core", "model", "facts", "image", "arch", "arch/x86-64"],
-  story: ["core", "model", "arch", "cli", "facts", "plan", "image", "vmcore", "wrapper"],
-  "edge/ffi": ["core", "bun:ffi", "node:fs"],
-  "edge/files": ["core", "model", "edge/ffi", "edge/process", "node:fs"],
-  "edge/process": ["core", "model", "cli", "edge/ffi", "edge/files", "node:fs", "node:tty"],
-  "edge/linux": [
-    "core",
-    "model",
-    "facts",
-    "arch/x86-64",
-    "edge",
-    "edge/ffi",
-    "edge/files",
-    "bun:ffi",
-    "node:fs",
-    "node:os",
-  ],
-  "edge/xen": [
-    "core",
-    "model",
-    "facts",
-    "edge",
-    "edge/ffi",
-    "edge/files",
-    "bun:ffi",
-    "node:fs",
-    "node:os",
-  ],
-  edge: ["core", "model", "edge/ffi", "edge/files", "edge/process", "edge/linux", "edge/xen"],
-  // main.ts joins the stories to the real world.
-  "": ["core", "model", "cli", "story", "edge"],
+/** What folders take from outside, besides what the map lets them import. */
+const PACKAGES: Record<string, readonly string[]> = {
+  cli: ["citty", "package.json"],
+  facts: ["zod/mini"],
+  wrapper: ["node:zlib", "seek-bzip"],
+  "arch/x86-64": ["package.json"],
+  "edge/ffi": ["bun:ffi", "node:fs"],
+  "edge/files": ["node:fs"],
+  "edge/process": ["node:fs", "node:tty"],
+  "edge/linux": ["bun:ffi", "node:fs", "node:os"],
+  "edge/xen": ["bun:ffi", "node:fs", "node:os"],
 };
+/** The only file outside an architecture's folder that imports from it, past its door. */
+const READER = /^src\/edge\/linux\/(x86-64|arm64)\.ts$/;
 
+/** The map of src/README.md: folder → folders that its files may import, besides itself. */
+function mapOfReadme(): Map<string, readonly string[]> {
+  const rows = [...read("src/README.md").matchAll(/^\| `([\w/.-]+)` \|.*\| ([^|]+) \|$/gm)];
+  const map = new Map<string, readonly string[]>();
+  for (const [, cell = "", may = ""] of rows) {
+    const folder = cell.replace(/\/$|\/index\.ts$|\.ts$/g, "");
+    const same = /^as (\S+)$/.exec(may)?.[1];
+    const own = may === "nothing" ? [] : may.split(", ");
+    map.set(folder, same === undefined ? own : (map.get(same) ?? []));
+  }
+  return map;
+}
+
+const MAP = mapOfReadme();
+
+/** The row of the map that a file of src/ belongs to: the longest that is a beginning of it. */
 function ringOf(path: string): string {
-  const folder = dirname(path);
-  if (folder === ".") return "";
-  const parts = folder.split("/");
-  const hasRooms = parts[0] === "edge" || parts[0] === "arch";
-  return hasRooms ? parts.slice(0, 2).join("/") : (parts[0] ?? "");
+  const file = path.replace(/\.ts$/, "");
+  if (/^plan\//.test(path)) return "plan";
+  const rows = [...MAP.keys()].filter((row) => file === row || file.startsWith(`${row}/`));
+  return rows.toSorted((a, b) => b.length - a.length)[0] ?? "";
 }
 
 const scanner = new Bun.Transpiler({ loader: "ts" });
 
-/** Every import of a file, types included, as its ring or its package. */
+/** Every import of a file, types included: a path, or a package. */
 function importsOf(path: string): string[] {
   const text = read(path)
     .replace(/\bimport type\b/g, "import")
@@ -92,28 +77,56 @@ function importsOf(path: string): string[] {
   return [...new Set([...dynamic, ...fixed])].map((name) => {
     if (!name.startsWith(".")) return name;
     const target = relative(join(ROOT, "src"), join(ROOT, dirname(path), name));
-    return target.startsWith("..") ? (name.split("/").at(-1) ?? name) : ringOf(target);
+    return target.startsWith("..") ? (name.split("/").at(-1) ?? name) : `src/${target}`;
   });
 }
 
+const sourceFiles = tracked.filter((path) => /^src\/.*\.ts$/.test(path));
+
+function wrongImports(path: string): string[] {
+  const ring = ringOf(relative("src", path));
+  const allowed = MAP.get(ring);
+  if (allowed === undefined) return [`${path}: no row for it in src/README.md's map`];
+  return importsOf(path)
+    .filter((name) => {
+      if (!name.startsWith("src/")) return !(PACKAGES[ring] ?? []).includes(name);
+      const target = ringOf(relative("src", name));
+      const isOwn = READER.test(path) && target.startsWith("arch/");
+      return target !== ring && !allowed.includes(target) && !isOwn;
+    })
+    .map((name) => `${path} must not import ${name}`);
+}
+
+/** Files that import themselves by way of others, each with the way. */
+function circles(): string[] {
+  const imports = new Map(sourceFiles.map((path) => [path, importsOf(path)]));
+  const done = new Set<string>();
+  const found: string[] = [];
+  const visit = (path: string, way: readonly string[]): void => {
+    const at = way.indexOf(path);
+    if (at >= 0) found.push([...way.slice(at), path].join(" -> "));
+    if (at >= 0 || done.has(path)) return;
+    for (const next of imports.get(path) ?? []) visit(next, [...way, path]);
+    done.add(path);
+  };
+  for (const path of sourceFiles) visit(path, []);
+  return found;
+}
+
 describe("imports", () => {
-  test("go only from the outer rings to the inner ones", () => {
-    const wrong = tracked
-      .filter((path) => /^src\/.*\.ts$/.test(path))
-      .flatMap((path) => {
-        const ring = ringOf(relative("src", path));
-        const allowed = MAY_IMPORT[ring];
-        if (allowed === undefined) return [`${path}: no rule for the folder ${ring}`];
-        return importsOf(path)
-          .filter((name) => name !== ring && !allowed.includes(name))
-          .map((name) => `${path} must not import ${name}`);
-      });
-    expect(wrong).toEqual([]);
+  test("are those of the map in src/README.md", () => {
+    expect(sourceFiles.flatMap(wrongImports)).toEqual([]);
   });
 
-  test("the check sees imports at all", () => {
-    expect(importsOf("src/plan/build-plan.ts")).toContain("arch");
-    expect(importsOf("src/model/host-facts.ts")).toContain("core");
+  test("the check sees the map, and imports at all", () => {
+    expect(MAP.get("core")).toEqual([]);
+    expect(MAP.get("plan/crash")).toContain("facts");
+    expect(importsOf("src/plan/build-plan.ts")).toContain("src/arch/index.ts");
+    expect(importsOf("src/model/host-facts.ts")).toContain("src/core/range.ts");
+  });
+
+  test("have no circle", () => {
+    expect(circles()).toEqual([]);
   });
 });
 
