@@ -10,7 +10,9 @@ import { hex, humanSize } from "../core/address.ts";
 import { largest, normalize, rangeSize, totalSize } from "../core/range.ts";
 import type { HostProbe } from "../model/backend.ts";
 import { CAP_SYS_BOOT, type HostFacts } from "../model/host-facts.ts";
+import { NO_X86_FACTS } from "../model/x86-64.ts";
 import { findCrashRegion } from "./crash/crash-region.ts";
+import { memoryMapNotes } from "./memory-map-notes.ts";
 import { MEMORY_MAP_SOURCE } from "./memory-picture.ts";
 
 /** `ok` works, `no` does not, `note` is to be known. */
@@ -80,8 +82,8 @@ function privilege({ capabilities }: HostFacts): Finding {
     : finding("privilege", "no", "this process lacks CAP_SYS_BOOT", "Run kexec as root.");
 }
 
-function lockdown({ lockdown: mode, bootParams }: HostFacts): Finding[] {
-  const secure = bootParams?.[SECURE_BOOT_AT] === SECURE_BOOT_ENABLED;
+function lockdown({ lockdown: mode, x86_64 }: HostFacts): Finding[] {
+  const secure = x86_64?.bootParams?.[SECURE_BOOT_AT] === SECURE_BOOT_ENABLED;
   const found = [
     secure
       ? finding("Secure Boot", "note", "is on: kernels must be signed by a key that is trusted")
@@ -102,7 +104,7 @@ function loadDisabled({ kexec }: HostFacts): Finding[] {
 function memory(facts: HostFacts): Finding {
   const { memoryMap } = facts;
   if (memoryMap === null || memoryMap.ranges.length === 0) {
-    const hint = facts.notes.filter((note) => /memmap|iomem/.test(note)).join("\n");
+    const hint = memoryMapNotes(facts).join("\n");
     return finding("memory map", "no", "no source of it can be read", hint);
   }
   const ram = normalize(memoryMap.ranges.filter(({ type }) => type === "ram"));
@@ -114,8 +116,8 @@ function memory(facts: HostFacts): Finding {
   return finding("memory map", "ok", text);
 }
 
-function settled({ segmentRules }: HostFacts): Finding[] {
-  const ranges = segmentRules.settled;
+function guestOwned({ segmentRules }: HostFacts): Finding[] {
+  const ranges = segmentRules.guestOwned;
   if (ranges === null) return [];
   const best = largest(ranges);
   if (best !== undefined) {
@@ -153,7 +155,8 @@ function screen(facts: HostFacts): Finding {
   if (facts.architecture !== "x86_64") {
     return finding("screen", "note", "nothing is passed on: only x86 kernels are told of one");
   }
-  const { kind, note } = nextScreen({ ...facts, reuseVideoType: false, resetVga: false });
+  const own = facts.x86_64 ?? NO_X86_FACTS;
+  const { kind, note } = nextScreen({ ...facts, ...own, reuseVideoType: false, resetVga: false });
   const text = note.replace(/^Screen: /, "").replace(/\.$/, "");
   const hint = passesStaleScreen(facts)
     ? "With -s or -a the running kernel passes on what it was told at boot; with -c not."
@@ -204,7 +207,7 @@ export function examine(facts: HostFacts | Unreadable, host: ExaminedHost): Diag
       ...lockdown(facts),
       ...loadDisabled(facts),
       map,
-      ...settled(facts),
+      ...guestOwned(facts),
       crashMemory(facts),
       ...loadedImages(host),
       ...handoff(facts),

@@ -113,7 +113,7 @@ export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
     countMax: fc.integer({ min: 1, max: 16 }),
     halfOfMemory: fc.boolean(),
     mapped: orNull(range),
-    settled: orNull(fc.array(range)),
+    guestOwned: orNull(fc.array(range)),
   }),
   crashRules: fc.record({
     hotplug: fc.boolean(),

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { factsFromJson, factsToJson } from "../../src/facts/facts-file.ts";
-import { type HostFacts, LINUX_SEGMENT_RULES } from "../../src/model/host-facts.ts";
+import type { HostFacts } from "../../src/model/host-facts.ts";
+import { LINUX_SEGMENT_RULES } from "../../src/facts/linux-rules.ts";
 import { arbitraryFacts } from "./arbitrary-facts.ts";
 import { refusal, survives } from "./damage.ts";
 

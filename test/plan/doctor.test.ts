@@ -127,7 +127,7 @@ describe("which screen", () => {
 test("under Xen: how much memory is safe to load to, or that it is not known", () => {
   const xen = machine("qemu-2g-xen");
   expect(lines(xen)).toMatch(/^ok {4}safe memory +the largest range that is safe to load to has/m);
-  const blind = { ...xen, segmentRules: { ...xen.segmentRules, settled: [] } };
+  const blind = { ...xen, segmentRules: { ...xen.segmentRules, guestOwned: [] } };
   expect(lines(blind)).toMatch(
     /^note {2}safe memory +Xen does not show which memory guests have$/m,
   );

@@ -1,6 +1,6 @@
 /**
- * Xen's calls as edge/host and edge/backend see them. Two serve them: libxenctrl (xenctrl.ts), and
- * the privcmd device without any library (xen-direct.ts).
+ * Xen's calls as the backend and the facts see them. Two serve them: libxenctrl (libxenctrl.ts), and
+ * the privcmd device without any library (hypercalls.ts).
  *
  * Where a call returns a number in place of what it is for, it is minus the error number.
  */

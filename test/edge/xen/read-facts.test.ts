@@ -162,7 +162,7 @@ describe("memory that guests have", () => {
   test("is read from Xen's table, and everything is closed again", () => {
     const one = device((gib, frame) => gib === 1 && frame >= 0x1000 && frame < 0x2000);
     const { segmentRules } = readXenFacts(xenCalls(), LINUX, one.start);
-    expect(segmentRules.settled).toEqual([{ start: GIB + 0x1000000n, end: GIB + 0x2000000n }]);
+    expect(segmentRules.guestOwned).toEqual([{ start: GIB + 0x1000000n, end: GIB + 0x2000000n }]);
     expect(one.seen).toEqual([0, 1]);
     expect(one.held()).toBe(0);
   });
@@ -170,7 +170,7 @@ describe("memory that guests have", () => {
   test("runs that meet at a border of two extents are one", () => {
     const one = device((gib, frame) => (gib === 0 ? frame >= 262000 : frame < 100));
     const { segmentRules } = readXenFacts(xenCalls(), LINUX, one.start);
-    expect(segmentRules.settled).toEqual([{ start: 262000n * 4096n, end: GIB + 100n * 4096n }]);
+    expect(segmentRules.guestOwned).toEqual([{ start: 262000n * 4096n, end: GIB + 100n * 4096n }]);
   });
 
   test("of a large machine only as much is looked at as is enough: low first, then the top", () => {
@@ -179,7 +179,7 @@ describe("memory that guests have", () => {
     const { segmentRules } = readXenFacts(xenCalls({ machineMemoryMap }), LINUX, one.start);
     expect(one.seen.slice(0, 6)).toEqual([0, 1, 2, 3, 63, 62]);
     expect(one.seen).toHaveLength(16);
-    expect(segmentRules.settled).toEqual([
+    expect(segmentRules.guestOwned).toEqual([
       { start: 0n, end: 4n * GIB },
       { start: 52n * GIB, end: 64n * GIB },
     ]);
@@ -205,7 +205,7 @@ describe("memory that guests have", () => {
   ])("%s: none is known, and a note says why", (_name, open, note) => {
     const withClose = () => ({ ...open(), close() {} });
     const facts = readXenFacts(xenCalls(), LINUX, _name === "no device" ? open : withClose);
-    expect(facts.segmentRules.settled).toEqual([]);
+    expect(facts.segmentRules.guestOwned).toEqual([]);
     expect(facts.notes.some((one) => one.includes(note))).toBe(true);
   });
 });

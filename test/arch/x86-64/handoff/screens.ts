@@ -5,12 +5,8 @@ import {
   nextScreen,
   type ScreenInput,
 } from "../../../../src/arch/x86-64/handoff/next-screen.ts";
-import type {
-  DisplayDevice,
-  DisplayFacts,
-  FramebufferFacts,
-  HostFacts,
-} from "../../../../src/model/host-facts.ts";
+import type { HostFacts } from "../../../../src/model/host-facts.ts";
+import type { DisplayDevice, DisplayFacts, FramebufferFacts } from "../../../../src/model/display.ts";
 
 export const framebuffer: FramebufferFacts = {
   id: "EFI VGA",
