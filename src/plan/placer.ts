@@ -5,8 +5,8 @@
  * Two rules, as in kexec-tools: from the top (the highest place that fits), so that pieces stay out
  * of the way of the next kernel's early allocations, or from the bottom.
  *
- * Where the host says which memory guests own (`SegmentRules.guestOwned`), pieces go there. What fits
- * nowhere there gets the lowest place that fits: Xen's allocator, whose free memory it may be,
+ * Where the host says which memory guests own (`SegmentRules.guestOwned`), pieces go there. What
+ * fits nowhere there gets the lowest place that fits: Xen's allocator, whose free memory it may be,
  * takes the highest first.
  */
 

@@ -5,7 +5,8 @@
  * that is missing, refused or damaged stops it: the fact is null or empty, and `notes` has the
  * reason. What a plan cannot do without, the plan complains of.
  *
- * It knows nothing of Xen, whose dom0 shows a memory map that is not the machine's: edge/xen/read-facts.ts.
+ * It knows nothing of Xen, whose dom0 shows a memory map that is not the machine's: that is read by
+ * edge/xen/read-facts.ts.
  */
 
 import { machine, release, version } from "node:os";

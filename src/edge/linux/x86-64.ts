@@ -69,7 +69,7 @@ function readFirmwareMemmap(files: PseudoFiles, notes: FactNote[]): MemoryRange[
   return fixMemoryRanges(memmap.ranges);
 }
 
-/** From the firmware's map or /proc/iomem, whichever is to be trusted. [kexec-tools] decides between
+/** From the firmware's map or /proc/iomem, whichever is to be trusted. kexec-tools decides between
  * the two in the same way. */
 function readMemoryMap({ files, resources, bootCommandLine, notes }: FactsInput): MemoryMap | null {
   const remark = (text: string): void => void notes.push({ source: "memory map", text });
@@ -135,8 +135,8 @@ function readEdd(files: PseudoFiles, notes: FactNote[]): EddDevice[] {
   return devices ?? [];
 }
 
-/** Nothing of displays is noted where it is missing: most machines that load kernels have no screen,
- * and many kernels no DRM. */
+/** Where devices lie in sysfs. What is missing of displays is not noted: most machines that load
+ * kernels have no screen, and many kernels no DRM. */
 const DEVICES = /^\/sys\/devices\//;
 
 const namesIn = (files: PseudoFiles, folder: string): string[] =>

@@ -92,8 +92,8 @@ function openNamed(name: string, access: XenAccess): XenCalls {
 
 /**
  * @param version of the running hypervisor, `4.17`; null where it is not known
- * @throws XenUnavailable where neither library nor device is of use, or the library that was asked for
- *   is not
+ * @throws XenUnavailable where neither library nor device is of use, or the library that was asked
+ *   for is not
  */
 export function openXen(
   request: XenRequest,

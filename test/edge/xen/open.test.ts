@@ -4,7 +4,12 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { Errno } from "../../../src/edge/ffi/errno.ts";
 import type { Functions, Library, OpenedLibrary } from "../../../src/edge/ffi/library.ts";
-import { XenUnavailable, openXen, privcmdAdvice, type XenAccess } from "../../../src/edge/xen/open.ts";
+import {
+  openXen,
+  privcmdAdvice,
+  type XenAccess,
+  XenUnavailable,
+} from "../../../src/edge/xen/open.ts";
 import { type NoPrivcmd, PRIVCMD_PATHS, type Privcmd } from "../../../src/edge/xen/privcmd.ts";
 
 /** A library that lacks `missing`; its interface opens where `handle` is not 0. */
@@ -156,7 +161,9 @@ describe("what the user chose", () => {
     ["does not open its interface", { "/opt/x.so": library("/opt/x.so", [], 0n) }],
   ])("--xen-library that %s is no reason to take another way", (_name, libraries) => {
     const access = accessOf({ ...libraries, "libxenctrl.so.4.17": library("4.17") });
-    const error = xenUnavailable(() => openXen({ library: "/opt/x.so", direct: false }, "4.17", access));
+    const error = xenUnavailable(() =>
+      openXen({ library: "/opt/x.so", direct: false }, "4.17", access),
+    );
     expect(access.asked).toEqual(["/opt/x.so"]);
     expect(error.message).toStartWith("--xen-library: /opt/x.so");
     expect(error.hint).toContain("Without --xen-library");

@@ -7,6 +7,7 @@ import { readXenFacts } from "../../../src/edge/xen/read-facts.ts";
 import { XenMachphysMfnList } from "../../../src/edge/xen/structs.ts";
 import { factsFromJson } from "../../../src/facts/facts-file.ts";
 import { e820Entries } from "../../facts/e820-entries.ts";
+import { sentencesOf } from "../../facts/sentences.ts";
 import { refusal } from "../refusal.ts";
 
 const GIB = 1n << 30n;
@@ -144,8 +145,10 @@ describe("readXenFacts", () => {
     const calls = xenCalls({ version: () => -1, capabilities: () => -1, getRange: () => -22 });
     const { notes, xen } = readXenFacts(calls, LINUX, nothingOwned());
     expect(xen).toMatchObject({ version: "", capabilities: "", hypervisor: null });
-    expect(notes).toContain("Xen does not tell its version: Operation not permitted.");
-    expect(notes).toContain("Xen does not tell its range 1: Invalid argument.");
+    expect(sentencesOf({ notes })).toContain(
+      "Xen does not tell its version: Operation not permitted.",
+    );
+    expect(sentencesOf({ notes })).toContain("Xen does not tell its range 1: Invalid argument.");
   });
 
   test("without a memory map there are no facts", () => {
@@ -206,6 +209,6 @@ describe("memory that guests have", () => {
     const withClose = () => ({ ...open(), close() {} });
     const facts = readXenFacts(xenCalls(), LINUX, _name === "no device" ? open : withClose);
     expect(facts.segmentRules.guestOwned).toEqual([]);
-    expect(facts.notes.some((one) => one.includes(note))).toBe(true);
+    expect(sentencesOf(facts).some((one) => one.includes(note))).toBe(true);
   });
 });

@@ -5,8 +5,13 @@ import {
   nextScreen,
   type ScreenInput,
 } from "../../../../src/arch/x86-64/handoff/next-screen.ts";
+import type {
+  DisplayDevice,
+  DisplayFacts,
+  FramebufferFacts,
+} from "../../../../src/model/display.ts";
 import type { HostFacts } from "../../../../src/model/host-facts.ts";
-import type { DisplayDevice, DisplayFacts, FramebufferFacts } from "../../../../src/model/display.ts";
+import { NO_X86_FACTS, type X86Facts } from "../../../../src/model/x86-64.ts";
 
 export const framebuffer: FramebufferFacts = {
   id: "EFI VGA",
@@ -81,3 +86,9 @@ export function screenFor(input: Partial<ScreenInput>): NextScreen {
 }
 
 export const XEN: HostFacts["xen"] = { version: "4.17", capabilities: "", hypervisor: null };
+
+/** The machine with something else on its screen. */
+export const withScreen = (facts: HostFacts, change: Partial<X86Facts>): HostFacts => ({
+  ...facts,
+  x86_64: { ...(facts.x86_64 ?? NO_X86_FACTS), ...change },
+});
