@@ -4,7 +4,7 @@
  */
 
 import { ExitStatus, fail } from "../core/error.ts";
-import type { ImagePurpose } from "../model/load-plan.ts";
+import type { ImagePurpose } from "../model/purpose.ts";
 import type { RunRequest, Steps, TextRequest } from "../model/request.ts";
 import type { Option, OptionName } from "./options.ts";
 import { strtoul } from "./strtoul.ts";

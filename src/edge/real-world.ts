@@ -6,6 +6,7 @@
 import { KexecError } from "../core/error.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { Backend } from "../model/backend.ts";
+import { noteOf } from "../model/fact-note.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { RunRequest } from "../model/request.ts";
 import type { Console, InputRole, World } from "../model/world.ts";
@@ -21,14 +22,14 @@ import type { LinuxHost } from "./linux/host.ts";
 import { kexecCalls } from "./linux/kexec-calls.ts";
 import { readFacts } from "./linux/read-facts.ts";
 import { readKexecState } from "./linux/read-kexec-state.ts";
-import { readRefusalEvidence } from "./linux/refusal-evidence.ts";
+import { readRefusalEvidence } from "./linux/read-refusal-evidence.ts";
 import { withProgress } from "./process/progress.ts";
 import { execShutdown, takeInterfacesDown } from "./process/shutdown.ts";
 import { selectBackend } from "./select.ts";
 import type { XenHost } from "./xen/backend.ts";
 import { openXen } from "./xen/open.ts";
-import { readHypervisorEvidence } from "./xen/read-evidence.ts";
 import { readXenFacts } from "./xen/read-facts.ts";
+import { readHypervisorEvidence } from "./xen/read-hypervisor-evidence.ts";
 
 /** What `make` returns, made when first asked for. */
 function once<T>(make: () => T): () => T {
@@ -74,7 +75,7 @@ function factsOf(linux: HostFacts, backend: () => Backend): HostFacts {
     chosen = backend();
   } catch (error) {
     if (!(error instanceof KexecError)) throw error;
-    return { ...linux, notes: [...linux.notes, error.message] };
+    return { ...linux, notes: [...linux.notes, noteOf(error.message, "machine")] };
   }
   return chosen.hostFacts(linux);
 }

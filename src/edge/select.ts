@@ -5,7 +5,7 @@ import type { Backend } from "../model/backend.ts";
 import { linuxBackend } from "./linux/backend.ts";
 import type { LinuxHost } from "./linux/host.ts";
 import { type XenHost, xenBackend } from "./xen/backend.ts";
-import { decideHost, type HypervisorEvidence } from "./xen/hypervisor.ts";
+import { decideHost, type HypervisorEvidence } from "./xen/decide-host.ts";
 
 /**
  * The backend for the machine that `evidence` was read on. Makes no kexec call, opens nothing.

@@ -13,14 +13,11 @@ import { ADDRESS_END, hex } from "../core/address.ts";
 import { isByteString } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
 import { ARCHITECTURES } from "../model/architecture.ts";
-import {
-  BOOT_PARAMS_SIZE,
-  type HostFacts,
-  LINUX_CRASH_RULES,
-  LINUX_PLAN_KINDS,
-  LINUX_SEGMENT_RULES,
-} from "../model/host-facts.ts";
+import { type FactNote, type NoteSubject, noteOf, noteSentence } from "../model/fact-note.ts";
+import type { HostFacts } from "../model/host-facts.ts";
 import { MEMORY_TYPES } from "../model/memory.ts";
+import { BOOT_PARAMS_SIZE, NO_X86_FACTS, type X86Facts } from "../model/x86-64.ts";
+import { LINUX_CRASH_RULES, LINUX_PLAN_KINDS, LINUX_SEGMENT_RULES } from "./linux-rules.ts";
 
 /** The version of HostFacts that is read and written. */
 const FORMAT = 1;
@@ -194,7 +191,12 @@ const factsFile = z.strictObject({
   display: z._default(z.nullable(display), null),
   crash: z._default(z.nullable(crash), null),
   planKinds: z._default(z.array(z.enum(["file", "segments"])), [...LINUX_PLAN_KINDS]),
-  segmentRules: z._default(segmentRules, { ...LINUX_SEGMENT_RULES, mapped: null, settled: null }),
+  segmentRules: z._default(segmentRules, {
+    countMax: LINUX_SEGMENT_RULES.countMax,
+    halfOfMemory: LINUX_SEGMENT_RULES.halfOfMemory,
+    mapped: null,
+    settled: null,
+  }),
   crashRules: z._default(crashRules, {
     ...LINUX_CRASH_RULES,
     needs: [...LINUX_CRASH_RULES.needs],
@@ -205,7 +207,14 @@ const factsFile = z.strictObject({
 
 /** Both directions are checked by the compiler: a field of HostFacts that has no line in the table
  * above, or the other way round, does not compile. */
-type Written = Omit<HostFacts, "rngSeed">;
+interface Written
+  extends Omit<HostFacts, "rngSeed" | "x86_64" | "segmentRules" | "notes">,
+    X86Facts {
+  readonly segmentRules: Omit<HostFacts["segmentRules"], "guestOwned"> & {
+    readonly settled: HostFacts["segmentRules"]["guestOwned"];
+  };
+  readonly notes: readonly string[];
+}
 type Mutable<T> = T extends Uint8Array
   ? T
   : T extends readonly (infer E)[]
@@ -214,13 +223,50 @@ type Mutable<T> = T extends Uint8Array
       ? { -readonly [K in keyof T]: Mutable<T[K]> }
       : T;
 
+/** In the form that format 1 has had from its beginning, when there was one architecture. */
+function toWritten({ rngSeed: _secret, x86_64, ...facts }: HostFacts): Written {
+  const { guestOwned: settled, ...rules } = facts.segmentRules;
+  return {
+    ...facts,
+    ...(x86_64 ?? NO_X86_FACTS),
+    segmentRules: { ...rules, settled },
+    notes: facts.notes.map(noteSentence),
+  };
+}
+
+function fromWritten(written: Written): HostFacts {
+  const { bootParams, edd, framebuffer, display, ...facts } = written;
+  const { settled: guestOwned, ...rules } = facts.segmentRules;
+  return {
+    ...facts,
+    x86_64: facts.architecture === "x86_64" ? { bootParams, edd, framebuffer, display } : null,
+    segmentRules: { ...rules, guestOwned },
+    notes: facts.notes.map(readNote),
+    rngSeed: null,
+  };
+}
+
+/** What format 1's sentences are about that do not begin with a file's path; the first that fits.
+ * The format has the sentence alone. */
+const SUBJECT_OF: readonly (readonly [RegExp, NoteSubject])[] = [
+  [/\/memmap|\/iomem/, "memory map"],
+  [/crash_notes/, "CPU notes"],
+  [/vmcoreinfo/, "vmcoreinfo"],
+  [/kcore|kernel physical|kernel is mapped/, "kernel text"],
+  [/^Xen |belongs to guests/, "Xen"],
+];
+
+function readNote(sentence: string): FactNote {
+  const [, subject = "machine"] = SUBJECT_OF.find(([words]) => words.test(sentence)) ?? [];
+  return noteOf(sentence, subject);
+}
+
 /**
  * The facts as ASCII JSON, indented, with a last newline; without the RNG seed.
  * @throws RangeError for facts that no machine has: a bug in whoever read them
  */
 export function factsToJson(facts: HostFacts): string {
-  const { rngSeed: _secret, ...written } = facts;
-  const encoded = z.safeEncode(factsFile, written as Mutable<Written>);
+  const encoded = z.safeEncode(factsFile, toWritten(facts) as Mutable<Written>);
   if (!encoded.success) {
     const [field, problem] = firstProblem(encoded.error.issues);
     throw new RangeError(`facts cannot be written: ${field}: ${problem}`);
@@ -302,7 +348,7 @@ export function factsFromJson(text: string, source = "facts file"): HostFacts {
     });
   }
   const decoded = z.safeDecode(factsFile, json as z.input<typeof factsFile>, { reportInput: true });
-  if (decoded.success) return { ...decoded.data, rngSeed: null };
+  if (decoded.success) return fromWritten(decoded.data);
   const [field, problem] = firstProblem(decoded.error.issues);
   return fail({ code: "facts.file", message: `${source}: ${field}: ${problem}` });
 }

@@ -5,7 +5,7 @@
 
 import { textUntilNul } from "../core/bytes.ts";
 import { blob, defineStruct, u32, u64 } from "../core/struct.ts";
-import type { FramebufferFacts } from "../model/host-facts.ts";
+import type { FramebufferFacts } from "../model/display.ts";
 
 export const FBIOGET_VSCREENINFO = 0x4600;
 export const FBIOGET_FSCREENINFO = 0x4602;

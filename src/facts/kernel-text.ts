@@ -27,9 +27,11 @@ const PAGE = 4096n;
 /** What e_ident must begin with: ELF, 64 bits, little endian. */
 const IDENT = ELF64_IDENT.subarray(0, 6);
 
-/** kexec-tools' line for all of it, and what is wrong. */
+/** kexec-tools' line for all that may be wrong with kcore. */
+export const KCORE_DAMAGED = "ELF core (kcore) parse failed";
+
 function damaged(why: string): never {
-  return fail({ code: "facts.kcore", message: `ELF core (kcore) parse failed: ${why}` });
+  return fail({ code: "facts.kcore", message: `${KCORE_DAMAGED}: ${why}` });
 }
 
 /**

@@ -66,14 +66,15 @@ export function placeElf(context: PlanContext, elf: ElfImage, placing: ElfPlacin
     bytes: () => pieceBytes(piece),
     reason: "where its headers say",
     // What can be moved need not take memory that the host may hand out.
-    settledOnly: move !== null,
+    guestOwnedOnly: move !== null,
   }));
   const segments = context.tryPutFixed(fixed);
   if (!(segments instanceof NoRoom)) {
     return { segments, entry: elf.entry, start: segments[0]?.start ?? 0n };
   }
   if (move === null) return refuseFixed(pieces, "its ELF headers say", segments);
-  const { settled } = context.facts.segmentRules;
-  const trouble = settled === null ? "not free" : "not free, or the host may hand some of it out";
+  const { guestOwned } = context.facts.segmentRules;
+  const trouble =
+    guestOwned === null ? "not free" : "not free, or the host may hand some of it out";
   return takeMoved(context, elf, move, `its own, ${hex(pieces[0]?.start ?? 0n)}, is ${trouble}`);
 }

@@ -1,10 +1,11 @@
 /**
  * What a host (Linux, Xen) does with a finished plan. Two hosts differ here and nowhere else: no
- * method is optional, and nobody but the selection in edge/backend asks which host this is.
+ * method is optional, and nobody but the selection in edge/select.ts asks which host this is.
  */
 
 import type { HostFacts } from "./host-facts.ts";
-import type { ImagePurpose, LoadPlan, PlanKind } from "./load-plan.ts";
+import type { LoadPlan, PlanKind } from "./load-plan.ts";
+import type { ImagePurpose } from "./purpose.ts";
 import type { LoadMethod } from "./request.ts";
 
 /** How an attempt ended that did not throw. */

@@ -8,8 +8,10 @@
 
 import type { Range } from "../core/range.ts";
 import type { Architecture } from "./architecture.ts";
+import type { FactNote } from "./fact-note.ts";
 import type { PlanKind } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
+import type { X86Facts } from "./x86-64.ts";
 
 export interface MemoryMap {
   /** Where it was read: `/sys/firmware/memmap`, `/proc/iomem`, or Xen's machine memory map. */
@@ -17,9 +19,6 @@ export interface MemoryMap {
   /** Sorted by start. Ends are one past the last address. */
   readonly ranges: readonly MemoryRange[];
 }
-
-/** Length of `HostFacts.bootParams`, in bytes. [linux arch/x86/include/uapi/asm/bootparam.h] */
-export const BOOT_PARAMS_SIZE = 4096;
 
 /** A line of /sys/firmware/efi/runtime-map. [uefi §7.2 EFI_MEMORY_DESCRIPTOR] */
 export interface EfiMemoryDescriptor {
@@ -37,66 +36,6 @@ export interface EfiFacts {
   readonly runtime: bigint | null;
   readonly configTable: bigint | null;
   readonly runtimeMap: readonly EfiMemoryDescriptor[];
-}
-
-/** A directory /sys/firmware/edd/int13_devXX. [linux include/uapi/linux/edd.h] */
-export interface EddDevice {
-  /** BIOS drive number, e.g. 0x80. */
-  readonly device: number;
-  readonly version: number;
-  /** Bit mask of EDD_EXT_*. */
-  readonly interfaceSupport: number;
-  readonly legacyMaxCylinder: number;
-  readonly legacyMaxHead: number;
-  readonly legacySectorsPerTrack: number;
-  /** raw_data; empty where the BIOS gave none. */
-  readonly rawData: Uint8Array;
-  readonly mbrSignature: number | null;
-}
-
-/** What FBIOGET_FSCREENINFO and FBIOGET_VSCREENINFO say of /dev/fb0. [linux uapi/linux/fb.h] */
-export interface FramebufferFacts {
-  readonly id: string;
-  readonly smemStart: bigint;
-  readonly smemLen: number;
-  readonly lineLength: number;
-  readonly xres: number;
-  readonly yres: number;
-  readonly bitsPerPixel: number;
-  readonly red: BitField;
-  readonly green: BitField;
-  readonly blue: BitField;
-  readonly transp: BitField;
-}
-
-export interface BitField {
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** A graphics card, or what stands for the firmware's frame buffer. */
-export interface DisplayDevice {
-  /** Its place among all devices: `pci0000:00/0000:00:02.0`. */
-  readonly path: string;
-  /** `pci`, `platform`, `virtio`, …; null where the kernel does not say. */
-  readonly bus: string | null;
-  /** null: no driver has it. */
-  readonly driver: string | null;
-  /** Whether a DRM driver shows something on it. */
-  readonly drm: boolean;
-  /** Whether it is the VGA that the machine was started with. */
-  readonly vga: boolean;
-  /** What memory it answers to; PCI only. */
-  readonly memory: readonly Range[];
-}
-
-/** Who shows something on which screen. */
-export interface DisplayFacts {
-  /** The names in /proc/fb, that of /dev/fb0 first. */
-  readonly framebuffers: readonly string[];
-  /** Where the kernel found the firmware's frame buffer; null where /proc/iomem does not say. */
-  readonly firmwareMemory: Range | null;
-  readonly devices: readonly DisplayDevice[];
 }
 
 /** kexec's own sysfs and sysctl files; null where the file is missing or unreadable. */
@@ -125,16 +64,8 @@ export interface SegmentRules {
   /** RAM that the host does not hand out while it takes a plan, and so the place for segments: what
    * a segment takes elsewhere may be needed meanwhile. Empty where the host did not say; null where
    * all RAM is as good. */
-  readonly settled: readonly Range[] | null;
+  readonly guestOwned: readonly Range[] | null;
 }
-
-/** [linux include/uapi/linux/kexec.h KEXEC_SEGMENT_MAX; kernel/kexec_core.c] */
-export const LINUX_SEGMENT_RULES: SegmentRules = {
-  countMax: 16,
-  halfOfMemory: true,
-  mapped: null,
-  settled: null,
-};
 
 /** What the host that keeps a crash kernel does and demands. Linux and Xen differ here too. */
 export interface CrashRules {
@@ -145,16 +76,6 @@ export interface CrashRules {
   /** Where its memory is reserved, a sentence for those who reserved none; null: as ever. */
   readonly reservedWhere: string | null;
 }
-
-export const LINUX_CRASH_RULES: CrashRules = {
-  hotplug: true,
-  needs: ["vmcoreinfo", "kernel-text"],
-  reservedWhere: null,
-};
-
-/** Both of kexec_file_load and kexec_load; the kernel's own loader first, since only it can check
- * signatures. */
-export const LINUX_PLAN_KINDS: readonly PlanKind[] = ["file", "segments"];
 
 /** What Xen says of itself. All addresses are machine addresses. [xen-kexec] */
 export interface XenFacts {
@@ -211,15 +132,11 @@ export interface HostFacts {
   readonly crash: CrashFacts | null;
   /** /proc/cmdline without its newline. */
   readonly bootCommandLine: string | null;
-  /** boot_params of the running kernel, 4096 bytes, x86 only. */
-  readonly bootParams: Uint8Array | null;
   readonly efi: EfiFacts | null;
-  /** Physical address of the ACPI root pointer, from boot_params, else the EFI system table. */
+  /** Physical address of the ACPI root pointer; null: not known. */
   readonly acpiRsdp: bigint | null;
-  readonly edd: readonly EddDevice[];
-  readonly framebuffer: FramebufferFacts | null;
-  /** x86 only; null in files of facts from before it was looked at. */
-  readonly display: DisplayFacts | null;
+  /** What only Linux on x86_64 says; null on another machine. */
+  readonly x86_64: X86Facts | null;
   readonly kexec: KexecState;
   /** /sys/kernel/security/lockdown's choice; null where the file is missing. */
   readonly lockdown: "none" | "integrity" | "confidentiality" | null;
@@ -234,8 +151,8 @@ export interface HostFacts {
   readonly crashRules: CrashRules;
   /** What Xen says, where it is Xen that takes plans; else null. */
   readonly xen: XenFacts | null;
-  /** One sentence for each thing that could not be read as expected, for `-d`. */
-  readonly notes: readonly string[];
+  /** What could not be read as expected, in the order of reading, for `-d`. */
+  readonly notes: readonly FactNote[];
 }
 
 /** CAP_SYS_BOOT's bit in `HostFacts.capabilities`. [linux include/uapi/linux/capability.h] */

@@ -8,8 +8,9 @@ import type { NoRoom } from "../core/no-room.ts";
 import type { Range } from "../core/range.ts";
 import type { EntryState } from "./entry-state.ts";
 import type { HostFacts } from "./host-facts.ts";
-import type { PurposeTraits, Segment, SegmentRole } from "./load-plan.ts";
+import type { Segment, SegmentRole } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
+import type { PurposeTraits } from "./purpose.ts";
 import type { LoaderRequest, LoadRequest } from "./request.ts";
 
 /** A file that was read once into private memory. */
@@ -48,8 +49,8 @@ export interface Placement {
   readonly min: bigint;
   readonly max: bigint;
   readonly from: "top" | "bottom";
-  /** Only settled memory will do where the host has such: the piece has another place. */
-  readonly settledOnly?: boolean;
+  /** Only guest-owned memory will do where the host has such: the piece has another place. */
+  readonly guestOwnedOnly?: boolean;
 }
 
 /** A segment that is to be put somewhere. What is left out of its placement: as many bytes as
@@ -70,7 +71,7 @@ export interface FixedPiece {
   /** Made only once all of its memory is free: a broken file may ask for any amount. */
   readonly bytes: () => Uint8Array;
   readonly reason: string;
-  readonly settledOnly?: boolean;
+  readonly guestOwnedOnly?: boolean;
 }
 
 /** What an image drafts: everything but the purgatory. */

@@ -5,7 +5,7 @@
  * Texts are byte strings; addresses are `bigint`, below 2^64.
  */
 
-import type { ImagePurpose } from "./load-plan.ts";
+import type { ImagePurpose } from "./purpose.ts";
 
 /** How a loaded image reaches the kernel: `-s`, `-c`, `-a`. */
 export type LoadMethod = "file" | "segments" | "auto";

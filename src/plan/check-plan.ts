@@ -17,7 +17,8 @@ import {
   totalSize,
 } from "../core/range.ts";
 import type { HostFacts } from "../model/host-facts.ts";
-import type { ImagePurpose, Segment, SegmentPlan } from "../model/load-plan.ts";
+import type { Segment, SegmentPlan } from "../model/load-plan.ts";
+import type { ImagePurpose } from "../model/purpose.ts";
 import { purposeOf } from "./purpose/index.ts";
 
 const nameOf = (segment: Segment) => `the ${segment.role} segment ${showRange(rangeOf(segment))}`;

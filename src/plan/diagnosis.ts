@@ -10,6 +10,7 @@ import type { HostProbe } from "../model/backend.ts";
 import { type ArchFindings, type Finding, finding } from "../model/finding.ts";
 import { CAP_SYS_BOOT, type HostFacts } from "../model/host-facts.ts";
 import { findCrashRegion } from "./crash/crash-region.ts";
+import { memoryMapNotes } from "./memory-map-notes.ts";
 import { MEMORY_MAP_SOURCE } from "./memory-picture.ts";
 
 export interface Diagnosis {
@@ -73,7 +74,7 @@ function loadDisabled({ kexec }: HostFacts): Finding[] {
 function memory(facts: HostFacts): Finding {
   const { memoryMap } = facts;
   if (memoryMap === null || memoryMap.ranges.length === 0) {
-    const hint = facts.notes.filter((note) => /memmap|iomem/.test(note)).join("\n");
+    const hint = memoryMapNotes(facts).join("\n");
     return finding("memory map", "no", "no source of it can be read", hint);
   }
   const ram = normalize(memoryMap.ranges.filter(({ type }) => type === "ram"));
@@ -85,8 +86,8 @@ function memory(facts: HostFacts): Finding {
   return finding("memory map", "ok", text);
 }
 
-function settled({ segmentRules }: HostFacts): Finding[] {
-  const ranges = segmentRules.settled;
+function guestOwned({ segmentRules }: HostFacts): Finding[] {
+  const ranges = segmentRules.guestOwned;
   if (ranges === null) return [];
   const best = largest(ranges);
   if (best !== undefined) {
@@ -155,7 +156,7 @@ export function diagnose(facts: HostFacts | Unreadable, host: ExaminedHost): Dia
       lockdown(facts),
       ...loadDisabled(facts),
       map,
-      ...settled(facts),
+      ...guestOwned(facts),
       crashMemory(facts),
       ...loadedImages(host),
       ...handoff,

@@ -5,8 +5,8 @@
  * Two rules, as in kexec-tools: from the top (the highest place that fits), so that pieces stay out
  * of the way of the next kernel's early allocations, or from the bottom.
  *
- * Where the host says which memory is settled (`SegmentRules.settled`), pieces go there. What fits
- * nowhere there gets the lowest place that fits: Xen's allocator, whose free memory it may be,
+ * Where the host says which memory guests own (`SegmentRules.guestOwned`), pieces go there. What
+ * fits nowhere there gets the lowest place that fits: Xen's allocator, whose free memory it may be,
  * takes the highest first.
  */
 
@@ -38,7 +38,7 @@ function wholePages(ranges: readonly Range[], pageSize: bigint): Range[] {
 export class Placer {
   readonly #pageSize: bigint;
   /** null: all that is free is as good. */
-  readonly #settled: readonly Range[] | null;
+  readonly #guestOwned: readonly Range[] | null;
   readonly #notes: string[] = [];
   readonly #remark: string;
   #free: Range[];
@@ -46,25 +46,25 @@ export class Placer {
   /**
    * @param usable memory that may be used; whole pages of it are
    * @param pageSize in bytes, a power of two
-   * @param settled memory that is better than the rest of `usable`; null where none is
+   * @param guest-owned memory that is better than the rest of `usable`; null where none is
    * @param remark what must be known of `usable` where it has no room: a sentence, or nothing
    */
   constructor(
     usable: readonly Range[],
     pageSize: bigint,
-    settled: readonly Range[] | null = null,
+    guestOwned: readonly Range[] | null = null,
     remark = "",
   ) {
     this.#pageSize = pageSize;
     this.#remark = remark;
     this.#free = wholePages(normalize(usable), pageSize);
-    this.#settled = settled === null ? null : wholePages(normalize(settled), pageSize);
+    this.#guestOwned = guestOwned === null ? null : wholePages(normalize(guestOwned), pageSize);
   }
 
-  /** What became of the demand for settled memory, if there is one; one sentence for each piece
+  /** What became of the demand for guest-owned memory, if there is one; one sentence for each piece
    * that it was not met for. */
   get notes(): readonly string[] {
-    if (this.#settled === null || this.#notes.length > 0) return this.#notes;
+    if (this.#guestOwned === null || this.#notes.length > 0) return this.#notes;
     return ["all segments lie in memory that the hypervisor does not allocate during the load"];
   }
 
@@ -95,8 +95,8 @@ export class Placer {
     }
     const length = typeof bytes === "function" ? 0 : bytes.length;
     const { size = BigInt(length), alignment = 1n, min = 0n, max = ADDRESS_END } = where;
-    const { from = "top", settledOnly = false } = where;
-    const start = this.#take({ role, size, alignment, min, max, from, settledOnly });
+    const { from = "top", guestOwnedOnly = false } = where;
+    const start = this.#take({ role, size, alignment, min, max, from, guestOwnedOnly });
     if (start instanceof NoRoom) return start;
     return {
       role,
@@ -111,8 +111,8 @@ export class Placer {
   /** All of the memory that the pieces name, or none of it: then the first that is not free. */
   tryPutFixed(pieces: readonly FixedPiece[]): Segment[] | NoRoom {
     const [free, notes] = [this.#free, this.#notes.length];
-    for (const { role, start: min, size, settledOnly = false } of pieces) {
-      const limits = { alignment: 1n, min, max: min + size, from: "top", settledOnly } as const;
+    for (const { role, start: min, size, guestOwnedOnly = false } of pieces) {
+      const limits = { alignment: 1n, min, max: min + size, from: "top", guestOwnedOnly } as const;
       const start = this.#take({ role, size, ...limits });
       if (!(start instanceof NoRoom)) continue;
       this.#free = free;
@@ -140,7 +140,7 @@ export class Placer {
   }
 
   #find(
-    { role, from, settledOnly }: Placement,
+    { role, from, guestOwnedOnly }: Placement,
     size: bigint,
     alignment: bigint,
     window: Range,
@@ -152,9 +152,9 @@ export class Placer {
       }
       return undefined;
     };
-    if (this.#settled === null) return among(this.#free, from);
-    const best = among(common(this.#free, this.#settled), from);
-    if (best !== undefined || settledOnly) return best;
+    if (this.#guestOwned === null) return among(this.#free, from);
+    const best = among(common(this.#free, this.#guestOwned), from);
+    if (best !== undefined || guestOwnedOnly) return best;
     const aboveOneMib = subtract(this.#free, [{ start: 0n, end: ONE_MIB }]);
     const lowest = among(aboveOneMib, "bottom") ?? among(this.#free, "bottom");
     if (lowest !== undefined) {

@@ -6,6 +6,7 @@ import { debugText } from "../cli/report.ts";
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
 import { readContainer } from "../image/read-image.ts";
 import type { ContainerParts } from "../model/container.ts";
+import { noteSentence } from "../model/fact-note.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { InputFile, ModuleFile, PlanInputs } from "../model/image-type.ts";
 import type { FileReference, LoadPlan, PlanKind } from "../model/load-plan.ts";
@@ -250,7 +251,7 @@ export function failUnsupported(hint: string): never {
 
 /** What `-d` prints of a plan: what could not be read of the machine, and the plan itself. */
 export function debugPlan({ plan, facts }: Planned, world: World): void {
-  world.stderr(debugText([...facts.notes, ...describePlan(plan, facts)]));
+  world.stderr(debugText([...facts.notes.map(noteSentence), ...describePlan(plan, facts)]));
 }
 
 /**

@@ -13,7 +13,7 @@ type Files = Record<string, string | Uint8Array>;
 /** What test machines differ in. */
 export type CrashMachine = Pick<
   HostFacts,
-  "crashRegions" | "memoryMap" | "bootParams" | "efi" | "bootCommandLine"
+  "crashRegions" | "memoryMap" | "x86_64" | "efi" | "bootCommandLine"
 > & { readonly crash: CrashFacts };
 
 /** A machine of test/facts/machines. */
@@ -112,7 +112,8 @@ function efiFiles(efi: EfiFacts): Files {
 
 /** For the harness's `files`. */
 export function filesOf(machine: CrashMachine): Files {
-  const { crash, memoryMap, bootParams, efi, bootCommandLine } = machine;
+  const { crash, memoryMap, efi, bootCommandLine } = machine;
+  const bootParams = machine.x86_64?.bootParams ?? null;
   const files: Files = {
     "/proc/iomem": iomemOf(machine),
     "/proc/kcore": kcoreOf(crash),

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { ADDRESS_END } from "../../src/core/address.ts";
 import { textOf } from "../../src/core/bytes.ts";
 import { ARCHITECTURES } from "../../src/model/architecture.ts";
+import type { FactNote } from "../../src/model/fact-note.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
 import { MEMORY_TYPES } from "../../src/model/memory.ts";
 
@@ -81,7 +82,18 @@ const display = fc.record({
   ),
 });
 
-export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
+const note = fc.oneof(
+  fc.record({
+    source: fc.constantFrom("/proc/iomem" as const, "/sys/firmware/edd" as const),
+    text: byteString,
+  }),
+  fc.constantFrom<FactNote>(
+    { source: "Xen", text: "Xen does not tell its version: Operation not permitted." },
+    { source: "machine", text: "The kernel gave no random bytes for the next kernel's seed." },
+  ),
+);
+
+const anyFacts = fc.record({
   format: fc.constant(1 as const),
   architecture: orNull(fc.constantFrom(...ARCHITECTURES)),
   machine: byteString,
@@ -92,12 +104,14 @@ export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
   memTotal: orNull(u64),
   crashRegions: fc.array(range),
   bootCommandLine: orNull(byteString),
-  bootParams: orNull(fc.uint8Array({ minLength: 4096, maxLength: 4096 })),
   efi: orNull(efi),
   acpiRsdp: orNull(u64),
-  edd: fc.array(eddDevice, { maxLength: 3 }),
-  framebuffer: orNull(framebuffer),
-  display: orNull(display),
+  x86_64: fc.record({
+    bootParams: orNull(fc.uint8Array({ minLength: 4096, maxLength: 4096 })),
+    edd: fc.array(eddDevice, { maxLength: 3 }),
+    framebuffer: orNull(framebuffer),
+    display: orNull(display),
+  }),
   kexec: fc.record({
     loaded: orNull(fc.boolean()),
     crashLoaded: orNull(fc.boolean()),
@@ -113,7 +127,7 @@ export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
     countMax: fc.integer({ min: 1, max: 16 }),
     halfOfMemory: fc.boolean(),
     mapped: orNull(range),
-    settled: orNull(fc.array(range)),
+    guestOwned: orNull(fc.array(range)),
   }),
   crashRules: fc.record({
     hotplug: fc.boolean(),
@@ -137,5 +151,9 @@ export const arbitraryFacts: fc.Arbitrary<HostFacts> = fc.record({
       pageOffset: u64,
     }),
   ),
-  notes: fc.array(byteString),
+  notes: fc.array(note),
 });
+
+export const arbitraryFacts: fc.Arbitrary<HostFacts> = anyFacts.map((facts) =>
+  facts.architecture === "x86_64" ? facts : { ...facts, x86_64: null },
+);

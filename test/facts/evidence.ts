@@ -1,6 +1,6 @@
 /** What machines show of a hypervisor, for tests of what follows from it. */
 
-import type { HypervisorEvidence } from "../../src/edge/xen/hypervisor.ts";
+import type { HypervisorEvidence } from "../../src/edge/xen/decide-host.ts";
 
 export const BARE: HypervisorEvidence = {
   architecture: "x86_64",

@@ -2,7 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { factsFromJson, factsToJson } from "../../src/facts/facts-file.ts";
-import { type HostFacts, LINUX_SEGMENT_RULES } from "../../src/model/host-facts.ts";
+import { LINUX_SEGMENT_RULES } from "../../src/facts/linux-rules.ts";
+import type { FactNote } from "../../src/model/fact-note.ts";
+import type { HostFacts } from "../../src/model/host-facts.ts";
 import { arbitraryFacts } from "./arbitrary-facts.ts";
 import { refusal, survives } from "./damage.ts";
 
@@ -74,12 +76,44 @@ test("the machines are what their names say", () => {
   expect(ranges("qemu-6g-bios.json").some((r) => r.start === 1n << 32n)).toBe(true);
   expect(factsFromJson(machine("qemu-6g-crash-high.json")).crashRegions).toHaveLength(2);
   const vesa = factsFromJson(machine("qemu-2g-vesa-edd-crash.json"));
-  expect(vesa.framebuffer?.id).toBe("VESA VGA");
-  expect(vesa.edd).toHaveLength(1);
+  expect(vesa.x86_64?.framebuffer?.id).toBe("VESA VGA");
+  expect(vesa.x86_64?.edd).toHaveLength(1);
   const uefi = factsFromJson(UEFI);
-  expect(uefi.framebuffer?.id).toBe("EFI VGA");
+  expect(uefi.x86_64?.framebuffer?.id).toBe("EFI VGA");
   expect(uefi.efi?.runtimeMap).toHaveLength(8);
   expect(uefi.acpiRsdp).toBe(0x3fb7e014n);
+});
+
+describe("a note", () => {
+  test.each<[FactNote["source"], string, string]>([
+    ["/proc/iomem", "Permission denied.", "/proc/iomem: Permission denied."],
+    [
+      "/sys/firmware/memmap/3/start",
+      '"?" is not a number.',
+      '/sys/firmware/memmap/3/start: "?" is',
+    ],
+    ["memory map", "/proc/iomem line 5 is not a resource and is ignored: x.", "/proc/iomem line 5"],
+    ["memory map", "/sys/firmware/memmap is of no use.", "/sys/firmware/memmap is of no use."],
+    ["CPU notes", "Cannot parse /sys/devices/system/cpu/cpu3/crash_notes: x.", "Cannot parse /sys"],
+    ["vmcoreinfo", "Cannot parse /sys/kernel/vmcoreinfo: x.", "Cannot parse /sys/kernel"],
+    ["kernel text", "ELF core (kcore) parse failed: too short.", "ELF core (kcore) parse failed"],
+    ["kernel text", "Cannot determine kernel physical load addr.", "Cannot determine kernel"],
+    ["Xen", "Xen does not tell its range 1: Invalid argument.", "Xen does not tell"],
+    ["Xen", "Which memory belongs to guests is not known: /dev/xen/privcmd: x.", "Which memory"],
+    ["machine", "The kernel gave no random bytes.", "The kernel gave no random bytes."],
+  ])("of %s, %s: its sentence is in the file, and its source is known again", (...note) => {
+    const [source, text, sentence] = note;
+    const json = factsToJson({ ...factsFromJson(UEFI), notes: [{ source, text }] });
+    expect(JSON.parse(json).notes[0]).toStartWith(sentence);
+    expect(factsFromJson(json).notes).toEqual([{ source, text }]);
+  });
+});
+
+test("what is x86_64's is nobody else's", () => {
+  const facts = factsFromJson(changed((json) => (json.architecture = "arm64")));
+  expect(facts.x86_64).toBeNull();
+  const { bootParams, edd, framebuffer, display } = JSON.parse(factsToJson(facts));
+  expect([bootParams, edd, framebuffer, display]).toEqual([null, [], null, null]);
 });
 
 test.each<[string, (json: Json) => void]>([
@@ -169,8 +203,8 @@ describe("what a host demands", () => {
     expect(facts.planKinds).toEqual(["file", "segments"]);
     expect(facts.segmentRules).toEqual(LINUX_SEGMENT_RULES);
     expect(facts.xen).toBeNull();
-    expect(facts.display).toBeNull();
-    expect(factsToJson({ ...facts, display: factsFromJson(UEFI).display })).toBe(UEFI);
+    expect(facts.x86_64?.display).toBeNull();
+    expect(factsToJson({ ...facts, x86_64: factsFromJson(UEFI).x86_64 })).toBe(UEFI);
   });
 
   test.each<[string, (json: Json) => void]>([

@@ -3,11 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { KexecError } from "../../src/core/error.ts";
 import { range } from "../../src/core/range.ts";
-import {
-  type HostFacts,
-  LINUX_SEGMENT_RULES,
-  type SegmentRules,
-} from "../../src/model/host-facts.ts";
+import { LINUX_SEGMENT_RULES } from "../../src/facts/linux-rules.ts";
+import type { HostFacts, SegmentRules } from "../../src/model/host-facts.ts";
 import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
 import { checkPlan } from "../../src/plan/check-plan.ts";
 

@@ -7,7 +7,7 @@ import { factsFromJson } from "../../src/facts/facts-file.ts";
 import type { HostProbe } from "../../src/model/backend.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
 import { diagnose, diagnosisText, type ExaminedHost } from "../../src/plan/diagnosis.ts";
-import { atBoot, card, display } from "../arch/x86-64/handoff/screens.ts";
+import { atBoot, card, display, withScreen } from "../arch/x86-64/handoff/screens.ts";
 
 const machine = (name: string): HostFacts =>
   factsFromJson(readFileSync(join(import.meta.dir, `../facts/machines/${name}.json`), "utf8"));
@@ -96,17 +96,25 @@ describe("which screen", () => {
     ["VGA text", {}, /^ok {4}screen +VGA text of 80x25, as at boot/m, false],
     [
       "a driver has the card",
-      { bootParams: atBoot(), display: taken },
+      withScreen(BIOS, { bootParams: atBoot(), display: taken }),
       /^note {2}screen +none, because i915 drives 0000:00:02\.0$/m,
       true,
     ],
     [
       "the same for a host that takes no files",
-      { bootParams: atBoot(), display: taken, planKinds: ["segments"] },
+      {
+        ...withScreen(BIOS, { bootParams: atBoot(), display: taken }),
+        planKinds: ["segments"],
+      },
       /^note {2}screen +none, because i915 drives 0000:00:02\.0$/m,
       false,
     ],
-    ["not known", { bootParams: null }, /^note {2}screen +VGA text of 80x25 is assumed/m, false],
+    [
+      "not known",
+      withScreen(BIOS, { bootParams: null }),
+      /^note {2}screen +VGA text of 80x25 is assumed/m,
+      false,
+    ],
     [
       "no x86",
       { architecture: "arm64" },
@@ -127,7 +135,7 @@ describe("which screen", () => {
 test("under Xen: how much memory is safe to load to, or that it is not known", () => {
   const xen = machine("qemu-2g-xen");
   expect(lines(xen)).toMatch(/^ok {4}safe memory +the largest range that is safe to load to has/m);
-  const blind = { ...xen, segmentRules: { ...xen.segmentRules, settled: [] } };
+  const blind = { ...xen, segmentRules: { ...xen.segmentRules, guestOwned: [] } };
   expect(lines(blind)).toMatch(
     /^note {2}safe memory +Xen does not show which memory guests have$/m,
   );

@@ -106,11 +106,11 @@ test("what is placed is in RAM, aligned, in its window, and disjoint", () => {
   );
 });
 
-describe("with settled memory", () => {
+describe("with guest-owned memory", () => {
   const MIB = 1n << 20n;
   const usable = [range(0x1000n, 0x9f000n), range(MIB, 64n * MIB)];
-  const settled = [range(0n, 0x2000n), range(8n * MIB, 10n * MIB), range(20n * MIB, 22n * MIB)];
-  const placer = () => new Placer(usable, PAGE, settled);
+  const guestOwned = [range(0n, 0x2000n), range(8n * MIB, 10n * MIB), range(20n * MIB, 22n * MIB)];
+  const placer = () => new Placer(usable, PAGE, guestOwned);
 
   test("pieces go there, from the top", () => {
     const one = placer();
@@ -128,7 +128,7 @@ describe("with settled memory", () => {
   });
 
   test("nor elsewhere, for a piece that has another place", () => {
-    const fixed = piece({ size: MIB, min: 4n * MIB, max: 5n * MIB, settledOnly: true });
+    const fixed = piece({ size: MIB, min: 4n * MIB, max: 5n * MIB, guestOwnedOnly: true });
     expect(() => placer().place(fixed)).toThrow("Could not find a free area of memory");
     expect(new Placer(usable, PAGE).place(fixed)).toBe(4n * MIB);
   });
@@ -151,7 +151,7 @@ describe("with settled memory", () => {
     expect(one.notes).toEqual([]);
   });
 
-  test("every piece is inside settled memory as long as that has room", () => {
+  test("every piece is inside guest-owned memory as long as that has room", () => {
     const sizes = fc.array(fc.bigInt(1n, 64n), { maxLength: 12 });
     fc.assert(
       fc.property(sizes, (pagesOf) => {
@@ -159,7 +159,7 @@ describe("with settled memory", () => {
         for (const pages of pagesOf) {
           const size = pages * PAGE;
           const start = one.place(piece({ size, min: MIB }));
-          expect(covers(settled, range(start, start + size))).toBe(true);
+          expect(covers(guestOwned, range(start, start + size))).toBe(true);
         }
       }),
     );

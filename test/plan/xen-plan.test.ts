@@ -52,21 +52,21 @@ function expectXenTakes(plan: SegmentPlan): void {
   }
 }
 
-const settledMemory = fc
+const guestOwnedMemory = fc
   .array(fc.tuple(fc.bigInt(0n, 0x800n), fc.bigInt(1n, 0x40n)), { maxLength: 8 })
   .map((rows) => rows.map(([at, pages]) => range(at * 0x1000n, (at + pages) * 0x1000n)));
 
 test("every plan is one that Xen takes", () => {
   fc.assert(
-    fc.property(settledMemory, fc.bigInt(0n, 2n * MIB), (settled, memMin) => {
-      expectXenTakes(planOf(withRules({ settled }), { memMin }));
+    fc.property(guestOwnedMemory, fc.bigInt(0n, 2n * MIB), (guestOwned, memMin) => {
+      expectXenTakes(planOf(withRules({ guestOwned }), { memMin }));
     }),
     { numRuns: 200 },
   );
 });
 
 test("segments below 1 MiB have the rest of it mapped around them", () => {
-  const plan = planOf(withRules({ settled: [range(0x10000n, 0x90000n)] }));
+  const plan = planOf(withRules({ guestOwned: [range(0x10000n, 0x90000n)] }));
   expectXenTakes(plan);
   const low = plan.segments.filter(({ start }) => start < MIB);
   expect(low.filter(({ role }) => role !== "mapped").length).toBeGreaterThan(0);

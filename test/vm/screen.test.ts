@@ -93,7 +93,7 @@ function planned(run: MachineRun): string {
 function expectPassedOn(run: MachineRun): void {
   expectSecondKernel(run, COMMAND_LINE, ["framebuffer", "framebuffer-memory"]);
   expect(toldOf(run.second)).toEqual(toldOf(run.first));
-  const { bootParams } = factsFromJson(outputOf(run, "saved"));
+  const bootParams = factsFromJson(outputOf(run, "saved")).x86_64?.bootParams;
   expect(bootParams && screenAtBoot(bootParams)).toEqual(toldOf(run.second));
 }
 

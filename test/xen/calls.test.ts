@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { openLibrary } from "../../src/edge/ffi/library.ts";
 import { addressOf, cString, textAt } from "../../src/edge/ffi/pointer.ts";
 import type { XenCalls, XenLoad } from "../../src/edge/xen/calls.ts";
-import { xenDirect } from "../../src/edge/xen/direct.ts";
+import { xenDirect } from "../../src/edge/xen/hypercalls.ts";
 import { openXenctrl } from "../../src/edge/xen/libxenctrl.ts";
 import { fakePrivcmd } from "./fake-privcmd.ts";
 import { buildStandIn } from "./stand-in.ts";

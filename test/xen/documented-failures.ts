@@ -1,4 +1,4 @@
-/** What the table in xenctrl.ts says that each function fails with. */
+/** What the table in libxenctrl.ts says that each function fails with. */
 
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";

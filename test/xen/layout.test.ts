@@ -56,7 +56,7 @@ const CONSTANTS: Readonly<Record<string, number>> = {
   "offsetof(xc_hypercall_buffer_t, ubuf)": 24,
 };
 
-/** The prototypes of the table in xenctrl.ts, in C. */
+/** The prototypes of the table in libxenctrl.ts, in C. */
 const FUNCTIONS = `
 xc_interface *(*a)(xentoollog_logger *, xentoollog_logger *, unsigned) = xc_interface_open;
 int (*b)(xc_interface *) = xc_interface_close;

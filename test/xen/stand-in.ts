@@ -59,7 +59,7 @@ export function buildHypervisor(path: string): void {
   compileWithXen(join(import.meta.dir, "stand-in-hypervisor.c"), path, ["-Wall", "-Wextra"]);
 }
 
-/** The functions that kexec cannot do without, in the order of the table in xenctrl.ts. */
+/** The functions that kexec cannot do without, in the order of the table in libxenctrl.ts. */
 export const REQUIRED = [
   "xc_interface_open",
   "xc_interface_close",

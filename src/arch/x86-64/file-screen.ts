@@ -1,16 +1,24 @@
 /** What a plan for kexec_file_load says: which screen the next kernel gets from the running one. */
 
 import type { HostFacts } from "../../model/host-facts.ts";
+import { NO_X86_FACTS } from "../../model/x86-64.ts";
 import { type NextScreen, nextScreen } from "./handoff/next-screen.ts";
 import { screenAtBoot } from "./handoff/screen-info.ts";
 
-const screenByFile = (facts: HostFacts): NextScreen =>
-  nextScreen({ ...facts, reuseVideoType: false, resetVga: false });
+/** The screen that is passed on where no option says otherwise. */
+export const screenByFile = (facts: HostFacts): NextScreen =>
+  nextScreen({
+    ...(facts.x86_64 ?? NO_X86_FACTS),
+    xen: facts.xen,
+    reuseVideoType: false,
+    resetVga: false,
+  });
 
 /** As `passesStaleScreen`, where it is known who has the screen. */
-function isStale({ bootParams, planKinds }: HostFacts, { taker }: NextScreen): boolean {
+function isStale({ x86_64, planKinds }: HostFacts, { displayOwner }: NextScreen): boolean {
+  const bootParams = x86_64?.bootParams ?? null;
   if (bootParams === null || !planKinds.includes("file")) return false;
-  return taker !== null && screenAtBoot(bootParams).orig_video_isVGA !== 0;
+  return displayOwner !== null && screenAtBoot(bootParams).orig_video_isVGA !== 0;
 }
 
 /** Whether the running kernel's own loader passes on a screen that is no longer shown: it passes
@@ -24,10 +32,11 @@ export const passesStaleScreen = (facts: HostFacts): boolean => isStale(facts, s
  */
 export function fileNotes(facts: HostFacts): string[] {
   const next = screenByFile(facts);
-  const { kind, note, taker } = next;
+  const { kind, note, displayOwner } = next;
   if (isStale(facts, next)) {
     return [
-      `Screen: that of the running kernel's boot, though ${taker}: kexec_file_load passes it on.`,
+      `Screen: that of the running kernel's boot, though ${displayOwner}: ` +
+        "kexec_file_load passes it on.",
     ];
   }
   if (kind === "assumed") return ["Screen: as at boot: the running kernel passes it on itself."];

@@ -1,18 +1,17 @@
-/** What `--doctor` finds of x86: Secure Boot, and what the next kernel is told of the machine. */
+/** What `--doctor` finds of x86: Secure Boot, and what is passed on to the next kernel. */
 
 import { hex } from "../../core/address.ts";
 import { type ArchFindings, type Finding, finding } from "../../model/finding.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
-import { passesStaleScreen } from "./file-screen.ts";
+import { passesStaleScreen, screenByFile } from "./file-screen.ts";
 import { SECURE_BOOT_AT } from "./handoff/efi-info.ts";
-import { nextScreen } from "./handoff/next-screen.ts";
 
 /** `secure_boot` of the zero page, where the firmware enforces it.
  * [linux include/linux/efi.h enum efi_secureboot_mode] */
 const SECURE_BOOT_ENABLED = 3;
 
-function secureBoot({ bootParams }: HostFacts): Finding {
-  return bootParams?.[SECURE_BOOT_AT] === SECURE_BOOT_ENABLED
+function secureBoot({ x86_64 }: HostFacts): Finding {
+  return x86_64?.bootParams?.[SECURE_BOOT_AT] === SECURE_BOOT_ENABLED
     ? finding("Secure Boot", "note", "is on: kernels must be signed by a key that is trusted")
     : finding("Secure Boot", "note", "is off, or this machine has none");
 }
@@ -34,7 +33,7 @@ function acpi({ acpiRsdp }: HostFacts): Finding {
 
 /** For kernels and frame buffers for multiboot images alike. */
 function screen(facts: HostFacts): Finding {
-  const { kind, note } = nextScreen({ ...facts, reuseVideoType: false, resetVga: false });
+  const { kind, note } = screenByFile(facts);
   const text = note.replace(/^Screen: /, "").replace(/\.$/, "");
   const hint = passesStaleScreen(facts)
     ? "-s and -a pass on the screen of this kernel's boot; kexec_load (-c) does not pass it on."

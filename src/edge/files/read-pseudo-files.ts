@@ -6,6 +6,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { textOf } from "../../core/bytes.ts";
 import { fail, KexecError } from "../../core/error.ts";
+import { type FactNote, type NoteSubject, noteOf } from "../../model/fact-note.ts";
 
 /** Paths are those of the machine, whatever directory it is read from; so are those in messages. */
 export interface PseudoFiles {
@@ -123,13 +124,18 @@ export function pseudoFiles(root: string): PseudoFiles {
 /**
  * What `read` returns; null, and the reason among `notes`, where it throws a KexecError. Nothing
  * that a machine shows may stop the reading of the other facts; bugs pass through.
+ * @param subject what the note is of where the error does not begin with a file's path
  */
-export function attempt<T>(notes: string[], read: () => T): T | null {
+export function attempt<T>(
+  notes: FactNote[],
+  read: () => T,
+  subject: NoteSubject = "machine",
+): T | null {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof KexecError)) throw error;
-    notes.push(`${error.message}.`);
+    notes.push(noteOf(`${error.message}.`, subject));
     return null;
   }
 }

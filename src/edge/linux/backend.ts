@@ -1,14 +1,19 @@
 /** The Linux backend: kexec_file_load and kexec_load of the running kernel. */
 
 import { ExitStatus, fail } from "../../core/error.ts";
+import { LINUX_PLAN_KINDS } from "../../facts/linux-rules.ts";
 import type { Backend } from "../../model/backend.ts";
-import { LINUX_PLAN_KINDS } from "../../model/host-facts.ts";
-import type { ImagePurpose } from "../../model/load-plan.ts";
 import { kindsToTry } from "../../model/plan-kinds.ts";
+import type { ImagePurpose } from "../../model/purpose.ts";
 import type { LoadMethod } from "../../model/request.ts";
-import { loadFiles, probeFiles, unloadFiles } from "./file-load.ts";
 import type { LinuxHost } from "./host.ts";
-import { loadJumpBackHelper, loadSegments, probeSegments, unloadSegments } from "./segment-load.ts";
+import { loadFiles, probeFiles, unloadFiles } from "./load-files.ts";
+import {
+  loadJumpBackHelper,
+  loadSegments,
+  probeSegments,
+  unloadSegments,
+} from "./load-segments.ts";
 
 function unload(purpose: ImagePurpose, method: LoadMethod, host: LinuxHost): void {
   if (method !== "segments" && unloadFiles(purpose, host)) return;

@@ -4,7 +4,7 @@
  */
 
 import { CAP_SYS_BOOT, type HostFacts } from "../../model/host-facts.ts";
-import type { ImagePurpose } from "../../model/load-plan.ts";
+import type { ImagePurpose } from "../../model/purpose.ts";
 import { Errno } from "../ffi/errno.ts";
 
 export type KexecCall = "kexec_load" | "kexec_file_load" | "unload" | "file-unload" | "exec";

@@ -1,6 +1,6 @@
 /**
  * The kernel's three kexec calls, as the kernel has them. What their flags and errors mean to the
- * user is edge/backend's to say.
+ * user, the files beside this one say.
  */
 
 import { asInt, asUlong, libc, result, strerror } from "../ffi/libc.ts";
@@ -20,7 +20,7 @@ export interface KexecSegment {
   readonly memsz: bigint;
 }
 
-/** The calls as edge/backend sees them. Numbers returned are 0, or minus the error number. */
+/** The calls as the backend sees them. Numbers returned are 0, or minus the error number. */
 export interface KexecCalls {
   addressOf(bytes: Uint8Array): bigint;
   /** `memory` holds what the segments' `buf` point into. */

@@ -1,7 +1,5 @@
 /** Reads what a crash kernel must be told of the running Linux; for loads of one only. */
 
-import { readSync } from "node:fs";
-import { textOf } from "../../core/bytes.ts";
 import type { Range } from "../../core/range.ts";
 import {
   CPU_DIRECTORY,
@@ -9,64 +7,10 @@ import {
   parseVmcoreinfoPlace,
   VMCOREINFO,
 } from "../../facts/crash-notes.ts";
-import { type IomemResource, iomemDumpRanges, iomemKernelCode } from "../../facts/iomem.ts";
-import {
-  findStext,
-  KALLSYMS,
-  KCORE,
-  KCORE_HEADERS_SIZE,
-  kernelMapping,
-  pageOffsetOf,
-  parseKcore,
-  USUAL_PAGE_OFFSET,
-} from "../../facts/kernel-text.ts";
-import type { CrashFacts, KernelText } from "../../model/host-facts.ts";
+import { iomemDumpRanges, iomemKernelCode } from "../../facts/iomem.ts";
+import type { CrashFacts } from "../../model/host-facts.ts";
 import { attempt, type PseudoFiles } from "../files/read-pseudo-files.ts";
-
-/** Of one read(2): kallsyms has some hundred thousand lines, and `_stext` is among the first. */
-const KALLSYMS_PART = 1 << 16;
-
-/**
- * Parts of a file, one after the other: no more of it is read than is asked for.
- * @throws what read(2) refuses
- */
-function* partsOf(fd: number, length: number): Generator<Uint8Array> {
-  for (;;) {
-    const bytes = new Uint8Array(length);
-    const got = readSync(fd, bytes, 0, length, null);
-    if (got === 0) return;
-    yield bytes.subarray(0, got);
-  }
-}
-
-/** Up to `length` bytes from the start of a file, which may be as long as all memory. */
-function readStart(files: PseudoFiles, path: string, length: number): Uint8Array {
-  return files.opened(path, (fd) => {
-    const parts: Uint8Array[] = [];
-    let have = 0;
-    for (const part of partsOf(fd, length)) {
-      parts.push(part);
-      have += part.length;
-      if (have >= length) break;
-    }
-    return new Uint8Array(Buffer.concat(parts).subarray(0, length));
-  });
-}
-
-/** The address of `_stext`; null where kallsyms does not have it, or hides it. */
-function readStext(files: PseudoFiles): bigint | null {
-  return files.opened(KALLSYMS, (fd) => {
-    let rest = "";
-    for (const part of partsOf(fd, KALLSYMS_PART)) {
-      const text = rest + textOf(part);
-      const end = text.lastIndexOf("\n") + 1;
-      const found = findStext(text.slice(0, end));
-      if (found !== null) return found;
-      rest = text.slice(end);
-    }
-    return findStext(rest);
-  });
-}
+import type { ArchitectureReader, FactsInput } from "./architecture-reader.ts";
 
 /**
  * Of every CPU that has a place for them, whatever its number: kexec-tools stops at the number of
@@ -86,37 +30,19 @@ function readCpuNotes(files: PseudoFiles): Range[] {
   });
 }
 
-interface Mapping {
-  readonly kernelText: KernelText | null;
-  readonly pageOffset: bigint;
-}
-
-function readMapping(files: PseudoFiles, physical: bigint | null, notes: string[]): Mapping {
-  if (physical === null) notes.push("Cannot determine kernel physical load addr.");
-  const mappings = attempt(notes, () => parseKcore(readStart(files, KCORE, KCORE_HEADERS_SIZE)));
-  if (mappings === null) return { kernelText: null, pageOffset: USUAL_PAGE_OFFSET };
-  const pageOffset = pageOffsetOf(mappings);
-  const mapping = kernelMapping(
-    mappings,
-    attempt(notes, () => readStext(files)),
-  );
-  if (mapping === null) notes.push("Can't find kernel text map area from kcore.");
-  if (mapping === null || physical === null) return { kernelText: null, pageOffset };
-  const size = mapping.end - mapping.start;
-  return { kernelText: { physical, virtual: mapping.start, size }, pageOffset };
-}
-
 /** What is missing or damaged is null or empty, and a note. */
 export function readCrashFacts(
-  files: PseudoFiles,
-  resources: readonly IomemResource[],
-  notes: string[],
+  input: FactsInput,
+  { readKernelMapping }: ArchitectureReader,
 ): CrashFacts {
+  const { files, notes } = input;
+  const resources = input.resources ?? [];
+  const readVmcoreinfo = () => parseVmcoreinfoPlace(files.text(VMCOREINFO));
   return {
     memory: iomemDumpRanges(resources),
-    cpuNotes: attempt(notes, () => readCpuNotes(files)) ?? [],
+    cpuNotes: attempt(notes, () => readCpuNotes(files), "CPU notes") ?? [],
     dom0Vmcoreinfo: null,
-    vmcoreinfo: attempt(notes, () => parseVmcoreinfoPlace(files.text(VMCOREINFO))),
-    ...readMapping(files, iomemKernelCode(resources), notes),
+    vmcoreinfo: attempt(notes, readVmcoreinfo, "vmcoreinfo"),
+    ...readKernelMapping(input, iomemKernelCode(resources)),
   };
 }

@@ -2,6 +2,7 @@
 
 import { EFI, parseEfiRuntimeMapEntry, parseEfiSystab } from "../../facts/efi.ts";
 import { parseNumber } from "../../facts/sysfs-number.ts";
+import { type FactNote, noteOf } from "../../model/fact-note.ts";
 import type { EfiFacts, EfiMemoryDescriptor } from "../../model/host-facts.ts";
 import { attempt, type PseudoFiles } from "../files/read-pseudo-files.ts";
 
@@ -21,12 +22,12 @@ function readRuntimeMap(files: PseudoFiles): EfiMemoryDescriptor[] {
 }
 
 /** null, and a note, on a machine without EFI; its missing or damaged parts are null or empty. */
-export function readEfi(files: PseudoFiles, notes: string[]): EfiFacts | null {
+export function readEfi(files: PseudoFiles, notes: FactNote[]): EfiFacts | null {
   if (attempt(notes, () => files.names(EFI)) === null) return null;
   const address = (name: string): bigint | null =>
     attempt(notes, () => parseNumber(files.text(`${EFI}/${name}`), `${EFI}/${name}`));
   const systab = attempt(notes, () => parseEfiSystab(files.text(`${EFI}/systab`)));
-  notes.push(...(systab?.notes ?? []));
+  notes.push(...(systab?.notes ?? []).map((note) => noteOf(note, "machine")));
   return {
     systab: systab?.tables ?? [],
     fwVendor: address("fw_vendor"),

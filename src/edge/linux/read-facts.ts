@@ -5,31 +5,32 @@
  * that is missing, refused or damaged stops it: the fact is null or empty, and `notes` has the
  * reason. What a plan cannot do without, the plan complains of.
  *
- * It knows nothing of Xen, whose dom0 shows a memory map that is not the machine's: read-xen.ts.
+ * It knows nothing of Xen, whose dom0 shows a memory map that is not the machine's: that is read by
+ * edge/xen/read-facts.ts.
  */
 
 import { machine, release, version } from "node:os";
 import { AUXV, pageSizeOfAuxv } from "../../facts/auxv.ts";
 import { efiRootPointer } from "../../facts/efi.ts";
+import {
+  LINUX_CRASH_RULES,
+  LINUX_PLAN_KINDS,
+  LINUX_SEGMENT_RULES,
+} from "../../facts/linux-rules.ts";
 import { LOCKDOWN, parseLockdown } from "../../facts/lockdown.ts";
 import { MEMINFO, parseMemTotal } from "../../facts/meminfo.ts";
 import { PROC_STATUS, parseCapEff } from "../../facts/proc-status.ts";
 import type { Architecture } from "../../model/architecture.ts";
-import {
-  type HostFacts,
-  LINUX_CRASH_RULES,
-  LINUX_PLAN_KINDS,
-  LINUX_SEGMENT_RULES,
-} from "../../model/host-facts.ts";
+import type { FactNote } from "../../model/fact-note.ts";
+import type { HostFacts } from "../../model/host-facts.ts";
 import { getrandom as realGetrandom, ioctl as realIoctl } from "../ffi/device-calls.ts";
 import { attempt, type PseudoFiles, pseudoFiles } from "../files/read-pseudo-files.ts";
+import type { ArchitectureReader, FactsInput, Ioctl } from "./architecture-reader.ts";
 import { readCrashFacts } from "./read-crash.ts";
 import { readEfi } from "./read-efi.ts";
-import { type Ioctl, readFramebuffer } from "./read-framebuffer.ts";
 import { readKexecStateOf } from "./read-kexec-state.ts";
-import { readMemoryFacts } from "./read-memory-map.ts";
-
-import { readX8664Facts } from "./x86-64.ts";
+import { crashRegionsOf, iomemMap, readIomem } from "./read-memory-map.ts";
+import { x8664Reader } from "./x86-64.ts";
 
 export interface FactsSources {
   /** The directory that stands for `/`. */
@@ -57,13 +58,21 @@ const ARCHITECTURE_OF: ReadonlyMap<string, Architecture> = new Map([
   ["aarch64", "arm64"],
 ]);
 
-/** What reads the facts of one architecture alone: one file each, one line here. */
-const READERS: Partial<Record<Architecture, typeof readX8664Facts>> = { x86_64: readX8664Facts };
+/** What each architecture reads by itself: one file, one line. */
+const READERS: Readonly<Partial<Record<Architecture, ArchitectureReader>>> = {
+  x86_64: x8664Reader,
+};
 
-const noArchFacts: typeof readX8664Facts = (_files, efi) => ({
-  ...{ bootParams: null, edd: [], display: null },
-  acpiRsdp: efiRootPointer(efi),
-});
+/** Of a machine whose architecture has no line: what every Linux shows. */
+const usualReader: ArchitectureReader = {
+  readMemoryMap: iomemMap,
+  readKernelMapping({ notes }) {
+    const text = "How this architecture's kernel is mapped is not known.";
+    notes.push({ source: "kernel text", text });
+    return { kernelText: null, pageOffset: 0n };
+  },
+  readOwnFacts: (_, efi) => ({ x86_64: null, acpiRsdp: efiRootPointer(efi) }),
+};
 
 /** A line of /proc/sys/kernel, or what libc says where it is missing (`arch` is new in 6.1). */
 function utsField(files: PseudoFiles, file: string, fallback: () => string): string {
@@ -73,12 +82,13 @@ function utsField(files: PseudoFiles, file: string, fallback: () => string): str
 
 function readRngSeed(
   random: NonNullable<FactsSources["getrandom"]>,
-  notes: string[],
+  notes: FactNote[],
 ): Uint8Array | null {
   // The C library may be unusable, which matters only to those who load something.
   const seed = attempt(notes, () => random(RNG_SEED_SIZE));
   if (seed?.length === RNG_SEED_SIZE) return seed;
-  notes.push("The kernel gave no random bytes for the next kernel's seed.");
+  const text = "The kernel gave no random bytes for the next kernel's seed.";
+  notes.push({ source: "machine", text });
   return null;
 }
 
@@ -87,14 +97,15 @@ function readRngSeed(
 export function readFacts(sources: FactsSources = {}): HostFacts {
   const { root = "/", ioctl = realIoctl, getrandom = realGetrandom, crash = false } = sources;
   const files = pseudoFiles(root);
-  const notes: string[] = [];
+  const notes: FactNote[] = [];
   const machineName = utsField(files, "arch", machine);
   const architecture = ARCHITECTURE_OF.get(machineName) ?? null;
+  const reader = (architecture === null ? undefined : READERS[architecture]) ?? usualReader;
   const bootCommandLine = attempt(notes, () => files.text(CMDLINE).replace(/\n$/, ""));
-  const memory = readMemoryFacts(files, architecture, bootCommandLine, notes);
+  const resources = readIomem({ files, notes });
+  const input: FactsInput = { files, resources, bootCommandLine, ioctl, notes };
+  const memoryMap = reader.readMemoryMap(input);
   const efi = readEfi(files, notes);
-  const resources = memory.resources ?? [];
-  const readOwn = (architecture === null ? undefined : READERS[architecture]) ?? noArchFacts;
   return {
     format: 1,
     architecture,
@@ -102,14 +113,13 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     kernelRelease: utsField(files, "osrelease", release),
     kernelVersion: utsField(files, "version", version),
     pageSize: attempt(notes, () => pageSizeOfAuxv(files.bytes(AUXV))) ?? USUAL_PAGE_SIZE,
-    memoryMap: memory.memoryMap,
+    memoryMap,
     memTotal: attempt(notes, () => parseMemTotal(files.text(MEMINFO))),
-    crashRegions: memory.crashRegions,
-    crash: crash ? readCrashFacts(files, resources, notes) : null,
+    crashRegions: crashRegionsOf(input),
+    crash: crash ? readCrashFacts(input, reader) : null,
     bootCommandLine,
     efi,
-    ...readOwn(files, efi, resources, notes),
-    framebuffer: ioctl === null ? null : readFramebuffer(files, ioctl, notes),
+    ...reader.readOwnFacts(input, efi),
     kexec: readKexecStateOf(files, notes),
     lockdown: attempt(notes, () => parseLockdown(files.text(LOCKDOWN))),
     capabilities: attempt(notes, () => parseCapEff(files.text(PROC_STATUS))),

@@ -2,11 +2,12 @@
 
 import { fail } from "../../core/error.ts";
 import { KEXEC_STATE_FILES, parseKexecFlag, parseKexecSize } from "../../facts/kexec-state.ts";
+import type { FactNote } from "../../model/fact-note.ts";
 import type { KexecState } from "../../model/host-facts.ts";
 import { attempt, type PseudoFiles, pseudoFiles } from "../files/read-pseudo-files.ts";
 
 /** null for each file that is missing or damaged; `notes` gets the reason. */
-export function readKexecStateOf(files: PseudoFiles, notes: string[]): KexecState {
+export function readKexecStateOf(files: PseudoFiles, notes: FactNote[]): KexecState {
   const fact = <T>(
     places: readonly [string, ...string[]],
     parse: (text: string, file: string) => T,

@@ -1,15 +1,88 @@
 /**
- * Reads what only Linux on x86_64 says: boot_params, which sysfs has, and debugfs on old kernels;
- * what the BIOS said of its drives; and whose screen the firmware's frame buffer still is.
+ * Reads what only Linux on x86_64 says: the firmware's memory map, boot_params, the BIOS's drives,
+ * who shows something on which screen, and where the kernel is mapped.
  */
 
+import { readSync } from "node:fs";
 import { checkBootParams, findAcpiRsdp } from "../../arch/x86-64/facts/boot-params.ts";
 import { EDD, parseEddDevice } from "../../arch/x86-64/facts/edd.ts";
-import type { IomemResource } from "../../facts/iomem.ts";
+import { textOf } from "../../core/bytes.ts";
+import { fail } from "../../core/error.ts";
+import {
+  DRM,
+  firmwareFramebufferMemory,
+  PCI_DEVICES,
+  PROC_FB,
+  parsePciClass,
+  parsePciMemory,
+  parseProcFb,
+} from "../../facts/display.ts";
+import {
+  efiMapWasAdded,
+  FIRMWARE_MEMMAP,
+  fixMemoryRanges,
+  parseFirmwareMemmap,
+  withoutRealModeIvt,
+} from "../../facts/firmware-memmap.ts";
+import {
+  FBIOGET_FSCREENINFO,
+  FBIOGET_VSCREENINFO,
+  FbFixScreeninfo,
+  FbVarScreeninfo,
+  parseFramebuffer,
+} from "../../facts/framebuffer.ts";
+import { IOMEM, iomemMemoryRanges } from "../../facts/iomem.ts";
+import {
+  findStext,
+  KALLSYMS,
+  KCORE,
+  KCORE_HEADERS_SIZE,
+  kernelMapping,
+  pageOffsetOf,
+  parseKcore,
+  USUAL_PAGE_OFFSET,
+} from "../../facts/kernel-text.ts";
 import { MOUNTS, mountPoints } from "../../facts/mounts.ts";
-import type { EddDevice, EfiFacts, HostFacts } from "../../model/host-facts.ts";
+import type { DisplayDevice, DisplayFacts, FramebufferFacts } from "../../model/display.ts";
+import { type FactNote, noteOf } from "../../model/fact-note.ts";
+import type { MemoryMap } from "../../model/host-facts.ts";
+import type { MemoryRange } from "../../model/memory.ts";
+import type { EddDevice } from "../../model/x86-64.ts";
 import { attempt, type PseudoFiles } from "../files/read-pseudo-files.ts";
-import { readDisplay } from "./read-display.ts";
+import type {
+  ArchitectureReader,
+  FactsInput,
+  Ioctl,
+  KernelMapping,
+} from "./architecture-reader.ts";
+
+/** @throws KexecError where the directory is missing, or any of it is damaged */
+function readFirmwareMemmap(files: PseudoFiles, notes: FactNote[]): MemoryRange[] {
+  const entries = files.names(FIRMWARE_MEMMAP).map((name) => ({
+    name,
+    start: files.text(`${FIRMWARE_MEMMAP}/${name}/start`),
+    end: files.text(`${FIRMWARE_MEMMAP}/${name}/end`),
+    type: files.text(`${FIRMWARE_MEMMAP}/${name}/type`),
+  }));
+  const memmap = parseFirmwareMemmap(entries);
+  notes.push(...memmap.notes.map((note) => noteOf(note, "memory map")));
+  return fixMemoryRanges(memmap.ranges);
+}
+
+/** From the firmware's map or /proc/iomem, whichever is to be trusted. kexec-tools decides between
+ * the two in the same way. */
+function readMemoryMap({ files, resources, bootCommandLine, notes }: FactsInput): MemoryMap | null {
+  const remark = (text: string): void => void notes.push({ source: "memory map", text });
+  if (bootCommandLine !== null && efiMapWasAdded(bootCommandLine)) {
+    remark(`The kernel was booted with add_efi_memmap, so ${IOMEM} is the memory map.`);
+  } else {
+    const ranges = attempt(notes, () => readFirmwareMemmap(files, notes), "memory map");
+    if (ranges !== null) return { source: "firmware-memmap", ranges: withoutRealModeIvt(ranges) };
+    remark(`${FIRMWARE_MEMMAP} is of no use, so ${IOMEM} is the memory map.`);
+  }
+  if (resources === null) return null;
+  return { source: "iomem", ranges: withoutRealModeIvt(iomemMemoryRanges(resources)) };
+}
 
 const BOOT_PARAMS = "/sys/kernel/boot_params/data";
 
@@ -23,8 +96,8 @@ function otherPlaces(files: PseudoFiles): string[] {
 }
 
 /** 4096 bytes; null and a note where no place has them. */
-function readBootParams(files: PseudoFiles, notes: string[]): Uint8Array | null {
-  const problems: string[] = [];
+function readBootParams(files: PseudoFiles, notes: FactNote[]): Uint8Array | null {
+  const problems: FactNote[] = [];
   const read = (path: string): Uint8Array | null =>
     attempt(problems, () => checkBootParams(files.bytes(path), path));
   const usual = read(BOOT_PARAMS);
@@ -52,7 +125,7 @@ function readDevice(files: PseudoFiles, name: string): EddDevice {
 
 /** Sorted by drive number. Empty, and a note, where there is no EDD, or where one drive's entry is
  * damaged: as in kexec-tools, it is all or nothing. */
-function readEdd(files: PseudoFiles, notes: string[]): EddDevice[] {
+function readEdd(files: PseudoFiles, notes: FactNote[]): EddDevice[] {
   const devices = attempt(notes, () =>
     files
       .names(EDD)
@@ -62,24 +135,167 @@ function readEdd(files: PseudoFiles, notes: string[]): EddDevice[] {
   return devices ?? [];
 }
 
-/** What only one architecture's kernel says. */
-export type ArchFacts = Pick<HostFacts, "bootParams" | "edd" | "display" | "acpiRsdp">;
+/** Where devices lie in sysfs. What is missing of displays is not noted: most machines that load
+ * kernels have no screen, and many kernels no DRM. */
+const DEVICES = /^\/sys\/devices\//;
 
-/**
- * Reads it; what is missing is null or empty, and a note.
- * @param resources all of /proc/iomem, as far as it could be read
- */
-export function readX8664Facts(
-  files: PseudoFiles,
-  efi: EfiFacts | null,
-  resources: readonly IomemResource[],
-  notes: string[],
-): ArchFacts {
-  const bootParams = readBootParams(files, notes);
+const namesIn = (files: PseudoFiles, folder: string): string[] =>
+  attempt([], () => files.names(folder)) ?? [];
+
+const linkName = (files: PseudoFiles, link: string): string | null => {
+  const target = files.target(link);
+  return target === null ? null : target.slice(target.lastIndexOf("/") + 1);
+};
+
+function commonOf(files: PseudoFiles, at: string): Pick<DisplayDevice, "path" | "bus" | "driver"> {
   return {
-    bootParams,
-    acpiRsdp: findAcpiRsdp(bootParams, efi),
-    edd: readEdd(files, notes),
-    display: readDisplay(files, resources),
+    path: (files.target(at) ?? at).replace(DEVICES, ""),
+    bus: linkName(files, `${at}/subsystem`),
+    driver: linkName(files, `${at}/driver`),
   };
 }
+
+/** The PCI device, if it is a graphics card. */
+function pciDisplay(files: PseudoFiles, at: string): DisplayDevice | null {
+  return attempt([], () => {
+    const file = `${at}/class`;
+    const { display, vga } = parsePciClass(files.text(file), file);
+    if (!display) return null;
+    const isBootVga = vga && files.optionalText(`${at}/boot_vga`)?.trim() === "1";
+    const memory = parsePciMemory(files.text(`${at}/resource`));
+    return { ...commonOf(files, at), drm: false, vga: isBootVga, memory };
+  });
+}
+
+/** The devices that DRM drivers have, PCI or not; `card0-HDMI-A-1` and the like are outputs. */
+function drmDevices(files: PseudoFiles): DisplayDevice[] {
+  return namesIn(files, DRM)
+    .filter((name) => /^card\d+$/.test(name))
+    .map((name) => {
+      const common = commonOf(files, `${DRM}/${name}/device`);
+      return { ...common, drm: true, vga: false, memory: [] };
+    });
+}
+
+/** Who shows something on which screen. */
+function readDisplay({ files, resources }: FactsInput): DisplayFacts {
+  const drm = drmDevices(files);
+  const pci = namesIn(files, PCI_DEVICES)
+    .map((name) => pciDisplay(files, `${PCI_DEVICES}/${name}`))
+    .filter((device) => device !== null)
+    .map((device) => ({ ...device, drm: drm.some(({ path }) => path === device.path) }));
+  const others = drm.filter(({ path }) => pci.every((device) => device.path !== path));
+  return {
+    framebuffers: parseProcFb(attempt([], () => files.optionalText(PROC_FB)) ?? ""),
+    firmwareMemory: firmwareFramebufferMemory(resources ?? []),
+    devices: [...pci, ...others],
+  };
+}
+
+const FB0 = "/dev/fb0";
+
+/** Asks the first framebuffer device what it shows. */
+function readFramebuffer(
+  files: PseudoFiles,
+  ioctl: Ioctl,
+  notes: FactNote[],
+): FramebufferFacts | null {
+  return attempt(notes, () =>
+    files.opened(FB0, (fd) => {
+      const ask = (request: number, name: string, size: number): Uint8Array => {
+        const answer = new Uint8Array(size);
+        const result = ioctl(fd, request, answer);
+        if (result >= 0) return answer;
+        return fail({
+          code: "facts.framebuffer",
+          message: `${FB0}: ioctl ${name} failed with error ${-result}`,
+        });
+      };
+      return parseFramebuffer(
+        ask(FBIOGET_FSCREENINFO, "FBIOGET_FSCREENINFO", FbFixScreeninfo.size),
+        ask(FBIOGET_VSCREENINFO, "FBIOGET_VSCREENINFO", FbVarScreeninfo.size),
+      );
+    }),
+  );
+}
+
+/** Of one read(2): kallsyms has some hundred thousand lines, and `_stext` is among the first. */
+const KALLSYMS_PART = 1 << 16;
+
+/**
+ * Parts of a file, one after the other: no more of it is read than is asked for.
+ * @throws what read(2) refuses
+ */
+function* partsOf(fd: number, length: number): Generator<Uint8Array> {
+  for (;;) {
+    const bytes = new Uint8Array(length);
+    const got = readSync(fd, bytes, 0, length, null);
+    if (got === 0) return;
+    yield bytes.subarray(0, got);
+  }
+}
+
+/** Up to `length` bytes from the start of a file, which may be as long as all memory. */
+function readStart(files: PseudoFiles, path: string, length: number): Uint8Array {
+  return files.opened(path, (fd) => {
+    const parts: Uint8Array[] = [];
+    let have = 0;
+    for (const part of partsOf(fd, length)) {
+      parts.push(part);
+      have += part.length;
+      if (have >= length) break;
+    }
+    return new Uint8Array(Buffer.concat(parts).subarray(0, length));
+  });
+}
+
+/** The address of `_stext`; null where kallsyms does not have it, or hides it. */
+function readStext(files: PseudoFiles): bigint | null {
+  return files.opened(KALLSYMS, (fd) => {
+    let rest = "";
+    for (const part of partsOf(fd, KALLSYMS_PART)) {
+      const text = rest + textOf(part);
+      const end = text.lastIndexOf("\n") + 1;
+      const found = findStext(text.slice(0, end));
+      if (found !== null) return found;
+      rest = text.slice(end);
+    }
+    return findStext(rest);
+  });
+}
+
+function readKernelMapping({ files, notes }: FactsInput, physical: bigint | null): KernelMapping {
+  const remark = (text: string): void => void notes.push({ source: "kernel text", text });
+  if (physical === null) remark("Cannot determine kernel physical load addr.");
+  const readMappings = () => parseKcore(readStart(files, KCORE, KCORE_HEADERS_SIZE));
+  const mappings = attempt(notes, readMappings, "kernel text");
+  if (mappings === null) return { kernelText: null, pageOffset: USUAL_PAGE_OFFSET };
+  const pageOffset = pageOffsetOf(mappings);
+  const mapping = kernelMapping(
+    mappings,
+    attempt(notes, () => readStext(files)),
+  );
+  if (mapping === null) remark("Can't find kernel text map area from kcore.");
+  if (mapping === null || physical === null) return { kernelText: null, pageOffset };
+  const size = mapping.end - mapping.start;
+  return { kernelText: { physical, virtual: mapping.start, size }, pageOffset };
+}
+
+/** The reader of x86_64's facts. */
+export const x8664Reader: ArchitectureReader = {
+  readMemoryMap,
+  readKernelMapping,
+  readOwnFacts(input, efi) {
+    const { files, ioctl, notes } = input;
+    const bootParams = readBootParams(files, notes);
+    return {
+      acpiRsdp: findAcpiRsdp(bootParams, efi),
+      x86_64: {
+        bootParams,
+        edd: readEdd(files, notes),
+        display: readDisplay(input),
+        framebuffer: ioctl === null ? null : readFramebuffer(files, ioctl, notes),
+      },
+    };
+  },
+};

@@ -11,19 +11,20 @@ import { EM_X86_64 } from "../../core/elf.ts";
 import { ExitStatus, fail, KexecError } from "../../core/error.ts";
 import type { Backend, HostProbe, LoadedState, LoadOutcome } from "../../model/backend.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
-import type { ImagePurpose, LoadPlan, SegmentPlan } from "../../model/load-plan.ts";
+import type { LoadPlan, SegmentPlan } from "../../model/load-plan.ts";
 import { kindsToTry } from "../../model/plan-kinds.ts";
+import type { ImagePurpose } from "../../model/purpose.ts";
 import { failedLoad } from "../failed-load.ts";
 import { Errno } from "../ffi/errno.ts";
 import type { XenCalls } from "./calls.ts";
 import { explainXen } from "./explain-refusal.ts";
-import { ClosedDoor, type OpenedXen } from "./open.ts";
+import { type OpenedXen, XenUnavailable } from "./open.ts";
 import { XEN_PLAN_KINDS } from "./read-facts.ts";
 import { KexecRange, KexecType } from "./structs.ts";
 
 /** What the backend needs of the machine; tests give their own. */
 export interface XenHost {
-  /** Opened once, when first needed. @throws ClosedDoor */
+  /** Opened once, when first needed. @throws XenUnavailable */
   open(): OpenedXen;
   /** @throws KexecError `xen.memory-map` */
   readFacts(calls: XenCalls, linux: HostFacts): HostFacts;
@@ -58,28 +59,28 @@ function typeOf(purpose: ImagePurpose): KexecType {
 }
 
 /** The way to Xen, or why there is none. */
-function enter(host: XenHost): OpenedXen | ClosedDoor {
+function tryOpen(host: XenHost): OpenedXen | XenUnavailable {
   try {
     return host.open();
   } catch (error) {
-    if (error instanceof ClosedDoor) return error;
+    if (error instanceof XenUnavailable) return error;
     throw error;
   }
 }
 
-const whyClosed = ({ message, hint }: ClosedDoor): string =>
+const whyUnavailable = ({ message, hint }: XenUnavailable): string =>
   [message, hint].filter(Boolean).join("\n");
 
 /** Xen's calls. @throws KexecError kexec-tools' line where there is no way to Xen, and why */
 function callsOf(host: XenHost, line: (why: string) => string): XenCalls {
-  const door = enter(host);
-  if (!(door instanceof ClosedDoor)) return door.calls;
+  const opened = tryOpen(host);
+  if (!(opened instanceof XenUnavailable)) return opened.calls;
   throw new KexecError({
-    code: door.code,
-    message: line(door.why),
-    hint: whyClosed(door),
+    code: opened.code,
+    message: line(opened.why),
+    hint: whyUnavailable(opened),
     exitStatus: ExitStatus.failed,
-    cause: door,
+    cause: opened,
   });
 }
 
@@ -166,9 +167,9 @@ const MARK_DOWN =
   "Xen says no. Xen's status bit toggles with every load and unload; other tools can invert it.";
 
 function loadedState(purpose: ImagePurpose, host: XenHost): LoadedState {
-  const door = enter(host);
-  if (door instanceof ClosedDoor) return { loaded: null, doubt: whyClosed(door) };
-  const status = door.calls.status(typeOf(purpose));
+  const opened = tryOpen(host);
+  if (opened instanceof XenUnavailable) return { loaded: null, doubt: whyUnavailable(opened) };
+  const status = opened.calls.status(typeOf(purpose));
   if (status >= 0) return { loaded: status > 0, doubt: status > 0 ? MARK_UP : MARK_DOWN };
   const old = status === -Errno.ENOSYS || status === -Errno.EINVAL;
   const why = old ? "this Xen does not tell" : host.strerror(-status);
@@ -209,11 +210,11 @@ function segmentsOf(plan: LoadPlan): SegmentPlan {
 /** Asked for the range that every Xen with kexec tells. */
 function probe(host: XenHost): HostProbe {
   const common = { kind: "segments", call: "KEXEC_CMD_kexec_load" } as const;
-  const door = enter(host);
-  if (door instanceof ClosedDoor) {
-    return { ...common, works: false, why: door.message, hint: door.hint ?? null };
+  const opened = tryOpen(host);
+  if (opened instanceof XenUnavailable) {
+    return { ...common, works: false, why: opened.message, hint: opened.hint ?? null };
   }
-  const range = door.calls.getRange(KexecRange.KEXEC_RANGE_MA_XEN, 0);
+  const range = opened.calls.getRange(KexecRange.KEXEC_RANGE_MA_XEN, 0);
   if (typeof range !== "number") return { ...common, works: true, why: null, hint: null };
   const hint = explainXen(-range, "load", "normal") ?? null;
   return { ...common, works: false, why: host.strerror(-range), hint };
@@ -221,19 +222,19 @@ function probe(host: XenHost): HostProbe {
 
 /** @param evidence why this backend was chosen */
 export function xenBackend(host: XenHost, evidence: readonly string[]): Backend {
-  let door: OpenedXen | ClosedDoor | null = null;
+  let opened: OpenedXen | XenUnavailable | null = null;
   const own: XenHost = {
     ...host,
     open() {
-      // A closed one is kept too: libxenctrl has its own words for it on stderr, once is enough.
-      door ??= enter(host);
-      if (door instanceof ClosedDoor) throw door;
-      return door;
+      // A failure is kept too: libxenctrl has its own words for it on stderr, once is enough.
+      opened ??= tryOpen(host);
+      if (opened instanceof XenUnavailable) throw opened;
+      return opened;
     },
   };
   const service = (): readonly string[] => {
-    const found = enter(own);
-    if (found instanceof ClosedDoor) return [found.message];
+    const found = tryOpen(own);
+    if (found instanceof XenUnavailable) return [found.message];
     return [...found.tried, `Xen's calls are made through ${found.calls.servedBy}`];
   };
   return {
@@ -252,8 +253,8 @@ export function xenBackend(host: XenHost, evidence: readonly string[]): Backend 
     exec: (purpose) => exec(purpose, own),
     loadJumpBack: () => void typeOf("preserve-context"),
     close() {
-      if (door !== null && !(door instanceof ClosedDoor)) door.calls.close();
-      door = null;
+      if (opened !== null && !(opened instanceof XenUnavailable)) opened.calls.close();
+      opened = null;
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Xen's calls as edge/host and edge/backend see them. Two serve them: libxenctrl (xenctrl.ts), and
- * the privcmd device without any library (xen-direct.ts).
+ * Xen's calls as the backend and the facts see them. Two files serve them: libxenctrl.ts by the
+ * library, hypercalls.ts by the privcmd device without any library.
  *
  * Where a call returns a number in place of what it is for, it is minus the error number.
  */

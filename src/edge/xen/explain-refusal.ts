@@ -1,6 +1,6 @@
 /** Why Xen refused, in words, and what to try. Pure. */
 
-import type { ImagePurpose } from "../../model/load-plan.ts";
+import type { ImagePurpose } from "../../model/purpose.ts";
 import { Errno } from "../ffi/errno.ts";
 
 export type XenCall = "load" | "unload" | "exec";

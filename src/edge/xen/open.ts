@@ -11,27 +11,27 @@ import { strerror } from "../ffi/libc.ts";
 import { type OpenedLibrary, openLibrary } from "../ffi/library.ts";
 import { attempt, pseudoFiles } from "../files/read-pseudo-files.ts";
 import type { XenCalls } from "./calls.ts";
-import { xenDirect } from "./direct.ts";
+import { xenDirect } from "./hypercalls.ts";
 import { xenctrlNames } from "./library-names.ts";
 import { missingFunctions, openXenctrl } from "./libxenctrl.ts";
 import { type NoPrivcmd, openPrivcmd, PRIVCMD_PATHS, type Privcmd } from "./privcmd.ts";
 
 /** What opening needs of the machine; tests give their own. */
-export interface XenDoors {
+export interface XenAccess {
   openLibrary(name: string): OpenedLibrary;
   openPrivcmd(): Privcmd | NoPrivcmd;
   /** The text of the loader's cache, a byte string; null where there is none. */
   loaderCache(): string | null;
 }
 
-export const xenDoors: XenDoors = {
+export const xenAccess: XenAccess = {
   openLibrary,
   openPrivcmd,
   loaderCache: () => attempt([], () => pseudoFiles("/").optionalText("/etc/ld.so.cache")),
 };
 
 /** There is no way to Xen, so that nothing was asked of it. */
-export class ClosedDoor extends KexecError {
+export class XenUnavailable extends KexecError {
   /** The reason alone, such as the C library's text. */
   readonly why: string;
 
@@ -48,8 +48,8 @@ export interface OpenedXen {
 }
 
 /** Why a library is of no use, or the calls that it serves. */
-function tryLibrary(name: string, doors: XenDoors): XenCalls | string {
-  const library = doors.openLibrary(name);
+function tryLibrary(name: string, access: XenAccess): XenCalls | string {
+  const library = access.openLibrary(name);
   if ("failure" in library) return whyNotOpened(name, library.failure);
   const missing = missingFunctions(library);
   if (missing.length > 0) {
@@ -75,42 +75,42 @@ export function privcmdAdvice({ path, errno }: NoPrivcmd): string {
     : `${path} is there and cannot be opened: try: modprobe -r xen-privcmd; modprobe xen-privcmd`;
 }
 
-function openDevice(doors: XenDoors): XenCalls {
-  const privcmd = doors.openPrivcmd();
+function openDevice(access: XenAccess): XenCalls {
+  const privcmd = access.openPrivcmd();
   if ("hypercall" in privcmd) return xenDirect(privcmd);
   const why = strerror(privcmd.errno);
-  throw new ClosedDoor(`cannot open ${privcmd.path}: ${why}`, privcmdAdvice(privcmd), why);
+  throw new XenUnavailable(`cannot open ${privcmd.path}: ${why}`, privcmdAdvice(privcmd), why);
 }
 
 /** The one library that the user named, and no other way. */
-function openNamed(name: string, doors: XenDoors): XenCalls {
-  const calls = tryLibrary(name, doors);
+function openNamed(name: string, access: XenAccess): XenCalls {
+  const calls = tryLibrary(name, access);
   if (typeof calls !== "string") return calls;
   const hint = "Without --xen-library kexec looks for one itself, and does without if it must.";
-  throw new ClosedDoor(`--xen-library: ${calls}`, hint, calls);
+  throw new XenUnavailable(`--xen-library: ${calls}`, hint, calls);
 }
 
 /**
  * @param version of the running hypervisor, `4.17`; null where it is not known
- * @throws ClosedDoor where neither library nor device is of use, or the library that was asked for
- *   is not
+ * @throws XenUnavailable where neither library nor device is of use, or the library that was asked
+ *   for is not
  */
 export function openXen(
   request: XenRequest,
   version: string | null,
-  doors: XenDoors = xenDoors,
+  access: XenAccess = xenAccess,
 ): OpenedXen {
   if (request.library !== null) {
-    return { calls: openNamed(request.library, doors), tried: ["--xen-library was given"] };
+    return { calls: openNamed(request.library, access), tried: ["--xen-library was given"] };
   }
   if (request.direct) {
-    return { calls: openDevice(doors), tried: ["--xen-direct was given: no library was tried"] };
+    return { calls: openDevice(access), tried: ["--xen-direct was given: no library was tried"] };
   }
   const tried: string[] = [];
-  for (const name of xenctrlNames(version, doors.loaderCache())) {
-    const calls = tryLibrary(name, doors);
+  for (const name of xenctrlNames(version, access.loaderCache())) {
+    const calls = tryLibrary(name, access);
     if (typeof calls !== "string") return { calls, tried };
     tried.push(calls);
   }
-  return { calls: openDevice(doors), tried };
+  return { calls: openDevice(access), tried };
 }

@@ -7,6 +7,7 @@ import { ExitStatus, fail } from "../../core/error.ts";
 import { intersect, isEmpty, normalize, type Range, rangeOf, totalSize } from "../../core/range.ts";
 import { withoutRealModeIvt } from "../../facts/firmware-memmap.ts";
 import { USUAL_PAGE_OFFSET } from "../../facts/kernel-text.ts";
+import type { FactNote } from "../../model/fact-note.ts";
 import type {
   CrashFacts,
   CrashRules,
@@ -53,10 +54,13 @@ const ENOUGH = 16n << 30n;
 const FOUR_GIB = 4n << 30n;
 
 /** A range of Xen's, or null; of size 0 it says that there is none. */
-function rangeOfXen(calls: XenCalls, range: KexecRange, notes: string[]): Range | null {
+function rangeOfXen(calls: XenCalls, range: KexecRange, notes: FactNote[]): Range | null {
   const found = calls.getRange(range, 0);
   if (typeof found === "number") {
-    notes.push(`Xen does not tell its range ${range}: ${strerror(-found)}.`);
+    notes.push({
+      source: "Xen",
+      text: `Xen does not tell its range ${range}: ${strerror(-found)}.`,
+    });
     return null;
   }
   return found.size === 0n ? null : rangeOf(found);
@@ -120,21 +124,24 @@ function readGuestMemory(privcmd: Privcmd, ram: readonly Range[]): Range[] | num
 }
 
 /** Where Xen does not show it, a note says so, and no memory is better than other. */
-function settledMemory(
+function guestOwnedMemory(
   ram: readonly Range[],
-  notes: string[],
+  notes: FactNote[],
   open: typeof openPrivcmd,
 ): readonly Range[] {
   const privcmd = open();
   if (!("hypercall" in privcmd)) {
     const why = `${privcmd.path}: ${strerror(privcmd.errno)}`;
-    notes.push(`Which memory belongs to guests is not known: ${why}.`);
+    notes.push({ source: "Xen", text: `Which memory belongs to guests is not known: ${why}.` });
     return [];
   }
   try {
     const found = readGuestMemory(privcmd, ram);
     if (typeof found !== "number") return found;
-    notes.push(`Xen does not show which memory belongs to guests: ${strerror(-found)}.`);
+    notes.push({
+      source: "Xen",
+      text: `Xen does not show which memory belongs to guests: ${strerror(-found)}.`,
+    });
     return [];
   } finally {
     privcmd.close();
@@ -157,9 +164,9 @@ function readMemoryMap(calls: XenCalls): MemoryRange[] {
   });
 }
 
-function textOr(notes: string[], what: string, answer: string | number): string {
+function textOr(notes: FactNote[], what: string, answer: string | number): string {
   if (typeof answer === "string") return answer;
-  notes.push(`Xen does not tell its ${what}: ${strerror(-answer)}.`);
+  notes.push({ source: "Xen", text: `Xen does not tell its ${what}: ${strerror(-answer)}.` });
   return "";
 }
 
@@ -168,7 +175,7 @@ function readXenCrash(
   calls: XenCalls,
   memory: readonly MemoryRange[],
   linux: CrashFacts,
-  notes: string[],
+  notes: FactNote[],
 ): CrashFacts {
   return {
     memory,
@@ -191,7 +198,7 @@ export function readXenFacts(
   linux: HostFacts,
   open: typeof openPrivcmd = openPrivcmd,
 ): HostFacts {
-  const notes: string[] = [];
+  const notes: FactNote[] = [];
   const ranges = readMemoryMap(calls);
   const crash = rangeOfXen(calls, KexecRange.KEXEC_RANGE_MA_CRASH, notes);
   const xen: XenFacts = {
@@ -205,7 +212,7 @@ export function readXenFacts(
     // What dom0 has says nothing of what Xen has.
     halfOfMemory: false,
     mapped: LOWEST_MIB,
-    settled: settledMemory(ram, notes, open),
+    guestOwned: guestOwnedMemory(ram, notes, open),
   };
   return {
     ...linux,

@@ -16,6 +16,7 @@ import {
   subtract,
 } from "../../core/range.ts";
 import type { Arch, CrashHandoff } from "../../model/arch.ts";
+import { noteSentence } from "../../model/fact-note.ts";
 import type { CrashFacts, HostFacts } from "../../model/host-facts.ts";
 import type { Segment } from "../../model/load-plan.ts";
 import type { MemoryRange } from "../../model/memory.ts";
@@ -69,11 +70,11 @@ const HEADER_SIZE = "/sys/kernel/crash_elfcorehdr_size";
 export function hotplugHeaderSize({ kexec, notes }: HostFacts): bigint {
   const size = kexec.crashElfcorehdrSize ?? 0n;
   if (size > 0n) return size;
-  const missing = notes.find((note) => note.startsWith(`${HEADER_SIZE}: `));
+  const missing = notes.find(({ source }) => source === HEADER_SIZE);
   return fail({
     code: "plan.hotplug",
     message: [
-      ...(missing === undefined ? [] : [`Cannot open ${missing.replace(/\.$/, "")}`]),
+      ...(missing === undefined ? [] : [`Cannot open ${noteSentence(missing).replace(/\.$/, "")}`]),
       `Path ${HEADER_SIZE} does not exist, the kernel needs CONFIG_CRASH_HOTPLUG`,
     ].join("\n"),
     hint: "Load without --hotplug, and again whenever CPUs or memory come or go.",

@@ -9,7 +9,9 @@ import {
   showRange,
   totalSize,
 } from "../../core/range.ts";
+import { IOMEM } from "../../facts/iomem.ts";
 import { hasKernelParameter } from "../../facts/kernel-parameter.ts";
+import { noteSentence } from "../../model/fact-note.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 
 /** What `crashkernel=` reserved. */
@@ -35,9 +37,9 @@ export function findCrashRegion({ crashRegions: all }: HostFacts): CrashRegion |
 
 /** Why there is none, or what to try. kexec-tools' words ask for an address, which nobody needs. */
 function whyNone({ notes, crashRules, bootCommandLine }: HostFacts): string {
-  const hidden = notes.find((note) => note.startsWith("/proc/iomem:"));
-  const said = crashRules.reservedWhere ?? hidden;
-  if (said !== undefined) return said;
+  if (crashRules.reservedWhere !== null) return crashRules.reservedWhere;
+  const hidden = notes.find(({ source }) => source === IOMEM);
+  if (hidden !== undefined) return noteSentence(hidden);
   return hasKernelParameter(bootCommandLine ?? "", "crashkernel")
     ? "This kernel was started with crashkernel=, and reserved nothing: see dmesg for it."
     : "Start this kernel with crashkernel=256M, for example, and load again.";

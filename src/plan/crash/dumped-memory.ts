@@ -5,13 +5,16 @@
 
 import { ExitStatus, fail } from "../../core/error.ts";
 import { byStart, isEmpty, normalize, type Range, subtract } from "../../core/range.ts";
+import { CPU_DIRECTORY, VMCOREINFO as VMCOREINFO_FILE } from "../../facts/crash-notes.ts";
+import { KCORE, KCORE_DAMAGED } from "../../facts/kernel-text.ts";
+import { type FactNote, isOf, noteSentence } from "../../model/fact-note.ts";
 import type { CrashFacts, HostFacts } from "../../model/host-facts.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 
 /** What a dump cannot be without. */
 interface Needed {
-  /** What notes about it mention. */
-  readonly subject: RegExp;
+  /** The notes about it: of these files and directories, or of this subject. */
+  readonly sources: readonly FactNote["source"][];
   /** What is said where no note says it: kexec-tools' line. */
   readonly line: string;
   readonly hint: string;
@@ -20,47 +23,49 @@ interface Needed {
 }
 
 const MEMORY: Needed = {
-  subject: /^$/,
+  sources: [],
   line: "Could not get memory layout",
   hint: "A dump needs to know where all RAM is: see /proc/iomem.",
   exitStatus: ExitStatus.failed,
 };
 const CPU_NOTES: Needed = {
-  subject: /crash_notes|system\/cpu/,
+  sources: [CPU_DIRECTORY, "CPU notes"],
   line: "Cannot parse /sys/devices/system/cpu/cpu0/crash_notes",
   hint: "A dump has the CPUs' registers by these files. Is sysfs mounted on /sys?",
   exitStatus: ExitStatus.general,
 };
 const VMCOREINFO: Needed = {
-  subject: /vmcoreinfo/,
+  sources: [VMCOREINFO_FILE, "vmcoreinfo"],
   line: "Cannot parse /sys/kernel/vmcoreinfo",
   hint: "Without it no tool can read a dump. Is sysfs mounted on /sys?",
   exitStatus: ExitStatus.general,
 };
 const KERNEL_TEXT: Needed = {
-  subject: /kcore|kernel physical/,
+  sources: [KCORE, "kernel text"],
   line: "Can't find kernel text map area from kcore",
   hint: "A dump must tell where this kernel is mapped: see /proc/iomem and /proc/kcore.",
   exitStatus: ExitStatus.failed,
 };
 
-/** A file and why it could not be read, as kexec-tools says it: of kcore it says two things. */
-function unreadable(failed: string): string {
-  const line = `Cannot open ${failed}`;
-  return failed.startsWith("/proc/kcore") ? `${line}\nCannot read ${failed}` : line;
+/** What reading said, as kexec-tools says it: of kcore, where it cannot be read, two things. */
+function lineOf(note: FactNote): string {
+  const sentence = noteSentence(note).replace(/\.$/, "");
+  if (!note.source.startsWith("/")) return sentence;
+  const line = `Cannot open ${sentence}`;
+  return note.source === KCORE ? `${line}\nCannot read ${sentence}` : line;
 }
 
 /** Refuses with what reading said of it: kexec-tools' line alone first, its reason behind. */
 function refuse(facts: HostFacts, needed: Needed, after = ""): never {
-  const about = facts.notes
-    .filter((note) => needed.subject.test(note))
-    .map((note) => note.replace(/\.$/, "").replace(/^\/.*/, unreadable));
+  const about = facts.notes.filter((note) => isOf(note, ...needed.sources)).map(lineOf);
   const [said = needed.line, ...rest] = about;
-  const [, failed, why] = /^(.* parse failed): (.*)$/s.exec(said) ?? [];
-  const reasons = [...(why === undefined ? [] : [why]), ...rest].slice(0, 2);
+  const isDamaged = said.startsWith(`${KCORE_DAMAGED}: `);
+  const message = isDamaged ? KCORE_DAMAGED : said;
+  const why = isDamaged ? [said.slice(`${KCORE_DAMAGED}: `.length)] : [];
+  const reasons = [...why, ...rest].slice(0, 2);
   return fail({
     code: "facts.crash",
-    message: `${failed ?? said}${after}`,
+    message: `${message}${after}`,
     hint: [...reasons, needed.hint].join("\n"),
     exitStatus: needed.exitStatus,
   });

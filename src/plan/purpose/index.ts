@@ -1,6 +1,6 @@
 /** THE table of purposes: one file each, one line here. */
 
-import type { ImagePurpose } from "../../model/load-plan.ts";
+import type { ImagePurpose } from "../../model/purpose.ts";
 import { crash } from "./crash.ts";
 import { liveUpdate, normal } from "./normal.ts";
 import { preserveContext } from "./preserve-context.ts";

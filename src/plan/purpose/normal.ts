@@ -11,7 +11,7 @@ import { usableMemory } from "./usable-memory.ts";
 function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
   return {
     destinations: usableMemory(request, facts),
-    placer: { preferred: facts.segmentRules.settled, remark: "" },
+    placer: { preferred: facts.segmentRules.guestOwned, remark: "" },
     planForPurpose: (): PurposePlan => ({
       segments: [],
       backup: null,

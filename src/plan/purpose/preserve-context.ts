@@ -138,7 +138,7 @@ function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
   const destinations = usableMemory(request, facts);
   return {
     destinations,
-    placer: { preferred: facts.segmentRules.settled, remark: "" },
+    placer: { preferred: facts.segmentRules.guestOwned, remark: "" },
     planForPurpose: (inputs) => planForPurpose(request, facts, inputs),
     preservedSegments: (loaded) => preservedSegments(loaded, destinations, BigInt(facts.pageSize)),
     warnings: () => [],

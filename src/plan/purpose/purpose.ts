@@ -4,8 +4,9 @@ import type { Range } from "../../core/range.ts";
 import type { Arch, PurgatoryRequest } from "../../model/arch.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { Piece } from "../../model/image-type.ts";
-import type { ImagePurpose, PurposeTraits, Segment } from "../../model/load-plan.ts";
+import type { Segment } from "../../model/load-plan.ts";
 import type { MemoryRange } from "../../model/memory.ts";
+import type { ImagePurpose, PurposeTraits } from "../../model/purpose.ts";
 import type { LoadRequest } from "../../model/request.ts";
 
 /** How much of its memory an image takes as it starts, in bytes. */

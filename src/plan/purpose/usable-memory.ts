@@ -4,6 +4,7 @@ import { ExitStatus, fail } from "../../core/error.ts";
 import { intersect, isEmpty, normalize, type Range } from "../../core/range.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { LoadRequest } from "../../model/request.ts";
+import { memoryMapNotes } from "../memory-map-notes.ts";
 import { memoryWindow } from "../memory-window.ts";
 
 /**
@@ -16,7 +17,7 @@ export function usableMemory(request: LoadRequest, facts: HostFacts): Range[] {
       code: "facts.memory-map",
       message: "Could not get memory layout",
       hint:
-        facts.notes.filter((note) => /\/memmap|\/iomem/.test(note)).join("\n") ||
+        memoryMapNotes(facts).join("\n") ||
         "Neither /sys/firmware/memmap nor /proc/iomem could be read.",
       exitStatus: ExitStatus.failed,
     });

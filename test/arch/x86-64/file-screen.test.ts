@@ -3,19 +3,18 @@
 import { describe, expect, test } from "bun:test";
 import { fileNotes, passesStaleScreen } from "../../../src/arch/x86-64/file-screen.ts";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
+import type { X86Facts } from "../../../src/model/x86-64.ts";
 import { machine } from "../../plan/golden.ts";
-import { atBoot, card, display, framebuffer } from "./handoff/screens.ts";
+import { atBoot, card, display, framebuffer, withScreen } from "./handoff/screens.ts";
 
-const facts = (change: Partial<HostFacts>): HostFacts => ({
-  ...machine("qemu-uefi"),
-  framebuffer: null,
-  bootParams: atBoot(),
+const facts = (screen: Partial<X86Facts>, change: Partial<HostFacts> = {}): HostFacts => ({
+  ...withScreen(machine("qemu-uefi"), { framebuffer: null, bootParams: atBoot(), ...screen }),
   ...change,
 });
 const taken = display({ devices: [{ ...card, driver: "bochs-drm", drm: true }] });
 
 describe("fileNotes", () => {
-  test.each<[string, Partial<HostFacts>, string[]]>([
+  test.each<[string, Partial<X86Facts>, string[]]>([
     [
       "in use",
       { framebuffer },
@@ -47,12 +46,12 @@ describe("fileNotes", () => {
   });
 });
 
-test.each<[Partial<HostFacts>, boolean]>([
-  [{ display: taken }, true],
-  [{ display: display() }, false],
-  [{ display: taken, bootParams: atBoot(0) }, false],
-  [{ display: taken, bootParams: null }, false],
-  [{ display: taken, planKinds: ["segments"] }, false],
-])("passesStaleScreen: %#", (change, stale) => {
-  expect(passesStaleScreen(facts(change))).toBe(stale);
+test.each<[string, Partial<X86Facts>, Partial<HostFacts>, boolean]>([
+  ["a driver has the card", { display: taken }, {}, true],
+  ["nobody has it", { display: display() }, {}, false],
+  ["there was no screen at boot", { display: taken, bootParams: atBoot(0) }, {}, false],
+  ["boot_params cannot be read", { display: taken, bootParams: null }, {}, false],
+  ["the host takes no files", { display: taken }, { planKinds: ["segments"] }, false],
+])("passesStaleScreen, where %s", (_, screen, change, stale) => {
+  expect(passesStaleScreen(facts(screen, change))).toBe(stale);
 });

@@ -1,11 +1,11 @@
-/** What `--doctor` says of x86: the firmware's Secure Boot, and what the next kernel is told. */
+/** What `--doctor` says of x86: the firmware's Secure Boot, and what is passed on. */
 
 import { describe, expect, test } from "bun:test";
 import { findings } from "../../../src/arch/x86-64/findings.ts";
 import { SECURE_BOOT_AT } from "../../../src/arch/x86-64/handoff/efi-info.ts";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
 import { machine } from "../../plan/golden.ts";
-import { atBoot } from "./handoff/screens.ts";
+import { atBoot, withScreen } from "./handoff/screens.ts";
 
 const UEFI = machine("qemu-uefi");
 
@@ -19,13 +19,13 @@ describe("Secure Boot, by secure_boot of the zero page", () => {
     ["enabled", 3, enabled],
   ])("%s", (_, mode, text) => {
     const bootParams = atBoot(0x70, { [SECURE_BOOT_AT]: mode });
-    expect(findings({ ...UEFI, bootParams }).firmware).toEqual([
+    expect(findings(withScreen(UEFI, { bootParams })).firmware).toEqual([
       { subject: "Secure Boot", verdict: "note", text, hint: "" },
     ]);
   });
 
   test("without boot_params", () => {
-    expect(findings({ ...UEFI, bootParams: null }).firmware[0]?.text).toBe(off);
+    expect(findings(withScreen(UEFI, { bootParams: null })).firmware[0]?.text).toBe(off);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { linuxBackend } from "../../../src/edge/linux/backend.ts";
-import type { ImagePurpose } from "../../../src/model/load-plan.ts";
+import type { ImagePurpose } from "../../../src/model/purpose.ts";
 import { difference } from "../../conformance/differences.ts";
 import { refusal } from "../refusal.ts";
 import { type FakeLinux, fakeLinux, filePlan, segment, segmentPlan } from "./fake-linux.ts";

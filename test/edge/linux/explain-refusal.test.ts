@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { explainRefusal, type RefusalEvidence } from "../../../src/edge/linux/explain-refusal.ts";
-import { readRefusalEvidence } from "../../../src/edge/linux/refusal-evidence.ts";
+import { readRefusalEvidence } from "../../../src/edge/linux/read-refusal-evidence.ts";
 import { fakeRoot, LINUX, removeFakeRoots } from "./fake-machine.ts";
 
 afterAll(removeFakeRoots);

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { ELF64_IDENT, Elf64_Ehdr, Elf64_Phdr } from "../../../src/core/elf.ts";
 import { readFacts } from "../../../src/edge/linux/read-facts.ts";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
+import { sentencesOf } from "../../facts/sentences.ts";
 import { type Files, fakeRoot, LINUX, MEMMAP, quiet, removeFakeRoots } from "./fake-machine.ts";
 
 afterAll(removeFakeRoots);
@@ -58,7 +59,9 @@ test("all of it", () => {
     kernelText: { physical: 0x16e00000n, virtual: TEXT, size: 0x3430000n },
     pageOffset: 0xff181b5a00000000n,
   });
-  expect(notes.filter((note) => /kcore|kallsyms|crash_notes|vmcoreinfo/.test(note))).toEqual([]);
+  expect(
+    sentencesOf({ notes }).filter((note) => /kcore|kallsyms|crash_notes|vmcoreinfo/.test(note)),
+  ).toEqual([]);
 });
 
 test("nothing of it unless it is asked for", () => {
@@ -81,7 +84,7 @@ describe("the notes of the CPUs", () => {
   test("one that is damaged means none, and a note", () => {
     const { crash, notes } = read(RUNNING, { [`${CPU}/cpu1/crash_notes`]: "?\n" });
     expect(crash?.cpuNotes).toEqual([]);
-    expect(notes).toContain(`Cannot parse /${CPU}/cpu1/crash_notes: "?\\n".`);
+    expect(sentencesOf({ notes })).toContain(`Cannot parse /${CPU}/cpu1/crash_notes: "?\\n".`);
   });
 });
 
@@ -102,7 +105,7 @@ describe("where the kernel is mapped", () => {
     expect(read(RUNNING, hidden).crash?.kernelText).toEqual(kernelText);
     const { crash, notes } = read(without(RUNNING, "proc/kallsyms"));
     expect(crash?.kernelText).toEqual(kernelText);
-    expect(notes).toContain("/proc/kallsyms: No such file or directory.");
+    expect(sentencesOf({ notes })).toContain("/proc/kallsyms: No such file or directory.");
   });
 
   test.each<[string, Files, string]>([
@@ -130,14 +133,14 @@ describe("where the kernel is mapped", () => {
   ])("%s: none, and a note", (_, files, note) => {
     const { crash, notes } = read(files);
     expect(crash?.kernelText).toBeNull();
-    expect(notes).toContain(note);
+    expect(sentencesOf({ notes })).toContain(note);
   });
 });
 
 test("a damaged vmcoreinfo is none, and a note", () => {
   const { crash, notes } = read(RUNNING, { "sys/kernel/vmcoreinfo": "somewhere\n" });
   expect(crash?.vmcoreinfo).toBeNull();
-  expect(notes).toContain('Cannot parse /sys/kernel/vmcoreinfo: "somewhere\\n".');
+  expect(sentencesOf({ notes })).toContain('Cannot parse /sys/kernel/vmcoreinfo: "somewhere\\n".');
 });
 
 test("nothing at all: empty, and noted", () => {
@@ -151,6 +154,6 @@ test("nothing at all: empty, and noted", () => {
     pageOffset: 0xffff888000000000n,
   });
   for (const path of ["/proc/kcore", `/${CPU}`, "/sys/kernel/vmcoreinfo"]) {
-    expect(notes).toContain(`${path}: No such file or directory.`);
+    expect(sentencesOf({ notes })).toContain(`${path}: No such file or directory.`);
   }
 });

@@ -9,6 +9,7 @@ import { readKexecState } from "../../../src/edge/linux/read-kexec-state.ts";
 import { factsFromJson, factsToJson } from "../../../src/facts/facts-file.ts";
 import { FbFixScreeninfo, FbVarScreeninfo } from "../../../src/facts/framebuffer.ts";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
+import { sentencesOf } from "../../facts/sentences.ts";
 import {
   BOOT_PARAMS,
   bootParams,
@@ -51,7 +52,7 @@ describe("a BIOS machine", () => {
       crashRegions: [{ start: 0x2f000000n, end: 0x37000000n }],
       efi: null,
       acpiRsdp: 0xf59d0n,
-      framebuffer: null,
+      x86_64: { framebuffer: null },
       kexec: {
         loaded: true,
         crashLoaded: false,
@@ -63,8 +64,10 @@ describe("a BIOS machine", () => {
       capabilities: 0x1ffffffffffn,
       rngSeed: null,
     });
-    expect(facts.bootParams).toEqual(bootParams);
-    expect(facts.edd.map((d) => [d.device, d.version, d.legacyMaxHead, d.mbrSignature])).toEqual([
+    expect(facts.x86_64?.bootParams).toEqual(bootParams);
+    expect(
+      facts.x86_64?.edd.map((d) => [d.device, d.version, d.legacyMaxHead, d.mbrSignature]),
+    ).toEqual([
       [0x80, 0x30, 15, null],
       [0x81, 0, 0, 1],
     ]);
@@ -76,7 +79,7 @@ describe("a BIOS machine", () => {
   });
 
   test("the only note is of EFI", () => {
-    expect(facts.notes).toEqual(["/sys/firmware/efi: No such file or directory."]);
+    expect(sentencesOf(facts)).toEqual(["/sys/firmware/efi: No such file or directory."]);
   });
 
   test("they go to JSON and back", () => {
@@ -131,7 +134,9 @@ describe("an EFI machine", () => {
     const facts = read(LINUX, MEMMAP, EFI, runtimeMap(0, 1), broken);
     expect(facts.efi?.runtimeMap).toEqual([]);
     expect(facts.efi?.runtime).toBe(0x3f9ecb18n);
-    expect(facts.notes.join()).toContain('runtime-map/1/num_pages: "many\\n" is not a number');
+    expect(sentencesOf(facts).join()).toContain(
+      'runtime-map/1/num_pages: "many\\n" is not a number',
+    );
   });
 
   test("without systab the rest is still read", () => {
@@ -143,7 +148,7 @@ describe("an EFI machine", () => {
       configTable: null,
       runtimeMap: [],
     });
-    expect(facts.notes).toContain("/sys/firmware/efi/systab: No such file or directory.");
+    expect(sentencesOf(facts)).toContain("/sys/firmware/efi/systab: No such file or directory.");
   });
 });
 
@@ -164,7 +169,7 @@ describe("what may not be read", () => {
     chmodSync(root, 0o755);
     chmodSync(join(root, "sys/firmware/efi/systab"), 0);
     const { notes } = asNobody(() => readFacts({ ...quiet, root }));
-    expect(notes).toContain("/sys/firmware/efi/systab: Permission denied.");
+    expect(sentencesOf({ notes })).toContain("/sys/firmware/efi/systab: Permission denied.");
   });
 
   test("a link that leads nowhere but to itself is a note", () => {
@@ -172,7 +177,7 @@ describe("what may not be read", () => {
     const root = fakeRoot(rest, MEMMAP);
     symlinkSync("iomem", join(root, "proc/iomem"));
     const { notes, memoryMap } = readFacts({ ...quiet, root });
-    expect(notes).toContain("/proc/iomem: ELOOP.");
+    expect(sentencesOf({ notes })).toContain("/proc/iomem: ELOOP.");
     expect(memoryMap?.source).toBe("firmware-memmap");
   });
 
@@ -180,7 +185,7 @@ describe("what may not be read", () => {
     const { "proc/cmdline": _, ...rest } = LINUX;
     const facts = read(rest, { "proc/cmdline/x": "" });
     expect(facts.bootCommandLine).toBeNull();
-    expect(facts.notes).toContain("/proc/cmdline: EISDIR.");
+    expect(sentencesOf(facts)).toContain("/proc/cmdline: EISDIR.");
   });
 });
 
@@ -191,8 +196,8 @@ describe("boot_params", () => {
   test("are found where sysfs is mounted elsewhere", () => {
     const data = { "mnt/my sys/kernel/boot_params/data": bootParams };
     const facts = elsewhere(data, "none /mnt/my\\040sys sysfs rw 0 0\n");
-    expect(facts.bootParams).toEqual(bootParams);
-    expect(facts.notes).toEqual(["/sys/firmware/efi: No such file or directory.", NO_EDD]);
+    expect(facts.x86_64?.bootParams).toEqual(bootParams);
+    expect(sentencesOf(facts)).toEqual(["/sys/firmware/efi: No such file or directory.", NO_EDD]);
   });
 
   test("are found in debugfs", () => {
@@ -203,8 +208,8 @@ describe("boot_params", () => {
 
   test("of another size are none", () => {
     const facts = read(LINUX, MEMMAP, { "sys/kernel/boot_params/data": bootParams.slice(1) });
-    expect(facts.bootParams).toBeNull();
-    expect(facts.notes).toContain(
+    expect(facts.x86_64?.bootParams).toBeNull();
+    expect(sentencesOf(facts)).toContain(
       "/sys/kernel/boot_params/data: 4095 bytes, boot_params has 4096.",
     );
   });
@@ -217,8 +222,8 @@ test("one damaged EDD drive means no EDD at all, with a note", () => {
     "sys/firmware/edd/int13_dev80/version": "0x30\n",
     "sys/firmware/edd/int13_dev81/version": "?\n",
   });
-  expect(facts.edd).toEqual([]);
-  expect(facts.notes.join()).toContain("int13_dev81/version");
+  expect(facts.x86_64?.edd).toEqual([]);
+  expect(sentencesOf(facts).join()).toContain("int13_dev81/version");
 });
 
 test("nothing at all: every fact is null or empty, and noted", () => {
@@ -230,11 +235,9 @@ test("nothing at all: every fact is null or empty, and noted", () => {
     memoryMap: null,
     crashRegions: [],
     bootCommandLine: null,
-    bootParams: null,
     efi: null,
     acpiRsdp: null,
-    edd: [],
-    framebuffer: null,
+    x86_64: { bootParams: null, edd: [], framebuffer: null },
     kexec: {
       loaded: null,
       crashLoaded: null,
@@ -246,7 +249,7 @@ test("nothing at all: every fact is null or empty, and noted", () => {
     capabilities: null,
   });
   for (const path of ["/proc/cmdline", "/proc/iomem", "/proc/self/auxv", "/proc/self/status"]) {
-    expect(facts.notes).toContain(`${path}: No such file or directory.`);
+    expect(sentencesOf(facts)).toContain(`${path}: No such file or directory.`);
   }
 });
 
@@ -285,13 +288,15 @@ describe("the framebuffer", () => {
       return 0;
     };
     const facts = readFacts({ ...quiet, root, ioctl });
-    expect(facts.framebuffer).toMatchObject({ smemStart: 0xfd000000n, xres: 1024 });
+    expect(facts.x86_64?.framebuffer).toMatchObject({ smemStart: 0xfd000000n, xres: 1024 });
   });
 
   test("is null with a note where an ioctl fails", () => {
     const facts = readFacts({ ...quiet, root, ioctl: () => -25 });
-    expect(facts.framebuffer).toBeNull();
-    expect(facts.notes).toContain("/dev/fb0: ioctl FBIOGET_FSCREENINFO failed with error 25.");
+    expect(facts.x86_64?.framebuffer).toBeNull();
+    expect(sentencesOf(facts)).toContain(
+      "/dev/fb0: ioctl FBIOGET_FSCREENINFO failed with error 25.",
+    );
   });
 });
 
@@ -313,7 +318,7 @@ describe("the RNG seed", () => {
   ])("is null with a note where %s", (_, getrandom) => {
     const facts = seed(getrandom);
     expect(facts.rngSeed).toBeNull();
-    expect(facts.notes.join()).toContain("no random bytes");
+    expect(sentencesOf(facts).join()).toContain("no random bytes");
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { sentencesOf } from "../../facts/sentences.ts";
 import {
   auxvOf,
   BOOT_PARAMS,
@@ -24,7 +25,7 @@ describe("where the memory map is from", () => {
     const line = `${"quiet ".repeat(200)}add_efi_memmap\n`;
     const facts = read(LINUX, MEMMAP, { "proc/cmdline": line });
     expect(facts.memoryMap).toMatchObject({ source: "iomem", ranges: fromIomem });
-    expect(facts.notes.join()).toContain("booted with add_efi_memmap");
+    expect(sentencesOf(facts).join()).toContain("booted with add_efi_memmap");
   });
 
   test("a word that only contains it does not", () => {
@@ -43,7 +44,7 @@ describe("where the memory map is from", () => {
   ])("a memmap that is %s means /proc/iomem, with a note", (_, files) => {
     const facts = read(LINUX, files);
     expect(facts.memoryMap).toMatchObject({ source: "iomem", ranges: fromIomem });
-    expect(facts.notes).toContain(
+    expect(sentencesOf(facts)).toContain(
       "/sys/firmware/memmap is of no use, so /proc/iomem is the memory map.",
     );
   });
@@ -59,14 +60,14 @@ describe("where the memory map is from", () => {
   test("notes of both sources are kept", () => {
     const odd = memmap(["0x0", "0xfff", "Moon"]);
     const { notes } = read(LINUX, odd, { "proc/iomem": `${IOMEM}oops\n` });
-    expect(notes.join("\n")).toContain('"Moon", which is unknown');
-    expect(notes.join("\n")).toContain("/proc/iomem line 5 is not a resource");
+    expect(sentencesOf({ notes }).join("\n")).toContain('"Moon", which is unknown');
+    expect(sentencesOf({ notes }).join("\n")).toContain("/proc/iomem line 5 is not a resource");
   });
 
   test("arm64 uses /proc/iomem without what is taken, and no boot_params", () => {
     const arm = { "proc/sys/kernel/arch": "aarch64\n", "proc/self/auxv": auxvOf(65536n) };
     const facts = read(LINUX, MEMMAP, BOOT_PARAMS, arm);
-    expect(facts).toMatchObject({ architecture: "arm64", pageSize: 65536, bootParams: null });
+    expect(facts).toMatchObject({ architecture: "arm64", pageSize: 65536, x86_64: null });
     expect(facts.memoryMap).toEqual({
       source: "iomem",
       ranges: [
@@ -85,7 +86,7 @@ describe("not root", () => {
     const facts = read(LINUX, hidden);
     expect(facts.memoryMap).toBeNull();
     expect(facts.crashRegions).toEqual([]);
-    expect(facts.notes.join()).toContain("/proc/iomem: all addresses are zero");
+    expect(sentencesOf(facts).join()).toContain("/proc/iomem: all addresses are zero");
   });
 
   test("the firmware's map is used where it is readable", () => {

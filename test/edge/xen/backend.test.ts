@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { xenBackend } from "../../../src/edge/xen/backend.ts";
-import type { ImagePurpose } from "../../../src/model/load-plan.ts";
+import type { ImagePurpose } from "../../../src/model/purpose.ts";
 import { filePlan, segment, segmentPlan } from "../linux/fake-linux.ts";
 import { refusal } from "../refusal.ts";
 import { type FakeXenSettings, fakeXen } from "./fake-xen.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Errno } from "../../../src/edge/ffi/errno.ts";
 import { explainXen, type XenCall } from "../../../src/edge/xen/explain-refusal.ts";
-import { IMAGE_PURPOSES, type ImagePurpose } from "../../../src/model/load-plan.ts";
+import { IMAGE_PURPOSES, type ImagePurpose } from "../../../src/model/purpose.ts";
 
 const CALLS: readonly XenCall[] = ["load", "unload", "exec"];
 

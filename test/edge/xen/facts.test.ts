@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { architectureOfCapabilities } from "../../../src/edge/xen/capabilities.ts";
-import { hasXenInterrupts } from "../../../src/edge/xen/hypervisor.ts";
+import { hasXenInterrupts } from "../../../src/edge/xen/decide-host.ts";
 import { xenctrlNames } from "../../../src/edge/xen/library-names.ts";
 import { guestMemory } from "../../../src/edge/xen/machine-to-phys.ts";
 import { xenMemoryMap } from "../../../src/edge/xen/memory-map.ts";

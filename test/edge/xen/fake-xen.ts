@@ -6,7 +6,7 @@
 import { strerror } from "../../../src/edge/ffi/libc.ts";
 import type { XenHost } from "../../../src/edge/xen/backend.ts";
 import type { XenCalls, XenLoad, XenLoadOutcome } from "../../../src/edge/xen/calls.ts";
-import { ClosedDoor } from "../../../src/edge/xen/open.ts";
+import { XenUnavailable } from "../../../src/edge/xen/open.ts";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
 
 export interface FakeXenSettings {
@@ -74,7 +74,7 @@ export function fakeXen(settings: FakeXenSettings = {}): FakeXen {
     open() {
       calls.push("open");
       if (settings.closed) {
-        throw new ClosedDoor(
+        throw new XenUnavailable(
           "cannot open /dev/xen/privcmd: No such file or directory",
           "Try: modprobe xen-privcmd",
           "No such file or directory",

@@ -4,7 +4,12 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { Errno } from "../../../src/edge/ffi/errno.ts";
 import type { Functions, Library, OpenedLibrary } from "../../../src/edge/ffi/library.ts";
-import { ClosedDoor, openXen, privcmdAdvice, type XenDoors } from "../../../src/edge/xen/open.ts";
+import {
+  openXen,
+  privcmdAdvice,
+  type XenAccess,
+  XenUnavailable,
+} from "../../../src/edge/xen/open.ts";
 import { type NoPrivcmd, PRIVCMD_PATHS, type Privcmd } from "../../../src/edge/xen/privcmd.ts";
 
 /** A library that lacks `missing`; its interface opens where `handle` is not 0. */
@@ -28,16 +33,16 @@ const DEVICE: Privcmd = {
 };
 const NO_DEVICE: NoPrivcmd = { path: "/dev/xen/privcmd", errno: Errno.ENOENT };
 
-interface Doors extends XenDoors {
+interface Access extends XenAccess {
   readonly asked: string[];
 }
 
 /** What is not among `libraries` is not found. */
-function doorsOf(
+function accessOf(
   libraries: Readonly<Record<string, OpenedLibrary>>,
   device: Privcmd | NoPrivcmd = DEVICE,
   cache: string | null = null,
-): Doors {
+): Access {
   const asked: string[] = [];
   return {
     asked,
@@ -59,21 +64,21 @@ function doorsOf(
 const LOOK = { library: null, direct: false };
 const CACHE = "x\0/lib/libxenctrl.so.4.4\0/lib/libxenctrl.so.4.21\0";
 
-function closedDoor(open: () => unknown): ClosedDoor {
+function xenUnavailable(open: () => unknown): XenUnavailable {
   try {
     open();
   } catch (error) {
-    if (error instanceof ClosedDoor) return error;
+    if (error instanceof XenUnavailable) return error;
     throw error;
   }
-  throw new Error("the door is open");
+  throw new Error("Xen is available");
 }
 
 describe("the order", () => {
   test("is the running version, the loader's newest first, the bare name, the device", () => {
-    const doors = doorsOf({}, DEVICE, CACHE);
-    const { calls, tried } = openXen(LOOK, "4.17", doors);
-    expect(doors.asked).toEqual([
+    const access = accessOf({}, DEVICE, CACHE);
+    const { calls, tried } = openXen(LOOK, "4.17", access);
+    expect(access.asked).toEqual([
       "cache",
       "libxenctrl.so.4.17",
       "libxenctrl.so.4.21",
@@ -88,16 +93,16 @@ describe("the order", () => {
   test.each(["libxenctrl.so.4.17", "libxenctrl.so.4.21", "libxenctrl.so.4.4", "libxenctrl.so"])(
     "ends at the first that is of use: %s",
     (name) => {
-      const doors = doorsOf({ [name]: library(name) }, DEVICE, CACHE);
-      expect(openXen(LOOK, "4.17", doors).calls.servedBy).toBe(name);
-      expect(doors.asked.at(-1)).toBe(name);
+      const access = accessOf({ [name]: library(name) }, DEVICE, CACHE);
+      expect(openXen(LOOK, "4.17", access).calls.servedBy).toBe(name);
+      expect(access.asked.at(-1)).toBe(name);
     },
   );
 
   test("is without a version of its own where sysfs tells none", () => {
-    const doors = doorsOf({}, DEVICE, CACHE);
-    openXen(LOOK, null, doors);
-    expect(doors.asked.slice(1, 3)).toEqual(["libxenctrl.so.4.21", "libxenctrl.so.4.4"]);
+    const access = accessOf({}, DEVICE, CACHE);
+    openXen(LOOK, null, access);
+    expect(access.asked.slice(1, 3)).toEqual(["libxenctrl.so.4.21", "libxenctrl.so.4.4"]);
   });
 });
 
@@ -126,24 +131,24 @@ describe("why a library was passed over", () => {
       /^libxenctrl\.so\.4\.17: xc_interface_open failed: ./,
     ],
   ])("%s", (_name, opened, reason) => {
-    const doors = doorsOf({ "libxenctrl.so.4.17": opened, "libxenctrl.so": library("bare") });
-    const { calls, tried } = openXen(LOOK, "4.17", doors);
+    const access = accessOf({ "libxenctrl.so.4.17": opened, "libxenctrl.so": library("bare") });
+    const { calls, tried } = openXen(LOOK, "4.17", access);
     expect(calls.servedBy).toBe("bare");
     expect(tried).toHaveLength(1);
     expect(tried[0]).toMatch(reason);
   });
 
   test("the state alone may be missing", () => {
-    const doors = doorsOf({ "libxenctrl.so": library("libxenctrl.so", ["xc_kexec_status"]) });
-    expect(openXen(LOOK, null, doors).calls.status(0)).toBe(-Errno.ENOSYS);
+    const access = accessOf({ "libxenctrl.so": library("libxenctrl.so", ["xc_kexec_status"]) });
+    expect(openXen(LOOK, null, access).calls.status(0)).toBe(-Errno.ENOSYS);
   });
 });
 
 describe("what the user chose", () => {
   test("--xen-library: that one, and nothing else is asked", () => {
-    const doors = doorsOf({ "/opt/x.so": library("/opt/x.so") }, DEVICE, CACHE);
-    const { calls, tried } = openXen({ library: "/opt/x.so", direct: false }, "4.17", doors);
-    expect([calls.servedBy, doors.asked, tried]).toEqual([
+    const access = accessOf({ "/opt/x.so": library("/opt/x.so") }, DEVICE, CACHE);
+    const { calls, tried } = openXen({ library: "/opt/x.so", direct: false }, "4.17", access);
+    expect([calls.servedBy, access.asked, tried]).toEqual([
       "/opt/x.so",
       ["/opt/x.so"],
       ["--xen-library was given"],
@@ -155,18 +160,20 @@ describe("what the user chose", () => {
     ["lacks a function", { "/opt/x.so": library("/opt/x.so", ["xc_kexec_exec"]) }],
     ["does not open its interface", { "/opt/x.so": library("/opt/x.so", [], 0n) }],
   ])("--xen-library that %s is no reason to take another way", (_name, libraries) => {
-    const doors = doorsOf({ ...libraries, "libxenctrl.so.4.17": library("4.17") });
-    const error = closedDoor(() => openXen({ library: "/opt/x.so", direct: false }, "4.17", doors));
-    expect(doors.asked).toEqual(["/opt/x.so"]);
+    const access = accessOf({ ...libraries, "libxenctrl.so.4.17": library("4.17") });
+    const error = xenUnavailable(() =>
+      openXen({ library: "/opt/x.so", direct: false }, "4.17", access),
+    );
+    expect(access.asked).toEqual(["/opt/x.so"]);
     expect(error.message).toStartWith("--xen-library: /opt/x.so");
     expect(error.hint).toContain("Without --xen-library");
     expect(error.exitStatus).toBe(255);
   });
 
   test("--xen-direct: the device, though there is a library", () => {
-    const doors = doorsOf({ "libxenctrl.so.4.17": library("libxenctrl.so.4.17") });
-    const { calls, tried } = openXen({ library: null, direct: true }, "4.17", doors);
-    expect([calls.servedBy, doors.asked]).toEqual(["/dev/xen/privcmd", ["device"]]);
+    const access = accessOf({ "libxenctrl.so.4.17": library("libxenctrl.so.4.17") });
+    const { calls, tried } = openXen({ library: null, direct: true }, "4.17", access);
+    expect([calls.servedBy, access.asked]).toEqual(["/dev/xen/privcmd", ["device"]]);
     expect(tried).toEqual(["--xen-direct was given: no library was tried"]);
   });
 });
@@ -174,7 +181,7 @@ describe("what the user chose", () => {
 test.each([LOOK, { library: null, direct: true }])(
   "without device there is none: %j",
   (request) => {
-    const error = closedDoor(() => openXen(request, "4.17", doorsOf({}, NO_DEVICE)));
+    const error = xenUnavailable(() => openXen(request, "4.17", accessOf({}, NO_DEVICE)));
     expect(error.message).toBe("cannot open /dev/xen/privcmd: No such file or directory");
     expect(error.why).toBe("No such file or directory");
     expect(error.hint).toContain("modprobe xen-privcmd");

@@ -7,6 +7,7 @@ import { readXenFacts } from "../../../src/edge/xen/read-facts.ts";
 import { XenMachphysMfnList } from "../../../src/edge/xen/structs.ts";
 import { factsFromJson } from "../../../src/facts/facts-file.ts";
 import { e820Entries } from "../../facts/e820-entries.ts";
+import { sentencesOf } from "../../facts/sentences.ts";
 import { refusal } from "../refusal.ts";
 
 const GIB = 1n << 30n;
@@ -144,8 +145,10 @@ describe("readXenFacts", () => {
     const calls = xenCalls({ version: () => -1, capabilities: () => -1, getRange: () => -22 });
     const { notes, xen } = readXenFacts(calls, LINUX, nothingOwned());
     expect(xen).toMatchObject({ version: "", capabilities: "", hypervisor: null });
-    expect(notes).toContain("Xen does not tell its version: Operation not permitted.");
-    expect(notes).toContain("Xen does not tell its range 1: Invalid argument.");
+    expect(sentencesOf({ notes })).toContain(
+      "Xen does not tell its version: Operation not permitted.",
+    );
+    expect(sentencesOf({ notes })).toContain("Xen does not tell its range 1: Invalid argument.");
   });
 
   test("without a memory map there are no facts", () => {
@@ -162,7 +165,7 @@ describe("memory that guests have", () => {
   test("is read from Xen's table, and everything is closed again", () => {
     const one = device((gib, frame) => gib === 1 && frame >= 0x1000 && frame < 0x2000);
     const { segmentRules } = readXenFacts(xenCalls(), LINUX, one.start);
-    expect(segmentRules.settled).toEqual([{ start: GIB + 0x1000000n, end: GIB + 0x2000000n }]);
+    expect(segmentRules.guestOwned).toEqual([{ start: GIB + 0x1000000n, end: GIB + 0x2000000n }]);
     expect(one.seen).toEqual([0, 1]);
     expect(one.held()).toBe(0);
   });
@@ -170,7 +173,7 @@ describe("memory that guests have", () => {
   test("runs that meet at a border of two extents are one", () => {
     const one = device((gib, frame) => (gib === 0 ? frame >= 262000 : frame < 100));
     const { segmentRules } = readXenFacts(xenCalls(), LINUX, one.start);
-    expect(segmentRules.settled).toEqual([{ start: 262000n * 4096n, end: GIB + 100n * 4096n }]);
+    expect(segmentRules.guestOwned).toEqual([{ start: 262000n * 4096n, end: GIB + 100n * 4096n }]);
   });
 
   test("of a large machine only as much is looked at as is enough: low first, then the top", () => {
@@ -179,7 +182,7 @@ describe("memory that guests have", () => {
     const { segmentRules } = readXenFacts(xenCalls({ machineMemoryMap }), LINUX, one.start);
     expect(one.seen.slice(0, 6)).toEqual([0, 1, 2, 3, 63, 62]);
     expect(one.seen).toHaveLength(16);
-    expect(segmentRules.settled).toEqual([
+    expect(segmentRules.guestOwned).toEqual([
       { start: 0n, end: 4n * GIB },
       { start: 52n * GIB, end: 64n * GIB },
     ]);
@@ -205,7 +208,7 @@ describe("memory that guests have", () => {
   ])("%s: none is known, and a note says why", (_name, open, note) => {
     const withClose = () => ({ ...open(), close() {} });
     const facts = readXenFacts(xenCalls(), LINUX, _name === "no device" ? open : withClose);
-    expect(facts.segmentRules.settled).toEqual([]);
-    expect(facts.notes.some((one) => one.includes(note))).toBe(true);
+    expect(facts.segmentRules.guestOwned).toEqual([]);
+    expect(sentencesOf(facts).some((one) => one.includes(note))).toBe(true);
   });
 });

@@ -10,6 +10,7 @@ import {
   rangeSize,
   subtract,
 } from "../../../src/core/range.ts";
+import { noteOf } from "../../../src/model/fact-note.ts";
 import type { CrashFacts, HostFacts } from "../../../src/model/host-facts.ts";
 import { MEMORY_TYPES, type MemoryRange } from "../../../src/model/memory.ts";
 import {
@@ -157,7 +158,12 @@ describe("a crash kernel is refused", () => {
       {
         ...LINUX,
         crash: { ...CRASH, cpuNotes: [] },
-        notes: ['Cannot parse /sys/devices/system/cpu/cpu3/crash_notes: "?".'],
+        notes: [
+          {
+            source: "CPU notes",
+            text: 'Cannot parse /sys/devices/system/cpu/cpu3/crash_notes: "?".',
+          },
+        ],
       },
       'Cannot parse /sys/devices/system/cpu/cpu3/crash_notes: "?"',
       1,
@@ -179,7 +185,7 @@ describe("a crash kernel is refused", () => {
       {
         ...LINUX,
         crash: { ...CRASH, kernelText: null },
-        notes: ["/proc/kcore: Operation not permitted."],
+        notes: [{ source: "/proc/kcore", text: "Operation not permitted." }],
       },
       "Cannot open /proc/kcore: Operation not permitted\n" +
         "Cannot read /proc/kcore: Operation not permitted\nCannot load K",
@@ -190,7 +196,12 @@ describe("a crash kernel is refused", () => {
       {
         ...LINUX,
         crash: { ...CRASH, kernelText: null },
-        notes: ["ELF core (kcore) parse failed: /proc/kcore has 6 bytes."],
+        notes: [
+          {
+            source: "kernel text",
+            text: "ELF core (kcore) parse failed: /proc/kcore has 6 bytes.",
+          },
+        ],
       },
       "ELF core (kcore) parse failed\nCannot load K",
       255,
@@ -235,11 +246,11 @@ describe("the regions", () => {
   });
 
   test("none: the note that explains it is the hint", () => {
-    const notes = ["/proc/iomem: all addresses are zero, which hides where memory is."];
-    const facts = { ...LINUX, crashRegions: [], notes };
+    const sentence = "/proc/iomem: all addresses are zero, which hides where memory is.";
+    const facts = { ...LINUX, crashRegions: [], notes: [noteOf(sentence, "memory map")] };
     expect(findCrashRegion(facts)).toBeNull();
     const error = refusal(() => requireCrashRegion(facts));
     expect(error.exitStatus).toBe(1);
-    expect(error.hint).toBe(notes[0]);
+    expect(error.hint).toBe(sentence);
   });
 });

@@ -7,7 +7,8 @@ import type { KexecError } from "../../../src/core/error.ts";
 import { normalize, type Range, rangeOf, rangeSize } from "../../../src/core/range.ts";
 import type { ArchCrashRules, CrashHandoff } from "../../../src/model/arch.ts";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
-import { IMAGE_PURPOSES, type ImagePurpose, type Segment } from "../../../src/model/load-plan.ts";
+import type { Segment } from "../../../src/model/load-plan.ts";
+import { IMAGE_PURPOSES, type ImagePurpose } from "../../../src/model/purpose.ts";
 import { purposeOf } from "../../../src/plan/purpose/index.ts";
 import { refusal } from "../../edge/refusal.ts";
 import { machine } from "../golden.ts";
@@ -19,7 +20,7 @@ const MAX = 0x1fffffffn;
 /** The running kernel lies above MAX, as one that is to be preserved must. */
 const FACTS: HostFacts = {
   ...RECORDED,
-  segmentRules: { ...RECORDED.segmentRules, settled: [{ start: 16n * MIB, end: 32n * MIB }] },
+  segmentRules: { ...RECORDED.segmentRules, guestOwned: [{ start: 16n * MIB, end: 32n * MIB }] },
   crash: RECORDED.crash && {
     ...RECORDED.crash,
     vmcoreinfo: { start: 0x60001000n, end: 0x60002024n },
@@ -121,7 +122,7 @@ test.each<[ImagePurpose, boolean, RegExp]>([
   ["preserve-context", true, /^$/],
 ])("%s: the placer's settings", (name, prefers, remark) => {
   const { placer } = segmentsOf(name);
-  expect(placer.preferred).toEqual(prefers ? FACTS.segmentRules.settled : null);
+  expect(placer.preferred).toEqual(prefers ? FACTS.segmentRules.guestOwned : null);
   expect(placer.remark).toMatch(remark);
 });
 

@@ -6,7 +6,8 @@
 import { fail } from "../../../core/error.ts";
 import { defineStruct, u64 } from "../../../core/struct.ts";
 import { efiRootPointer } from "../../../facts/efi.ts";
-import { BOOT_PARAMS_SIZE, type EfiFacts } from "../../../model/host-facts.ts";
+import type { EfiFacts } from "../../../model/host-facts.ts";
+import { BOOT_PARAMS_SIZE } from "../../../model/x86-64.ts";
 
 const BootParamsFacts = defineStruct("boot_params", BOOT_PARAMS_SIZE, {
   acpi_rsdp_addr: u64(0x070), // since protocol 2.14; the kernel fills it in itself

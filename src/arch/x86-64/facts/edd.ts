@@ -6,7 +6,7 @@
 import { Reader } from "../../../core/bytes.ts";
 import { fail } from "../../../core/error.ts";
 import { parseSmallNumber, quoted } from "../../../facts/sysfs-number.ts";
-import type { EddDevice } from "../../../model/host-facts.ts";
+import type { EddDevice } from "../../../model/x86-64.ts";
 
 export const EDD = "/sys/firmware/edd";
 

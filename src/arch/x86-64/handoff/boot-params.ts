@@ -9,7 +9,7 @@ import { GIB, hex, humanSize, KIB, MIB } from "../../../core/address.ts";
 import { fail, failImage } from "../../../core/error.ts";
 import { blob, defineStruct, u8, u32, u64 } from "../../../core/struct.ts";
 import { E820_TYPE_RAM, type E820Entry } from "../../../facts/e820-entry.ts";
-import { BOOT_PARAMS_SIZE } from "../../../model/host-facts.ts";
+import { BOOT_PARAMS_SIZE } from "../../../model/x86-64.ts";
 import { type E820Map, packE820 } from "./e820.ts";
 import type { EddTables } from "./edd-info.ts";
 import { type EfiPassed, efiInfoBytes } from "./efi-info.ts";

@@ -8,7 +8,7 @@
 import { hex } from "../../../core/address.ts";
 import { Writer } from "../../../core/bytes.ts";
 import { blob, defineStruct, type StructValue, u8, u16 } from "../../../core/struct.ts";
-import type { EddDevice } from "../../../model/host-facts.ts";
+import type { EddDevice } from "../../../model/x86-64.ts";
 
 export const EDDMAXNR = 6;
 export const EDD_MBR_SIG_MAX = 16;

@@ -9,12 +9,10 @@
  */
 
 import { hex } from "../../../core/address.ts";
-import type {
-  DisplayDevice,
-  DisplayFacts,
-  FramebufferFacts,
-  HostFacts,
-} from "../../../model/host-facts.ts";
+import type { DisplayDevice, DisplayFacts, FramebufferFacts } from "../../../model/display.ts";
+import type { HostFacts } from "../../../model/host-facts.ts";
+import type { X86Facts } from "../../../model/x86-64.ts";
+import { findDisplayOwner, mayHaveVga } from "./display-owner.ts";
 import {
   framebufferAddress,
   isFramebuffer,
@@ -29,10 +27,10 @@ import {
   VIDEO_TYPE_EFI,
   VIDEO_TYPE_VLFB,
 } from "./screen-info.ts";
-import { mayHaveVga, screenTaker } from "./screen-taker.ts";
 
 export interface ScreenInput
-  extends Pick<HostFacts, "framebuffer" | "display" | "bootParams" | "xen"> {
+  extends Pick<X86Facts, "framebuffer" | "display" | "bootParams">,
+    Pick<HostFacts, "xen"> {
   /** `--reuse-video-type` */
   readonly reuseVideoType: boolean;
   /** `--reset-vga` */
@@ -48,7 +46,7 @@ export interface NextScreen {
   /** What the next kernel is told, and why; one sentence. */
   readonly note: string;
   /** Who shows something else than the firmware did, so that nothing of it is passed on. */
-  readonly taker: string | null;
+  readonly displayOwner: string | null;
 }
 
 /** Drivers that draw on the firmware's frame buffer through fbdev, and what it is passed on as. The
@@ -71,15 +69,20 @@ function next(
   kind: NextScreen["kind"],
   screen: Partial<ScreenInfo>,
   what: string,
-  taker: string | null = null,
+  displayOwner: string | null = null,
 ): NextScreen {
   const bytes = screenBytes(screen);
-  return { kind, screen: screenOf(screen), bytes, note: `Screen: ${what}.`, taker };
+  return { kind, screen: screenOf(screen), bytes, note: `Screen: ${what}.`, displayOwner };
 }
 
 /** `orig_video_isVGA` is 0; the rest is as kexec-tools has it. */
-function noScreen(why: string, taker: string | null = null): NextScreen {
-  return next("none", { ...TEXT_SCREEN, orig_video_isVGA: 0 }, `none, because ${why}`, taker);
+function noScreen(why: string, displayOwner: string | null = null): NextScreen {
+  return next(
+    "none",
+    { ...TEXT_SCREEN, orig_video_isVGA: 0 },
+    `none, because ${why}`,
+    displayOwner,
+  );
 }
 
 const assumedText = (why: string): NextScreen =>
@@ -197,9 +200,9 @@ export function nextScreen(input: ScreenInput): NextScreen {
   const user = firmwareUser(fb, display);
   if (user !== null) return stillUsed(user, input);
   const atBoot = bootParams === null ? null : screenAtBoot(bootParams);
-  const taker = screenTaker(atBoot, fb, display);
+  const displayOwner = findDisplayOwner(atBoot, fb, display);
   const resets = input.resetVga && mayHaveVga(display);
-  if (taker !== null) return resets ? resetText() : noScreen(taker, taker);
+  if (displayOwner !== null) return resets ? resetText() : noScreen(displayOwner, displayOwner);
   if (resets && !(atBoot !== null && isFramebuffer(atBoot))) return resetText();
   if (atBoot === null) return assumedText(UNREADABLE);
   return asAtBoot(atBoot, input, "no driver has taken it");

@@ -6,7 +6,7 @@
  */
 
 import { blob, defineStruct, type StructValue, u8, u16, u32 } from "../../../core/struct.ts";
-import type { FramebufferFacts } from "../../../model/host-facts.ts";
+import type { FramebufferFacts } from "../../../model/display.ts";
 
 export const ScreenInfo = defineStruct("screen_info", 64, {
   orig_x: u8(0x00),

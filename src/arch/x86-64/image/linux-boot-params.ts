@@ -5,9 +5,9 @@
 
 import { alignUp, hex } from "../../../core/address.ts";
 import { bytesOf } from "../../../core/bytes.ts";
-import { BOOT_PARAMS_SIZE } from "../../../model/host-facts.ts";
 import type { PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
+import { BOOT_PARAMS_SIZE, NO_X86_FACTS } from "../../../model/x86-64.ts";
 import { buildBootParams } from "../handoff/boot-params.ts";
 import { deviceTree } from "../handoff/device-tree.ts";
 import { buildE820, type E820Map } from "../handoff/e820.ts";
@@ -62,7 +62,7 @@ function collectPieces(
   const { facts, request } = context;
   const efi = buildEfi({
     efi: facts.efi,
-    bootParams: facts.bootParams,
+    bootParams: facts.x86_64?.bootParams ?? null,
     xloadflags,
     noEfi: request.noEfi,
   });
@@ -97,8 +97,9 @@ export function placeBootParams(
   const pieces = collectPieces(context, header);
   const layout = layOut(pieces);
   const { reuseVideoType, console } = request;
-  const screen = nextScreen({ ...facts, reuseVideoType, resetVga: console.resetVga });
-  const edd = buildEddTables(facts.edd);
+  const own = facts.x86_64 ?? NO_X86_FACTS;
+  const screen = nextScreen({ ...facts, ...own, reuseVideoType, resetVga: console.resetVga });
+  const edd = buildEddTables(own.edd);
   const { efi } = pieces;
   const chainAt = (start: bigint) => layoutSetupData(pieces.nodes, start + layout.setupDataAt);
   const make = (start: bigint): Uint8Array => {
@@ -113,7 +114,7 @@ export function placeBootParams(
       screenInfo: screen.bytes,
       edd,
       acpiRsdp: facts.acpiRsdp,
-      running: facts.bootParams,
+      running: own.bootParams,
     });
     const bytes = new Uint8Array(Number(layout.size));
     bytes.set(zeroPage, 0);

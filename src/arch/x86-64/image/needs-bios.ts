@@ -6,8 +6,9 @@ import { BootParams } from "../handoff/boot-params.ts";
 
 /** Where it did, there is no BIOS. `efi_info` begins with a signature where it was EFI that started
  * the kernel. [zero-page] */
-export function startedByEfi({ efi, bootParams }: HostFacts): boolean {
+export function startedByEfi({ efi, x86_64 }: HostFacts): boolean {
   if (efi !== null) return true;
+  const bootParams = x86_64?.bootParams ?? null;
   if (bootParams === null) return false;
   return BootParams.read(bootParams)
     .efi_info.subarray(0, 4)

@@ -5,6 +5,7 @@ import { joined } from "../../../core/bytes.ts";
 import { NoRoom } from "../../../core/no-room.ts";
 import type { PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
+import { NO_X86_FACTS } from "../../../model/x86-64.ts";
 import { ROOT_POINTER_AT } from "../handoff/bios-page.ts";
 import {
   type MultibootContent,
@@ -74,7 +75,8 @@ export function multibootContent(
   modules: readonly MultibootModule[],
 ): { readonly content: MultibootContent; readonly notes: readonly string[] } {
   const { console, reuseVideoType } = request;
-  const next = nextScreen({ ...facts, reuseVideoType, resetVga: console.resetVga });
+  const own = facts.x86_64 ?? NO_X86_FACTS;
+  const next = nextScreen({ ...facts, ...own, reuseVideoType, resetVga: console.resetVga });
   const { screen, note } = multibootScreen(next, console);
   const content: MultibootContent = {
     commandLine: [inputs.kernel.path, ...(commandLine === null ? [] : [commandLine.text])].join(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { buildEddTables, EddInfo } from "../../../../src/arch/x86-64/handoff/edd-info.ts";
 import { hexOf } from "../../../../src/core/bytes.ts";
-import type { EddDevice } from "../../../../src/model/host-facts.ts";
+import type { EddDevice } from "../../../../src/model/x86-64.ts";
 
 const disk = (device: number, change: Partial<EddDevice> = {}): EddDevice => ({
   device,

@@ -198,7 +198,7 @@ describe("a driver has taken the card: nothing is passed on", () => {
       orig_video_lines: 25,
     });
     expect(found.note).toStartWith(`Screen: none, because ${why}`);
-    expect(found.taker).toStartWith(why);
+    expect(found.displayOwner).toStartWith(why);
   });
 
   test("--reset-vga: VGA text, where there is a VGA", () => {
@@ -260,7 +260,7 @@ describe("nobody has taken it: as at boot", () => {
     for (const bootParams of [atBoot(), atBoot(0x23), atBoot(1), atBoot(0)]) {
       const found = screenFor({ bootParams, ...input });
       expect(found.bytes).toEqual(told(bootParams));
-      expect(found.taker).toBeNull();
+      expect(found.displayOwner).toBeNull();
     }
   });
 

@@ -9,7 +9,7 @@ import {
   screenOfFramebuffer,
 } from "../../../../src/arch/x86-64/handoff/screen-info.ts";
 import { hexOf } from "../../../../src/core/bytes.ts";
-import type { FramebufferFacts } from "../../../../src/model/host-facts.ts";
+import type { FramebufferFacts } from "../../../../src/model/display.ts";
 import { atBoot, framebuffer } from "./screens.ts";
 
 const EFI = 0x70;

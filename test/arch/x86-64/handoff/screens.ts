@@ -9,8 +9,9 @@ import type {
   DisplayDevice,
   DisplayFacts,
   FramebufferFacts,
-  HostFacts,
-} from "../../../../src/model/host-facts.ts";
+} from "../../../../src/model/display.ts";
+import type { HostFacts } from "../../../../src/model/host-facts.ts";
+import { NO_X86_FACTS, type X86Facts } from "../../../../src/model/x86-64.ts";
 
 export const framebuffer: FramebufferFacts = {
   id: "EFI VGA",
@@ -85,3 +86,9 @@ export function screenFor(input: Partial<ScreenInput>): NextScreen {
 }
 
 export const XEN: HostFacts["xen"] = { version: "4.17", capabilities: "", hypervisor: null };
+
+/** The machine with something else on its screen. */
+export const withScreen = (facts: HostFacts, change: Partial<X86Facts>): HostFacts => ({
+  ...facts,
+  x86_64: { ...(facts.x86_64 ?? NO_X86_FACTS), ...change },
+});

@@ -84,11 +84,11 @@ describe("vmlinux", () => {
   });
 
   test("and upwards where the host may hand its own place out while it loads", () => {
-    const settled = [
+    const guestOwned = [
       { start: 0x100000n, end: 0x1000000n },
       { start: 0x3000000n, end: 0x8000000n },
     ];
-    const facts = { ...FACTS, segmentRules: { ...FACTS.segmentRules, settled } };
+    const facts = { ...FACTS, segmentRules: { ...FACTS.segmentRules, guestOwned } };
     const plan = planOf(vmlinux(), { facts });
     expect(hex(segment(plan, "kernel").start)).toBe("0x3000000");
     expect(segment(plan, "kernel").reason).toContain(

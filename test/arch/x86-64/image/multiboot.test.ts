@@ -11,6 +11,7 @@ import { KexecError } from "../../../../src/core/error.ts";
 import type { HostFacts } from "../../../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
 import type { ConsoleRequest, RunRequest } from "../../../../src/model/request.ts";
+import type { X86Facts } from "../../../../src/model/x86-64.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
 import { refusal } from "../../../edge/refusal.ts";
 import { makeElf } from "../../../images/make-elf.ts";
@@ -19,7 +20,7 @@ import { expectGoldenPlan, machine } from "../../../plan/golden.ts";
 import { entryOf, file, pattern, segment } from "../../../plan/pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../../../plan/requests.ts";
 import { type Memory, runCopy } from "../handoff/run-copy.ts";
-import { atBoot, card, display, framebuffer } from "../handoff/screens.ts";
+import { atBoot, card, display, framebuffer, withScreen } from "../handoff/screens.ts";
 
 const FACTS = machine("qemu-6g-bios");
 
@@ -299,9 +300,9 @@ describe("ACPI's root pointer", () => {
 });
 
 describe("the screen", () => {
-  const screenOf = (change: Partial<HostFacts>, console: Partial<ConsoleRequest> = {}) => {
+  const screenOf = (change: Partial<X86Facts>, console: Partial<ConsoleRequest> = {}) => {
     const request = { console: { ...loadRequest().console, ...console } };
-    const facts = { ...FACTS, bootParams: atBoot(), ...change };
+    const facts = withScreen(FACTS, { bootParams: atBoot(), ...change });
     const [mb1, mb2] = [MB1, MB2].map((image) => planOf(image, request, facts));
     if (mb1 === undefined || mb2 === undefined) throw new Error("no plan");
     expect(mb1.notes.filter((note) => note.startsWith("Screen:"))).toHaveLength(1);
@@ -335,7 +336,7 @@ describe("the screen", () => {
     expect(note).toStartWith("Screen: 1024x768x32 at 0x80000000, as at boot, because ");
   });
 
-  test.each<[string, Partial<HostFacts>, string]>([
+  test.each<[string, Partial<X86Facts>, string]>([
     [
       "a driver has the card",
       { display: display({ devices: [{ ...card, driver: "i915", drm: true }] }) },

@@ -12,6 +12,7 @@ import { KexecError } from "../../../../src/core/error.ts";
 import type { HostFacts } from "../../../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
 import type { LoaderRequest, RunRequest } from "../../../../src/model/request.ts";
+import { NO_X86_FACTS } from "../../../../src/model/x86-64.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
 import { refusalText } from "../../../edge/refusal.ts";
 import { type BzImageParts, makeBzImage } from "../../../images/make-bzimage.ts";
@@ -195,8 +196,8 @@ describe("refusals", () => {
   });
 
   test("nothing is known to speak against a machine without boot params", () => {
-    expect(BootParams.read(BIOS.bootParams ?? new Uint8Array()).efi_info[0]).toBe(0);
-    const plan = planOf({ facts: { ...BIOS, bootParams: null } });
+    expect(BootParams.read(BIOS.x86_64?.bootParams ?? new Uint8Array()).efi_info[0]).toBe(0);
+    const plan = planOf({ facts: { ...BIOS, x86_64: NO_X86_FACTS } });
     expect(entryOf(plan).entry_mode).toBe(2);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { decideHost, parseXenFeatures } from "../../../src/edge/xen/hypervisor.ts";
+import { decideHost, parseXenFeatures } from "../../../src/edge/xen/decide-host.ts";
 import { BARE, XEN } from "../../facts/evidence.ts";
 
 const ARM = { ...XEN, architecture: "arm64" as const };

@@ -2,7 +2,8 @@
 
 import { ExitStatus, fail } from "../../core/error.ts";
 import type { HostProbe, LoadOutcome } from "../../model/backend.ts";
-import type { FilePlan, ImagePurpose } from "../../model/load-plan.ts";
+import type { FilePlan } from "../../model/load-plan.ts";
+import type { ImagePurpose } from "../../model/purpose.ts";
 import { Errno } from "../ffi/errno.ts";
 import { cString } from "../ffi/pointer.ts";
 import { type LinuxHost, probed } from "./host.ts";

@@ -9,7 +9,7 @@ import {
   type HypervisorEvidence,
   hasXenInterrupts,
   parseXenFeatures,
-} from "./hypervisor.ts";
+} from "./decide-host.ts";
 
 function firstLine(files: PseudoFiles, path: string): string | null {
   const text = attempt([], () => files.optionalText(path));

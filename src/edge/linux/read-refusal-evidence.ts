@@ -3,7 +3,8 @@
 import { LOCKDOWN, parseLockdown } from "../../facts/lockdown.ts";
 import { PROC_STATUS, parseCapEff } from "../../facts/proc-status.ts";
 import { parseNumber } from "../../facts/sysfs-number.ts";
-import type { ImagePurpose } from "../../model/load-plan.ts";
+import type { FactNote } from "../../model/fact-note.ts";
+import type { ImagePurpose } from "../../model/purpose.ts";
 import { attempt, type PseudoFiles, pseudoFiles } from "../files/read-pseudo-files.ts";
 import type { RefusalEvidence } from "./explain-refusal.ts";
 import { readKexecStateOf } from "./read-kexec-state.ts";
@@ -21,7 +22,7 @@ function readLoadsLeft(files: PseudoFiles, purpose: ImagePurpose): bigint | null
  */
 export function readRefusalEvidence(purpose: ImagePurpose, root = "/"): RefusalEvidence {
   const files = pseudoFiles(root);
-  const ignored: string[] = [];
+  const ignored: FactNote[] = [];
   return {
     capabilities: attempt(ignored, () => parseCapEff(files.text(PROC_STATUS))),
     lockdown: attempt(ignored, () => parseLockdown(files.text(LOCKDOWN))),

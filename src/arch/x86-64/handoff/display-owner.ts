@@ -1,6 +1,6 @@
 /** Whether a driver shows something else on the screen that the running kernel was told of. */
 
-import type { DisplayDevice, DisplayFacts, FramebufferFacts } from "../../../model/host-facts.ts";
+import type { DisplayDevice, DisplayFacts, FramebufferFacts } from "../../../model/display.ts";
 import { framebufferAddress, isFramebuffer, type ScreenInfo } from "./screen-info.ts";
 
 /** Drivers of a bus that the card has in it: who shows something is a device on that bus. */
@@ -26,7 +26,7 @@ function ownerOf(screen: ScreenInfo, devices: readonly DisplayDevice[]): Display
 }
 
 /** Where the card is not known: whoever has one. */
-function anyTaker(fb: FramebufferFacts | null, display: DisplayFacts): string | null {
+function anyOwner(fb: FramebufferFacts | null, display: DisplayFacts): string | null {
   const drm = display.devices.filter((device) => device.drm);
   const card = drm.find(({ bus }) => bus !== null && !BUSES_WITHOUT_CARDS.includes(bus));
   if (card !== undefined) return `${card.driver ?? "DRM"} drives ${nameOf(card)}`;
@@ -45,14 +45,14 @@ const notFirmwares = (id: string): string =>
  *
  * @param atBoot what the running kernel was told; null where that is not known
  */
-export function screenTaker(
+export function findDisplayOwner(
   atBoot: ScreenInfo | null,
   fb: FramebufferFacts | null,
   display: DisplayFacts | null,
 ): string | null {
   if (display === null) return fb === null ? null : notFirmwares(fb.id);
   const owner = atBoot === null ? undefined : ownerOf(atBoot, display.devices);
-  return owner === undefined ? anyTaker(fb, display) : showsBy(owner, display.devices);
+  return owner === undefined ? anyOwner(fb, display) : showsBy(owner, display.devices);
 }
 
 /** Whether `--reset-vga` can set anything: true too where that is not known. */

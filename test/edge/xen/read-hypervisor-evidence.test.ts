@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { readHypervisorEvidence } from "../../../src/edge/xen/read-evidence.ts";
+import { readHypervisorEvidence } from "../../../src/edge/xen/read-hypervisor-evidence.ts";
 import { fakeRoot, removeFakeRoots } from "../linux/fake-machine.ts";
 
 afterAll(removeFakeRoots);

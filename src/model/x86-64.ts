@@ -1,0 +1,41 @@
+/** The vocabulary that is x86_64's alone. */
+
+import type { DisplayFacts, FramebufferFacts } from "./display.ts";
+
+/** Length of `X86Facts.bootParams`, in bytes. [linux arch/x86/include/uapi/asm/bootparam.h] */
+export const BOOT_PARAMS_SIZE = 4096;
+
+/** A directory /sys/firmware/edd/int13_devXX. [linux include/uapi/linux/edd.h] */
+export interface EddDevice {
+  /** BIOS drive number, e.g. 0x80. */
+  readonly device: number;
+  readonly version: number;
+  /** Bit mask of EDD_EXT_*. */
+  readonly interfaceSupport: number;
+  readonly legacyMaxCylinder: number;
+  readonly legacyMaxHead: number;
+  readonly legacySectorsPerTrack: number;
+  /** raw_data; empty where the BIOS gave none. */
+  readonly rawData: Uint8Array;
+  readonly mbrSignature: number | null;
+}
+
+/** What only Linux on x86_64 says. */
+export interface X86Facts {
+  /** boot_params of the running kernel, `BOOT_PARAMS_SIZE` bytes; null where it is unreadable. */
+  readonly bootParams: Uint8Array | null;
+  /** Sorted by drive number; empty where there is no EDD, or it is damaged. */
+  readonly edd: readonly EddDevice[];
+  /** null where there is no /dev/fb0. */
+  readonly framebuffer: FramebufferFacts | null;
+  /** null in facts files from before it was looked at. */
+  readonly display: DisplayFacts | null;
+}
+
+/** Of a machine that says none of it. */
+export const NO_X86_FACTS: X86Facts = {
+  bootParams: null,
+  edd: [],
+  framebuffer: null,
+  display: null,
+};
