@@ -44,7 +44,7 @@ export interface FactsSources {
   readonly getrandom?: ((length: number) => Uint8Array | null) | null;
 }
 
-/** In bytes. [linux arch/x86/include/uapi/asm/setup_data.h SETUP_RNG_SEED] takes any length. */
+/** In bytes; every kernel takes any length. */
 const RNG_SEED_SIZE = 32;
 
 /** The page size of every x86_64 machine, and of most arm64 ones. */

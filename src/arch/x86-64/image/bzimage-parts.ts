@@ -4,13 +4,13 @@
 import { alignUp, hex, isPowerOfTwo, MIB } from "../../../core/address.ts";
 import type { CommandLineLimit } from "../../../core/command-line.ts";
 import { failImage } from "../../../core/error.ts";
-import { type InitrdLimit, placeInitrd } from "../../../image/place-initrd.ts";
 import type { X8664EntryState } from "../../../model/entry-state.ts";
 import type { DraftPlan, PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
 import type { LoaderRequest } from "../../../model/request.ts";
 import type { SetupHeader } from "../handoff/setup-header.ts";
 import { placeBootParams } from "./linux-boot-params.ts";
+import { type InitrdLimit, placeInitrd } from "./place-initrd.ts";
 
 const SECTOR = 512;
 /** What `setup_sects` 0 means. [x86-boot] 0x1f1 */

@@ -9,7 +9,6 @@ import { bytesOf, Writer } from "../../../core/bytes.ts";
 import { parameters } from "../../../core/command-line.ts";
 import { failImage } from "../../../core/error.ts";
 import { LINUX_OPTIONS } from "../../../image/linux-options.ts";
-import { placeInitrd } from "../../../image/place-initrd.ts";
 import type { DraftPlan, Image, PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
 import { LOADER_TYPE_KEXEC } from "../handoff/boot-params.ts";
@@ -41,6 +40,7 @@ import {
   VERSION_SETUP_DATA,
 } from "./bzimage-versions.ts";
 import { requireBios } from "./needs-bios.ts";
+import { placeInitrd } from "./place-initrd.ts";
 
 /** What BIOSes use of the first pages stays theirs. */
 const LOWEST_SETUP = 64n * KIB;

@@ -7,7 +7,6 @@ import { ADDRESS_END, alignDown, MIB } from "../../../core/address.ts";
 import { textOf } from "../../../core/bytes.ts";
 import type { ElfBits, ElfImage } from "../../../image/elf-image.ts";
 import type { ElfMove } from "../../../image/place-elf.ts";
-import { placeInitrd } from "../../../image/place-initrd.ts";
 import type { PlanContext } from "../../../model/image-type.ts";
 import {
   BOOT_FLAG,
@@ -26,6 +25,7 @@ import {
   START_KERNEL_MAP,
 } from "../layout.ts";
 import { placeBootParams } from "./linux-boot-params.ts";
+import { placeInitrd } from "./place-initrd.ts";
 
 const BANNER = "Linux version ";
 /** A release follows the banner in the kernel; in other programs that know of it, "%s" does. */

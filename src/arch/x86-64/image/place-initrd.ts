@@ -1,8 +1,8 @@
-/** Takes memory for a Linux kernel's initrd, whatever file the kernel came in. */
+/** Takes memory for the initrd of an x86 Linux kernel, whatever file the kernel came in. */
 
-import { MIB } from "../core/address.ts";
-import type { PlanContext } from "../model/image-type.ts";
-import type { Segment } from "../model/load-plan.ts";
+import { MIB } from "../../../core/address.ts";
+import type { PlanContext } from "../../../model/image-type.ts";
+import type { Segment } from "../../../model/load-plan.ts";
 
 /** Page tables and real-mode trampolines of the next kernel are below it. */
 const LOWEST_INITRD = 16n * MIB;
