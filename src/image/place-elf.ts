@@ -75,6 +75,6 @@ export function placeElf(context: PlanContext, elf: ElfImage, placing: ElfPlacin
   if (move === null) return refuseFixed(pieces, "its ELF headers say", segments);
   const { guestOwned } = context.facts.segmentRules;
   const trouble =
-    guestOwned === null ? "not free" : "not free, or the host may hand some of it out";
+    guestOwned === null ? "not free" : "not free, or the hypervisor may allocate some of it";
   return takeMoved(context, elf, move, `its own, ${hex(pieces[0]?.start ?? 0n)}, is ${trouble}`);
 }

@@ -14,6 +14,6 @@ export function refuseInitrdReuse({ bootCommandLine }: HostFacts): never {
     message: retained
       ? "--reuseinitrd not implemented on this architecture"
       : "unrecoverable error: current boot didn't retain the initrd for reuse.",
-    hint: "Name the file: --initrd=FILE. No x86 kernel tells where its initrd is in memory.",
+    hint: "Name the file: --initrd=FILE. x86 kernels do not report where their initrd lies.",
   });
 }

@@ -88,7 +88,7 @@ const note = fc.oneof(
     text: byteString,
   }),
   fc.constantFrom<FactNote>(
-    { source: "Xen", text: "Xen does not tell its version: Operation not permitted." },
+    { source: "Xen", text: "Xen does not report its version: Operation not permitted." },
     { source: "machine", text: "The kernel gave no random bytes for the next kernel's seed." },
   ),
 );

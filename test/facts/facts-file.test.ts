@@ -98,7 +98,7 @@ describe("a note", () => {
     ["vmcoreinfo", "Cannot parse /sys/kernel/vmcoreinfo: x.", "Cannot parse /sys/kernel"],
     ["kernel text", "ELF core (kcore) parse failed: too short.", "ELF core (kcore) parse failed"],
     ["kernel text", "Cannot determine kernel physical load addr.", "Cannot determine kernel"],
-    ["Xen", "Xen does not tell its range 1: Invalid argument.", "Xen does not tell"],
+    ["Xen", "Xen does not report its range 1: Invalid argument.", "Xen does not report"],
     ["Xen", "Which memory belongs to guests is not known: /dev/xen/privcmd: x.", "Which memory"],
     ["machine", "The kernel gave no random bytes.", "The kernel gave no random bytes."],
   ])("of %s, %s: its sentence is in the file, and its source is known again", (...note) => {

@@ -128,7 +128,9 @@ describe("which screen", () => {
   });
 
   test("in a dom0 it comes from Xen", () => {
-    expect(lines(machine("qemu-2g-xen"))).toMatch(/^(ok {2}|note) {2}screen +.*as Xen told dom0/m);
+    expect(lines(machine("qemu-2g-xen"))).toMatch(
+      /^(ok {2}|note) {2}screen +.*as Xen passed it to dom0/m,
+    );
   });
 });
 

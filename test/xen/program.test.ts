@@ -36,7 +36,7 @@ describe("a library that is of no use", () => {
     expect(dom0.run([`--xen-library=${path}`, ...LOAD])).toMatchObject({ status: 0, stderr: "" });
     const { status, stderr } = dom0.run([`--xen-library=${path}`, "-S", "-l"]);
     expect(status).toBe(255);
-    expect(stderr).toBe("Whether an image is loaded is not known: this Xen does not tell.\n");
+    expect(stderr).toBe("Whether an image is loaded is not known: this Xen does not report it.\n");
   });
 
   test("lacks a library that it needs itself", () => {

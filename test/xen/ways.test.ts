@@ -150,7 +150,7 @@ interface Deed {
 const DEEDS: Readonly<Record<string, Deed>> = {
   xc_version: {
     words: ["-d", ...LOAD],
-    says: "Xen does not tell its version: TEXT.\n",
+    says: "Xen does not report its version: TEXT.\n",
     status: 0,
     loaded: true,
   },
@@ -161,7 +161,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   },
   xc_kexec_get_range: {
     words: ["-d", ...LOAD],
-    says: "Xen does not tell its range 0: TEXT.\n",
+    says: "Xen does not report its range 0: TEXT.\n",
     status: 0,
     loaded: true,
   },
@@ -217,7 +217,9 @@ describe.each(WAYS)("a call that fails, through %s", (_name, way) => {
       const fail = `${call}:${errorNumber(error)}`;
       const ran = dom0.run(["-S", "-l"], { way, fail });
       expect(ran.status).toBe(255);
-      expect(ran.stderr).toBe("Whether an image is loaded is not known: this Xen does not tell.\n");
+      expect(ran.stderr).toBe(
+        "Whether an image is loaded is not known: this Xen does not report it.\n",
+      );
       askedOf(ran, way, 0);
       const load = dom0.run(LOAD, { way, fail });
       expect([load.failed, load.stderr, load.status]).toEqual([true, "", 0]);

@@ -172,7 +172,7 @@ function loadedState(purpose: ImagePurpose, host: XenHost): LoadedState {
   const status = opened.calls.status(typeOf(purpose));
   if (status >= 0) return { loaded: status > 0, doubt: status > 0 ? MARK_UP : MARK_DOWN };
   const old = status === -Errno.ENOSYS || status === -Errno.EINVAL;
-  const why = old ? "this Xen does not tell" : host.strerror(-status);
+  const why = old ? "this Xen does not report it" : host.strerror(-status);
   return { loaded: null, doubt: `Whether an image is loaded is not known: ${why}.` };
 }
 

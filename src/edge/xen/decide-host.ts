@@ -131,7 +131,7 @@ function unknownDomain(evidence: string[]): HostDecision {
     why: "this is a domain of Xen, and nothing says which kind",
     hint:
       "Linux's own kexec would crash a PV domain, so it is not tried.\n" +
-      "Mount sysfs on /sys: /sys/hypervisor tells.",
+      "Mount sysfs on /sys: /sys/hypervisor says which it is.",
   };
 }
 

@@ -59,7 +59,7 @@ function rangeOfXen(calls: XenCalls, range: KexecRange, notes: FactNote[]): Rang
   if (typeof found === "number") {
     notes.push({
       source: "Xen",
-      text: `Xen does not tell its range ${range}: ${strerror(-found)}.`,
+      text: `Xen does not report its range ${range}: ${strerror(-found)}.`,
     });
     return null;
   }
@@ -166,7 +166,7 @@ function readMemoryMap(calls: XenCalls): MemoryRange[] {
 
 function textOr(notes: FactNote[], what: string, answer: string | number): string {
   if (typeof answer === "string") return answer;
-  notes.push({ source: "Xen", text: `Xen does not tell its ${what}: ${strerror(-answer)}.` });
+  notes.push({ source: "Xen", text: `Xen does not report its ${what}: ${strerror(-answer)}.` });
   return "";
 }
 

@@ -43,7 +43,7 @@ const VMCOREINFO: Needed = {
 const KERNEL_TEXT: Needed = {
   sources: [KCORE, "kernel text"],
   line: "Can't find kernel text map area from kcore",
-  hint: "A dump must tell where this kernel is mapped: see /proc/iomem and /proc/kcore.",
+  hint: "A dump must say where this kernel is mapped: see /proc/iomem and /proc/kcore.",
   exitStatus: ExitStatus.failed,
 };
 
@@ -82,7 +82,7 @@ export function crashFacts(facts: HostFacts, kernel: string): CrashFacts {
   if (crash === null) {
     return fail({
       code: "facts.crash",
-      message: "These facts do not tell what a crash kernel must know of the running one",
+      message: "These facts lack what a crash kernel must know of the running one",
       hint: "Save them again: an earlier version did not write it.",
       exitStatus: ExitStatus.failed,
     });

@@ -112,7 +112,7 @@ describe("the mark says what is loaded, after whatever was before", () => {
     expect(xen.calls.filter((call) => call.startsWith("unload"))).toEqual([]);
     expect(backend.loadedState("normal")).toEqual({
       loaded: null,
-      doubt: "Whether an image is loaded is not known: this Xen does not tell.",
+      doubt: "Whether an image is loaded is not known: this Xen does not report it.",
     });
   });
 });

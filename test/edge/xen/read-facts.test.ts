@@ -146,9 +146,9 @@ describe("readXenFacts", () => {
     const { notes, xen } = readXenFacts(calls, LINUX, nothingOwned());
     expect(xen).toMatchObject({ version: "", capabilities: "", hypervisor: null });
     expect(sentencesOf({ notes })).toContain(
-      "Xen does not tell its version: Operation not permitted.",
+      "Xen does not report its version: Operation not permitted.",
     );
-    expect(sentencesOf({ notes })).toContain("Xen does not tell its range 1: Invalid argument.");
+    expect(sentencesOf({ notes })).toContain("Xen does not report its range 1: Invalid argument.");
   });
 
   test("without a memory map there are no facts", () => {

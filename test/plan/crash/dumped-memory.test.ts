@@ -138,7 +138,7 @@ describe("a crash kernel is refused", () => {
     [
       "where the facts are an earlier version's",
       { ...LINUX, crash: null },
-      "These facts do not tell what a crash kernel must know of the running one",
+      "These facts lack what a crash kernel must know of the running one",
       255,
     ],
     [

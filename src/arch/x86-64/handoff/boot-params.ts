@@ -111,7 +111,7 @@ export function buildBootParams(input: BootParamsInput): Uint8Array {
       code: "image.setup-header",
       message:
         `The kernel speaks boot protocol ${showVersion(header.version)}; ` +
-        `${showVersion(VERSION_CMD_LINE_PTR)} is needed to tell it where its command line is`,
+        `${showVersion(VERSION_CMD_LINE_PTR)} is needed to pass it a command line`,
     });
   }
   const initrd = input.initrd ?? { address: 0n, size: 0n };

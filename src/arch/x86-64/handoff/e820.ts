@@ -72,7 +72,7 @@ function entryOf(range: MemoryRange): E820Entry {
     fail({
       code: "plan.memory-map",
       message:
-        `The memory range ${showRange(range)} cannot be told to the next kernel: no E820 entry ` +
+        `The memory range ${showRange(range)} cannot be passed to the next kernel: no E820 entry ` +
         "can name it",
     });
   }

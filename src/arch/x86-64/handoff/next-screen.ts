@@ -109,7 +109,7 @@ function asAtBoot(
   why: string,
   address = framebufferAddress(atBoot),
 ): NextScreen {
-  const told = xen === null ? "as at boot" : "as Xen told dom0";
+  const told = xen === null ? "as at boot" : "as Xen passed it to dom0";
   if (!isFramebuffer(atBoot)) {
     if (!isText(atBoot)) return next("none", atBoot, `none, ${told}`);
     const size = `${atBoot.orig_video_cols}x${atBoot.orig_video_lines}`;

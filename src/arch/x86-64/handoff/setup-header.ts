@@ -159,7 +159,7 @@ export function setupHeaderBytes(image: Uint8Array): Uint8Array {
       code: "image.setup-header",
       message:
         `The image's Linux setup header ends at ${hex(end)}; it must reach ${hex(SHORTEST_END)} ` +
-        "(boot protocol 2.02) to tell the kernel where its command line is",
+        "(boot protocol 2.02) to pass the kernel a command line",
     });
   }
   const limit = Math.min(end, SETUP_HEADER_LIMIT);

@@ -120,6 +120,6 @@ export function checkDeviceTree({ inputs }: PlanContext, { version }: SetupHeade
     code: "image.dtb",
     message:
       `the kernel speaks boot protocol ${showVersion(version)}; ` +
-      `${showVersion(VERSION_SETUP_DATA)} is needed to tell it of a device tree`,
+      `${showVersion(VERSION_SETUP_DATA)} is needed to pass it a device tree`,
   });
 }

@@ -290,7 +290,7 @@ describe("nobody has taken it: as at boot", () => {
 
   test("in a dom0 it was Xen that told it, and drivers take it all the same", () => {
     const found = screenFor({ bootParams: atBoot(), display: display(), xen: XEN });
-    expect(found.note).toContain("at 0x80000000, as Xen told dom0, because");
+    expect(found.note).toContain("at 0x80000000, as Xen passed it to dom0, because");
     expect(screenFor({ bootParams: atBoot(), display: by("i915"), xen: XEN }).kind).toBe("none");
   });
 });
