@@ -17,6 +17,7 @@ import {
   REGIONS_MAX,
 } from "../../../../src/arch/x86-64/purgatory/parameters.ts";
 import { KexecError } from "../../../../src/core/error.ts";
+import { orRefusal } from "../../../kexec-error.ts";
 
 const { manifest, blob } = purgatoryFor("x86_64");
 const BASE = manifest.parameterOffset;
@@ -207,13 +208,8 @@ describe("buildPurgatory", () => {
 describe("buildPurgatory refuses", () => {
   const region = { start: 0n, length: 1n, sha256: digest(0) };
   const codeOf = (make: () => unknown) => {
-    try {
-      make();
-    } catch (error) {
-      if (error instanceof KexecError) return error.code;
-      throw error;
-    }
-    return "nothing";
+    const made = orRefusal(make);
+    return made instanceof KexecError ? made.code : "nothing";
   };
 
   test("more regions than the block has room for, and takes as many as it has", () => {
