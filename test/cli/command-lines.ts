@@ -3,6 +3,7 @@
 import { toRequest } from "../../src/cli/to-request.ts";
 import { KexecError } from "../../src/core/error.ts";
 import type { Request, RunRequest } from "../../src/model/request.ts";
+import { orRefusal } from "../kexec-error.ts";
 
 export const read = (argv: readonly string[], env: Record<string, string> = {}): Request =>
   toRequest({ argv0: "kexec", argv, env: (name) => env[name] });
@@ -21,11 +22,7 @@ export function text(argv: readonly string[]): string {
 }
 
 export function refusal(argv: readonly string[]): KexecError {
-  try {
-    read(argv);
-  } catch (error) {
-    if (error instanceof KexecError) return error;
-    throw error;
-  }
+  const error = orRefusal(() => read(argv));
+  if (error instanceof KexecError) return error;
   throw new Error(`${argv.join(" ")} was not refused`);
 }

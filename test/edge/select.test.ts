@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { selectBackend } from "../../src/edge/select.ts";
 import { BARE, XEN } from "../facts/evidence.ts";
+import { refusal } from "../kexec-error.ts";
 import { fakeLinux } from "./linux/fake-linux.ts";
-import { refusal } from "./refusal.ts";
 import { fakeXen } from "./xen/fake-xen.ts";
 
 test("a machine without Xen gets Linux's own kexec, with the evidence", () => {

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { pageSizeOfAuxv } from "../../src/facts/auxv.ts";
-import { refusal, survivesDamage } from "./damage.ts";
+import { refusal } from "../kexec-error.ts";
+import { survivesDamage } from "./damage.ts";
 
 const auxv = (...words: bigint[]) => new Uint8Array(BigUint64Array.from(words).buffer);
 

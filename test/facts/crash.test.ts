@@ -11,7 +11,7 @@ import {
   parseKcore,
   USUAL_PAGE_OFFSET,
 } from "../../src/facts/kernel-text.ts";
-import { refusal } from "../edge/refusal.ts";
+import { refusal } from "../kexec-error.ts";
 import { survivesDamage, textSurvivesDamage } from "./damage.ts";
 
 const FILE = "/sys/devices/system/cpu/cpu0/crash_notes";

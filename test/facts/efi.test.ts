@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { parseEfiRuntimeMapEntry, parseEfiSystab } from "../../src/facts/efi.ts";
-import { refusal, textSurvivesDamage } from "./damage.ts";
+import { refusal } from "../kexec-error.ts";
+import { textSurvivesDamage } from "./damage.ts";
 
 const SYSTAB = "ACPI20=0x3fb7e014\nACPI=0x3fb7e000\nSMBIOS3=0xffffffffffffffff\n";
 

@@ -5,8 +5,9 @@ import { factsFromJson, factsToJson } from "../../src/facts/facts-file.ts";
 import { LINUX_SEGMENT_RULES } from "../../src/facts/linux-rules.ts";
 import type { FactNote } from "../../src/model/fact-note.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
+import { refusal } from "../kexec-error.ts";
 import { arbitraryFacts } from "./arbitrary-facts.ts";
-import { refusal, survives } from "./damage.ts";
+import { survives } from "./damage.ts";
 
 const MACHINES = `${import.meta.dir}/machines`;
 const machine = (name: string): string => readFileSync(`${MACHINES}/${name}`, "latin1");

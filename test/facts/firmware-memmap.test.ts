@@ -8,7 +8,8 @@ import {
   withoutRealModeIvt,
 } from "../../src/facts/firmware-memmap.ts";
 import { MEMORY_TYPES, type MemoryRange, type MemoryType } from "../../src/model/memory.ts";
-import { refusal, textSurvivesDamage } from "./damage.ts";
+import { refusal } from "../kexec-error.ts";
+import { textSurvivesDamage } from "./damage.ts";
 
 const entry = (name: string, start: string, end: string, type: string) => ({
   name,

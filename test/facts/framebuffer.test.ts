@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { bytesOf } from "../../src/core/bytes.ts";
 import { FbFixScreeninfo, FbVarScreeninfo, parseFramebuffer } from "../../src/facts/framebuffer.ts";
-import { refusal, survivesDamage } from "./damage.ts";
+import { refusal } from "../kexec-error.ts";
+import { survivesDamage } from "./damage.ts";
 
 const fix = new Uint8Array(80);
 FbFixScreeninfo.write(fix, {

@@ -7,7 +7,8 @@ import {
   parseIomem,
   showResource,
 } from "../../src/facts/iomem.ts";
-import { refusal, textSurvivesDamage } from "./damage.ts";
+import { refusal } from "../kexec-error.ts";
+import { textSurvivesDamage } from "./damage.ts";
 
 const SAMPLE = `00000000-00000fff : Reserved
 00001000-0009fbff : System RAM

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { KEXEC_STATE_FILES, parseKexecFlag, parseKexecSize } from "../../src/facts/kexec-state.ts";
-import { refusal, textSurvivesDamage } from "./damage.ts";
+import { refusal } from "../kexec-error.ts";
+import { textSurvivesDamage } from "./damage.ts";
 
 test.each([
   ["0\n", false],

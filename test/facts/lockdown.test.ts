@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { parseLockdown } from "../../src/facts/lockdown.ts";
-import { refusal, textSurvivesDamage } from "./damage.ts";
+import { refusal } from "../kexec-error.ts";
+import { textSurvivesDamage } from "./damage.ts";
 
 test.each([
   ["[none] integrity confidentiality\n", "none"],

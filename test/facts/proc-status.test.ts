@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { parseCapEff } from "../../src/facts/proc-status.ts";
 import { CAP_SYS_BOOT } from "../../src/model/host-facts.ts";
-import { refusal, textSurvivesDamage } from "./damage.ts";
+import { refusal } from "../kexec-error.ts";
+import { textSurvivesDamage } from "./damage.ts";
 
 const STATUS = `Name:\tCapEff: 0
 CapInh:\t0000000000000000

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { parseNumber, parseSmallNumber, quoted } from "../../src/facts/sysfs-number.ts";
-import { refusal, textSurvivesDamage } from "./damage.ts";
+import { refusal } from "../kexec-error.ts";
+import { textSurvivesDamage } from "./damage.ts";
 
 test.each([
   ["0x0\n", 0n],

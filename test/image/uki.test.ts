@@ -4,6 +4,7 @@ import { KexecError } from "../../src/core/error.ts";
 import { uki as container } from "../../src/image/uki.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { makeUki } from "../images/make-uki.ts";
+import { orRefusal } from "../kexec-error.ts";
 import { NO_LOADER } from "../plan/requests.ts";
 
 const { type: uki, read: readUki } = container;
@@ -89,14 +90,10 @@ test("one inside another is refused", () => {
 /** The parts, or that it was refused; anything else is thrown on. */
 function attempt(image: Uint8Array): "none" | "refused" | "read" {
   if (!isUki(image)) return "none";
-  try {
-    const { kernel, initrd } = readUki(image);
-    expect(kernel.length + (initrd?.length ?? 0)).toBeLessThanOrEqual(image.length + 8);
-    return "read";
-  } catch (error) {
-    if (!(error instanceof KexecError)) throw error;
-    return "refused";
-  }
+  const parts = orRefusal(() => readUki(image));
+  if (parts instanceof KexecError) return "refused";
+  expect(parts.kernel.length + (parts.initrd?.length ?? 0)).toBeLessThanOrEqual(image.length + 8);
+  return "read";
 }
 
 describe("broken files", () => {

@@ -7,6 +7,7 @@ import { LINUX_SEGMENT_RULES } from "../../src/facts/linux-rules.ts";
 import type { HostFacts, SegmentRules } from "../../src/model/host-facts.ts";
 import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
 import { checkPlan } from "../../src/plan/check-plan.ts";
+import { orRefusal } from "../kexec-error.ts";
 
 const MIB = 1n << 20n;
 const USABLE = [range(MIB, 65n * MIB)];
@@ -48,14 +49,10 @@ const pages = (count: number) =>
   Array.from({ length: count }, (_, i) => segment(MIB + BigInt(i) * 0x2000n, 0x1000n));
 
 function refusal(plan: SegmentPlan, facts = FACTS): string {
-  try {
-    checkPlan(plan, USABLE, facts);
-  } catch (error) {
-    if (!(error instanceof KexecError)) throw error;
-    expect(error.exitStatus).toBe(255);
-    return `${error.code}: ${[error.message, error.hint ?? ""].join(" ")}`;
-  }
-  return "";
+  const error = orRefusal(() => checkPlan(plan, USABLE, facts));
+  if (!(error instanceof KexecError)) return "";
+  expect(error.exitStatus).toBe(255);
+  return `${error.code}: ${[error.message, error.hint ?? ""].join(" ")}`;
 }
 
 describe("accepts", () => {

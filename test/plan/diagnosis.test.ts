@@ -35,14 +35,14 @@ const lines = (facts: HostFacts, host = linux(true, true)): string =>
 describe("whether a kernel can be loaded", () => {
   const blind = { ...BIOS, memoryMap: null };
   test.each([
-    [BIOS, linux(true, true), true],
-    [BIOS, linux(true, false), true],
-    [BIOS, linux(false, true), true],
-    [BIOS, linux(false, false), false],
-    [blind, linux(true, false), true],
-    [blind, linux(false, true), false],
-    [BIOS, { refusal: "a PVH dom0", hint: "boot it PV" }, false],
-  ] as const)("%#", (facts, host, canLoad) => {
+    ["with both calls", BIOS, linux(true, true), true],
+    ["with kexec_file_load alone", BIOS, linux(true, false), true],
+    ["with kexec_load alone", BIOS, linux(false, true), true],
+    ["with neither", BIOS, linux(false, false), false],
+    ["without a memory map, by kexec_file_load", blind, linux(true, false), true],
+    ["without a memory map, by kexec_load", blind, linux(false, true), false],
+    ["where there is no host", BIOS, { refusal: "a PVH dom0", hint: "boot it PV" }, false],
+  ] as const)("%s", (_, facts, host, canLoad) => {
     const found = diagnose(facts, host);
     expect(found.canLoad).toBe(canLoad);
     expect(diagnosisText(found).at(-1)).toBe(

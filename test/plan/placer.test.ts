@@ -4,6 +4,7 @@ import { KexecError } from "../../src/core/error.ts";
 import { covers, normalize, overlaps, type Range, range } from "../../src/core/range.ts";
 import type { Placement } from "../../src/model/image-type.ts";
 import { Placer } from "../../src/plan/placer.ts";
+import { orRefusal, refusal } from "../kexec-error.ts";
 
 const PAGE = 0x1000n;
 const END = 1n << 64n;
@@ -43,17 +44,13 @@ describe("place", () => {
     expect(attempt).toThrow(
       "Could not find a free area of memory of 0x2000000 bytes...\nlocate_hole failed",
     );
-    try {
-      attempt();
-    } catch (error) {
-      if (!(error instanceof KexecError)) throw error;
-      expect(error.exitStatus).toBe(1);
-      expect(error.hint).toBe(
-        "Cannot place the initrd: 32 MiB (0x2000000 bytes, aligned to 0x1000) must lie within " +
-          "[0x0, 0x10000000000000000), but the largest free range there is 15 MiB at " +
-          "[0x100000, 0x1000000).",
-      );
-    }
+    const error = refusal(attempt);
+    expect(error.exitStatus).toBe(1);
+    expect(error.hint).toBe(
+      "Cannot place the initrd: 32 MiB (0x2000000 bytes, aligned to 0x1000) must lie within " +
+        "[0x0, 0x10000000000000000), but the largest free range there is 15 MiB at " +
+        "[0x100000, 0x1000000).",
+    );
   });
 
   test("no memory at all in the window says so", () => {
@@ -88,13 +85,8 @@ test("what is placed is in RAM, aligned, in its window, and disjoint", () => {
       const placer = new Placer(usable, PAGE);
       const placed: Range[] = [];
       for (const wanted of pieces) {
-        let start: bigint;
-        try {
-          start = placer.place(wanted);
-        } catch (error) {
-          expect(error).toBeInstanceOf(KexecError);
-          continue;
-        }
+        const start = orRefusal(() => placer.place(wanted));
+        if (start instanceof KexecError) continue;
         const got = range(start, start + ((wanted.size + PAGE - 1n) / PAGE) * PAGE);
         expect(covers(normalize(usable), got)).toBe(true);
         expect(start % wanted.alignment).toBe(0n);

@@ -4,13 +4,13 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { KexecError } from "../../src/core/error.ts";
 import { covers, intersect, isEmpty, normalize, type Range, range } from "../../src/core/range.ts";
 import { factsFromJson } from "../../src/facts/facts-file.ts";
 import type { HostFacts, SegmentRules } from "../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../src/model/load-plan.ts";
 import { buildSegmentPlan } from "../../src/plan/build-plan.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
+import { refusal } from "../kexec-error.ts";
 import { loadRequest, NO_FILES } from "./requests.ts";
 
 const MACHINE = join(import.meta.dir, "../facts/machines/qemu-2g-xen.json");
@@ -83,14 +83,7 @@ test("what is mapped is checked by no digest, and is in no count of what is load
 });
 
 test("too many segments are refused before Xen is asked", () => {
-  let refused: unknown;
-  try {
-    planOf(withRules({ countMax: 4 }));
-  } catch (error) {
-    refused = error;
-  }
-  expect(refused).toBeInstanceOf(KexecError);
-  expect(refused).toMatchObject({
+  expect(refusal(() => planOf(withRules({ countMax: 4 })))).toMatchObject({
     code: "plan.segment-count",
     message: "the plan has 5 segments, this host takes 1 to 4",
     exitStatus: 255,

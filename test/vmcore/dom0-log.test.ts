@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { KexecError } from "../../src/core/error.ts";
 import { dumpLog } from "../../src/vmcore/dump-log.ts";
+import { orRefusal } from "../kexec-error.ts";
 import type { LogKind, LogRecord } from "./make-core.ts";
 import { makeXenCore } from "./make-xen-core.ts";
 
@@ -20,13 +21,9 @@ function dump(core: Uint8Array): { text: string; error: KexecError | null } {
   const write = (more: string) => {
     text += more;
   };
-  try {
-    dumpLog("CORE", (offset, length) => core.slice(offset, offset + length), write);
-    return { text, error: null };
-  } catch (error) {
-    if (error instanceof KexecError) return { text, error };
-    throw error;
-  }
+  const read = (offset: number, length: number) => core.slice(offset, offset + length);
+  const error = orRefusal(() => dumpLog("CORE", read, write));
+  return { text, error: error instanceof KexecError ? error : null };
 }
 
 describe.each([...KINDS])("%s", (kind) => {

@@ -4,6 +4,7 @@ import { bytesOf, textOf } from "../../src/core/bytes.ts";
 import { fail, KexecError } from "../../src/core/error.ts";
 import type { Read } from "../../src/vmcore/core-file.ts";
 import { dumpLog } from "../../src/vmcore/dump-log.ts";
+import { orRefusal } from "../kexec-error.ts";
 import { type CoreOptions, type LogKind, type LogRecord, makeCore } from "./make-core.ts";
 
 const KINDS: readonly LogKind[] = ["ringbuffer", "records", "plain"];
@@ -48,16 +49,13 @@ function dump(core: Uint8Array | Read): Outcome {
     if (asked > 3_000_000) throw new Error("reads for ever");
     return read(offset, length);
   };
-  try {
-    dumpLog("CORE", counted, (more) => {
-      text += more;
-    });
-    return { text, error: null };
-  } catch (error) {
-    if (!(error instanceof KexecError)) throw error;
-    expect(error.code).toMatch(/^vmcore\./);
-    return { text, error };
-  }
+  const write = (more: string) => {
+    text += more;
+  };
+  const error = orRefusal(() => dumpLog("CORE", counted, write));
+  if (!(error instanceof KexecError)) return { text, error: null };
+  expect(error.code).toMatch(/^vmcore\./);
+  return { text, error };
 }
 
 const good = (text: string): Outcome => ({ text, error: null });

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { joined } from "../../src/core/bytes.ts";
 import { expandBzip2 } from "../../src/wrapper/bzip2.ts";
 import { wrapperOf } from "../../src/wrapper/recognise.ts";
-import { refusal } from "../edge/refusal.ts";
+import { refusal } from "../kexec-error.ts";
 import { packedBy } from "./make-wrapped.ts";
 
 /** Several blocks of the smallest size. */

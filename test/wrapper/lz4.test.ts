@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { joined } from "../../src/core/bytes.ts";
 import { expandLz4 } from "../../src/wrapper/lz4.ts";
-import { refusal } from "../edge/refusal.ts";
+import { refusal } from "../kexec-error.ts";
 import { packedBy } from "./make-wrapped.ts";
 
 const LIMIT = 1 << 20;

@@ -8,6 +8,7 @@ import { KexecError } from "../../src/core/error.ts";
 import { expandLzma } from "../../src/edge/ffi/lzma.ts";
 import { expandModule, unwrap } from "../../src/wrapper/unwrap.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
+import { orRefusal } from "../kexec-error.ts";
 import { bzip2, LZMA_OF_ZEROS, lz4Frame, lz4Legacy, XZ_OF_ZEROS, zboot } from "./make-wrapped.ts";
 
 const IMAGE = makeBzImage();
@@ -24,15 +25,7 @@ const FORMATS = [
   { name: "lzma", wrapped: LZMA_OF_ZEROS, inner: new Uint8Array(100_000) },
 ];
 
-/** What comes of `bytes`; errors that are not for users are bugs. */
-function outcome(bytes: Uint8Array): Uint8Array | KexecError {
-  try {
-    return unwrap(bytes, expandLzma, 1 << 20).bytes;
-  } catch (error) {
-    if (error instanceof KexecError) return error;
-    throw error;
-  }
-}
+const outcome = (bytes: Uint8Array) => orRefusal(() => unwrap(bytes, expandLzma, 1 << 20).bytes);
 
 describe("each format", () => {
   for (const { name, wrapped, inner } of FORMATS) {

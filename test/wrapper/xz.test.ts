@@ -6,7 +6,7 @@ import { joined } from "../../src/core/bytes.ts";
 import { KexecError } from "../../src/core/error.ts";
 import { expandLzma } from "../../src/edge/ffi/lzma.ts";
 import { expandXz } from "../../src/wrapper/xz.ts";
-import { refusal } from "../edge/refusal.ts";
+import { orRefusal, refusal } from "../kexec-error.ts";
 import { packedBy } from "./make-wrapped.ts";
 
 const LIMIT = 1 << 24;
@@ -128,12 +128,8 @@ describe("refused", () => {
   test("of lzma, which has no checksum, what liblzma refuses", () => {
     const bytes = xz(inner, "--format=lzma");
     const outcome = (decode: typeof expandLzma, file: Uint8Array) => {
-      try {
-        return decode(file, LIMIT)?.bytes;
-      } catch (error) {
-        if (error instanceof KexecError) return "refused";
-        throw error;
-      }
+      const bytes = orRefusal(() => decode(file, LIMIT)?.bytes);
+      return bytes instanceof KexecError ? "refused" : bytes;
     };
     for (let at = 1; at < bytes.length; at += 1) {
       for (const flip of [0x01, 0x10, 0xff]) {

@@ -14,6 +14,7 @@ import {
   probeSegments,
   unloadSegments,
 } from "./load-segments.ts";
+import { LINUX_PURPOSES, linuxPurpose } from "./purposes.ts";
 
 function unload(purpose: ImagePurpose, method: LoadMethod, host: LinuxHost): void {
   if (method !== "segments" && unloadFiles(purpose, host)) return;
@@ -61,7 +62,7 @@ export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Back
     probe: () => [probeFiles(host), probeSegments(host)],
     attempts: (method) => kindsToTry(method, LINUX_PLAN_KINDS),
     admit(purpose, deed) {
-      if (purpose !== "live-update") return;
+      if (LINUX_PURPOSES[purpose] !== null) return;
       const message =
         deed === "load"
           ? "--load-live-update can only be used with xen"
@@ -72,8 +73,7 @@ export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Back
     load: (plan) => (plan.kind === "file" ? loadFiles(plan, host) : loadSegments(plan, host)),
     unload: (purpose, method) => unload(purpose, method, host),
     loadedState(purpose) {
-      const { crashLoaded, loaded } = host.readKexecState();
-      return { loaded: purpose === "crash" ? crashLoaded : loaded, doubt: null };
+      return { loaded: host.readKexecState()[linuxPurpose(purpose).loaded], doubt: null };
     },
     exec() {
       const errno = -host.calls.rebootKexec();

@@ -6,6 +6,7 @@
 import { CAP_SYS_BOOT, type HostFacts } from "../../model/host-facts.ts";
 import type { ImagePurpose } from "../../model/purpose.ts";
 import { Errno } from "../ffi/errno.ts";
+import { linuxPurpose } from "./purposes.ts";
 
 export type KexecCall = "kexec_load" | "kexec_file_load" | "unload" | "file-unload" | "exec";
 
@@ -62,7 +63,7 @@ function explainPermission(
     return "kernel.kexec_load_disabled is 1: nothing can be loaded until the next boot.";
   }
   if (call !== "exec" && loadsLeft === 0n) {
-    const limit = purpose === "crash" ? "panic" : "reboot";
+    const { limit } = linuxPurpose(purpose);
     return `kernel.kexec_load_limit_${limit} is 0: no load is left until the next boot.`;
   }
   if (lockdown !== null && lockdown !== "none") return lockedDown(call, lockdown);
@@ -78,11 +79,13 @@ function explainMissing(call: KexecCall): string {
   return "This kernel was built without CONFIG_KEXEC. With CONFIG_KEXEC_FILE, -s works.";
 }
 
-function explainAddress(purpose: ImagePurpose): string {
-  return purpose === "crash"
-    ? "A segment does not fit into the memory reserved for a crash kernel: more crashkernel=."
-    : "A segment does not fit into the machine's memory.";
-}
+const NO_SUCH_MEMORY = "A segment does not fit into the machine's memory.";
+const ADDRESS_HINT: Readonly<Record<ImagePurpose, string>> = {
+  normal: NO_SUCH_MEMORY,
+  crash: "A segment does not fit into the memory reserved for a crash kernel: more crashkernel=.",
+  "preserve-context": NO_SUCH_MEMORY,
+  "live-update": NO_SUCH_MEMORY,
+};
 
 /** Of IMA, by its own policy or the one that Secure Boot brings.
  * [linux security/integrity/ima/ima_main.c ima_load_data] */
@@ -119,7 +122,7 @@ export function explainRefusal(
     case Errno.ENOMEM:
       return "The kernel has too little memory for the image: free some, or use a smaller one.";
     case Errno.EADDRNOTAVAIL:
-      return explainAddress(purpose);
+      return ADDRESS_HINT[purpose];
     case Errno.EINVAL:
       return explainInvalid(call, purpose);
     default:

@@ -7,10 +7,10 @@ import type { ImagePurpose } from "../../model/purpose.ts";
 import { Errno } from "../ffi/errno.ts";
 import { cString } from "../ffi/pointer.ts";
 import { type LinuxHost, probed } from "./host.ts";
+import { linuxPurpose } from "./purposes.ts";
 
 /** [linux include/uapi/linux/kexec.h] */
 const KEXEC_FILE_UNLOAD = 0x1;
-const KEXEC_FILE_ON_CRASH = 0x2;
 const KEXEC_FILE_NO_INITRAMFS = 0x4;
 const KEXEC_FILE_DEBUG = 0x8;
 const KEXEC_FILE_NO_CMA = 0x10;
@@ -23,7 +23,7 @@ const UNKNOWN_FLAG = 0x40000000;
 /** What the kernel must honour, or refuse. */
 function requiredFlags(plan: FilePlan): number {
   return (
-    (plan.purpose === "crash" ? KEXEC_FILE_ON_CRASH : 0) |
+    linuxPurpose(plan.purpose).fileFlag |
     (plan.initrd === null ? KEXEC_FILE_NO_INITRAMFS : 0) |
     (plan.forceDtb ? KEXEC_FILE_FORCE_DTB : 0)
   );
@@ -96,8 +96,8 @@ export function probeFiles(host: LinuxHost): HostProbe {
  */
 export function unloadFiles(purpose: ImagePurpose, host: LinuxHost): boolean {
   const { calls } = host;
-  const crash = purpose === "crash" ? KEXEC_FILE_ON_CRASH : 0;
-  const status = calls.kexecFileLoad(NO_FILE, NO_FILE, null, KEXEC_FILE_UNLOAD | crash);
+  const flags = KEXEC_FILE_UNLOAD | linuxPurpose(purpose).fileFlag;
+  const status = calls.kexecFileLoad(NO_FILE, NO_FILE, null, flags);
   if (status === 0) return true;
   if (status === -Errno.ENOSYS) return false;
   return fail({

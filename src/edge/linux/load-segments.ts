@@ -9,10 +9,9 @@ import type { ImagePurpose } from "../../model/purpose.ts";
 import { failedLoad } from "../failed-load.ts";
 import { Errno } from "../ffi/errno.ts";
 import { type LinuxHost, probed } from "./host.ts";
+import { linuxPurpose } from "./purposes.ts";
 
 /** [linux include/uapi/linux/kexec.h] */
-const KEXEC_ON_CRASH = 0x1;
-const KEXEC_PRESERVE_CONTEXT = 0x2;
 const KEXEC_DEBUG = 0x10;
 /** KEXEC_UPDATE_ELFCOREHDR where the kernel writes the header alone, on x86; elsewhere
  * KEXEC_CRASH_HOTPLUG_SUPPORT. */
@@ -23,19 +22,6 @@ const KEXEC_ARCH: Readonly<Record<Architecture, number>> = {
   x86_64: EM_X86_64 << 16,
   arm64: EM_AARCH64 << 16,
 };
-
-function purposeFlag(purpose: ImagePurpose): number {
-  switch (purpose) {
-    case "normal":
-      return 0;
-    case "crash":
-      return KEXEC_ON_CRASH;
-    case "preserve-context":
-      return KEXEC_PRESERVE_CONTEXT;
-    case "live-update":
-      throw new RangeError("Linux admits no live update");
-  }
-}
 
 /**
  * Loads `plan`.
@@ -51,7 +37,7 @@ export function loadSegments(plan: SegmentPlan, host: LinuxHost): LoadOutcome {
     memsz: size,
   }));
   const hotplug = plan.hotplug ? KEXEC_HOTPLUG[plan.architecture] : 0;
-  const wanted = KEXEC_ARCH[plan.architecture] | purposeFlag(plan.purpose) | hotplug;
+  const wanted = KEXEC_ARCH[plan.architecture] | linuxPurpose(plan.purpose).loadFlag | hotplug;
   const call = (flags: number): number => calls.kexecLoad(plan.entry, segments, memory, flags);
 
   // Kernels before 6.19 do not know KEXEC_DEBUG and refuse the whole call for it. It only makes the
@@ -78,7 +64,7 @@ export function loadSegments(plan: SegmentPlan, host: LinuxHost): LoadOutcome {
  */
 export function loadJumpBackHelper(entry: bigint, { calls, explain }: LinuxHost): void {
   const nothing = { buf: 0n, bufsz: 0n, mem: 0n, memsz: 0n };
-  const status = calls.kexecLoad(entry, [nothing], [], KEXEC_PRESERVE_CONTEXT);
+  const status = calls.kexecLoad(entry, [nothing], [], linuxPurpose("preserve-context").loadFlag);
   if (status === 0) return;
   fail({
     code: "kernel.jump-back",
@@ -106,7 +92,7 @@ export function probeSegments(host: LinuxHost): HostProbe {
 export function unloadSegments(purpose: ImagePurpose, host: LinuxHost): void {
   const { architecture, calls } = host;
   const machine = architecture === null ? 0 : KEXEC_ARCH[architecture];
-  const status = calls.kexecLoad(0n, [], [], machine | purposeFlag(purpose));
+  const status = calls.kexecLoad(0n, [], [], machine | linuxPurpose(purpose).loadFlag);
   if (status === 0) return;
   fail({
     code: "kernel.unload",

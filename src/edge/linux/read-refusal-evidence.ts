@@ -7,11 +7,12 @@ import type { FactNote } from "../../model/fact-note.ts";
 import type { ImagePurpose } from "../../model/purpose.ts";
 import { attempt, type PseudoFiles, pseudoFiles } from "../files/read-pseudo-files.ts";
 import type { RefusalEvidence } from "./explain-refusal.ts";
+import { linuxPurpose } from "./purposes.ts";
 import { readKexecStateOf } from "./read-kexec-state.ts";
 
 /** Loads left for `purpose`; -1 is no limit. [linux kernel/kexec_core.c kexec_core_sysctls] */
 function readLoadsLeft(files: PseudoFiles, purpose: ImagePurpose): bigint | null {
-  const file = `/proc/sys/kernel/kexec_load_limit_${purpose === "crash" ? "panic" : "reboot"}`;
+  const file = `/proc/sys/kernel/kexec_load_limit_${linuxPurpose(purpose).limit}`;
   const text = files.optionalText(file);
   return text === null || text.startsWith("-") ? null : parseNumber(text, file);
 }

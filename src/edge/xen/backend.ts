@@ -32,24 +32,36 @@ export interface XenHost {
   strerror(errno: number): string;
 }
 
-const KEXEC_TYPE: Readonly<Record<ImagePurpose, KexecType | null>> = {
-  normal: KexecType.KEXEC_TYPE_DEFAULT,
-  crash: KexecType.KEXEC_TYPE_CRASH,
-  "live-update": KexecType.KEXEC_TYPE_LIVE_UPDATE,
+/** Xen's own numbers by what an image is loaded for. */
+interface XenPurpose {
+  readonly type: KexecType;
+  /** kexec-tools' flags for it, which its message shows. */
+  readonly shownFlags: number;
+  /** Not every Xen has it. */
+  readonly optional: boolean;
+  /** It begins in Xen after the call that starts it has returned. */
+  readonly startsLater: boolean;
+}
+
+const AT_ONCE = { optional: false, startsLater: false };
+
+/** null: Xen has no such purpose. */
+const XEN_PURPOSES: Readonly<Record<ImagePurpose, XenPurpose | null>> = {
+  normal: { type: KexecType.KEXEC_TYPE_DEFAULT, shownFlags: 0, ...AT_ONCE },
+  crash: { type: KexecType.KEXEC_TYPE_CRASH, shownFlags: 1, ...AT_ONCE },
   "preserve-context": null,
+  "live-update": {
+    type: KexecType.KEXEC_TYPE_LIVE_UPDATE,
+    shownFlags: 4,
+    optional: true,
+    startsLater: true,
+  },
 };
 
-/** kexec-tools' flags for the same, which its message shows. */
-const SHOWN_FLAGS: Readonly<Record<ImagePurpose, number>> = {
-  normal: 0,
-  crash: 1,
-  "preserve-context": 2,
-  "live-update": 4,
-};
-
-function typeOf(purpose: ImagePurpose): KexecType {
-  const type = KEXEC_TYPE[purpose];
-  if (type !== null) return type;
+/** @throws KexecError `xen.preserve-context` for the purpose that Xen does not have */
+function xenPurpose(purpose: ImagePurpose): XenPurpose {
+  const found = XEN_PURPOSES[purpose];
+  if (found !== null) return found;
   return fail({
     code: "xen.preserve-context",
     message: "--load-preserve-context is not possible under Xen",
@@ -93,7 +105,7 @@ function failLoad(plan: SegmentPlan, errno: number, host: XenHost, hint?: string
       mem: start,
       memsz: size,
     }));
-  const flags = (EM_X86_64 << 16) | SHOWN_FLAGS[plan.purpose];
+  const flags = (EM_X86_64 << 16) | xenPurpose(plan.purpose).shownFlags;
   return fail({
     code: "xen.load",
     message: failedLoad(host.strerror(errno), plan.entry, flags, shown),
@@ -112,7 +124,7 @@ const noMemoryMap = (): string =>
   "get_memory_ranges_xen: Failed to open Xen control interface\nCould not get memory layout";
 
 function load(plan: SegmentPlan, host: XenHost): LoadOutcome {
-  const type = typeOf(plan.purpose);
+  const { type } = xenPurpose(plan.purpose);
   const calls = callsOf(host, noMemoryMap);
   const down = takeMarkDown(calls, type);
   if (down < 0) failLoad(plan, -down, host);
@@ -150,7 +162,7 @@ function unload(purpose: ImagePurpose, host: XenHost): void {
       hint,
       exitStatus: ExitStatus.failed,
     });
-  const type = typeOf(purpose);
+  const { type } = xenPurpose(purpose);
   const calls = callsOf(host, (why) => `kexec unload failed: ${why}`);
   const once = (): void => {
     const status = calls.unload(type);
@@ -169,7 +181,7 @@ const MARK_DOWN =
 function loadedState(purpose: ImagePurpose, host: XenHost): LoadedState {
   const opened = tryOpen(host);
   if (opened instanceof XenUnavailable) return { loaded: null, doubt: whyUnavailable(opened) };
-  const status = opened.calls.status(typeOf(purpose));
+  const status = opened.calls.status(xenPurpose(purpose).type);
   if (status >= 0) return { loaded: status > 0, doubt: status > 0 ? MARK_UP : MARK_DOWN };
   const old = status === -Errno.ENOSYS || status === -Errno.EINVAL;
   const why = old ? "this Xen does not report it" : host.strerror(-status);
@@ -187,18 +199,17 @@ function failExec(errno: number, purpose: ImagePurpose, host: XenHost): never {
 
 /** The network is down by the time an image is started, so what can be known is asked before. */
 function admit(purpose: ImagePurpose, deed: "load" | "exec", host: XenHost): void {
-  const type = typeOf(purpose);
+  const { type, optional } = xenPurpose(purpose);
   if (deed === "load") return;
   const calls = callsOf(host, (why) => `kexec failed: ${why}`);
-  const status = purpose === "live-update" ? calls.status(type) : 0;
+  const status = optional ? calls.status(type) : 0;
   if (status === -Errno.EINVAL) failExec(Errno.EINVAL, purpose, host);
 }
 
 function exec(purpose: ImagePurpose, host: XenHost): void {
-  const type = purpose === "live-update" ? typeOf(purpose) : KexecType.KEXEC_TYPE_DEFAULT;
+  const { type, startsLater } = xenPurpose(purpose);
   const status = host.open().calls.exec(type);
-  // A live update goes on in Xen after the call has returned.
-  if (status >= 0 && purpose === "live-update") return;
+  if (status >= 0 && startsLater) return;
   failExec(status < 0 ? -status : Errno.EIO, purpose, host);
 }
 
@@ -251,7 +262,7 @@ export function xenBackend(host: XenHost, evidence: readonly string[]): Backend 
     unload: (purpose) => unload(purpose, own),
     loadedState: (purpose) => loadedState(purpose, own),
     exec: (purpose) => exec(purpose, own),
-    loadJumpBack: () => void typeOf("preserve-context"),
+    loadJumpBack: () => void xenPurpose("preserve-context"),
     close() {
       if (opened !== null && !(opened instanceof XenUnavailable)) opened.calls.close();
       opened = null;

@@ -18,7 +18,7 @@ import {
   readOpenedFile,
   readWholeFile,
 } from "../../../src/edge/files/read-files.ts";
-import { refusal } from "../refusal.ts";
+import { refusal } from "../../kexec-error.ts";
 import { removeScratch, scratch } from "../run-script.ts";
 
 afterAll(removeScratch);

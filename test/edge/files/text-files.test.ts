@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readTextFile, writeTextFile } from "../../../src/edge/files/text-files.ts";
-import { refusal } from "../refusal.ts";
+import { refusal } from "../../kexec-error.ts";
 import { removeScratch, scratch } from "../run-script.ts";
 
 afterAll(removeScratch);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { linuxBackend } from "../../../src/edge/linux/backend.ts";
 import type { ImagePurpose } from "../../../src/model/purpose.ts";
 import { difference } from "../../conformance/differences.ts";
-import { refusal } from "../refusal.ts";
+import { refusal } from "../../kexec-error.ts";
 import { type FakeLinux, fakeLinux, filePlan, segment, segmentPlan } from "./fake-linux.ts";
 
 const EPERM = 1;

@@ -7,7 +7,7 @@ import {
   interfacesToTakeDown,
   takeInterfacesDown,
 } from "../../../src/edge/process/shutdown.ts";
-import { refusal } from "../refusal.ts";
+import { refusal } from "../../kexec-error.ts";
 
 const ENOENT = 2;
 const EPERM = 1;

@@ -3,8 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { xenBackend } from "../../../src/edge/xen/backend.ts";
 import type { ImagePurpose } from "../../../src/model/purpose.ts";
+import { refusal } from "../../kexec-error.ts";
 import { filePlan, segment, segmentPlan } from "../linux/fake-linux.ts";
-import { refusal } from "../refusal.ts";
 import { type FakeXenSettings, fakeXen } from "./fake-xen.ts";
 
 const EVIDENCE = ["Xen, PV dom0"];

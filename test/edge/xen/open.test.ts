@@ -11,6 +11,7 @@ import {
   XenUnavailable,
 } from "../../../src/edge/xen/open.ts";
 import { type NoPrivcmd, PRIVCMD_PATHS, type Privcmd } from "../../../src/edge/xen/privcmd.ts";
+import { refusal } from "../../kexec-error.ts";
 
 /** A library that lacks `missing`; its interface opens where `handle` is not 0. */
 function library(name: string, missing: readonly string[] = [], handle = 1n): Library {
@@ -65,13 +66,9 @@ const LOOK = { library: null, direct: false };
 const CACHE = "x\0/lib/libxenctrl.so.4.4\0/lib/libxenctrl.so.4.21\0";
 
 function xenUnavailable(open: () => unknown): XenUnavailable {
-  try {
-    open();
-  } catch (error) {
-    if (error instanceof XenUnavailable) return error;
-    throw error;
-  }
-  throw new Error("Xen is available");
+  const error = refusal(open);
+  if (error instanceof XenUnavailable) return error;
+  throw error;
 }
 
 describe("the order", () => {

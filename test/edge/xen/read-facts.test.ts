@@ -8,7 +8,7 @@ import { XenMachphysMfnList } from "../../../src/edge/xen/structs.ts";
 import { factsFromJson } from "../../../src/facts/facts-file.ts";
 import { e820Entries } from "../../facts/e820-entries.ts";
 import { sentencesOf } from "../../facts/sentences.ts";
-import { refusal } from "../refusal.ts";
+import { refusal } from "../../kexec-error.ts";
 
 const GIB = 1n << 30n;
 const FRAMES_PER_GIB = 262144;

@@ -5,8 +5,8 @@ import type { HostFacts } from "../../../src/model/host-facts.ts";
 import type { FilePlan } from "../../../src/model/load-plan.ts";
 import type { LoadRequest } from "../../../src/model/request.ts";
 import { buildFilePlan } from "../../../src/plan/build-plan.ts";
-import { refusal } from "../../edge/refusal.ts";
 import { makeBzImage } from "../../images/make-bzimage.ts";
+import { refusal } from "../../kexec-error.ts";
 import { machine } from "../golden.ts";
 import { loadRequest, NO_LOADER } from "../requests.ts";
 

@@ -10,8 +10,8 @@ import type { RunRequest } from "../../../src/model/request.ts";
 import { buildSegmentPlan } from "../../../src/plan/build-plan.ts";
 import { elfCoreHeader } from "../../../src/plan/crash/elf-core-header.ts";
 import { purgatoryHead } from "../../../src/purgatory/parameters.ts";
-import { refusal } from "../../edge/refusal.ts";
 import { makeBzImage } from "../../images/make-bzimage.ts";
+import { refusal } from "../../kexec-error.ts";
 import { machine } from "../golden.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../requests.ts";
 

@@ -19,7 +19,7 @@ import {
   requireCrashRegion,
 } from "../../../src/plan/crash/crash-region.ts";
 import { crashFacts, dumpedMemory } from "../../../src/plan/crash/dumped-memory.ts";
-import { refusal } from "../../edge/refusal.ts";
+import { refusal } from "../../kexec-error.ts";
 import { machine } from "../golden.ts";
 
 const ram = (start: bigint, end: bigint): MemoryRange => ({ start, end, type: "ram" });

@@ -9,8 +9,8 @@ import { E820_TYPE_ACPI, E820_TYPE_RAM, E820Entry } from "../../../src/facts/e82
 import type { HostFacts } from "../../../src/model/host-facts.ts";
 import type { RunRequest } from "../../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../src/plan/build-plan.ts";
-import { refusal } from "../../edge/refusal.ts";
 import { makeBzImage } from "../../images/make-bzimage.ts";
+import { refusal } from "../../kexec-error.ts";
 import { expectGoldenPlan, machine } from "../golden.ts";
 import { entryOf, file, pattern, segment } from "../pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../requests.ts";

@@ -10,7 +10,7 @@ import type { HostFacts } from "../../../src/model/host-facts.ts";
 import type { Segment } from "../../../src/model/load-plan.ts";
 import { IMAGE_PURPOSES, type ImagePurpose } from "../../../src/model/purpose.ts";
 import { purposeOf } from "../../../src/plan/purpose/index.ts";
-import { refusal } from "../../edge/refusal.ts";
+import { refusal } from "../../kexec-error.ts";
 import { machine } from "../golden.ts";
 import { putAt } from "../pieces.ts";
 import { loadRequest } from "../requests.ts";

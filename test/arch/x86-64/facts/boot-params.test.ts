@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { checkBootParams, findAcpiRsdp } from "../../../../src/arch/x86-64/facts/boot-params.ts";
 import { Writer } from "../../../../src/core/bytes.ts";
 import type { EfiFacts } from "../../../../src/model/host-facts.ts";
-import { refusal } from "../../../facts/damage.ts";
+import { refusal } from "../../../kexec-error.ts";
 
 function bootParams(rsdp: bigint): Uint8Array {
   const bytes = new Uint8Array(4096);

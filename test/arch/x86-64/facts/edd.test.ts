@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { type EddFiles, parseEddDevice } from "../../../../src/arch/x86-64/facts/edd.ts";
-import { refusal, survivesDamage, textSurvivesDamage } from "../../../facts/damage.ts";
+import { survivesDamage, textSurvivesDamage } from "../../../facts/damage.ts";
+import { refusal } from "../../../kexec-error.ts";
 
 const RAW = new Uint8Array(74);
 RAW[0] = 30;

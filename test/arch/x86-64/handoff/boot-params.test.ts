@@ -12,6 +12,7 @@ import { SetupHeader } from "../../../../src/arch/x86-64/handoff/setup-header.ts
 import { hexOf } from "../../../../src/core/bytes.ts";
 import { KexecError } from "../../../../src/core/error.ts";
 import type { MemoryRange } from "../../../../src/model/memory.ts";
+import { orRefusal } from "../../../kexec-error.ts";
 import { kernelImage } from "./images.ts";
 
 const memory: readonly MemoryRange[] = [
@@ -156,12 +157,8 @@ describe("buildBootParams", () => {
   ])("a kernel that knows no high addresses: %s", (_, version, xloadflags) => {
     const image = kernelImage({ version, xloadflags, length: 0x66 });
     const errorOf = (change: Partial<BootParamsInput>) => {
-      try {
-        buildBootParams({ ...input, image, ...change });
-      } catch (error) {
-        return error instanceof KexecError ? error : null;
-      }
-      return null;
+      const built = orRefusal(() => buildBootParams({ ...input, image, ...change }));
+      return built instanceof KexecError ? built : null;
     };
     const GIB4 = 1n << 32n;
     expect(errorOf({ commandLine: GIB4 })?.code).toBe("plan.address");

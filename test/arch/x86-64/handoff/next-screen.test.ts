@@ -265,13 +265,17 @@ describe("nobody has taken it: as at boot", () => {
   });
 
   test.each([
-    [atBoot(), "1024x768x32 at 0x80000000, as at boot, because no driver has taken it"],
-    [atBoot(1), "VGA text of 80x25, as at boot, because no driver has taken it"],
-    [atBoot(0x22), "VGA text of 80x25, as at boot"],
-    [atBoot(0), "none, as at boot"],
-    [atBoot(0x23, { 27: 0 }), "none, as at boot"],
-    [null, "VGA text of 80x25 is assumed, because the running kernel's boot_params could not"],
-  ])("it says so: %#", (bootParams, words) => {
+    [
+      "a frame buffer",
+      atBoot(),
+      "1024x768x32 at 0x80000000, as at boot, because no driver has taken it",
+    ],
+    ["VGA text", atBoot(1), "VGA text of 80x25, as at boot, because no driver has taken it"],
+    ["EGA text", atBoot(0x22), "VGA text of 80x25, as at boot"],
+    ["no screen", atBoot(0), "none, as at boot"],
+    ["a frame buffer at 0", atBoot(0x23, { 27: 0 }), "none, as at boot"],
+    ["unknown", null, "VGA text of 80x25 is assumed, because the running kernel's boot_params"],
+  ])("it says so: %s", (_, bootParams, words) => {
     expect(screenFor({ bootParams, display: display() }).note).toStartWith(`Screen: ${words}`);
   });
 

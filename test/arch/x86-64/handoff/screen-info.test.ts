@@ -115,15 +115,14 @@ describe("the screen at boot", () => {
   });
 
   test.each([
-    [atBoot(EFI), true, 0x80000000n],
-    [atBoot(VLFB), true, 0x80000000n],
-    [atBoot(1), false, 0n],
-    [atBoot(0), false, 0n],
-    [atBoot(EFI, { 27: 0 }), false, 0n],
-    [atBoot(EFI, { 54: 2, 58: 0x40 }), true, 0x40_8000_0000n],
-    // Without the capability the upper half is nothing.
-    [atBoot(EFI, { 58: 0x40 }), true, 0x80000000n],
-  ])("is a frame buffer or none: %#", (bootParams, is, address) => {
+    ["EFI's", atBoot(EFI), true, 0x80000000n],
+    ["VESA's", atBoot(VLFB), true, 0x80000000n],
+    ["VGA text", atBoot(1), false, 0n],
+    ["no screen", atBoot(0), false, 0n],
+    ["one at 0", atBoot(EFI, { 27: 0 }), false, 0n],
+    ["one above 4 GiB", atBoot(EFI, { 54: 2, 58: 0x40 }), true, 0x40_8000_0000n],
+    ["an upper half, not enabled", atBoot(EFI, { 58: 0x40 }), true, 0x80000000n],
+  ])("is a frame buffer or none: %s", (_, bootParams, is, address) => {
     const screen = screenAtBoot(bootParams);
     expect(isFramebuffer(screen)).toBe(is);
     expect(framebufferAddress(screen)).toBe(address);

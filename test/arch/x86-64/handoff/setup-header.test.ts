@@ -5,18 +5,8 @@ import {
   setupHeaderBytes,
   XLF_EFI_KEXEC,
 } from "../../../../src/arch/x86-64/handoff/setup-header.ts";
-import { KexecError } from "../../../../src/core/error.ts";
+import { refusal } from "../../../kexec-error.ts";
 import { kernelImage } from "./images.ts";
-
-function errorOf(f: () => unknown): KexecError {
-  try {
-    f();
-  } catch (error) {
-    if (error instanceof KexecError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe("SetupHeader", () => {
   test("its fields lie side by side from 0x1f1 to 0x26c", () => {
@@ -58,7 +48,7 @@ describe("setupHeaderBytes", () => {
   test("an image cut at any offset is an error that names the header", () => {
     const whole = kernelImage();
     for (let size = 0; size < 0x26c; size += 1) {
-      const error = errorOf(() => setupHeaderBytes(whole.subarray(0, size)));
+      const error = refusal(() => setupHeaderBytes(whole.subarray(0, size)));
       expect(error.code).toBe("struct.truncated");
       expect(error.message).toStartWith("Linux setup header: ");
     }
@@ -73,7 +63,7 @@ describe("setupHeaderBytes", () => {
   ])("%s is an error", (_, offset, byte) => {
     const image = kernelImage();
     image[offset] = byte;
-    expect(errorOf(() => setupHeaderBytes(image)).code).toBe("image.setup-header");
+    expect(refusal(() => setupHeaderBytes(image)).code).toBe("image.setup-header");
   });
 });
 

@@ -6,6 +6,7 @@ import { KexecError } from "../../../../src/core/error.ts";
 import { makeBzImage } from "../../../images/make-bzimage.ts";
 import { makeBeoboot } from "../../../images/make-nbi.ts";
 import { makeUki } from "../../../images/make-uki.ts";
+import { orRefusal } from "../../../kexec-error.ts";
 import { NO_LOADER } from "../../../plan/requests.ts";
 
 const KERNEL = makeBzImage({ codeSize: 0x200 });
@@ -61,14 +62,10 @@ test("one inside another is refused", () => {
 
 function attempt(image: Uint8Array): "none" | "refused" | "read" {
   if (beoboot.whyNot(image) !== null) return "none";
-  try {
-    const { kernel, initrd } = beoboot.read(image);
-    expect(kernel.length + (initrd?.length ?? 0)).toBeLessThanOrEqual(image.length);
-    return "read";
-  } catch (error) {
-    if (!(error instanceof KexecError)) throw error;
-    return "refused";
-  }
+  const parts = orRefusal(() => beoboot.read(image));
+  if (parts instanceof KexecError) return "refused";
+  expect(parts.kernel.length + (parts.initrd?.length ?? 0)).toBeLessThanOrEqual(image.length);
+  return "read";
 }
 
 describe("broken files", () => {

@@ -13,9 +13,9 @@ import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
 import type { ConsoleRequest, RunRequest } from "../../../../src/model/request.ts";
 import type { X86Facts } from "../../../../src/model/x86-64.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
-import { refusal } from "../../../edge/refusal.ts";
 import { makeElf } from "../../../images/make-elf.ts";
 import { multiboot2Header, multibootHeader } from "../../../images/make-multiboot.ts";
+import { orRefusal, refusal } from "../../../kexec-error.ts";
 import { expectGoldenPlan, machine } from "../../../plan/golden.ts";
 import { entryOf, file, pattern, segment } from "../../../plan/pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../../../plan/requests.ts";
@@ -372,12 +372,8 @@ describe("a broken file", () => {
     ["multiboot2", MB2],
   ])("%s cut anywhere, or with a byte changed, gives a plan or a refusal", (_, image) => {
     const tryOne = (bytes: Uint8Array) => {
-      try {
-        return planOf(bytes).segments.length;
-      } catch (error) {
-        if (error instanceof KexecError) return 0;
-        throw error;
-      }
+      const plan = orRefusal(() => planOf(bytes));
+      return plan instanceof KexecError ? 0 : plan.segments.length;
     };
     for (let length = 0; length < image.length; length += 1) {
       expect(tryOne(image.slice(0, length))).toBe(0);

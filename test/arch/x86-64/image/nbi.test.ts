@@ -4,8 +4,8 @@ import { KexecError } from "../../../../src/core/error.ts";
 import type { HostFacts } from "../../../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
-import { refusalText } from "../../../edge/refusal.ts";
 import { makeNbi, type NbiParts, type NbiRecord } from "../../../images/make-nbi.ts";
+import { orRefusal, refusalText } from "../../../kexec-error.ts";
 import { machine } from "../../../plan/golden.ts";
 import { entryOf, file, pattern, segment } from "../../../plan/pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../../../plan/requests.ts";
@@ -167,12 +167,8 @@ describe("refusals", () => {
 describe("a broken file", () => {
   const image = records({ address: 0x7e00, bytes: CODE }, { from: 1, address: 0, bytes: CODE });
   const tryOne = (bytes: Uint8Array): number => {
-    try {
-      return planOf(bytes).segments.length;
-    } catch (error) {
-      if (error instanceof KexecError) return 0;
-      throw error;
-    }
+    const plan = orRefusal(() => planOf(bytes));
+    return plan instanceof KexecError ? 0 : plan.segments.length;
   };
 
   test("cut anywhere is refused", () => {

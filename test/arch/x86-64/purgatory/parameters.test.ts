@@ -19,6 +19,7 @@ import {
   purgatoryRegion,
   REGIONS_MAX,
 } from "../../../../src/purgatory/parameters.ts";
+import { orRefusal } from "../../../kexec-error.ts";
 import { definesOf, numbersOf, offsetsOf } from "../../../purgatory/defines.ts";
 
 const { manifest, blob } = x86Purgatory();
@@ -187,13 +188,8 @@ describe("buildPurgatory", () => {
 describe("buildPurgatory refuses", () => {
   const region = { start: 0n, length: 1n, sha256: digest(0) };
   const codeOf = (make: () => unknown) => {
-    try {
-      make();
-    } catch (error) {
-      if (error instanceof KexecError) return error.code;
-      throw error;
-    }
-    return "nothing";
+    const made = orRefusal(make);
+    return made instanceof KexecError ? made.code : "nothing";
   };
 
   test("more regions than the block has room for, and takes as many as it has", () => {
