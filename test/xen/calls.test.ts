@@ -8,6 +8,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Errno } from "../../src/edge/ffi/errno.ts";
 import { openLibrary } from "../../src/edge/ffi/library.ts";
 import { addressOf, cString, textAt } from "../../src/edge/ffi/pointer.ts";
 import type { XenCalls, XenLoad } from "../../src/edge/xen/calls.ts";
@@ -98,7 +99,8 @@ const LOAD_LOG = [
   "segment buf=yes size=0x1388 dest=0x200000+0x2000 fnv=d4f2745412df8f0d",
 ];
 /** EPERM ENOENT ENOMEM EFAULT EBUSY EINVAL ENOSYS EADDRNOTAVAIL: what Xen says of kexec. */
-const ERRORS = [1, 2, 12, 14, 16, 22, 38, 99];
+const { EADDRNOTAVAIL, EBUSY, EFAULT, EINVAL, ENOENT, ENOMEM, ENOSYS, EPERM } = Errno;
+const ERRORS = [EPERM, ENOENT, ENOMEM, EFAULT, EBUSY, EINVAL, ENOSYS, EADDRNOTAVAIL];
 
 const SERVERS = [
   ["libxenctrl", xenctrlServer],
@@ -137,8 +139,8 @@ describe.each(SERVERS)("a load through %s", (_name, makeServer) => {
     [1, 2],
   ])("no memory for the %p. piece that has bytes", (nth, segment) =>
     serve(({ calls, fail, log }) => {
-      fail("segment memory", 12, nth);
-      expect(calls.load(LOAD)).toEqual({ kind: "no-memory", errno: 12, segment });
+      fail("segment memory", ENOMEM, nth);
+      expect(calls.load(LOAD)).toEqual({ kind: "no-memory", errno: ENOMEM, segment });
       expect(log()).toEqual([]);
       expect(calls.status(1)).toBe(0);
     }),
@@ -186,7 +188,7 @@ describe.each(SERVERS)("other calls through %s", (_name, makeServer) => {
     serve(({ calls }) => {
       expect(calls.getRange(1, 0)).toEqual({ start: 0x7fa00000n, size: 0x3a6140n });
       expect(calls.getRange(0, 0)).toEqual({ start: 0n, size: 0n });
-      expect(calls.getRange(2, 0)).toBe(-22);
+      expect(calls.getRange(2, 0)).toBe(-EINVAL);
     }));
 
   test.each([
@@ -196,8 +198,8 @@ describe.each(SERVERS)("other calls through %s", (_name, makeServer) => {
     ["range", (calls: XenCalls) => calls.getRange(0, 0)],
   ] as const)("%s refused", (operation, ask) =>
     serve(({ calls, fail }) => {
-      fail(operation, 1);
-      expect(ask(calls)).toBe(-1);
+      fail(operation, EPERM);
+      expect(ask(calls)).toBe(-EPERM);
     }),
   );
 });
@@ -214,7 +216,7 @@ test("without memory for anything the device's calls say so, and hold nothing", 
     () => calls.getRange(0, 0),
   ]) {
     privcmd.failAllocation(0);
-    expect(ask()).toBe(-12);
+    expect(ask()).toBe(-ENOMEM);
     expect(privcmd.held()).toBe(1);
   }
   for (const [nth, segment] of [
@@ -224,7 +226,7 @@ test("without memory for anything the device's calls say so, and hold nothing", 
     [3, null],
   ] as const) {
     privcmd.failAllocation(nth);
-    expect(calls.load(LOAD)).toEqual({ kind: "no-memory", errno: 12, segment });
+    expect(calls.load(LOAD)).toEqual({ kind: "no-memory", errno: ENOMEM, segment });
     expect(privcmd.held()).toBe(1);
   }
 });

@@ -4,6 +4,7 @@
  */
 
 import { toArrayBuffer } from "bun:ffi";
+import { Errno } from "../../src/edge/ffi/errno.ts";
 import { PinnedMemory } from "../../src/edge/ffi/pinned-memory.ts";
 import { asPointer } from "../../src/edge/ffi/pointer.ts";
 import type { Privcmd } from "../../src/edge/xen/privcmd.ts";
@@ -19,9 +20,7 @@ import {
   XenMemoryMap,
 } from "../../src/edge/xen/structs.ts";
 
-const ENOSYS = 38;
-const EINVAL = 22;
-const ENOMEM = 12;
+const { ENOSYS, EINVAL, ENOMEM } = Errno;
 
 const at = (address: bigint, size: number): Uint8Array =>
   size === 0 ? new Uint8Array(0) : new Uint8Array(toArrayBuffer(asPointer(address), 0, size));

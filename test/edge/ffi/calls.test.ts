@@ -1,15 +1,16 @@
 import { afterAll, expect, test } from "bun:test";
 import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { getrandom, ioctl, memfdCreate, seekableSize } from "../../../src/edge/ffi/device-calls.ts";
+import { Errno } from "../../../src/edge/ffi/errno.ts";
 import { interfaceSocket, networkInterfaceNames } from "../../../src/edge/ffi/process-calls.ts";
 import { removeScratch, runScript, scratch } from "../run-script.ts";
 
 afterAll(removeScratch);
 
-const ENOTTY = 25;
-const EBADF = 9;
-const ESPIPE = 29;
+const { ESPIPE } = Errno;
+const { ENOTTY, EBADF } = constants.errno;
 
 test("ioctl returns minus the error number", () => {
   const fd = openSync("/dev/null", "r");

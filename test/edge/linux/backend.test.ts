@@ -1,18 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { Errno } from "../../../src/edge/ffi/errno.ts";
 import { linuxBackend } from "../../../src/edge/linux/backend.ts";
 import type { ImagePurpose } from "../../../src/model/purpose.ts";
 import { difference } from "../../conformance/differences.ts";
 import { refusal } from "../../kexec-error.ts";
 import { type FakeLinux, fakeLinux, filePlan, segment, segmentPlan } from "./fake-linux.ts";
 
-const EPERM = 1;
-const ENOEXEC = 8;
-const EBUSY = 16;
-const EINVAL = 22;
-const ENOSYS = 38;
-const EOPNOTSUPP = 95;
-const ENOKEY = 126;
-const ENOTSUPP = 524;
+const { EPERM, ENOEXEC, EBUSY, EINVAL, ENOSYS, EOPNOTSUPP, ENOKEY, ENOTSUPP } = Errno;
 
 const backend = ({ host }: FakeLinux) => linuxBackend(host, ["no Xen"]);
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { Errno } from "../../../src/edge/ffi/errno.ts";
 import { outputTo, type Write } from "../../../src/edge/process/output.ts";
 import { runScript } from "../run-script.ts";
 
@@ -10,11 +11,7 @@ class SystemError extends Error {
   }
 }
 
-const EINTR = 4;
-const EIO = 5;
-const EAGAIN = 11;
-const ENOSPC = 28;
-const EPIPE = 32;
+const { EINTR, EIO, EAGAIN, ENOSPC, EPIPE } = Errno;
 
 /** Takes at most `most` bytes a call; each of `errors` is thrown once, before a byte is taken. */
 function reader(

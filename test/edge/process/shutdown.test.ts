@@ -1,6 +1,8 @@
 /** With calls that only write down what they are asked: the real ones would end this machine. */
 
 import { describe, expect, test } from "bun:test";
+import { constants } from "node:os";
+import { Errno } from "../../../src/edge/ffi/errno.ts";
 import {
   execShutdown,
   type InterfaceCalls,
@@ -9,9 +11,8 @@ import {
 } from "../../../src/edge/process/shutdown.ts";
 import { refusal } from "../../kexec-error.ts";
 
-const ENOENT = 2;
-const EPERM = 1;
-const EMFILE = 24;
+const { ENOENT, EPERM } = Errno;
+const { EMFILE } = constants.errno;
 const UP = 0x1043;
 const DOWN = 0x1002;
 const GET = 0x8913;

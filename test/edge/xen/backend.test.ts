@@ -1,6 +1,7 @@
 /** The Xen backend with a Xen that behaves as 4.17 does. */
 
 import { describe, expect, test } from "bun:test";
+import { Errno } from "../../../src/edge/ffi/errno.ts";
 import { xenBackend } from "../../../src/edge/xen/backend.ts";
 import type { ImagePurpose } from "../../../src/model/purpose.ts";
 import { refusal } from "../../kexec-error.ts";
@@ -106,8 +107,8 @@ describe("the mark says what is loaded, after whatever was before", () => {
     expect(backend.loadedState("normal").doubt).toContain("Xen says so.");
   });
 
-  test.each([38, 22])("a Xen without the call (error %p) has no mark", (errno) => {
-    const { xen, backend } = made({ fails: { status: Array(9).fill(errno) } });
+  test.each(["ENOSYS", "EINVAL"] as const)("a Xen without the call (%s) has no mark", (name) => {
+    const { xen, backend } = made({ fails: { status: Array(9).fill(Errno[name]) } });
     expect(backend.load(PLAN)).toEqual({ kind: "loaded" });
     expect(xen.calls.filter((call) => call.startsWith("unload"))).toEqual([]);
     expect(backend.loadedState("normal")).toEqual({
@@ -119,15 +120,15 @@ describe("the mark says what is loaded, after whatever was before", () => {
 
 describe("failures", () => {
   test.each([
-    [1, "Operation not permitted", "PV dom0 only"],
-    [12, "Cannot allocate memory", "dom0_mem="],
-    [14, "Bad address", "try again"],
-    [16, "Device or resource busy", "another kernel already"],
-    [22, "Invalid argument", "--dry-run"],
-    [38, "Function not implemented", "CONFIG_KEXEC"],
-    [99, "Cannot assign requested address", "unaligned segment"],
-  ])("load refused with error %p", (errno, text, hint) => {
-    const error = refusal(() => made({ fails: { load: [errno] } }).backend.load(PLAN));
+    ["EPERM", "Operation not permitted", "PV dom0 only"],
+    ["ENOMEM", "Cannot allocate memory", "dom0_mem="],
+    ["EFAULT", "Bad address", "try again"],
+    ["EBUSY", "Device or resource busy", "another kernel already"],
+    ["EINVAL", "Invalid argument", "--dry-run"],
+    ["ENOSYS", "Function not implemented", "CONFIG_KEXEC"],
+    ["EADDRNOTAVAIL", "Cannot assign requested address", "unaligned segment"],
+  ] as const)("load refused with %s", (name, text, hint) => {
+    const error = refusal(() => made({ fails: { load: [Errno[name]] } }).backend.load(PLAN));
     expect(error.exitStatus).toBe(255);
     expect(error.message.split("\n").slice(0, 3)).toEqual([
       `kexec_load failed: ${text}`,
@@ -138,7 +139,7 @@ describe("failures", () => {
   });
 
   test("a crash kernel's segment outside of the crash area has its own reason", () => {
-    const { backend } = made({ fails: { load: [99] } });
+    const { backend } = made({ fails: { load: [Errno.EADDRNOTAVAIL] } });
     const error = refusal(() => backend.load({ ...PLAN, purpose: "crash" }));
     expect(error.message).toContain("flags = 0x3e0001");
     expect(error.hint).toContain("larger crashkernel=");
@@ -148,14 +149,16 @@ describe("failures", () => {
     [1, "a copy of the kernel"],
     [null, "a copy of the call itself"],
   ])("no memory for segment %p", (index, words) => {
-    const loadOutcome = { kind: "no-memory", errno: 12, segment: index } as const;
+    const loadOutcome = { kind: "no-memory", errno: Errno.ENOMEM, segment: index } as const;
     const error = refusal(() => made({ loadOutcome }).backend.load(PLAN));
     expect(error.message).toStartWith("kexec_load failed: Cannot allocate memory\n");
     expect(error.hint).toContain(words);
   });
 
   test("unload", () => {
-    const error = refusal(() => made({ fails: { unload: [16] } }).backend.unload("normal", "auto"));
+    const error = refusal(() =>
+      made({ fails: { unload: [Errno.EBUSY] } }).backend.unload("normal", "auto"),
+    );
     expect(error.message).toBe("kexec unload failed: Device or resource busy");
     expect(error.exitStatus).toBe(255);
   });
@@ -168,7 +171,7 @@ describe("failures", () => {
   });
 
   test("a live update is refused before anything is done, and explained", () => {
-    const { xen, backend } = made({ fails: { status: [22] } });
+    const { xen, backend } = made({ fails: { status: [Errno.EINVAL] } });
     const error = refusal(() => backend.admit("live-update", "exec"));
     expect(error.message).toBe("kexec failed: Invalid argument");
     expect(error.hint).toStartWith("This Xen has no live update");

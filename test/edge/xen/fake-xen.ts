@@ -3,6 +3,7 @@
  * each load and unload. It writes down what it is asked, and fails where told.
  */
 
+import { Errno } from "../../../src/edge/ffi/errno.ts";
 import { strerror } from "../../../src/edge/ffi/libc.ts";
 import type { XenHost } from "../../../src/edge/xen/backend.ts";
 import type { XenCalls, XenLoad, XenLoadOutcome } from "../../../src/edge/xen/calls.ts";
@@ -27,7 +28,7 @@ export interface FakeXen {
   readonly marks: Set<number>;
 }
 
-const ENOENT = 2;
+const { ENOENT } = Errno;
 
 export function fakeXen(settings: FakeXenSettings = {}): FakeXen {
   const calls: string[] = [];

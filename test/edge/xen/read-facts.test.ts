@@ -1,6 +1,7 @@
 /** The facts of a machine as Xen tells them. */
 
 import { describe, expect, test } from "bun:test";
+import { Errno } from "../../../src/edge/ffi/errno.ts";
 import type { XenCalls } from "../../../src/edge/xen/calls.ts";
 import type { HypercallMemory, Privcmd } from "../../../src/edge/xen/privcmd.ts";
 import { readXenFacts } from "../../../src/edge/xen/read-facts.ts";
@@ -142,7 +143,11 @@ describe("readXenFacts", () => {
   });
 
   test("what is not told is a note", () => {
-    const calls = xenCalls({ version: () => -1, capabilities: () => -1, getRange: () => -22 });
+    const calls = xenCalls({
+      version: () => -Errno.EPERM,
+      capabilities: () => -Errno.EPERM,
+      getRange: () => -22,
+    });
     const { notes, xen } = readXenFacts(calls, LINUX, nothingOwned());
     expect(xen).toMatchObject({ version: "", capabilities: "", hypervisor: null });
     expect(sentencesOf({ notes })).toContain(
@@ -152,7 +157,7 @@ describe("readXenFacts", () => {
   });
 
   test("without a memory map there are no facts", () => {
-    const machineMemoryMap = () => -1;
+    const machineMemoryMap = () => -Errno.EPERM;
     const error = refusal(() =>
       readXenFacts(xenCalls({ machineMemoryMap }), LINUX, nothingOwned()),
     );
@@ -189,20 +194,24 @@ describe("memory that guests have", () => {
   });
 
   test.each([
-    ["no device", () => ({ path: "/dev/xen/privcmd", errno: 2 }), "is not known: /dev/xen/privcmd"],
+    [
+      "no device",
+      () => ({ path: "/dev/xen/privcmd", errno: Errno.ENOENT }),
+      "is not known: /dev/xen/privcmd",
+    ],
     [
       "Xen refuses the list",
-      () => ({ ...device(() => true).start(), hypercall: () => -1 }),
+      () => ({ ...device(() => true).start(), hypercall: () => -Errno.EPERM }),
       "Xen does not show which memory belongs to guests: Operation not permitted.",
     ],
     [
       "its frames cannot be seen",
-      () => ({ ...device(() => true).start(), readFrames: () => -22 }),
+      () => ({ ...device(() => true).start(), readFrames: () => -Errno.EINVAL }),
       "Xen does not show which memory belongs to guests: Invalid argument.",
     ],
     [
       "no memory for the call",
-      () => ({ ...device(() => true).start(), allocate: () => -12 }),
+      () => ({ ...device(() => true).start(), allocate: () => -Errno.ENOMEM }),
       "Xen does not show which memory belongs to guests: Cannot allocate memory.",
     ],
   ])("%s: none is known, and a note says why", (_name, open, note) => {
