@@ -121,7 +121,7 @@ test("mmap, below Debian's libxenctrl", () => {
 describe.each(["debian", "device", "memory"] as const)("guests' memory, by the way %p", (way) => {
   test("is where all pieces lie", () => {
     const { stderr, log } = dom0.run(["-d", ...LOAD], { way });
-    expect(stderr).toContain("all pieces lie in memory that the host does not hand out");
+    expect(stderr).toContain("all segments lie in memory that the hypervisor does not allocate");
     const places = log.flatMap((line) => /buf=yes .* dest=0x([0-9a-f]+)\+/.exec(line)?.[1] ?? []);
     expect(places).toHaveLength(3);
     for (const place of places) {

@@ -20,7 +20,7 @@ function explainAddress(purpose: ImagePurpose): string {
   return purpose === "crash"
     ? "A segment lies outside of the memory that Xen keeps for a crash kernel: boot Xen with a " +
         "larger crashkernel=."
-    : "internal error: unaligned segment; please report";
+    : "Internal error: unaligned segment; please report";
 }
 
 /** A hint of at most three lines; undefined where the error says it all. */
