@@ -99,14 +99,20 @@ export interface FilePlan {
   readonly warnings: readonly string[];
 }
 
+/** What cannot be asked of kexec_file_load, where another kind of plan may do it. */
+export interface NotByFile {
+  /** The reason, a sentence. */
+  readonly notByFile: string;
+}
+
 export interface FileReference {
   /** As the user gave it, a byte string. */
   readonly path: string;
   readonly fd: number;
   /** In bytes. */
   readonly size: bigint;
-  /** What is handed over was taken out of the file at `path`. */
-  readonly takenOut?: true;
+  /** What is handed over was extracted from the file at `path`. */
+  readonly extracted?: true;
 }
 
 export type LoadPlan = SegmentPlan | FilePlan;

@@ -23,7 +23,13 @@ import type {
   PlanInputs,
   PurgatoryPlace,
 } from "../model/image-type.ts";
-import type { FilePlan, FileReference, Segment, SegmentPlan } from "../model/load-plan.ts";
+import type {
+  FilePlan,
+  FileReference,
+  NotByFile,
+  Segment,
+  SegmentPlan,
+} from "../model/load-plan.ts";
 import type { LoaderRequest, LoadRequest } from "../model/request.ts";
 import { checkPlan } from "./check-plan.ts";
 import { nextCommandLine } from "./command-line.ts";
@@ -39,9 +45,6 @@ import type {
   PurposePlan,
   SegmentPurpose,
 } from "./purpose/purpose.ts";
-
-/** The error of an image that only kexec_load can load as asked; `-a` goes on to that. */
-export const NOT_BY_FILE = "plan.not-by-file";
 
 /**
  * The architecture that a plan is for.
@@ -257,16 +260,16 @@ function whyNotByFile(
 
 /**
  * The plan for kexec_file_load. The running kernel lays memory out and judges the image; what would
- * only give "Invalid argument" there is refused here with its reason.
- * @throws KexecError `image.*`, `facts.*`, `plan.no-crash-region`, `plan.command-line`, and
- *   `NOT_BY_FILE` for what kexec_file_load cannot do
+ * only give "Invalid argument" there is refused here with its reason. For what kexec_file_load
+ * cannot do the reason is returned, and `-a` goes on to kexec_load.
+ * @throws KexecError `image.*`, `facts.*`, `plan.no-crash-region`, `plan.command-line`
  */
 export function buildFilePlan(
   request: LoadRequest,
   facts: HostFacts,
   kernel: InputFile,
   files: { readonly kernel: FileReference; readonly initrd: FileReference | null },
-): FilePlan {
+): FilePlan | NotByFile {
   const arch = planningArch(facts);
   const purpose = purposeOf(request.purpose);
   const byFiles = purpose.forFiles(request, facts, arch);
@@ -274,7 +277,7 @@ export function buildFilePlan(
   const commandLine = nextCommandLine(request.loader, facts, purpose.notReused);
   const line = checkedCommandLine(image, kernel, request.loader, commandLine);
   const why = whyNotByFile(image, request, byFiles);
-  if (why !== null) fail({ code: NOT_BY_FILE, message: why });
+  if (why !== null) return { notByFile: why };
   // The kernel would only say "Invalid argument" to what leaves no room for its own parameter.
   line.append("", byFiles.addedByKernel);
   return {

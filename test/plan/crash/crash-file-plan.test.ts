@@ -3,25 +3,25 @@
 import { describe, expect, test } from "bun:test";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
 import type { FilePlan } from "../../../src/model/load-plan.ts";
-import type { RunRequest } from "../../../src/model/request.ts";
+import type { LoadRequest } from "../../../src/model/request.ts";
 import { buildFilePlan } from "../../../src/plan/build-plan.ts";
 import { refusal } from "../../edge/refusal.ts";
 import { makeBzImage } from "../../images/make-bzimage.ts";
 import { machine } from "../golden.ts";
-import { loadRequest, NO_LOADER } from "../requests.ts";
+import { loadRequest, NO_LOADER, planned } from "../requests.ts";
 
 const MACHINE = machine("qemu-2g-vesa-edd-crash");
 const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null };
 
-function plan(request: Partial<RunRequest>, facts: HostFacts = MACHINE): FilePlan {
+function plan(request: Partial<LoadRequest>, facts: HostFacts = MACHINE): FilePlan {
   const kernel = { path: KERNEL.path, fd: 3, size: BigInt(KERNEL.bytes.length) };
-  return buildFilePlan(loadRequest({ purpose: "crash", ...request }), facts, KERNEL, {
-    kernel,
-    initrd: null,
-  });
+  const files = { kernel, initrd: null };
+  return planned(
+    buildFilePlan(loadRequest({ purpose: "crash", ...request }), facts, KERNEL, files),
+  );
 }
 
-const withLine = (commandLine: string): Partial<RunRequest> => ({
+const withLine = (commandLine: string): Partial<LoadRequest> => ({
   loader: { ...NO_LOADER, commandLine },
 });
 
@@ -44,12 +44,10 @@ test("an initrd is unpacked into half of the memory, unless root= is there", () 
   const warnings = (commandLine: string, region: bigint): readonly string[] => {
     const crashRegions = [{ start: 0x40000000n, end: 0x40000000n + (region << 20n) }];
     const kernel = { path: KERNEL.path, fd: 3, size: 1n };
-    return buildFilePlan(
-      loadRequest({ purpose: "crash", ...withLine(commandLine) }),
-      { ...MACHINE, crashRegions },
-      KERNEL,
-      { kernel, initrd: { path: "/boot/initrd", fd: 4, size: 100n << 20n } },
-    ).warnings;
+    const request = loadRequest({ purpose: "crash", ...withLine(commandLine) });
+    const initrd = { path: "/boot/initrd", fd: 4, size: 100n << 20n };
+    const plan = buildFilePlan(request, { ...MACHINE, crashRegions }, KERNEL, { kernel, initrd });
+    return planned(plan).warnings;
   };
   // The kernel takes 1 MiB.
   expect(warnings("quiet", 301n)).toEqual([]);
