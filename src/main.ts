@@ -32,8 +32,8 @@ async function start(): Promise<number> {
     console.stdout(`${versionLine()}\n`);
     return ExitStatus.ok;
   }
-  const { run } = await import("./story/run.ts");
-  return run(console, async (request) => {
+  const { runKexec } = await import("./story/kexec.ts");
+  return runKexec(console, async (request) => {
     const { makeRealWorld } = await import("./edge/real-world.ts");
     return makeRealWorld(console, request);
   });

@@ -29,6 +29,7 @@ const TABLES = ["test/conformance/differences.ts"];
 const PACKAGES: Record<string, readonly string[]> = {
   cli: ["citty", "package.json"],
   facts: ["zod/mini"],
+  plan: ["zod/mini"],
   wrapper: ["node:zlib", "seek-bzip"],
   "arch/x86-64": ["package.json"],
   "edge/ffi": ["bun:ffi", "node:fs"],

@@ -1,6 +1,7 @@
 /** Completions for shells, made from the option table and the image types. */
 
-import { OPTIONS, type Option } from "../../src/cli/options.ts";
+import { OPTIONS } from "../../src/cli/options.ts";
+import type { Option } from "../../src/model/option.ts";
 
 /** What an argument may be: one of some words, a file, or whatever. */
 type Argument = { readonly words: readonly string[] } | "file" | "free";

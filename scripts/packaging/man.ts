@@ -1,7 +1,8 @@
 /** kexec(8), made from the option table and the image types. */
 
-import { OPTIONS, type Option, type OptionScope } from "../../src/cli/options.ts";
+import { OPTIONS } from "../../src/cli/options.ts";
 import { type ListedImageType, spelling } from "../../src/cli/usage.ts";
+import type { Option, OptionScope } from "../../src/model/option.ts";
 
 export interface ManPage {
   readonly version: string;

@@ -1,24 +1,38 @@
 /**
- * The program as a citty command: its name, its arguments from the option table, and the dispatch.
+ * The program as a citty command: its name, its options from the table, and a sub-command for each
+ * action of a request, loaded when it is asked for.
  *
  * citty does not read the command line: its parser takes `--no-checks` for `checks=false`, passes
- * unknown options and knows no abbreviations, so it gets none of argv and the finished request as
- * data.
+ * unknown options and knows no abbreviations. So the action of the finished request chooses the
+ * sub-command, and none of argv reaches citty.
  */
 
 import { type ArgDef, type ArgsDef, type CommandDef, defineCommand, runCommand } from "citty";
-import type { Request } from "../model/request.ts";
-import { OPTIONS, type Option } from "./options.ts";
+import type { Option } from "../model/option.ts";
+import type { Action, Requests, WorldRequest } from "../model/request.ts";
+import type { Console, World } from "../model/world.ts";
+import { OPTIONS } from "./options.ts";
+import { KEXEC_DESCRIPTION } from "./program-name.ts";
 import { VERSION } from "./version.ts";
 
-/** Does what was asked and returns the exit status, 0–255. */
-export type RequestHandler = (request: Request) => number | Promise<number>;
-
-/** What the command gets instead of argv. */
-interface Dispatch {
-  readonly request: Request;
-  readonly handle: RequestHandler;
+/** What a story has of the world: texts do with the console. */
+export interface Stage {
+  readonly console: Console;
+  /** Makes the rest of the world. Whoever opens it closes it. */
+  openWorld(request: WorldRequest): Promise<World>;
 }
+
+/**
+ * Does what a request asks and returns the exit status, 0–255.
+ * @throws KexecError for what cannot be done
+ */
+export type Story<A extends Action> = (
+  request: Requests[A],
+  stage: Stage,
+) => number | Promise<number>;
+
+/** How the story of each action is loaded. */
+export type Stories = { readonly [A in Action]: () => Promise<Story<A>> };
 
 function argumentOf(option: Option): ArgDef {
   const description = option.help;
@@ -39,29 +53,54 @@ function argumentsOfProgram(): ArgsDef {
   };
 }
 
-/** The program, for citty: `renderUsage` shows it, `runKexecCommand` runs it. */
+/** What each action is for. */
+const ACTIONS: { readonly [A in Action]: string } = {
+  run: "Load, unload or start a kernel",
+  "dry-run": "Print what would be loaded where",
+  doctor: "Say what works on this machine and what does not",
+  "save-facts": "Write a description of this machine to a file",
+  "print-crash-size": "Print the size of the crash region in bytes",
+  help: "Print the options",
+  version: "Print the version",
+  usage: "Print what is wrong with the command line, and the options",
+};
+
+/** What citty hands through to the story that it runs. */
+interface Call<A extends Action> {
+  readonly request: Requests[A];
+  readonly stage: Stage;
+}
+
+/** The sub-command of an action. Hidden, since nobody can write it: options choose the action. */
+async function subCommand<A extends Action>(action: A, stories: Stories): Promise<CommandDef> {
+  const story = await stories[action]();
+  return defineCommand({
+    meta: { name: action, description: ACTIONS[action], hidden: true },
+    run: ({ data }) => {
+      const { request, stage }: Call<A> = data;
+      return story(request, stage);
+    },
+  });
+}
+
+/** The program, as citty's help shows it. */
 export const kexecCommand: CommandDef = defineCommand({
-  meta: {
-    name: "kexec",
-    version: VERSION,
-    description: "Start another kernel from the running one",
-  },
+  meta: { name: "kexec", version: VERSION, description: KEXEC_DESCRIPTION },
   args: argumentsOfProgram,
-  run: ({ data }) => {
-    const { request, handle }: Dispatch = data;
-    return handle(request);
-  },
 });
 
 /**
- * Dispatches a request to `handle` and returns its exit status, 0–255.
- * @throws what `handle` throws
+ * Loads the story of `request`, and no other, runs it, and returns its exit status, 0–255.
+ * @throws what the story throws
  */
-export async function runKexecCommand(request: Request, handle: RequestHandler): Promise<number> {
-  const data: Dispatch = { request, handle };
-  // Without the arguments: there is no argv for citty to look for them in, and preparing to do so
-  // takes longer than all else that happens before the first deed.
-  const { result } = await runCommand({ ...kexecCommand, args: {} }, { rawArgs: [], data });
+export async function runStory<A extends Action>(
+  action: A,
+  request: Requests[A],
+  stories: Stories,
+  stage: Stage,
+): Promise<number> {
+  const data: Call<A> = { request, stage };
+  const { result } = await runCommand(await subCommand(action, stories), { rawArgs: [], data });
   if (typeof result !== "number") throw new TypeError(`not an exit status: ${String(result)}`);
   return result;
 }

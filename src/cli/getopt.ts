@@ -6,7 +6,7 @@
  * It gives no meaning to options: that is to-request.ts.
  */
 
-import { KEXEC_TOOLS_OPTIONS, type Option, type OptionName, OWN_OPTIONS } from "./options.ts";
+import { KEXEC_TOOLS_OPTIONS, type KnownOption, OWN_OPTIONS } from "./options.ts";
 
 export interface CommandLine {
   /** As the program was called; every message begins with it. */
@@ -16,8 +16,6 @@ export interface CommandLine {
   /** True if the environment has POSIXLY_CORRECT: options end at the first operand. */
   readonly posixlyCorrect: boolean;
 }
-
-type KnownOption = Option<OptionName>;
 
 /** An option, or what getopt complains of, in the order of the command line. */
 export type GetoptEvent =

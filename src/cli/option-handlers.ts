@@ -4,10 +4,19 @@
  */
 
 import { ExitStatus, fail } from "../core/error.ts";
+import { strtoul } from "../core/strtoul.ts";
+import type { ArchOption, ArchSettings, Option } from "../model/option.ts";
 import type { ImagePurpose } from "../model/purpose.ts";
-import type { RunRequest, Steps, TextRequest } from "../model/request.ts";
-import type { Option, OptionName } from "./options.ts";
-import { strtoul } from "./strtoul.ts";
+import type {
+  DoctorRequest,
+  DryRunRequest,
+  LoadRequest,
+  OutputFormat,
+  PrintCrashSizeRequest,
+  TextRequest,
+  XenRequest,
+} from "../model/request.ts";
+import type { KnownOption, OptionName } from "./options.ts";
 
 type Writable<T> = {
   -readonly [K in keyof T]: T[K] extends readonly string[]
@@ -17,10 +26,33 @@ type Writable<T> = {
       : Writable<T[K]>;
 };
 
+/** What the options so far make happen, each by itself, as kexec-tools keeps it. */
+export interface Asked {
+  status: boolean;
+  unload: boolean;
+  load: boolean;
+  shutdown: boolean;
+  sync: boolean;
+  ifdown: boolean;
+  exec: boolean;
+  jumpBack: boolean;
+}
+
+/** What takes the place of all that was asked for. */
+type Instead = Omit<DoctorRequest, "world"> | Omit<PrintCrashSizeRequest, "world">;
+
 /** The settings while the command line is read. */
 export interface Settings
-  extends Writable<Omit<RunRequest, "action" | "purpose" | "kernel" | "steps">> {
-  steps: Writable<Steps>;
+  extends ArchSettings,
+    Writable<Omit<LoadRequest, keyof ArchSettings | "purpose" | "kernel">> {
+  readonly asked: Asked;
+  instead: Instead | null;
+  /** `--dry-run`; null: act. */
+  dryRun: DryRunRequest["format"] | null;
+  /** `--save-facts`; null: not given. */
+  saveFacts: string | null;
+  reuseInitrd: boolean;
+  readonly xen: Writable<XenRequest>;
   /** An option that says what is to be done was given. */
   actionGiven: boolean;
   /** `-l` was given, which chooses the image that `-S` looks at. */
@@ -29,8 +61,6 @@ export interface Settings
   purpose: ImagePurpose | null;
   noIfdown: boolean;
   noSync: boolean;
-  /** The complaint about the first bad --serial or --serial-baud. */
-  badPort: string | null;
 }
 
 /** Changes the settings; returns a text where reading ends with one, "act" where it ends and what
@@ -48,10 +78,13 @@ const effect =
     return undefined;
   };
 
-/** Replaces some of the steps; the others stay as the options before said. */
-const action = (steps: Partial<Steps>, more: Partial<Settings> = {}): Handler =>
+/** Replaces some of what is asked; the rest stays as the options before said. */
+const action = (
+  asked: Partial<Asked>,
+  more: Partial<Pick<Settings, "purpose" | "loadGiven">> = {},
+): Handler =>
   effect((settings) => {
-    Object.assign(settings.steps, steps);
+    Object.assign(settings.asked, asked);
     Object.assign(settings, more, { actionGiven: true });
   });
 
@@ -81,37 +114,9 @@ const argumentStyle = (style: Settings["loader"]["argumentStyle"]): Handler =>
     settings.loader.argumentStyle = style;
   });
 
-/** The I/O port of `--serial`; null where it is none. [kexec-tools] */
-function serialPort(text: string): number | null {
-  if (text === "ttyS0") return 0x3f8;
-  if (text === "ttyS1") return 0x2f8;
-  const port = text.startsWith("0x") ? strtoul(text.slice(2), 16) : null;
-  return port !== null && port < 0x10000n ? Number(port) : null;
-}
-
-/** Speeds that the port's divisor can make. [16550] */
-function serialBaud(text: string): number | null {
-  const baud = strtoul(text, 0);
-  // kexec-tools divides by 0 for 0 and dies of it; differs: 0 is a bad speed like others.
-  if (baud === null || baud < 9600n || baud > 115200n || 115200n % baud !== 0n) return null;
-  return Number(baud);
-}
-
-const setSerial = effect((settings, text) => {
-  const port = serialPort(text);
-  if (port === null) settings.badPort ??= `Bad serial port base '${text}'`;
-  else settings.console.serialBase = port;
-});
-
-const setSerialBaud = effect((settings, text) => {
-  const baud = serialBaud(text);
-  if (baud === null) settings.badPort ??= `Bad serial port baud rate '${text}'`;
-  else settings.console.serialBaud = baud;
-});
-
 /** `--name`, `--name=text` or `--name=json`. */
 const format =
-  (change: (settings: Settings, format: "text" | "json") => void): Handler =>
+  (change: (settings: Settings, format: OutputFormat) => void): Handler =>
   (settings, text, { name }) => {
     if (text !== "" && text !== "text" && text !== "json") {
       fail({
@@ -124,8 +129,10 @@ const format =
     return undefined;
   };
 
-/** One for each option: the compiler sees to it. */
-export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
+type ArchOptionName = Extract<KnownOption, ArchOption>["name"];
+
+/** One for each option that is no architecture's: the compiler sees to it. */
+const HANDLERS: { readonly [Name in Exclude<OptionName, ArchOptionName>]: Handler } = {
   help: () => ({ action: "help", complaint: "", exitStatus: ExitStatus.ok }),
   version: () => ({ action: "version", complaint: "", exitStatus: ExitStatus.ok }),
   force: action({ load: true, shutdown: false, sync: true, ifdown: true, exec: true }),
@@ -202,7 +209,7 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
   status: action({ status: true }),
   // At once, as in kexec-tools: what follows it is not read.
   "print-ckr-size": (settings) => {
-    settings.printCrashRegionSize = true;
+    settings.instead = { action: "print-crash-size" };
     return "act";
   },
   hotplug: effect((settings) => {
@@ -213,30 +220,6 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
   }),
   "force-dtb": effect((settings) => {
     settings.forceDtb = true;
-  }),
-  "reset-vga": effect((settings) => {
-    settings.console.resetVga = true;
-  }),
-  serial: setSerial,
-  "serial-baud": setSerialBaud,
-  "console-vga": effect((settings) => {
-    settings.console.vga = true;
-  }),
-  "console-serial": effect((settings) => {
-    settings.console.serial = true;
-  }),
-  // kexec-tools on x86_64 takes these two and does nothing with them either.
-  "elf32-core-headers": effect(() => undefined),
-  "elf64-core-headers": effect(() => undefined),
-  "pass-memmap-cmdline": effect((settings) => {
-    settings.passMemmapCmdline = true;
-  }),
-  // kexec-tools loses the command line if this or --reuse-video-type follows it; differs.
-  noefi: effect((settings) => {
-    settings.noEfi = true;
-  }),
-  "reuse-video-type": effect((settings) => {
-    settings.reuseVideoType = true;
   }),
   "command-line": setCommandLine,
   append: setCommandLine,
@@ -264,7 +247,7 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
     settings.dryRun = chosen;
   }),
   doctor: format((settings, chosen) => {
-    settings.doctor = chosen;
+    settings.instead = { action: "doctor", format: chosen };
   }),
   facts: effect((settings, path) => {
     settings.facts = path;
@@ -286,3 +269,14 @@ export const HANDLERS: { readonly [Name in OptionName]: Handler } = {
     settings.xen.direct = true;
   }),
 };
+
+/** Applies an option to the settings, as `Handler`. @throws KexecError `arguments.*` */
+export function applyOption(
+  settings: Settings,
+  option: KnownOption,
+  argument: string,
+): ReturnType<Handler> {
+  if (!("apply" in option)) return HANDLERS[option.name](settings, argument, option);
+  option.apply(settings, argument);
+  return undefined;
+}

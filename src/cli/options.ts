@@ -4,70 +4,13 @@
  *
  * The names, letters, arguments and their order are kexec-tools' contract: the order decides the
  * order of candidates in the message about an ambiguous abbreviation. What an option means is in
- * to-request.ts.
+ * option-handlers.ts, and for those of an architecture in its rows (arch/options.ts).
  */
 
-/** Whom an option is for; "own": kexec-tools has no such option. */
-export type OptionScope = "general" | "arch" | "loader" | "own";
-
-export interface Option<Name extends string = string> {
-  /** Without the two dashes. */
-  readonly name: Name;
-  /** The letter after one dash; null: it has none. */
-  readonly short: string | null;
-  readonly argument: "none" | "required" | "optional";
-  /** What stands for the argument in help; empty where there is none. */
-  readonly argumentName: string;
-  readonly scope: OptionScope;
-  /** Each use counts, where otherwise the last one does. */
-  readonly repeatable: boolean;
-  /** The name of the option that this one is another spelling of; its own name if of none. */
-  readonly synonymOf: string;
-  /** A mistake where nothing is to be loaded. */
-  readonly onlyWithLoad: boolean;
-  /** What it does, for help: without a full stop. */
-  readonly help: string;
-}
-
-type Details = Partial<Omit<Option, "name" | "help" | "argument" | "scope">>;
-
-/** Rows of one scope; a row is (name, help), and what is out of the ordinary. */
-function rowsOf(scope: OptionScope) {
-  const row = <const Name extends string>(name: Name, help: string, more: Details) => ({
-    name,
-    short: null,
-    argumentName: "",
-    scope,
-    repeatable: false,
-    synonymOf: name,
-    onlyWithLoad: scope === "loader",
-    ...more,
-    help,
-  });
-  return {
-    flag: <const Name extends string>(
-      name: Name,
-      help: string,
-      more: Details = {},
-    ): Option<Name> => ({ ...row(name, help, more), argument: "none" }),
-    /** An option with an argument, which help calls `argumentName`. */
-    valued: <const Name extends string>(
-      name: Name,
-      argumentName: string,
-      help: string,
-      more: Details = {},
-    ): Option<Name> => ({ ...row(name, help, { ...more, argumentName }), argument: "required" }),
-    /** An option whose argument may be left out: only `--name=ARGUMENT` gives one. */
-    perhapsValued: <const Name extends string>(
-      name: Name,
-      argumentName: string,
-      help: string,
-    ): Option<Name> => ({ ...row(name, help, { argumentName }), argument: "optional" }),
-  };
-}
+import { ARCH_OPTIONS } from "../arch/options.ts";
+import { rowsOf } from "../model/option.ts";
 
 const general = rowsOf("general");
-const arch = rowsOf("arch");
 const loader = rowsOf("loader");
 const own = rowsOf("own");
 
@@ -114,23 +57,6 @@ const GENERAL_OPTIONS = [
   general.flag("force-dtb", "Pass the running kernel's device tree on (x86); with -s"),
 ] as const;
 
-const ARCH_OPTIONS = [
-  arch.flag("reset-vga", "Reset a standard VGA adapter before the kernel starts"),
-  arch.valued("serial", "PORT", "Serial port for messages: ttyS0, ttyS1 or 0xPORT"),
-  arch.valued("serial-baud", "BAUD", "Speed of that port: 9600 to 115200"),
-  arch.flag("console-vga", "Messages before the kernel starts go to the VGA text screen"),
-  arch.flag("console-serial", "Messages before the kernel starts go to the serial port"),
-  arch.flag("elf32-core-headers", "Accepted, without effect"),
-  arch.flag("elf64-core-headers", "Accepted, without effect: it is what is always done"),
-  arch.flag("pass-memmap-cmdline", "Pass a crash kernel its memory as memmap= parameters", {
-    onlyWithLoad: true,
-  }),
-  arch.flag("noefi", "Do not pass EFI on to the kernel", { onlyWithLoad: true }),
-  arch.flag("reuse-video-type", "Pass the video mode on, whatever the driver says", {
-    onlyWithLoad: true,
-  }),
-] as const;
-
 const LOADER_OPTIONS = [
   loader.valued("command-line", "STRING", "The kernel's command line"),
   loader.valued("append", "STRING", "The same as --command-line", { synonymOf: "command-line" }),
@@ -168,4 +94,6 @@ export const OWN_OPTIONS = [
 /** Every option, kexec-tools' first. */
 export const OPTIONS = [...KEXEC_TOOLS_OPTIONS, ...OWN_OPTIONS] as const;
 
-export type OptionName = (typeof OPTIONS)[number]["name"];
+/** A row of the table. */
+export type KnownOption = (typeof OPTIONS)[number];
+export type OptionName = KnownOption["name"];

@@ -3,7 +3,9 @@
  * whose headings and option names scripts search for; the rows come from the option table.
  */
 
-import { OPTIONS, type Option } from "./options.ts";
+import type { Option } from "../model/option.ts";
+import { OPTIONS } from "./options.ts";
+import { KEXEC_DESCRIPTION } from "./program-name.ts";
 import { VERSION, versionLine } from "./version.ts";
 
 /** Column at which every description starts, and the width of a console. */
@@ -24,7 +26,7 @@ export function usageText(
   const lines = [
     versionLine(version),
     "Usage: kexec [OPTION]... [kernel]",
-    "Start another kernel from the running one, without firmware or boot loader",
+    KEXEC_DESCRIPTION,
     "",
     ...section("general"),
     "",

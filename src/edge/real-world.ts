@@ -8,7 +8,7 @@ import type { Architecture } from "../model/architecture.ts";
 import type { Backend } from "../model/backend.ts";
 import { noteOf } from "../model/fact-note.ts";
 import type { HostFacts } from "../model/host-facts.ts";
-import type { RunRequest } from "../model/request.ts";
+import type { WorldRequest } from "../model/request.ts";
 import type { Console, InputRole, World } from "../model/world.ts";
 import { getrandom, ioctl } from "./ffi/device-calls.ts";
 import { strerror } from "./ffi/libc.ts";
@@ -50,7 +50,7 @@ function linuxHost(architecture: Architecture | null): LinuxHost {
   };
 }
 
-function xenHost(request: RunRequest, version: string | null): XenHost {
+function xenHost(request: WorldRequest, version: string | null): XenHost {
   return {
     open: () => openXen(request.xen, version),
     readFacts: (calls, linux) => readXenFacts(calls, linux),
@@ -59,7 +59,7 @@ function xenHost(request: RunRequest, version: string | null): XenHost {
   };
 }
 
-function chooseBackend(request: RunRequest): Backend {
+function chooseBackend(request: WorldRequest): Backend {
   const evidence = readHypervisorEvidence();
   const linux = linuxHost(evidence.architecture);
   return selectBackend(evidence, linux, xenHost(request, evidence.version));
@@ -82,15 +82,15 @@ function factsOf(linux: HostFacts, backend: () => Backend): HostFacts {
 
 const label = (role: InputRole): string => `Reading ${role}`;
 
-export function makeRealWorld(console: Console, request: RunRequest): World {
+export function makeRealWorld(console: Console, request: WorldRequest): World {
   let chosen: Backend | null = null;
   const backend = once(() => {
     chosen = chooseBackend(request);
     return chosen;
   });
-  const dumps = ["crash", "preserve-context"].includes(request.purpose);
-  const crash = dumps || request.saveFacts !== null;
-  const facts = once((): HostFacts => factsOf(readFacts({ ioctl, getrandom, crash }), backend));
+  const facts = once(
+    (): HostFacts => factsOf(readFacts({ ioctl, getrandom, crash: request.crashFacts }), backend),
+  );
   return {
     ...console,
     readFacts: facts,

@@ -41,7 +41,7 @@ export interface Backend {
    * Refuses a purpose that this host does not have, before anything is done for it.
    * @throws KexecError
    */
-  admit(purpose: ImagePurpose, deed: "load" | "exec"): void;
+  checkSupported(purpose: ImagePurpose, action: "load" | "exec"): void;
   /** Asks for each kind of plan whether it would be taken. Changes nothing. */
   probe(): readonly HostProbe[];
   /** The kinds of plan to try, best first, for what the user asked. */

@@ -87,6 +87,12 @@ export interface FilePlan {
   readonly warnings: readonly string[];
 }
 
+/** What cannot be asked of kexec_file_load, where another kind of plan may do it. */
+export interface NotByFile {
+  /** The reason, a sentence. */
+  readonly notByFile: string;
+}
+
 export interface FileReference {
   /** As the user gave it, a byte string. */
   readonly path: string;
@@ -95,12 +101,6 @@ export interface FileReference {
   readonly size: bigint;
   /** What is handed over was extracted from the file at `path`. */
   readonly extracted?: true;
-}
-
-/** kexec_file_load cannot do what is asked, so that only another kind of plan may. */
-export interface NotByFile {
-  readonly kind: "not-by-file";
-  readonly why: string;
 }
 
 export type LoadPlan = SegmentPlan | FilePlan;

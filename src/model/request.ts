@@ -5,6 +5,7 @@
  * Texts are byte strings; addresses are `bigint`, below 2^64.
  */
 
+import { ADDRESS_END } from "../core/address.ts";
 import type { ImagePurpose } from "./purpose.ts";
 
 /** How a loaded image reaches the kernel: `-s`, `-c`, `-a`. */
@@ -70,19 +71,51 @@ export interface LoadRequest {
   readonly facts: string | null;
 }
 
-/** What happens, in this order: status, unload, load, shutdown, sync, ifdown, exec,
- * jumpBack. */
-export interface Steps {
-  readonly status: boolean;
-  readonly unload: boolean;
-  readonly load: boolean;
-  /** Run `shutdown -r now`, which ends in `kexec -e`. */
-  readonly shutdown: boolean;
-  readonly sync: boolean;
-  readonly ifdown: boolean;
-  readonly exec: boolean;
-  /** Load what jumps back to the kernel that was preserved. */
-  readonly jumpBack: boolean;
+/** What a command line without options asks of a loader, a console and a load. */
+export const LOADER_DEFAULTS: LoaderRequest = {
+  commandLine: null,
+  reuseCommandLine: false,
+  initrd: null,
+  argumentStyle: null,
+  modules: [],
+  realMode: false,
+  entry32Bit: false,
+  dtb: null,
+  given: [],
+};
+
+export const CONSOLE_DEFAULTS: ConsoleRequest = {
+  resetVga: false,
+  vga: false,
+  serial: false,
+  serialBase: 0x3f8,
+  serialBaud: 0,
+};
+
+export const LOAD_DEFAULTS: LoadRequest = {
+  purpose: "normal",
+  method: "auto",
+  kernel: null,
+  type: null,
+  loader: LOADER_DEFAULTS,
+  console: CONSOLE_DEFAULTS,
+  memMin: 0n,
+  memMax: ADDRESS_END - 1n,
+  skipChecks: false,
+  debug: false,
+  noEfi: false,
+  reuseVideoType: false,
+  noCma: false,
+  forceDtb: false,
+  entry: 0n,
+  hotplug: false,
+  passMemmapCmdline: false,
+  facts: null,
+};
+
+/** A load whose kernel is known. */
+export interface KernelLoadRequest extends LoadRequest {
+  readonly kernel: string;
 }
 
 /** How Xen is reached, where the machine has one. */
@@ -93,20 +126,100 @@ export interface XenRequest {
   readonly direct: boolean;
 }
 
-export interface RunRequest extends LoadRequest {
-  readonly action: "run";
-  readonly steps: Steps;
-  /** `--reuseinitrd` */
-  readonly reuseInitrd: boolean;
+/** What the world is opened for. */
+export interface WorldRequest {
   readonly xen: XenRequest;
-  /** `--print-ckr-size`: nothing else is done. */
-  readonly printCrashRegionSize: boolean;
-  /** `--dry-run`, `--dry-run=json`; null: act. */
-  readonly dryRun: "text" | "json" | null;
-  /** `--doctor`, `--doctor=json`: look at the machine and say what works; null: act. */
-  readonly doctor: "text" | "json" | null;
-  /** `--save-facts=FILE` */
-  readonly saveFacts: string | null;
+  /** The facts have what a dump needs: reading it takes its time. */
+  readonly crashFacts: boolean;
+}
+
+export type OutputFormat = "text" | "json";
+
+/** `--save-facts=FILE` */
+export interface SaveFactsStep {
+  readonly kind: "save-facts";
+  readonly path: string;
+}
+
+/** `--reuseinitrd`: refused where no machine passes its initrd on. */
+export interface RefuseInitrdReuseStep {
+  readonly kind: "refuse-initrd-reuse";
+}
+
+/** What comes before a dry run too. */
+export type EarlyStep = SaveFactsStep | RefuseInitrdReuseStep;
+
+/** One thing that happens, with all that it needs. */
+export type Step =
+  | EarlyStep
+  /** Refuse a purpose that the host does not have. */
+  | {
+      readonly kind: "check-supported";
+      readonly purpose: ImagePurpose;
+      readonly action: "load" | "exec";
+    }
+  /** Refuse a crash kernel where no memory is reserved for it. */
+  | { readonly kind: "require-crash-region" }
+  /** Refuse `--hotplug` where the kernel does not update a crash kernel's core header. */
+  | { readonly kind: "require-hotplug" }
+  /** `-d`: print which host this is, and why. */
+  | { readonly kind: "describe-host" }
+  /** `-S`: its answer is the exit status, and the end. */
+  | { readonly kind: "status"; readonly purpose: ImagePurpose }
+  | { readonly kind: "unload"; readonly purpose: ImagePurpose; readonly method: LoadMethod }
+  | { readonly kind: "load"; readonly request: KernelLoadRequest }
+  /** A mistake that kexec-tools notices only after the steps before; the end. */
+  | { readonly kind: "usage"; readonly text: TextRequest }
+  /** Nobody's machine goes down when there is nothing to start. */
+  | {
+      readonly kind: "require-loaded";
+      readonly purpose: ImagePurpose;
+      /** The image was unloaded a moment ago, and none was loaded since. */
+      readonly unloaded: boolean;
+    }
+  /** Run `shutdown -r now`, which ends in `kexec -e`. */
+  | { readonly kind: "shutdown" }
+  | { readonly kind: "sync" }
+  /** Take the network interfaces down. */
+  | { readonly kind: "ifdown" }
+  | { readonly kind: "exec"; readonly purpose: ImagePurpose }
+  /** Load what jumps back to the kernel that was preserved. */
+  | { readonly kind: "jump-back"; readonly entry: bigint };
+
+/** Steps in the order in which they happen; one that fails is the last. */
+export interface RunRequest {
+  readonly action: "run";
+  readonly world: WorldRequest;
+  readonly steps: readonly Step[];
+}
+
+/** `--dry-run`: print what would be loaded; change nothing of the machine. */
+export interface DryRunRequest {
+  readonly action: "dry-run";
+  readonly world: WorldRequest;
+  readonly format: OutputFormat;
+  readonly before: readonly EarlyStep[];
+  readonly load: KernelLoadRequest;
+}
+
+/** `--doctor`: look at the machine and say what works. */
+export interface DoctorRequest {
+  readonly action: "doctor";
+  readonly world: WorldRequest;
+  readonly format: OutputFormat;
+}
+
+/** `--save-facts=FILE`, and nothing else. */
+export interface SaveFactsRequest {
+  readonly action: "save-facts";
+  readonly world: WorldRequest;
+  readonly path: string;
+}
+
+/** `--print-ckr-size` */
+export interface PrintCrashSizeRequest {
+  readonly action: "print-crash-size";
+  readonly world: WorldRequest;
 }
 
 /** Requests that end in a text: `-h`, `-v`, and usage after a bad command line. */
@@ -117,4 +230,17 @@ export interface TextRequest {
   readonly exitStatus: number;
 }
 
-export type Request = RunRequest | TextRequest;
+/** The requests by their action. */
+export interface Requests {
+  readonly run: RunRequest;
+  readonly "dry-run": DryRunRequest;
+  readonly doctor: DoctorRequest;
+  readonly "save-facts": SaveFactsRequest;
+  readonly "print-crash-size": PrintCrashSizeRequest;
+  readonly help: TextRequest;
+  readonly version: TextRequest;
+  readonly usage: TextRequest;
+}
+
+export type Action = keyof Requests;
+export type Request = Requests[Action];

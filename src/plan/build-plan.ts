@@ -260,7 +260,8 @@ function whyNotByFile(
 
 /**
  * The plan for kexec_file_load. The running kernel lays memory out and judges the image; what would
- * only give "Invalid argument" there is refused here with its reason.
+ * only give "Invalid argument" there is refused here with its reason. For what kexec_file_load
+ * cannot do the reason is returned, and `-a` goes on to kexec_load.
  * @throws KexecError `image.*`, `facts.*`, `plan.no-crash-region`, `plan.command-line`
  */
 export function buildFilePlan(
@@ -276,7 +277,7 @@ export function buildFilePlan(
   const commandLine = nextCommandLine(request.loader, facts, purpose.notReused);
   const line = checkedCommandLine(image, kernel, request.loader, commandLine);
   const why = whyNotByFile(image, request, byFiles);
-  if (why !== null) return { kind: "not-by-file", why };
+  if (why !== null) return { notByFile: why };
   // The kernel would only say "Invalid argument" to what leaves no room for its own parameter.
   line.append("", byFiles.addedByKernel);
   return {

@@ -11,6 +11,7 @@ import type {
   Segment,
   SegmentPlan,
 } from "../model/load-plan.ts";
+import type { DryRunJson, FilePlanJson, PlanJson } from "./json-schema.ts";
 import { memoryPicture } from "./memory-picture.ts";
 
 const digestOf = (segment: Segment) => hexOf(segment.sha256 ?? sha256(segment.bytes));
@@ -90,13 +91,16 @@ export function describePlan(plan: LoadPlan, facts: HostFacts): string[] {
   return plan.kind === "segments" ? describeSegments(plan, facts) : describeFiles(plan);
 }
 
+function fileToJson({ path, size, extracted }: FileReference): FilePlanJson["kernel"] {
+  return { path, size: hex(size), ...(extracted ? { takenOut: true } : {}) };
+}
+
 /**
- * The plan as a JSON value; README has its schema. Addresses and sizes are "0x…" texts, because a
- * JSON number cannot hold 64 bits; bytes of texts above 0x7f are `\u0080` to `\u00ff`.
+ * The plan as a JSON value; json-schema.ts has its schema. Addresses and sizes are "0x…" texts,
+ * because a JSON number cannot hold 64 bits; bytes of texts above 0x7f are `\u0080` to `\u00ff`.
  */
-export function planToJson(plan: LoadPlan): Record<string, unknown> {
+export function planToJson(plan: LoadPlan): PlanJson {
   const common = {
-    call: plan.kind === "segments" ? "kexec_load" : "kexec_file_load",
     purpose: plan.purpose,
     architecture: plan.architecture,
     imageType: plan.imageType,
@@ -105,18 +109,11 @@ export function planToJson(plan: LoadPlan): Record<string, unknown> {
     warnings: plan.warnings,
   };
   if (plan.kind === "file") {
-    const file = (reference: FileReference | null) =>
-      reference === null
-        ? null
-        : {
-            path: reference.path,
-            size: hex(reference.size),
-            // The name is part of the JSON interface.
-            ...(reference.extracted ? { takenOut: true } : {}),
-          };
-    return { ...common, kernel: file(plan.kernel), initrd: file(plan.initrd) };
+    const initrd = plan.initrd && fileToJson(plan.initrd);
+    return { call: "kexec_file_load", ...common, kernel: fileToJson(plan.kernel), initrd };
   }
   return {
+    call: "kexec_load",
     ...common,
     entry: hex(plan.entry),
     segments: plan.segments.map((segment) => ({
@@ -129,4 +126,9 @@ export function planToJson(plan: LoadPlan): Record<string, unknown> {
       reason: segment.reason,
     })),
   };
+}
+
+/** The plans that would be tried, in their order, for `--dry-run=json`. */
+export function plansToJson(plans: readonly LoadPlan[]): DryRunJson {
+  return { format: 1, attempts: plans.map(planToJson) };
 }

@@ -1,11 +1,13 @@
-/** `--doctor`: asks the machine and the host, and prints what works. Part of run.ts. */
+/** `--doctor`: asks the machine and the host, and prints what works. */
 
 import { asciiJson } from "../cli/ascii-json.ts";
 import { debugText } from "../cli/report.ts";
 import { ExitStatus, KexecError } from "../core/error.ts";
 import type { HostFacts } from "../model/host-facts.ts";
+import type { DoctorRequest } from "../model/request.ts";
 import type { World } from "../model/world.ts";
 import { diagnose, diagnosisText, type ExaminedHost, type Unreadable } from "../plan/diagnosis.ts";
+import type { DoctorJson } from "../plan/json-schema.ts";
 
 function examinedHost(world: World): ExaminedHost {
   try {
@@ -34,10 +36,12 @@ function examinedFacts(world: World): HostFacts | Unreadable {
 }
 
 /** Returns 0 where a kernel can be loaded, else 1. */
-export function doctor(format: "text" | "json", world: World): number {
+export function doctor({ format }: DoctorRequest, world: World): number {
   const host = examinedHost(world);
   const diagnosis = diagnose(examinedFacts(world), host);
-  if (format === "json") world.stdout(`${asciiJson({ format: 1, ...diagnosis })}\n`);
-  else world.stdout(debugText(diagnosisText(diagnosis)));
+  if (format === "json") {
+    const json: DoctorJson = { format: 1, ...diagnosis };
+    world.stdout(`${asciiJson(json)}\n`);
+  } else world.stdout(debugText(diagnosisText(diagnosis)));
   return diagnosis.canLoad ? ExitStatus.ok : ExitStatus.general;
 }

@@ -4,10 +4,11 @@
  */
 
 import { describe, expect, test } from "bun:test";
-import { toRequest } from "../../src/cli/to-request.ts";
-import type { Steps } from "../../src/model/request.ts";
+import type { Step } from "../../src/model/request.ts";
+import { happening as allThatHappens, steps } from "./command-lines.ts";
 
-const STEPS = ["status", "unload", "load", "shutdown", "sync", "ifdown", "exec"] as const;
+/** What changes something or answers; what refuses before is tested below. */
+const SHOWN: readonly string[] = ["status", "unload", "load", "shutdown", "sync", "ifdown", "exec"];
 
 /** options → steps, then the purpose if it is "crash". */
 const TABLE: Record<string, string> = {
@@ -68,12 +69,16 @@ const TABLE: Record<string, string> = {
   "-d -S -l": "status",
 };
 
+function isForCrash(step: Step): boolean {
+  if (step.kind === "load") return step.request.purpose === "crash";
+  return "purpose" in step && step.purpose === "crash";
+}
+
 /** The steps of a request in words, as the table has them. */
 function happening(argv: readonly string[]): string {
-  const request = toRequest({ argv0: "kexec", argv: [...argv, "KERNEL"], env: () => undefined });
-  if (request.action !== "run") return request.action;
-  const steps = STEPS.filter((step) => request.steps[step]);
-  return [...steps, ...(request.purpose === "crash" ? ["crash"] : [])].join(" ");
+  const all = steps([...argv, "KERNEL"]);
+  const words = all.map(({ kind }) => kind).filter((kind) => SHOWN.includes(kind));
+  return [...words, ...(all.some(isForCrash) ? ["crash"] : [])].join(" ");
 }
 
 const has = (words: string, word: string) => words.split(" ").includes(word);
@@ -109,10 +114,43 @@ describe("main options", () => {
   });
 
   test("nothing is started or taken down after -u, unless asked for again", () => {
-    const never: readonly (keyof Steps)[] = ["shutdown", "sync", "ifdown", "exec", "load"];
+    const never = ["shutdown", "sync", "ifdown", "exec", "load"];
     for (const before of ["", "-l", "-e", "-f", "-p -e", "-f -e", "-l -f"]) {
       const words = happening([...argvOf(before), "-u"]);
       expect(never.filter((step) => has(words, step))).toEqual([]);
     }
+  });
+});
+
+describe("what can be refused comes before anything is done", () => {
+  test.each([
+    ["-l K", "check-supported load sync"],
+    ["K", "check-supported load require-loaded shutdown sync"],
+    ["-e", "check-supported require-loaded sync ifdown exec"],
+    ["-u", "unload"],
+    ["-d -u", "describe-host unload"],
+    ["-u --hotplug", "require-hotplug unload"],
+    ["-p -u --reuseinitrd", "refuse-initrd-reuse unload"],
+    ["-S --reuseinitrd -d --hotplug", "require-hotplug describe-host status"],
+    [
+      "-p -u -f -d --hotplug --reuseinitrd --save-facts=F K",
+      "save-facts refuse-initrd-reuse check-supported check-supported require-crash-region " +
+        "require-hotplug describe-host unload load require-loaded sync ifdown exec",
+    ],
+    ["--load-jump-back-helper", "check-supported sync jump-back"],
+    ["-p", "check-supported require-crash-region usage"],
+    ["-u -l", "check-supported unload usage"],
+  ])("kexec %s: %s", (line, expected) => {
+    expect(allThatHappens(argvOf(line))).toBe(expected);
+  });
+
+  test("whether there is something to start is asked of the image that is started", () => {
+    const required = (line: string) =>
+      steps(argvOf(line)).find(({ kind }) => kind === "require-loaded");
+    expect(required("-e")).toMatchObject({ purpose: "normal", unloaded: false });
+    expect(required("-p -e")).toMatchObject({ purpose: "normal", unloaded: false });
+    expect(required("--exec-live-update")).toMatchObject({ purpose: "live-update" });
+    expect(required("-u -e")).toMatchObject({ purpose: "normal", unloaded: true });
+    expect(required("-u -f K")).toMatchObject({ purpose: "normal", unloaded: false });
   });
 });

@@ -1,158 +1,11 @@
+/** The rules for the whole command line. */
+
 import { describe, expect, test } from "bun:test";
-import { OPTIONS, type OptionName } from "../../src/cli/options.ts";
-import { NO_KERNEL, toRequest } from "../../src/cli/to-request.ts";
-import type { LoaderRequest, RunRequest } from "../../src/model/request.ts";
-import { NO_LOADER } from "../plan/requests.ts";
-import { read, refusal, run, text } from "./command-lines.ts";
+import { toRequest } from "../../src/cli/to-request.ts";
+import { happening, loaded, read, refusal, request, text } from "./command-lines.ts";
 
-const MAX = (1n << 64n) - 1n;
-const PLAIN = run(["-l", "k"]);
-
-test("a plain load has kexec-tools' defaults", () => {
-  expect(PLAIN).toEqual({
-    action: "run",
-    steps: {
-      status: false,
-      unload: false,
-      load: true,
-      shutdown: false,
-      sync: true,
-      ifdown: false,
-      exec: false,
-      jumpBack: false,
-    },
-    purpose: "normal",
-    method: "auto",
-    kernel: "k",
-    type: null,
-    loader: NO_LOADER,
-    console: { resetVga: false, vga: false, serial: false, serialBase: 0x3f8, serialBaud: 0 },
-    memMin: 0n,
-    memMax: MAX,
-    skipChecks: false,
-    debug: false,
-    noEfi: false,
-    reuseVideoType: false,
-    noCma: false,
-    forceDtb: false,
-    entry: 0n,
-    reuseInitrd: false,
-    hotplug: false,
-    passMemmapCmdline: false,
-    xen: { library: null, direct: false },
-    printCrashRegionSize: false,
-    dryRun: null,
-    doctor: null,
-    facts: null,
-    saveFacts: null,
-  });
-});
-
-/** What a loader option changes. */
-const loader = (name: OptionName, changes: Partial<LoaderRequest>): Partial<RunRequest> => ({
-  loader: { ...NO_LOADER, given: [name], ...changes },
-});
-
-/** What `-l OPTION k` changes in the request, or how it ends. */
-const EFFECTS: Record<
-  OptionName,
-  readonly [string | readonly string[], Partial<RunRequest> | string]
-> = {
-  help: ["--help", "help 0"],
-  version: ["--version", "version 0"],
-  force: ["--force", { steps: { ...PLAIN.steps, ifdown: true, exec: true } }],
-  "no-checks": ["--no-checks", { skipChecks: true }],
-  "no-ifdown": ["--no-ifdown", {}],
-  "no-sync": ["--no-sync", { steps: { ...PLAIN.steps, sync: false } }],
-  load: ["--load", {}],
-  unload: ["--unload", { steps: { ...PLAIN.steps, load: false, unload: true, sync: false } }],
-  exec: ["--exec", { steps: { ...PLAIN.steps, load: false, ifdown: true, exec: true } }],
-  "exec-live-update": [
-    "--exec-live-update",
-    { steps: { ...PLAIN.steps, load: false, ifdown: true, exec: true }, purpose: "live-update" },
-  ],
-  // A highest address is needed, and tested below.
-  "load-preserve-context": [
-    ["--load-preserve-context", "--mem-max=0xfff"],
-    { purpose: "preserve-context", memMax: 0xfffn },
-  ],
-  "load-jump-back-helper": [
-    "--load-jump-back-helper",
-    { steps: { ...PLAIN.steps, load: false, jumpBack: true }, purpose: "preserve-context" },
-  ],
-  "load-live-update": ["--load-live-update", { purpose: "live-update" }],
-  entry: ["--entry=0x10", { entry: 16n }],
-  type: ["--type=x", { type: "x" }],
-  "load-panic": ["--load-panic", { steps: { ...PLAIN.steps, sync: false }, purpose: "crash" }],
-  "mem-min": ["--mem-min=0x10", { memMin: 16n }],
-  "mem-max": ["--mem-max=-1", { memMax: MAX }],
-  reuseinitrd: ["--reuseinitrd", { reuseInitrd: true }],
-  "kexec-file-syscall": ["--kexec-file-syscall", { method: "file" }],
-  "kexec-syscall": ["--kexec-syscall", { method: "segments" }],
-  "kexec-syscall-auto": ["--kexec-syscall-auto", { method: "auto" }],
-  debug: ["--debug", { debug: true }],
-  status: [
-    "--status",
-    { steps: { ...PLAIN.steps, load: false, sync: false, status: true }, purpose: "normal" },
-  ],
-  // It ends the reading, so that the kernel after it does not count.
-  "print-ckr-size": [
-    "--print-ckr-size",
-    { steps: { ...PLAIN.steps, load: false, sync: false }, printCrashRegionSize: true },
-  ],
-  hotplug: ["--hotplug", { hotplug: true }],
-  "no-cma": ["--no-cma", { noCma: true }],
-  "force-dtb": ["--force-dtb", { forceDtb: true }],
-  "reset-vga": ["--reset-vga", { console: { ...PLAIN.console, resetVga: true } }],
-  serial: ["--serial=0x2e8", { console: { ...PLAIN.console, serialBase: 0x2e8 } }],
-  "serial-baud": ["--serial-baud=115200", { console: { ...PLAIN.console, serialBaud: 115200 } }],
-  "console-vga": ["--console-vga", { console: { ...PLAIN.console, vga: true } }],
-  "console-serial": ["--console-serial", { console: { ...PLAIN.console, serial: true } }],
-  "elf32-core-headers": ["--elf32-core-headers", {}],
-  "elf64-core-headers": ["--elf64-core-headers", {}],
-  "pass-memmap-cmdline": ["--pass-memmap-cmdline", { passMemmapCmdline: true }],
-  noefi: ["--noefi", { noEfi: true }],
-  "reuse-video-type": ["--reuse-video-type", { reuseVideoType: true }],
-  "command-line": ["--command-line=a b", loader("command-line", { commandLine: "a b" })],
-  append: ["--append=", loader("append", { commandLine: "" })],
-  "reuse-cmdline": ["--reuse-cmdline", loader("reuse-cmdline", { reuseCommandLine: true })],
-  initrd: ["--initrd=i", loader("initrd", { initrd: "i" })],
-  ramdisk: ["--ramdisk=\xff", loader("ramdisk", { initrd: "\xff" })],
-  "args-elf": ["--args-elf", loader("args-elf", { argumentStyle: "elf" })],
-  "args-linux": ["--args-linux", loader("args-linux", { argumentStyle: "linux" })],
-  "args-none": ["--args-none", loader("args-none", { argumentStyle: "none" })],
-  module: ["--module=m a", loader("module", { modules: ["m a"] })],
-  "real-mode": ["--real-mode", loader("real-mode", { realMode: true })],
-  "entry-32bit": ["--entry-32bit", loader("entry-32bit", { entry32Bit: true })],
-  dtb: ["--dtb=d", loader("dtb", { dtb: "d" })],
-  "dry-run": ["--dry-run", { dryRun: "text" }],
-  doctor: ["--doctor", { steps: { ...PLAIN.steps, load: false, sync: false }, doctor: "text" }],
-  facts: ["--facts=f", "misused"],
-  "save-facts": ["--save-facts=f", { saveFacts: "f" }],
-  "xen-library": ["--xen-library=/x.so", { xen: { library: "/x.so", direct: false } }],
-  "xen-direct": ["--xen-direct", { xen: { library: null, direct: true } }],
-};
-
-describe("every option", () => {
-  test.each(Object.entries(EFFECTS))("--%s", (_name, [word, effect]) => {
-    const argv = ["-l", ...[word].flat(), "k"];
-    if (effect === "misused") expect(refusal(argv).exitStatus).toBe(1);
-    else if (typeof effect === "string") expect(text(argv)).toBe(effect);
-    else expect(run(argv)).toEqual({ ...PLAIN, ...effect });
-  });
-
-  test("that needs something to load is a mistake without", () => {
-    for (const { name, onlyWithLoad } of OPTIONS.filter((option) => option.scope !== "own")) {
-      if (!onlyWithLoad) continue;
-      for (const action of ["-u", "-e", "-S"]) {
-        const complaint = `kexec: option '--${name}' is for loading a kernel`;
-        const words = [EFFECTS[name][0]].flat();
-        expect(text([action, ...words])).toBe(`usage 1 ${complaint}`);
-        expect(text([...words, "-l", action])).toBe(`usage 1 ${complaint}`);
-      }
-    }
-  });
-});
+const WORLD = { xen: { library: null, direct: false }, crashFacts: false };
+const DUMPS = { ...WORLD, crashFacts: true };
 
 describe("texts", () => {
   test.each([
@@ -191,46 +44,54 @@ describe("texts", () => {
   });
 
   test("unloading comes before the kernel is missed", () => {
-    expect(run(["-u", "-l"])).toMatchObject({ kernel: null, steps: { unload: true, load: true } });
-    expect(NO_KERNEL).toEqual({
-      action: "usage",
-      complaint: "No kernel specified",
-      exitStatus: 255,
-    });
+    expect(request("run", ["-u", "-l"]).steps.slice(-2)).toEqual([
+      { kind: "unload", purpose: "normal", method: "auto" },
+      {
+        kind: "usage",
+        text: { action: "usage", complaint: "No kernel specified", exitStatus: 255 },
+      },
+    ]);
   });
 });
 
 describe("values", () => {
   test("the last one counts, whichever spelling it has", () => {
-    expect(run(["--append=a", "--command-line=b", "k"]).loader.commandLine).toBe("b");
-    expect(run(["--command-line=b", "--append=a", "k"]).loader.commandLine).toBe("a");
-    expect(run(["--ramdisk=a", "--initrd=b", "k"]).loader.initrd).toBe("b");
-    expect(run(["-s", "-c", "k"]).method).toBe("segments");
-    expect(run(["-c", "-a", "k"]).method).toBe("auto");
-    expect(run(["-tx", "-t", "y", "k"]).type).toBe("y");
+    expect(loaded(["--append=a", "--command-line=b", "k"]).loader.commandLine).toBe("b");
+    expect(loaded(["--command-line=b", "--append=a", "k"]).loader.commandLine).toBe("a");
+    expect(loaded(["--ramdisk=a", "--initrd=b", "k"]).loader.initrd).toBe("b");
+    expect(loaded(["-s", "-c", "k"]).method).toBe("segments");
+    expect(loaded(["-c", "-a", "k"]).method).toBe("auto");
+    expect(loaded(["-tx", "-t", "y", "k"]).type).toBe("y");
   });
 
   test("the command line survives what follows it", () => {
     for (const after of ["--noefi", "--reuse-video-type", "--reuse-cmdline"]) {
-      expect(run(["--append=a", after, "k"]).loader.commandLine).toBe("a");
+      expect(loaded(["--append=a", after, "k"]).loader.commandLine).toBe("a");
     }
   });
 
   test("-d counts before and after -p", () => {
-    expect(run(["-d", "-p", "-u"])).toMatchObject({ debug: true, purpose: "crash" });
-    expect(run(["-p", "-d", "-u"])).toMatchObject({ debug: true, purpose: "crash" });
+    for (const argv of [
+      ["-d", "-p", "-u"],
+      ["-p", "-d", "-u"],
+    ]) {
+      expect(request("run", argv).steps).toEqual([
+        { kind: "describe-host" },
+        { kind: "unload", purpose: "crash", method: "auto" },
+      ]);
+    }
   });
 
   test("the kernel is the first operand, and further ones are ignored", () => {
-    expect(run(["a", "-l", "b", "c"]).kernel).toBe("a");
-    expect(run(["-l", "--", "-d"])).toMatchObject({ kernel: "-d", debug: false });
-    expect(run(["-l", "a\xff\x80"]).kernel).toBe("a\xff\x80");
-    expect(run(["-l", ""]).kernel).toBe("");
+    expect(loaded(["a", "-l", "b", "c"]).kernel).toBe("a");
+    expect(loaded(["-l", "--", "-d"])).toMatchObject({ kernel: "-d", debug: false });
+    expect(loaded(["-l", "a\xff\x80"]).kernel).toBe("a\xff\x80");
+    expect(loaded(["-l", ""]).kernel).toBe("");
   });
 
   test("POSIXLY_CORRECT, even empty, ends the options at the kernel", () => {
-    expect(run(["-l", "k", "-d"]).debug).toBe(true);
-    expect(run(["-l", "k", "-d"], { POSIXLY_CORRECT: "" }).debug).toBe(false);
+    expect(loaded(["-l", "k", "-d"]).debug).toBe(true);
+    expect(loaded(["-l", "k", "-d"], { POSIXLY_CORRECT: "" }).debug).toBe(false);
   });
 });
 
@@ -242,7 +103,7 @@ describe("--serial and --serial-baud", () => {
     ["0xffff", 0xffff],
     ["0x", 0],
   ])("--serial=%s", (value, port) => {
-    expect(run(["-l", `--serial=${value}`, "k"]).console.serialBase).toBe(port);
+    expect(loaded(["-l", `--serial=${value}`, "k"]).console.serialBase).toBe(port);
   });
 
   test.each(["ttyS2", "3f8", "0X3f8", "0x10000", "0x-1", "0xzz", "0x3f8 ", ""])(
@@ -259,7 +120,7 @@ describe("--serial and --serial-baud", () => {
     (value) => {
       const octal = value.startsWith("0") && !value.startsWith("0x");
       const baud = octal ? Number.parseInt(value, 8) : Number(value);
-      expect(run(["-l", "--serial-baud", value, "k"]).console.serialBaud).toBe(baud);
+      expect(loaded(["-l", "--serial-baud", value, "k"]).console.serialBaud).toBe(baud);
     },
   );
 
@@ -283,9 +144,10 @@ describe("--serial and --serial-baud", () => {
 
 describe("our own options", () => {
   test("--dry-run says in which form", () => {
-    expect(run(["-l", "--dry-run=text", "k"]).dryRun).toBe("text");
-    expect(run(["-l", "--dry-run=json", "k"]).dryRun).toBe("json");
-    expect(run(["--dry-run", "k"]).dryRun).toBe("text");
+    const format = (argv: readonly string[]) => request("dry-run", argv).format;
+    expect(format(["-l", "--dry-run=text", "k"])).toBe("text");
+    expect(format(["-l", "--dry-run=json", "k"])).toBe("json");
+    expect(format(["--dry-run", "k"])).toBe("text");
     expect(refusal(["-l", "--dry-run=yaml", "k"]).message).toBe(
       "Bad option value in --dry-run=yaml",
     );
@@ -299,7 +161,7 @@ describe("our own options", () => {
   });
 
   test("--facts plans for another machine, and never acts on this one", () => {
-    expect(run(["--dry-run", "--facts=f", "-l", "k"]).facts).toBe("f");
+    expect(loaded(["--dry-run", "--facts=f", "-l", "k"]).facts).toBe("f");
     for (const argv of [["-l", "k"], ["-u"], ["-e"], ["-f", "k"], ["-S"]]) {
       expect(refusal([...argv, "--facts=f"])).toMatchObject({
         code: "arguments.facts",
@@ -308,15 +170,24 @@ describe("our own options", () => {
     }
   });
 
+  test("--dry-run does first what --save-facts and --reuseinitrd ask", () => {
+    const argv = ["--dry-run", "--save-facts=f", "--reuseinitrd", "-u", "-l", "k"];
+    expect(request("dry-run", argv).before).toEqual([
+      { kind: "save-facts", path: "f" },
+      { kind: "refuse-initrd-reuse" },
+    ]);
+    expect(happening(["--dry-run", "--save-facts=f", "-p"])).toBe("save-facts usage");
+    expect(text(["--dry-run", "-p"])).toBe("usage 255 No kernel specified");
+  });
+
   test("--save-facts alone saves and does no more", () => {
     for (const argv of [["--save-facts=f"], ["-d", "--save-facts", "f"]]) {
-      const request = run(argv);
-      expect(request.saveFacts).toBe("f");
-      expect(Object.values(request.steps)).not.toContain(true);
+      expect(read(argv)).toEqual({ action: "save-facts", world: DUMPS, path: "f" });
     }
-    expect(run(["--save-facts=f", "-l", "k"]).steps.load).toBe(true);
-    expect(run(["--save-facts=f", "k"]).steps).toMatchObject({ load: true, shutdown: true });
-    expect(read(["--save-facts=f", "-l"])).toEqual(NO_KERNEL);
+    expect(happening(["--save-facts=f", "-l", "k"])).toStartWith("save-facts check-supported load");
+    expect(happening(["--save-facts=f", "k"])).toContain("load require-loaded shutdown");
+    expect(happening(["--save-facts=f", "--hotplug"])).toBe("save-facts require-hotplug");
+    expect(text(["--save-facts=f", "-l"])).toBe("usage 255 No kernel specified");
   });
 
   test.each(["", "libxenctrl.so", "./libxenctrl.so", "~/x.so", "../x.so"])(
@@ -330,12 +201,18 @@ describe("our own options", () => {
     },
   );
 
-  test("--xen-library and --xen-direct serve every deed", () => {
-    for (const argv of [["-u"], ["-e"], ["-S"], ["-l", "k"], ["--print-ckr-size"]]) {
-      const { xen } = run(["--xen-library=/x.so", "--xen-direct", ...argv]);
-      expect(xen).toEqual({ library: "/x.so", direct: true });
+  test("--xen-library and --xen-direct serve every action", () => {
+    const xenOf = (argv: readonly string[]) => {
+      const got = read(argv);
+      return "world" in got ? got.world.xen : null;
+    };
+    const actions = ["-u", "-e", "-S", "-l k", "--print-ckr-size", "--doctor", "-l k --dry-run"];
+    for (const action of actions) {
+      const argv = ["--xen-library=/x.so", "--xen-direct", ...action.split(" ")];
+      expect(xenOf(argv)).toEqual({ library: "/x.so", direct: true });
     }
-    expect(run(["--xen-library", "/a", "--xen-library=/b", "-u"]).xen.library).toBe("/b");
+    const last = xenOf(["--xen-library", "/a", "--xen-library=/b", "-u"]);
+    expect(last).toEqual({ library: "/b", direct: false });
   });
 });
 
@@ -346,25 +223,20 @@ describe("Xen's actions", () => {
       ["-l", "--print-ckr-size"],
       ["--print-ckr-size", "-e"],
       ["--print-ckr-size", "--bogus"],
+      ["--doctor", "--print-ckr-size", "--doctor"],
       ["-f", "k", "--print-ckr-size"],
     ]) {
-      const request = run(argv);
-      expect(request.printCrashRegionSize).toBe(true);
-      expect(Object.values(request.steps)).not.toContain(true);
+      expect(read(argv)).toEqual({ action: "print-crash-size", world: WORLD });
     }
     expect(text(["--bogus", "--print-ckr-size"])).toStartWith("usage 1");
   });
 
   test("--load-live-update loads, --exec-live-update starts, and neither is another image", () => {
-    expect(run(["--load-live-update", "k"])).toMatchObject({
-      purpose: "live-update",
-      steps: { load: true, shutdown: false, exec: false },
-    });
-    expect(run(["--exec-live-update", "-x", "-y"])).toMatchObject({
-      purpose: "live-update",
-      steps: { load: false, exec: true, sync: false, ifdown: false },
-    });
+    expect(happening(["--load-live-update", "k"])).toBe("check-supported load sync");
+    expect(happening(["--exec-live-update", "-x", "-y"])).toBe(
+      "check-supported require-loaded exec",
+    );
     expect(text(["--load-live-update"])).toBe("usage 255 No kernel specified");
-    expect(run(["-l", "k"]).purpose).toBe("normal");
+    expect(loaded(["-l", "k"]).purpose).toBe("normal");
   });
 });

@@ -8,7 +8,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type CommandLine, getopt } from "../../src/cli/getopt.ts";
-import { KEXEC_TOOLS_OPTIONS, type Option } from "../../src/cli/options.ts";
+import { KEXEC_TOOLS_OPTIONS } from "../../src/cli/options.ts";
+import type { Option } from "../../src/model/option.ts";
 import { C_UNHEX, type CProgram, compileC, hexWord } from "./c-program.ts";
 
 const SEED = Number(process.env.FC_SEED ?? Math.floor(Math.random() * 2 ** 31));

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { strtoul } from "../../src/cli/strtoul.ts";
+import { strtoul } from "../../src/core/strtoul.ts";
 import { C_UNHEX, type CProgram, compileC, hexWord } from "./c-program.ts";
 
 const SEED = Number(process.env.FC_SEED ?? Math.floor(Math.random() * 2 ** 31));

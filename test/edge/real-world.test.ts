@@ -3,7 +3,6 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { realConsole } from "../../src/edge/console.ts";
 import { makeRealWorld } from "../../src/edge/real-world.ts";
-import { loadRequest } from "../plan/requests.ts";
 import { type Ran, removeScratch, runScript, scratch } from "./run-script.ts";
 
 afterAll(removeScratch);
@@ -64,7 +63,10 @@ describe("a bug of ours", () => {
 });
 
 describe("makeRealWorld", () => {
-  const world = makeRealWorld(realConsole(), loadRequest());
+  const world = makeRealWorld(realConsole(), {
+    xen: { library: null, direct: false },
+    crashFacts: false,
+  });
 
   test("reads the machine once", () => {
     expect(world.readFacts()).toBe(world.readFacts());

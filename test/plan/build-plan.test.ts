@@ -6,7 +6,7 @@ import { sha256 } from "../../src/core/digest.ts";
 import { KexecError } from "../../src/core/error.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
 import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
-import type { RunRequest } from "../../src/model/request.ts";
+import type { LoadRequest } from "../../src/model/request.ts";
 import { buildSegmentPlan } from "../../src/plan/build-plan.ts";
 import { type BzImageParts, makeBzImage } from "../images/make-bzimage.ts";
 import { orRefusal, refusalText } from "../kexec-error.ts";
@@ -15,7 +15,7 @@ import { file, pattern, segment } from "./pieces.ts";
 import { loadRequest, NO_FILES } from "./requests.ts";
 
 interface Case {
-  readonly request?: Partial<RunRequest>;
+  readonly request?: Partial<LoadRequest>;
   readonly image?: BzImageParts | Uint8Array;
   readonly initrd?: number | null;
   readonly facts?: HostFacts;

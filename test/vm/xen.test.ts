@@ -243,7 +243,9 @@ function checkDirect(run: MachineRun): void {
   expect(output(run, "their-nothing")).toBe("kexec failed: No such file or directory\n");
   expect(output(run, "their-nothing-network")).toBe(DOWN);
   expect(output(run, "load")).toContain("Xen's calls are made through /dev/xen/privcmd\n");
-  expect(output(run, "load")).toContain("all segments lie in memory that the hypervisor does not allocate");
+  expect(output(run, "load")).toContain(
+    "all segments lie in memory that the hypervisor does not allocate",
+  );
   expect(statuses(run, ["load", "loaded", "unload", "unloaded", "load-again"])).toEqual({
     load: 0,
     loaded: 1,

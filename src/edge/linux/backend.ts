@@ -61,10 +61,10 @@ export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Back
     evidence,
     probe: () => [probeFiles(host), probeSegments(host)],
     attempts: (method) => kindsToTry(method, LINUX_PLAN_KINDS),
-    admit(purpose, deed) {
+    checkSupported(purpose, action) {
       if (LINUX_PURPOSES[purpose] !== null) return;
       const message =
-        deed === "load"
+        action === "load"
           ? "--load-live-update can only be used with xen"
           : "--exec-live-update only works under xen.";
       fail({ code: "host.live-update", message });

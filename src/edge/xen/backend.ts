@@ -198,9 +198,9 @@ function failExec(errno: number, purpose: ImagePurpose, host: XenHost): never {
 }
 
 /** The network is down by the time an image is started, so what can be known is asked before. */
-function admit(purpose: ImagePurpose, deed: "load" | "exec", host: XenHost): void {
+function checkSupported(purpose: ImagePurpose, action: "load" | "exec", host: XenHost): void {
   const { type, optional } = xenPurpose(purpose);
-  if (deed === "load") return;
+  if (action === "load") return;
   const calls = callsOf(host, (why) => `kexec failed: ${why}`);
   const status = optional ? calls.status(type) : 0;
   if (status === -Errno.EINVAL) failExec(Errno.EINVAL, purpose, host);
@@ -256,7 +256,7 @@ export function xenBackend(host: XenHost, evidence: readonly string[]): Backend 
     },
     probe: () => [probe(own)],
     attempts: (method) => kindsToTry(method, XEN_PLAN_KINDS),
-    admit: (purpose, deed) => admit(purpose, deed, own),
+    checkSupported: (purpose, action) => checkSupported(purpose, action, own),
     hostFacts: (linux) => own.readFacts(callsOf(own, noMemoryMap), linux),
     load: (plan) => load(segmentsOf(plan), own),
     unload: (purpose) => unload(purpose, own),

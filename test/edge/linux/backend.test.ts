@@ -62,9 +62,9 @@ describe("kexec_load", () => {
   test.each([
     ["load", "--load-live-update can only be used with xen"],
     ["exec", "--exec-live-update only works under xen."],
-  ] as const)("a live update is Xen's alone: %s", (deed, message) => {
+  ] as const)("a live update is Xen's alone: %s", (action, message) => {
     const linux = fakeLinux();
-    const error = refusal(() => backend(linux).admit("live-update", deed));
+    const error = refusal(() => backend(linux).checkSupported("live-update", action));
     expect(error.message).toBe(message);
     expect(error.exitStatus).toBe(1);
     expect(linux.calls).toEqual([]);

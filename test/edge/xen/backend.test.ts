@@ -171,8 +171,8 @@ describe("failures", () => {
   });
 
   test("a live update is refused before anything is done, and explained", () => {
-    const { xen, backend } = made({ fails: { status: [Errno.EINVAL] } });
-    const error = refusal(() => backend.admit("live-update", "exec"));
+    const { xen, backend } = made({ fails: { status: [22] } });
+    const error = refusal(() => backend.checkSupported("live-update", "exec"));
     expect(error.message).toBe("kexec failed: Invalid argument");
     expect(error.hint).toStartWith("This Xen has no live update");
     expect(xen.calls).not.toContain("exec 2");
@@ -180,14 +180,14 @@ describe("failures", () => {
 
   test("a Xen that has it starts it, and the program goes on", () => {
     const { xen, backend } = made();
-    backend.admit("live-update", "exec");
+    backend.checkSupported("live-update", "exec");
     backend.load({ ...PLAN, purpose: "live-update" });
     backend.exec("live-update");
     expect(xen.calls).toContain("exec 2");
   });
 
   test("a kernel that comes back is not for Xen", () => {
-    const error = refusal(() => made().backend.admit("preserve-context", "load"));
+    const error = refusal(() => made().backend.checkSupported("preserve-context", "load"));
     expect(error.message).toContain("not possible under Xen");
   });
 });
@@ -201,7 +201,7 @@ describe("without a way to Xen", () => {
   test.each<[string, (backend: ReturnType<typeof made>["backend"]) => unknown, string]>([
     ["load", (backend) => backend.load(PLAN), LAYOUT],
     ["unload", (backend) => backend.unload("normal", "auto"), "kexec unload failed: No such file"],
-    ["exec", (backend) => backend.admit("normal", "exec"), "kexec failed: No such file"],
+    ["exec", (backend) => backend.checkSupported("normal", "exec"), "kexec failed: No such file"],
   ])("%s says kexec-tools' line, and why", (_name, deed, message) => {
     const error = refusal(() => deed(closed().backend));
     expect(error.message).toStartWith(message);

@@ -8,23 +8,17 @@ import { buildFilePlan } from "../../../src/plan/build-plan.ts";
 import { makeBzImage } from "../../images/make-bzimage.ts";
 import { refusal } from "../../kexec-error.ts";
 import { machine } from "../golden.ts";
-import { loadRequest, NO_LOADER } from "../requests.ts";
-
-type Files = Parameters<typeof buildFilePlan>[3];
+import { loadRequest, NO_LOADER, planned } from "../requests.ts";
 
 const MACHINE = machine("qemu-2g-vesa-edd-crash");
 const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null };
 
 function plan(request: Partial<LoadRequest>, facts: HostFacts = MACHINE): FilePlan {
   const kernel = { path: KERNEL.path, fd: 3, size: BigInt(KERNEL.bytes.length) };
-  return filePlan(loadRequest({ purpose: "crash", ...request }), facts, { kernel, initrd: null });
-}
-
-/** @throws Error where there is none */
-function filePlan(request: LoadRequest, facts: HostFacts, files: Files): FilePlan {
-  const found = buildFilePlan(request, facts, KERNEL, files);
-  if (found.kind === "file") return found;
-  throw new Error(found.why);
+  const files = { kernel, initrd: null };
+  return planned(
+    buildFilePlan(loadRequest({ purpose: "crash", ...request }), facts, KERNEL, files),
+  );
 }
 
 const withLine = (commandLine: string): Partial<LoadRequest> => ({
@@ -50,11 +44,10 @@ test("an initrd is unpacked into half of the memory, unless root= is there", () 
   const warnings = (commandLine: string, region: bigint): readonly string[] => {
     const crashRegions = [{ start: 0x40000000n, end: 0x40000000n + (region << 20n) }];
     const kernel = { path: KERNEL.path, fd: 3, size: 1n };
-    return filePlan(
-      loadRequest({ purpose: "crash", ...withLine(commandLine) }),
-      { ...MACHINE, crashRegions },
-      { kernel, initrd: { path: "/boot/initrd", fd: 4, size: 100n << 20n } },
-    ).warnings;
+    const request = loadRequest({ purpose: "crash", ...withLine(commandLine) });
+    const initrd = { path: "/boot/initrd", fd: 4, size: 100n << 20n };
+    const plan = buildFilePlan(request, { ...MACHINE, crashRegions }, KERNEL, { kernel, initrd });
+    return planned(plan).warnings;
   };
   // The kernel takes 1 MiB.
   expect(warnings("quiet", 301n)).toEqual([]);

@@ -6,7 +6,7 @@ import { BootParams } from "../../../src/arch/x86-64/handoff/boot-params.ts";
 import { Elf64_Ehdr, Elf64_Phdr, PT_LOAD, PT_NOTE } from "../../../src/core/elf.ts";
 import { normalize, type Range, rangeSize, subtract } from "../../../src/core/range.ts";
 import type { CrashFacts, HostFacts } from "../../../src/model/host-facts.ts";
-import type { RunRequest } from "../../../src/model/request.ts";
+import type { LoadRequest } from "../../../src/model/request.ts";
 import { buildSegmentPlan } from "../../../src/plan/build-plan.ts";
 import { elfCoreHeader } from "../../../src/plan/crash/elf-core-header.ts";
 import { purgatoryHead } from "../../../src/purgatory/parameters.ts";
@@ -39,7 +39,7 @@ const LINUX: HostFacts = {
 };
 const XEN = machine("qemu-2g-xen-crash");
 
-function plan(facts: HostFacts, request: Partial<RunRequest> = {}) {
+function plan(facts: HostFacts, request: Partial<LoadRequest> = {}) {
   const initrd = { path: "/boot/initrd", bytes: new Uint8Array(5000).fill(3), sha256: null };
   return buildSegmentPlan(loadRequest({ purpose: "crash", ...request }), facts, {
     ...NO_FILES,

@@ -7,7 +7,7 @@ import { Elf64_Ehdr, Elf64_Phdr, PT_LOAD } from "../../../src/core/elf.ts";
 import { covers, normalize, overlaps, type Range, rangeOf } from "../../../src/core/range.ts";
 import { E820_TYPE_ACPI, E820_TYPE_RAM, E820Entry } from "../../../src/facts/e820-entry.ts";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
-import type { RunRequest } from "../../../src/model/request.ts";
+import type { LoadRequest } from "../../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../src/plan/build-plan.ts";
 import { makeBzImage } from "../../images/make-bzimage.ts";
 import { refusal } from "../../kexec-error.ts";
@@ -27,10 +27,10 @@ const FACTS: HostFacts = {
 };
 const KERNEL = file("/boot/vmlinuz", makeBzImage());
 
-const requestOf = (changes: Partial<RunRequest> = {}) =>
+const requestOf = (changes: Partial<LoadRequest> = {}) =>
   loadRequest({ purpose: "preserve-context", memMax: MAX, ...changes });
 
-const plan = (changes: Partial<RunRequest> = {}, facts = FACTS) =>
+const plan = (changes: Partial<LoadRequest> = {}, facts = FACTS) =>
   buildSegmentPlan(requestOf(changes), facts, {
     ...NO_FILES,
     kernel: KERNEL,
@@ -134,5 +134,6 @@ test("a command line without room for the address", () => {
 
 test("is nothing for kexec_file_load", () => {
   const handed = { kernel: { path: "k", fd: 3, size: 1n }, initrd: null };
-  expect(buildFilePlan(requestOf(), FACTS, KERNEL, handed).kind).toBe("not-by-file");
+  const plan = buildFilePlan(requestOf(), FACTS, KERNEL, handed);
+  expect(plan).toEqual({ notByFile: expect.stringContaining("kexec_file_load") });
 });

@@ -5,7 +5,7 @@ import { SETUP_DTB, SetupData } from "../../../../src/arch/x86-64/handoff/setup-
 import { SetupHeader } from "../../../../src/arch/x86-64/handoff/setup-header.ts";
 import { KexecError } from "../../../../src/core/error.ts";
 import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
-import type { LoaderRequest, RunRequest } from "../../../../src/model/request.ts";
+import type { LoaderRequest, LoadRequest } from "../../../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
 import { difference } from "../../../conformance/differences.ts";
 import { type BzImageParts, makeBzImage } from "../../../images/make-bzimage.ts";
@@ -18,7 +18,7 @@ import { loadRequest, NO_FILES, NO_LOADER } from "../../../plan/requests.ts";
 const DTB = makeDtb("a machine");
 
 interface Case {
-  readonly request?: Partial<RunRequest>;
+  readonly request?: Partial<LoadRequest>;
   readonly loader?: Partial<LoaderRequest>;
   readonly image?: BzImageParts | Uint8Array;
   readonly machine?: string;
@@ -128,12 +128,11 @@ describe("refusals", () => {
   ])("kexec_file_load cannot do %j of %s", (loader, type) => {
     const request = loadRequest({ type, loader: { ...NO_LOADER, ...loader } });
     const kernel = file("k", makeBzImage());
-    const make = () =>
-      buildFilePlan(request, machine("qemu-1g-bios"), kernel, {
-        kernel: { path: "k", fd: 3, size: BigInt(kernel.bytes.length) },
-        initrd: null,
-      });
-    expect(make().kind).toBe("not-by-file");
+    const plan = buildFilePlan(request, machine("qemu-1g-bios"), kernel, {
+      kernel: { path: "k", fd: 3, size: BigInt(kernel.bytes.length) },
+      initrd: null,
+    });
+    expect(plan).toEqual({ notByFile: expect.stringContaining("kexec_file_load") });
   });
 
   test("an image cut at any offset is refused, never a crash", () => {

@@ -10,7 +10,7 @@ import { textUntilNul } from "../../../../src/core/bytes.ts";
 import { KexecError } from "../../../../src/core/error.ts";
 import type { HostFacts } from "../../../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
-import type { ConsoleRequest, RunRequest } from "../../../../src/model/request.ts";
+import type { ConsoleRequest, LoadRequest } from "../../../../src/model/request.ts";
 import type { X86Facts } from "../../../../src/model/x86-64.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
 import { makeElf } from "../../../images/make-elf.ts";
@@ -58,7 +58,7 @@ const imageEntryOf = (plan: SegmentPlan): bigint => entered(plan).entry;
 
 function planOf(
   image: Uint8Array,
-  request: Partial<RunRequest> = {},
+  request: Partial<LoadRequest> = {},
   facts: HostFacts = FACTS,
 ): SegmentPlan {
   const loader = { ...NO_LOADER, commandLine: "console=com1" };
@@ -190,8 +190,8 @@ describe("multiboot2", () => {
   test("kexec_file_load takes none", () => {
     const reference = { path: "/boot/xen", fd: 3, size: 1n };
     const files = { kernel: reference, initrd: null };
-    const make = () => buildFilePlan(loadRequest(), FACTS, file("/boot/xen", MB2), files);
-    expect(make().kind).toBe("not-by-file");
+    const plan = buildFilePlan(loadRequest(), FACTS, file("/boot/xen", MB2), files);
+    expect(plan).toEqual({ notByFile: expect.stringContaining("kexec_file_load") });
   });
 });
 
@@ -276,7 +276,7 @@ describe("ACPI's root pointer", () => {
     expect(plan.notes.at(-1)).toContain(`acpi_rsdp=0x${address.toString(16)} among`);
   });
 
-  test.each<[string, Partial<RunRequest>, HostFacts, boolean, string]>([
+  test.each<[string, Partial<LoadRequest>, HostFacts, boolean, string]>([
     ["after a BIOS", {}, FACTS, true, "Screen:"],
     ["where the page at 0 may not be used", { memMin: 0x100000n }, EFI, true, "page 0 is in use"],
     ["where it is not known", {}, { ...EFI, acpiRsdp: null }, false, "not known below 4 GiB"],

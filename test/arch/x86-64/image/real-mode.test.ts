@@ -11,7 +11,7 @@ import { textUntilNul } from "../../../../src/core/bytes.ts";
 import { KexecError } from "../../../../src/core/error.ts";
 import type { HostFacts } from "../../../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
-import type { LoaderRequest, RunRequest } from "../../../../src/model/request.ts";
+import type { LoaderRequest, LoadRequest } from "../../../../src/model/request.ts";
 import { NO_X86_FACTS } from "../../../../src/model/x86-64.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
 import { type BzImageParts, makeBzImage } from "../../../images/make-bzimage.ts";
@@ -26,7 +26,7 @@ const DTB = makeDtb("a machine");
 const ZIMAGE = { loadflags: 0, version: 0x0202, relocatable: 0, xloadflags: 0 } as const;
 
 interface Case {
-  readonly request?: Partial<RunRequest>;
+  readonly request?: Partial<LoadRequest>;
   readonly loader?: Partial<LoaderRequest>;
   readonly image?: BzImageParts | Uint8Array;
   readonly facts?: HostFacts;
@@ -205,8 +205,8 @@ describe("refusals", () => {
     const loader = { ...NO_LOADER, realMode: true, given: ["real-mode"] };
     const kernel = file("k", makeBzImage());
     const files = { kernel: { path: "k", fd: 3, size: 1n }, initrd: null };
-    const make = () => buildFilePlan(loadRequest({ loader }), BIOS, kernel, files);
-    expect(make().kind).toBe("not-by-file");
+    const plan = buildFilePlan(loadRequest({ loader }), BIOS, kernel, files);
+    expect(plan).toEqual({ notByFile: expect.stringContaining("kexec_file_load") });
   });
 });
 

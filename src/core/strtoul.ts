@@ -3,7 +3,7 @@
  * mean to kexec-tools.
  */
 
-import { ADDRESS_END } from "../core/address.ts";
+import { ADDRESS_END } from "./address.ts";
 
 /**
  * The number that all of `text` is; null where something follows the number, or where there is

@@ -1,4 +1,4 @@
-/** The order of deeds, their failures, and exit statuses, with a world that only writes things
+/** The order of actions, their failures, and exit statuses, with a world that only writes things
  * down. */
 
 import { describe, expect, test } from "bun:test";
@@ -11,7 +11,7 @@ import type { Backend, LoadOutcome } from "../../src/model/backend.ts";
 import type { LoadPlan } from "../../src/model/load-plan.ts";
 import type { ImagePurpose } from "../../src/model/purpose.ts";
 import type { World } from "../../src/model/world.ts";
-import { run } from "../../src/story/run.ts";
+import { runKexec } from "../../src/story/kexec.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { packedBy } from "../wrapper/make-wrapped.ts";
 
@@ -41,7 +41,7 @@ interface Settings {
 
 interface Result {
   readonly status: number;
-  readonly deeds: readonly string[];
+  readonly actions: readonly string[];
   readonly stdout: string;
   readonly stderr: string;
   readonly plans: readonly LoadPlan[];
@@ -60,27 +60,27 @@ function loadedOf(purpose: ImagePurpose, settings: Settings): boolean | null | u
   return purpose === "live-update" ? settings.liveUpdateLoaded : settings.loaded;
 }
 
-function fakeBackend(settings: Settings, deeds: string[], plans: LoadPlan[]): Backend {
+function fakeBackend(settings: Settings, actions: string[], plans: LoadPlan[]): Backend {
   const outcomes = [...(settings.outcomes ?? [LOADED])];
   return {
     name: "linux",
     evidence: ["no Xen here"],
-    admit: (purpose, deed) => {
+    checkSupported: (purpose, action) => {
       if (purpose === "live-update" && (settings.liveUpdateLoaded ?? null) === null)
-        throw new KexecError({ code: "host.live-update", message: deed });
+        throw new KexecError({ code: "host.live-update", message: action });
     },
     probe: () => [],
     attempts: (method) => (method === "auto" ? ["file", "segments"] : [method]),
     hostFacts: (linux) => linux,
     load(plan) {
       plans.push(plan);
-      deeds.push(`load ${plan.kind}`);
+      actions.push(`load ${plan.kind}`);
       const outcome = outcomes.length > 1 ? outcomes.shift() : outcomes[0];
       if (outcome instanceof KexecError) throw outcome;
       return outcome ?? LOADED;
     },
     unload(purpose, method) {
-      deeds.push(`unload ${purpose} ${method}`);
+      actions.push(`unload ${purpose} ${method}`);
       if (settings.unloadFails !== undefined) throw settings.unloadFails;
     },
     loadedState: (purpose) => ({
@@ -88,24 +88,24 @@ function fakeBackend(settings: Settings, deeds: string[], plans: LoadPlan[]): Ba
       doubt: settings.doubt ?? null,
     }),
     exec() {
-      deeds.push("exec");
+      actions.push("exec");
       throw EXEC_FAILED;
     },
     loadJumpBack(entry) {
-      deeds.push(`jump back ${entry}`);
+      actions.push(`jump back ${entry}`);
     },
     close() {},
   };
 }
 
 async function runWith(line: string, settings: Settings = {}): Promise<Result> {
-  const deeds: string[] = [];
+  const actions: string[] = [];
   const plans: LoadPlan[] = [];
   let stdout = "";
   let stderr = "";
   const kernel = makeBzImage();
   const image = settings.compressed ? packedBy(["xz", "-c"], kernel) : kernel;
-  const backend = fakeBackend(settings, deeds, plans);
+  const backend = fakeBackend(settings, actions, plans);
   const world: World = {
     argv0: "kexec",
     argv: line === "" ? [] : line.split(" "),
@@ -118,35 +118,35 @@ async function runWith(line: string, settings: Settings = {}): Promise<Result> {
     },
     readFacts: () => factsFromJson(settings.crashRegion ? CRASH_FACTS_TEXT : FACTS_TEXT),
     readInput(path, role, hash) {
-      deeds.push(`read ${role}${hash ? " and hash" : ""}`);
+      actions.push(`read ${role}${hash ? " and hash" : ""}`);
       return { path, bytes: role === "kernel" ? image : new Uint8Array(9000), sha256: null };
     },
     openInput(path, role) {
-      deeds.push(`open ${role}`);
+      actions.push(`open ${role}`);
       return { path, fd: 7, size: BigInt(image.length) };
     },
     readOpened: ({ path }) => ({ path, bytes: image, sha256: null }),
     memoryFile(path, role, bytes) {
-      deeds.push(`memory file ${role}`);
+      actions.push(`memory file ${role}`);
       return { path, fd: 8, size: BigInt(bytes.length) };
     },
     expandLzma(bytes, limit) {
-      deeds.push("expand");
+      actions.push("expand");
       return expandLzma(bytes, limit);
     },
     readText: (path) => {
-      deeds.push(`read ${path}`);
+      actions.push(`read ${path}`);
       return FACTS_TEXT;
     },
     writeText(path, text) {
-      deeds.push(`write ${path}`);
+      actions.push(`write ${path}`);
       expect(text).toBe(factsToJson(factsFromJson(FACTS_TEXT)));
     },
     backend: () => backend,
-    sync: () => deeds.push("sync"),
-    ifdown: () => deeds.push("ifdown"),
+    sync: () => actions.push("sync"),
+    ifdown: () => actions.push("ifdown"),
     shutdown() {
-      deeds.push("shutdown");
+      actions.push("shutdown");
       throw new KexecError({
         code: "host.shutdown",
         message: "shutdown: No such file or directory",
@@ -155,11 +155,11 @@ async function runWith(line: string, settings: Settings = {}): Promise<Result> {
     },
     close: () => {},
   };
-  const status = await run(world, async () => world);
-  return { status, deeds, stdout, stderr, plans };
+  const status = await runKexec(world, async () => world);
+  return { status, actions, stdout, stderr, plans };
 }
 
-describe("the order of deeds", () => {
+describe("the order of actions", () => {
   test.each<[string, Settings, string[], number]>([
     ["-c -l K --initrd=I", {}, ["read kernel", "read initrd and hash", "load segments", "sync"], 0],
     ["-c -l -i K --initrd=I", {}, ["read kernel", "read initrd", "load segments", "sync"], 0],
@@ -227,9 +227,9 @@ describe("the order of deeds", () => {
     ["-c -p --dry-run --facts=F K", {}, ["read F"], 1],
     ["-c -p --dry-run K", { crashRegion: true }, ["read kernel"], 0],
     ["-p --dry-run", { crashRegion: true }, [], 255],
-  ])("kexec %s, %p", async (line, settings, deeds, status) => {
+  ])("kexec %s, %p", async (line, settings, actions, status) => {
     const result = await runWith(line, settings);
-    expect(result.deeds).toEqual(deeds);
+    expect(result.actions).toEqual(actions);
     expect(result.status).toBe(status);
   });
 
@@ -241,7 +241,7 @@ describe("the order of deeds", () => {
       exitStatus: 255,
     });
     const result = await runWith("-f K", { outcomes: [refused] });
-    expect(result.deeds).toEqual(["open kernel", "load file"]);
+    expect(result.actions).toEqual(["open kernel", "load file"]);
     expect(result.status).toBe(255);
     expect(result.stderr).toBe(
       "kexec_file_load failed: Operation not permitted\nThe kernel is locked down.\n",
@@ -255,7 +255,7 @@ describe("the order of deeds", () => {
       exitStatus: 255,
     });
     const result = await runWith("-c -u -l K", { unloadFails });
-    expect(result.deeds).toEqual(["unload normal segments"]);
+    expect(result.actions).toEqual(["unload normal segments"]);
     expect(result.status).toBe(255);
   });
 });
@@ -321,7 +321,7 @@ describe("exit statuses and texts", () => {
 
   test("unloads before it misses the kernel", async () => {
     const result = await runWith("-u -l");
-    expect([result.status, result.deeds]).toEqual([255, ["unload normal auto"]]);
+    expect([result.status, result.actions]).toEqual([255, ["unload normal auto"]]);
   });
 
   test("--dry-run=json prints each attempt", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { strtoul } from "../../src/cli/strtoul.ts";
+import { strtoul } from "../../src/core/strtoul.ts";
 
 const MAX = (1n << 64n) - 1n;
 

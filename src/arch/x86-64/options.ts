@@ -1,0 +1,89 @@
+/** The options that kexec-tools has on x86 alone, and what they do. [kexec-tools] */
+
+import { strtoul } from "../../core/strtoul.ts";
+import { archOption, rowsOf } from "../../model/option.ts";
+
+/** The I/O port of `--serial`; null where it is none. [kexec-tools] */
+function serialPort(text: string): number | null {
+  if (text === "ttyS0") return 0x3f8;
+  if (text === "ttyS1") return 0x2f8;
+  const port = text.startsWith("0x") ? strtoul(text.slice(2), 16) : null;
+  return port !== null && port < 0x10000n ? Number(port) : null;
+}
+
+/** Speeds that the port's divisor can make. [16550] */
+function serialBaud(text: string): number | null {
+  const baud = strtoul(text, 0);
+  // kexec-tools divides by 0 for 0 and dies of it; differs: 0 is a bad speed like others.
+  if (baud === null || baud < 9600n || baud > 115200n || 115200n % baud !== 0n) return null;
+  return Number(baud);
+}
+
+const arch = rowsOf("arch");
+
+/** In kexec-tools' order. */
+export const X86_64_OPTIONS = [
+  archOption(
+    arch.flag("reset-vga", "Reset a standard VGA adapter before the kernel starts"),
+    (settings) => {
+      settings.console.resetVga = true;
+    },
+  ),
+  archOption(
+    arch.valued("serial", "PORT", "Serial port for messages: ttyS0, ttyS1 or 0xPORT"),
+    (settings, text) => {
+      const port = serialPort(text);
+      if (port === null) settings.badPort ??= `Bad serial port base '${text}'`;
+      else settings.console.serialBase = port;
+    },
+  ),
+  archOption(
+    arch.valued("serial-baud", "BAUD", "Speed of that port: 9600 to 115200"),
+    (settings, text) => {
+      const baud = serialBaud(text);
+      if (baud === null) settings.badPort ??= `Bad serial port baud rate '${text}'`;
+      else settings.console.serialBaud = baud;
+    },
+  ),
+  archOption(
+    arch.flag("console-vga", "Messages before the kernel starts go to the VGA text screen"),
+    (settings) => {
+      settings.console.vga = true;
+    },
+  ),
+  archOption(
+    arch.flag("console-serial", "Messages before the kernel starts go to the serial port"),
+    (settings) => {
+      settings.console.serial = true;
+    },
+  ),
+  // kexec-tools takes these two on x86_64 and does nothing with them either.
+  archOption(arch.flag("elf32-core-headers", "Accepted, without effect"), () => {}),
+  archOption(
+    arch.flag("elf64-core-headers", "Accepted, without effect: it is what is always done"),
+    () => {},
+  ),
+  archOption(
+    arch.flag("pass-memmap-cmdline", "Pass a crash kernel its memory as memmap= parameters", {
+      onlyWithLoad: true,
+    }),
+    (settings) => {
+      settings.passMemmapCmdline = true;
+    },
+  ),
+  // kexec-tools loses the command line if this or --reuse-video-type follows it; differs.
+  archOption(
+    arch.flag("noefi", "Do not pass EFI on to the kernel", { onlyWithLoad: true }),
+    (settings) => {
+      settings.noEfi = true;
+    },
+  ),
+  archOption(
+    arch.flag("reuse-video-type", "Pass the video mode on, whatever the driver says", {
+      onlyWithLoad: true,
+    }),
+    (settings) => {
+      settings.reuseVideoType = true;
+    },
+  ),
+] as const;

@@ -1,0 +1,62 @@
+/** `--dry-run`: plans and prints; changes nothing of the machine. */
+
+import { asciiJson } from "../cli/ascii-json.ts";
+import { debugText } from "../cli/report.ts";
+import { ExitStatus } from "../core/error.ts";
+import type { HostFacts } from "../model/host-facts.ts";
+import { kindsToTry } from "../model/plan-kinds.ts";
+import type { DryRunRequest, KernelLoadRequest } from "../model/request.ts";
+import type { World } from "../model/world.ts";
+import { hotplugHeaderSize } from "../plan/crash/crash-plan.ts";
+import { requireCrashRegion } from "../plan/crash/crash-region.ts";
+import { describePlan, plansToJson } from "../plan/describe-plan.ts";
+import { factsFor, KernelFile, type Planned, planAttempt } from "./attempt.ts";
+import { failUnsupported } from "./load.ts";
+import { takeSteps } from "./run.ts";
+
+/**
+ * Returns the exit status.
+ * @throws KexecError where no plan can be made
+ */
+export async function dryRun(request: DryRunRequest, world: World): Promise<number> {
+  const { before, load, format } = request;
+  const ended = await takeSteps(before, world);
+  if (ended !== undefined) return ended;
+  if (load.facts === null) world.backend().checkSupported(load.purpose, "load");
+  const planned = await planAll(load, world);
+  if (format === "json")
+    world.stdout(`${asciiJson(plansToJson(planned.map(({ plan }) => plan)))}\n`);
+  else printText(planned, world);
+  return ExitStatus.ok;
+}
+
+/** What a run refuses before it reads a file. @throws KexecError */
+function refuseEarly({ purpose, hotplug }: KernelLoadRequest, facts: HostFacts): void {
+  if (purpose === "crash") requireCrashRegion(facts);
+  if (hotplug) hotplugHeaderSize(facts);
+}
+
+/** A plan of each kind that would be tried. */
+async function planAll(load: KernelLoadRequest, world: World): Promise<readonly Planned[]> {
+  const facts = await factsFor(load, world);
+  refuseEarly(load, facts);
+  const kinds = kindsToTry(load.method, facts.planKinds);
+  const file = new KernelFile(load.kernel);
+  const planned: Planned[] = [];
+  for (const kind of kinds) {
+    const attempt = await planAttempt(kind, file, load, world, facts);
+    if ("plan" in attempt) planned.push(attempt);
+    else if (kinds.length === 1) failUnsupported(attempt.notByFile);
+    else world.stderr(`kexec_file_load is not tried: ${attempt.notByFile}\n`);
+  }
+  return planned;
+}
+
+function printText(planned: readonly Planned[], world: World): void {
+  planned.forEach(({ plan, facts }, i) => {
+    if (planned.length > 1) {
+      world.stdout(i === 0 ? "first attempt:\n" : "\nif the kernel does not take that:\n");
+    }
+    world.stdout(debugText(describePlan(plan, facts)));
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * The program kexec: the command line becomes a request, and the request's action chooses the
+ * story. Each is loaded only where it is asked for.
+ */
+
+import { runStory, type Stage, type Stories } from "../cli/command.ts";
+import { errorText } from "../cli/report.ts";
+import { toRequest } from "../cli/to-request.ts";
+import { KexecError } from "../core/error.ts";
+import type { WorldRequest } from "../model/request.ts";
+import type { Console, World } from "../model/world.ts";
+
+/** A story that needs the world: it is opened before and closed after. */
+function inWorld<R>(
+  story: (request: R, world: World) => number | Promise<number>,
+): (request: R & { readonly world: WorldRequest }, stage: Stage) => Promise<number> {
+  return async (request, { openWorld }) => {
+    const world = await openWorld(request.world);
+    try {
+      return await story(request, world);
+    } finally {
+      world.close();
+    }
+  };
+}
+
+const text = async () => {
+  const { printText } = await import("./text.ts");
+  return printText;
+};
+
+const STORIES: Stories = {
+  run: async () => inWorld((await import("./run.ts")).run),
+  "dry-run": async () => inWorld((await import("./dry-run.ts")).dryRun),
+  doctor: async () => inWorld((await import("./doctor.ts")).doctor),
+  "save-facts": async () => inWorld((await import("./save-facts.ts")).saveFacts),
+  "print-crash-size": async () => inWorld((await import("./print-crash-size.ts")).printCrashSize),
+  help: text,
+  version: text,
+  usage: text,
+};
+
+/**
+ * Does what the command line asks and returns the exit status, 0–255. Failures are printed here,
+ * once.
+ * @param openWorld makes the rest of the world, which texts do without
+ * @throws only bugs
+ */
+export async function runKexec(console: Console, openWorld: Stage["openWorld"]): Promise<number> {
+  try {
+    const request = toRequest(console);
+    return await runStory(request.action, request, STORIES, { console, openWorld });
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    console.stderr(errorText(error));
+    return error.exitStatus;
+  }
+}
