@@ -114,7 +114,7 @@ const argumentStyle = (style: Settings["loader"]["argumentStyle"]): Handler =>
     settings.loader.argumentStyle = style;
   });
 
-/** `--name`, `--name=text` or `--name=json`. */
+/** `--name`, `--name=text` or `--name=json`. No schema of zod's, which every start would load. */
 const format =
   (change: (settings: Settings, format: OutputFormat) => void): Handler =>
   (settings, text, { name }) => {

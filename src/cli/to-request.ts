@@ -1,6 +1,6 @@
 /**
  * The command line becomes a `Request`, as kexec-tools' main() would read it: options act in their
- * order, then the rules for the whole are applied. It reads no file and does no deed.
+ * order, then the rules for the whole are applied. It reads no file and changes nothing.
  */
 
 import { ADDRESS_END } from "../core/address.ts";

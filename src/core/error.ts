@@ -1,5 +1,5 @@
 /**
- * The one error type of the program. Pure: it says what went wrong, `run.ts` prints it.
+ * The one error type of the program. Pure: it says what went wrong, `story/kexec.ts` prints it.
  *
  * What it does not do: it carries no stack for users. A stack means a bug in onekexec, and bugs are
  * other classes of error.

@@ -1,5 +1,5 @@
 /**
- * The world as `run.ts` sees it. `main.ts` makes the real one from edge/; tests make their own.
+ * The world as the stories see it. `main.ts` makes the real one from edge/; tests make their own.
  * All texts are byte strings.
  */
 

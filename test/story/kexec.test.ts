@@ -11,6 +11,7 @@ import type { Backend, LoadOutcome } from "../../src/model/backend.ts";
 import type { LoadPlan } from "../../src/model/load-plan.ts";
 import type { ImagePurpose } from "../../src/model/purpose.ts";
 import type { World } from "../../src/model/world.ts";
+import { DoctorJson, DryRunJson } from "../../src/plan/json-schema.ts";
 import { runKexec } from "../../src/story/kexec.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { packedBy } from "../wrapper/make-wrapped.ts";
@@ -327,13 +328,22 @@ describe("exit statuses and texts", () => {
   test("--dry-run=json prints each attempt", async () => {
     const result = await runWith("-l --dry-run=json K --append=caf\u00e9");
     expect(result.stdout).toContain('"caf\\u00e9"');
-    const { format, attempts } = JSON.parse(result.stdout);
-    expect(format).toBe(1);
-    expect(attempts.map((a: { call: string }) => a.call)).toEqual([
-      "kexec_file_load",
-      "kexec_load",
-    ]);
+    const { attempts } = DryRunJson.parse(JSON.parse(result.stdout));
+    expect(attempts.map(({ call }) => call)).toEqual(["kexec_file_load", "kexec_load"]);
     expect(result.plans).toEqual([]);
+  });
+
+  test("--dry-run=json says which files were extracted", async () => {
+    const result = await runWith("-s -l --dry-run=json K", { compressed: true });
+    const { attempts } = DryRunJson.parse(JSON.parse(result.stdout));
+    expect(attempts).toMatchObject([{ kernel: { path: "K", takenOut: true }, initrd: null }]);
+  });
+
+  test("--doctor=json prints what was found; where nothing can be loaded, the status is 1", async () => {
+    const result = await runWith("--doctor=json");
+    const { canLoad, findings } = DoctorJson.parse(JSON.parse(result.stdout));
+    expect([canLoad, result.status, result.actions]).toEqual([false, 1, []]);
+    expect(findings[0]).toMatchObject({ subject: "host", verdict: "ok" });
   });
 
   test("-d prints the evidence and the plan on stderr", async () => {

@@ -202,8 +202,8 @@ describe("without a way to Xen", () => {
     ["load", (backend) => backend.load(PLAN), LAYOUT],
     ["unload", (backend) => backend.unload("normal", "auto"), "kexec unload failed: No such file"],
     ["exec", (backend) => backend.checkSupported("normal", "exec"), "kexec failed: No such file"],
-  ])("%s says kexec-tools' line, and why", (_name, deed, message) => {
-    const error = refusal(() => deed(closed().backend));
+  ])("%s says kexec-tools' line, and why", (_name, act, message) => {
+    const error = refusal(() => act(closed().backend));
     expect(error.message).toStartWith(message);
     expect(error.hint).toBe(WHY);
     expect(error.exitStatus).toBe(255);
