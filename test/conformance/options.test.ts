@@ -64,8 +64,9 @@ describe("kexec-tools' help", () => {
   });
 });
 
-/** Those with which several options begin. Not e and f, which might mean -e or -f: never tried. */
-const LETTERS = [..."acklmnprs"];
+/** Those with which several options begin. Not e, f and l: what might mean -e, -f or
+ * --load-jump-back-helper is never tried. */
+const LETTERS = [..."ackmnprs"];
 
 describe("an ambiguous abbreviation", () => {
   test.each(LETTERS)("--%s lists the options in the order of the table", async (letter) => {

@@ -339,7 +339,7 @@ describe("exit statuses and texts", () => {
     expect(attempts).toMatchObject([{ kernel: { path: "K", takenOut: true }, initrd: null }]);
   });
 
-  test("--doctor=json prints what was found; where nothing can be loaded, the status is 1", async () => {
+  test("--doctor=json prints findings; where nothing can be loaded, status is 1", async () => {
     const result = await runWith("--doctor=json");
     const { canLoad, findings } = DoctorJson.parse(JSON.parse(result.stdout));
     expect([canLoad, result.status, result.actions]).toEqual([false, 1, []]);
