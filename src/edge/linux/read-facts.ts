@@ -18,6 +18,7 @@ import {
   LINUX_SEGMENT_RULES,
 } from "../../facts/linux-rules.ts";
 import { LOCKDOWN, parseLockdown } from "../../facts/lockdown.ts";
+import { architectureOfMachine } from "../../facts/machine-name.ts";
 import { MEMINFO, parseMemTotal } from "../../facts/meminfo.ts";
 import { PROC_STATUS, parseCapEff } from "../../facts/proc-status.ts";
 import type { Architecture } from "../../model/architecture.ts";
@@ -51,12 +52,6 @@ const RNG_SEED_SIZE = 32;
 const USUAL_PAGE_SIZE = 4096;
 
 const CMDLINE = "/proc/cmdline";
-
-/** By what `uname -m` says. */
-const ARCHITECTURE_OF: ReadonlyMap<string, Architecture> = new Map([
-  ["x86_64", "x86_64"],
-  ["aarch64", "arm64"],
-]);
 
 /** What each architecture reads by itself: one file, one line. */
 const READERS: Readonly<Partial<Record<Architecture, ArchitectureReader>>> = {
@@ -99,7 +94,7 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
   const files = pseudoFiles(root);
   const notes: FactNote[] = [];
   const machineName = utsField(files, "arch", machine);
-  const architecture = ARCHITECTURE_OF.get(machineName) ?? null;
+  const architecture = architectureOfMachine(machineName);
   const reader = (architecture === null ? undefined : READERS[architecture]) ?? usualReader;
   const bootCommandLine = attempt(notes, () => files.text(CMDLINE).replace(/\n$/, ""));
   const resources = readIomem({ files, notes });

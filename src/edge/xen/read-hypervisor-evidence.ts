@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { machine } from "node:os";
-import type { Architecture } from "../../model/architecture.ts";
+import { architectureOfMachine } from "../../facts/machine-name.ts";
 import { attempt, type PseudoFiles, pseudoFiles } from "../files/read-pseudo-files.ts";
 import {
   HYPERVISOR_FILES,
@@ -14,11 +14,6 @@ import {
 function firstLine(files: PseudoFiles, path: string): string | null {
   const text = attempt([], () => files.optionalText(path));
   return text === null ? null : text.replace(/\n.*$/s, "");
-}
-
-function architectureOf(machineName: string): Architecture | null {
-  if (machineName === "x86_64") return "x86_64";
-  return machineName === "aarch64" ? "arm64" : null;
 }
 
 /** `4.17`; null where either half is missing. */
@@ -46,7 +41,7 @@ export function readHypervisorEvidence(root = "/"): HypervisorEvidence {
   const features = firstLine(files, HYPERVISOR_FILES.features);
   const type = firstLine(files, HYPERVISOR_FILES.type);
   return {
-    architecture: architectureOf(machine()),
+    architecture: architectureOfMachine(machine()),
     type,
     guestType: firstLine(files, HYPERVISOR_FILES.guestType),
     features: features === null ? null : parseXenFeatures(features),

@@ -1,0 +1,12 @@
+/** The architecture of a machine, by the name that the kernel has for it. */
+
+import type { Architecture } from "../model/architecture.ts";
+
+const ARCHITECTURE_OF: ReadonlyMap<string, Architecture> = new Map([
+  ["x86_64", "x86_64"],
+  ["aarch64", "arm64"],
+]);
+
+/** @param name `uname -m`'s; null for a machine that onekexec has no word for */
+export const architectureOfMachine = (name: string): Architecture | null =>
+  ARCHITECTURE_OF.get(name) ?? null;
