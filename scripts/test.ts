@@ -89,11 +89,16 @@ function allPhases(): Phase[] {
   ];
 }
 
+/** What runs only when it is named: what it proves depends on the day. */
+function namedPhases(): Phase[] {
+  return [tests("sid", SLOW_TIMEOUT_MS, ["./test/package/sid.ts"])];
+}
+
 const UNIT = ["format and lint", "types", "unit"];
 
 function choose(words: readonly string[]): Phase[] {
-  const phases = allPhases();
-  if (words.length === 0) return phases;
+  if (words.length === 0) return allPhases();
+  const phases = [...allPhases(), ...namedPhases()];
   const names = words.flatMap((word) => (word === "unit" ? UNIT : [word]));
   for (const name of names) {
     if (phases.some((phase) => phase.name === name)) continue;

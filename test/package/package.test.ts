@@ -17,10 +17,10 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensurePackages } from "../../scripts/machine.ts";
 import { makePackages, type Packages } from "../../scripts/package.ts";
 import { OPTIONS } from "../../src/cli/options.ts";
-import { bind, copyGuest, type GuestCopy, mustRun, run, say, unmountAll } from "./guest-copy.ts";
+import { bind, copyGuest, type GuestCopy, mustRun, run, unmountAll } from "./guest-copy.ts";
+import { madePackages } from "./made-packages.ts";
 import { expectInDracutImage } from "./replacement.ts";
 
 const MINUTES_10 = 600_000;
@@ -29,8 +29,7 @@ const unpacked = join(work, "unpacked");
 let packages: Packages;
 
 beforeAll(() => {
-  ensurePackages(["package-test"], say);
-  packages = makePackages(work, true);
+  packages = madePackages();
   mustRun("dpkg-deb", "-x", packages.deb, unpacked);
 }, MINUTES_10);
 

@@ -4,17 +4,15 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensurePackages } from "../../scripts/machine.ts";
-import { makePackages } from "../../scripts/package.ts";
-import { copyGuest, say, unmountAll } from "./guest-copy.ts";
+import { copyGuest, unmountAll } from "./guest-copy.ts";
+import { madePackages } from "./made-packages.ts";
 import { expectReplaces } from "./replacement.ts";
 
 const MINUTES_10 = 600_000;
 const work = mkdtempSync(join(tmpdir(), "onekexec-replacement-"));
 let deb = "";
 beforeAll(() => {
-  ensurePackages(["package-test"], say);
-  deb = makePackages(work, true).deb;
+  deb = madePackages().deb;
 }, MINUTES_10);
 afterAll(() => {
   unmountAll();

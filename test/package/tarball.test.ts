@@ -13,16 +13,14 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { ensurePackages } from "../../scripts/machine.ts";
-import { makePackages } from "../../scripts/package.ts";
-import { mustRun, say } from "./guest-copy.ts";
+import { mustRun } from "./guest-copy.ts";
+import { madePackages } from "./made-packages.ts";
 
 const MINUTES_10 = 600_000;
 const work = mkdtempSync(join(tmpdir(), "onekexec-tarball-"));
 let tarball = "";
 beforeAll(() => {
-  ensurePackages(["package-test"], say);
-  tarball = makePackages(work, true).tarball;
+  tarball = madePackages().tarball;
 }, MINUTES_10);
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
