@@ -4,10 +4,10 @@
  *
  *     bun scripts/test.ts [unit | PHASE ...]
  *
- * Without arguments everything runs, and what is missing on this machine is installed first. `unit`
- * is the inner loop: format, lint, types and unit tests. The last line is `N passed, N failed`: the
- * tests of all phases, and each phase that has no tests as one. A test that was skipped counts as
- * failed, for it proved nothing.
+ * Without arguments everything but `sid` runs, and what is missing on this machine is installed
+ * first. `unit` is the inner loop: format, lint, types and unit tests. The last line is `N passed,
+ * N failed`: the tests of all phases, and each phase that has no tests as one. A test that was
+ * skipped counts as failed, for it proved nothing.
  */
 
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
