@@ -1,11 +1,13 @@
-/** The packages under test: made once for all files of a run, and removed at its end. */
+/** The packages under test: made once for all files of a run. */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ensurePackages } from "../../scripts/machine.ts";
 import { makePackages, type Packages } from "../../scripts/package.ts";
 import { say } from "./guest-copy.ts";
+
+/** Of each run the same, since no file of a run is the last one that it knows of. */
+const FOLDER = join(import.meta.dir, "../../dist/under-test");
 
 let made: Packages | null = null;
 
@@ -13,8 +15,7 @@ let made: Packages | null = null;
 export function madePackages(): Packages {
   if (made !== null) return made;
   ensurePackages(["package-test"], say);
-  const folder = mkdtempSync(join(tmpdir(), "onekexec-packages-"));
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  made = makePackages(folder, true);
+  mkdirSync(FOLDER, { recursive: true });
+  made = makePackages(FOLDER, true);
   return made;
 }
