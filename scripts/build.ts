@@ -5,8 +5,7 @@
  *
  * Nothing is done where neither the sources nor dist/kexec changed since the last build; --force
  * builds all the same. --twice builds a copy of the sources in another directory too and ends with
- * status 1 unless both are the same bytes. The executable must never be stripped: that would remove
- * the program from it and leave the bare runtime.
+ * status 1 unless both are the same bytes. The executable survives strip: see program-pointer.ts.
  */
 
 import {
@@ -26,6 +25,7 @@ import { join, relative } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { humanSize } from "../src/core/address.ts";
 import { Problem, problemText, runCommand } from "./command.ts";
+import { coverProgramPointer } from "./program-pointer.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const DIST = join(ROOT, "dist");
@@ -33,7 +33,14 @@ export const KEXEC = join(DIST, "kexec");
 const STAMP = join(DIST, ".kexec-build.json");
 
 /** What the executable is made of, besides the runtime. */
-const INPUTS = ["src", "package.json", "bun.lock", "tsconfig.json", "scripts/build.ts"];
+const INPUTS = [
+  "src",
+  "package.json",
+  "bun.lock",
+  "tsconfig.json",
+  "scripts/build.ts",
+  "scripts/program-pointer.ts",
+];
 
 /**
  * The runtime reads no file of the working directory and no BUN_OPTIONS: the last flag ends the
@@ -102,6 +109,7 @@ function compile(root: string, folder: string): string {
   const env = Object.fromEntries(names.map((name) => [name, undefined]));
   const command = [process.execPath, "build", ...FLAGS, main, "--outfile", output];
   runCommand("Compile src/main.ts", command, { cwd: root, env });
+  writeFileSync(output, coverProgramPointer(new Uint8Array(readFileSync(output))));
   return output;
 }
 

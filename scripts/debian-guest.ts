@@ -1,6 +1,6 @@
 /**
- * A whole Debian 12 with systemd for virtual machines: a root file system, made once from Debian's
- * packages and kept in the cache. kexec-tools is in it, with its init scripts.
+ * Whole Debians with systemd: root file systems, made once from Debian's packages and kept in the
+ * cache. kexec-tools is in each, in Debian 12 with its init scripts.
  */
 
 import { existsSync } from "node:fs";
@@ -12,15 +12,20 @@ import { runCommand } from "./command.ts";
 const COMMON = ["systemd-sysv", "dbus", "procps", "kmod", "kexec-tools", "initramfs-tools-core"];
 /** The guests. kdump-tools has one of its own: its service fails where no memory is reserved, and
  * kexec-tools does not go without it. */
-const PACKAGES = {
+const GUESTS = {
   /** With all that makes rescue images. */
-  plain: [...COMMON, "dracut-core"],
+  plain: { suite: "bookworm", packages: [...COMMON, "dracut-core"] },
   /** With all that saves dumps. */
-  kdump: [...COMMON, "kdump-tools", "makedumpfile"],
+  kdump: { suite: "bookworm", packages: [...COMMON, "kdump-tools", "makedumpfile"] },
+  /** Debian 13: only for packages to be installed in. */
+  trixie: { suite: "trixie", packages: ["systemd-sysv", "kexec-tools"] },
+  /** What will be the next Debian: with dracut and lintian as they are there. */
+  sid: { suite: "sid", packages: ["systemd-sysv", "kexec-tools", "dracut-core", "lintian"] },
 } as const;
 
-export type GuestKind = keyof typeof PACKAGES;
-export const GUEST_KINDS: readonly GuestKind[] = ["plain", "kdump"];
+export type GuestKind = keyof typeof GUESTS;
+/** What the tests need that always run; sid is another one each day. */
+export const GUEST_KINDS: readonly GuestKind[] = ["plain", "kdump", "trixie"];
 
 export interface Guest {
   /** The folder of the root file system. */
@@ -34,22 +39,29 @@ export interface Guest {
  * @throws Problem where mmdebstrap is missing or fails
  */
 export function ensureGuest(say: (line: string) => void, kind: GuestKind = "plain"): Guest {
-  const packages = PACKAGES[kind];
+  const { suite, packages } = GUESTS[kind];
   // The name says what is in it: another list of packages is another guest.
-  const folder = join(cacheFolder("debian-guest"), `bookworm-${packages.join("-")}`);
+  const folder = join(cacheFolder("debian-guest"), `${suite}-${packages.join("-")}`);
   const guest = { root: join(folder, "root"), kexecTools: join(folder, "kexec-tools.deb") };
   if (existsSync(folder)) return guest;
-  const step = `Make a Debian 12 with ${packages.at(-1)}`;
+  const step = `Make a Debian (${suite}) with ${packages.at(-1)}`;
   say(`${step} (once, about a minute)`);
   fillFolder(folder, (fresh) => {
-    const flags = ["--quiet", "--variant=minbase", `--include=${packages.join(",")}`];
-    runCommand(step, ["mmdebstrap", ...flags, "bookworm", join(fresh, "root")], {
-      advice: "look at the network and at /etc/apt/sources.list",
-    });
     // apt-get names the file by its version.
     const fetch =
-      'cd "$1" && apt-get -q download kexec-tools && mv kexec-tools_*.deb kexec-tools.deb';
-    runCommand("Download kexec-tools", ["bash", "-c", fetch, "fetch", fresh]);
+      'chroot "$1" sh -c "cd /var/tmp && apt-get -q download kexec-tools" && ' +
+      `mv "$1"/var/tmp/kexec-tools_*.deb "${fresh}/kexec-tools.deb"`;
+    const flags = [
+      "--quiet",
+      "--variant=minbase",
+      // A mirror that stands still has lists of sid that are no longer valid.
+      '--aptopt=Acquire::Check-Valid-Until "false"',
+      `--include=${packages.join(",")}`,
+      `--customize-hook=${fetch}`,
+    ];
+    runCommand(step, ["mmdebstrap", ...flags, suite, join(fresh, "root")], {
+      advice: "look at the network and at /etc/apt/sources.list",
+    });
   });
   return guest;
 }

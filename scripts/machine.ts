@@ -44,6 +44,15 @@ const PACKAGE_TEST: readonly Needed[] = [
   { name: "zsh", command: "zsh" },
   { name: "fish", command: "fish" },
 ];
+/** What distributions' tools for packages edit executables with. */
+const EDITORS: readonly Needed[] = [
+  { name: "binutils", command: "strip" },
+  { name: "elfutils", command: "eu-strip" },
+  { name: "debugedit", command: "debugedit" },
+  { name: "patchelf", command: "patchelf" },
+  { name: "rpm", command: "rpmbuild" },
+  { name: "cpio", command: "cpio" },
+];
 /** Makes the Debian of debian-guest.ts. */
 const GUEST: readonly Needed[] = [{ name: "mmdebstrap", command: "mmdebstrap" }];
 /** Makes the disks of virtual machines, and reads them. */
@@ -76,7 +85,7 @@ const NEEDED: Readonly<Record<Purpose, readonly Needed[]>> = {
   vm: [...VM, ...GUEST, ...DISK, ...SIGNING, ...DUMP, ...CONFORMANCE],
   conformance: CONFORMANCE,
   package: PACKAGE,
-  "package-test": [...PACKAGE, ...PACKAGE_TEST, ...GUEST],
+  "package-test": [...PACKAGE, ...PACKAGE_TEST, ...EDITORS, ...GUEST],
 };
 
 const APT = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];

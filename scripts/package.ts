@@ -5,7 +5,7 @@
  *
  * dist/onekexec_VERSION_amd64.deb, dist/onekexec-VERSION-x86_64.tar.xz (unpacked at /), and the
  * bill of materials dist/onekexec.spdx.json. The same commit gives the same bytes. --quick does not
- * compress: for tests. Nothing is ever stripped: that would destroy the executable.
+ * compress: for tests.
  */
 
 import {
@@ -30,6 +30,7 @@ import {
   commonContents,
   debianContents,
   type Release,
+  tarballContents,
 } from "./packaging/contents.ts";
 import { changelogText, controlFiles } from "./packaging/debian.ts";
 import { sbom } from "./packaging/sbom.ts";
@@ -77,16 +78,26 @@ function md5sums(contents: readonly Content[]): Content {
 /** tar's options for an archive that says nothing of who made it where and when. */
 const tarFlags = ({ epoch }: Release): string[] => [
   "--format=gnu",
-  "--sort=name",
   "--owner=root:0",
   "--group=root:0",
   `--mtime=@${epoch}`,
 ];
 
-function makeTarball(root: string, target: string, release: Release, quick: boolean): void {
+/**
+ * Files and links alone are members: where a system has a link, such as `/usr/sbin`, GNU tar puts a
+ * folder in its place if the archive has a member for the folder.
+ */
+function makeTarball(
+  root: string,
+  target: string,
+  contents: readonly Content[],
+  { release, quick }: { readonly release: Release; readonly quick: boolean },
+): void {
   // One thread: with more the bytes would depend on how many there are.
   const xz = `--use-compress-program=xz ${quick ? "-0" : "-6"} -T1`;
-  runCommand("Pack the tarball", ["tar", "-C", root, ...tarFlags(release), xz, "-cf", target, "."]);
+  const members = contents.map(({ path }) => path.slice(1)).sort();
+  const flags = [...tarFlags(release), "--no-recursion", xz];
+  runCommand("Pack the tarball", ["tar", "-C", root, ...flags, "-cf", target, "--", ...members]);
 }
 
 function makeDeb(root: string, target: string, release: Release, quick: boolean): void {
@@ -138,11 +149,14 @@ export function makePackages(folder: string, quick: boolean): Packages {
   };
   writeFileSync(packages.sbom, materials);
   inNewRoot((root) => {
-    for (const content of common) put(root, content);
-    makeTarball(root, packages.tarball, release, quick);
-    const all = [...common, ...debianContents(changelogText(release))];
-    for (const content of all.slice(common.length)) put(root, content);
-    for (const content of [...controlFiles(release, all), md5sums(all)]) {
+    const contents = [...common, ...tarballContents()];
+    for (const content of contents) put(root, content);
+    makeTarball(root, packages.tarball, contents, { release, quick });
+  });
+  inNewRoot((root) => {
+    const contents = [...common, ...debianContents(changelogText(release))];
+    for (const content of contents) put(root, content);
+    for (const content of [...controlFiles(release, contents), md5sums(contents)]) {
       put(join(root, "DEBIAN"), content);
     }
     setTimes(root, release);

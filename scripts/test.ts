@@ -4,10 +4,10 @@
  *
  *     bun scripts/test.ts [unit | PHASE ...]
  *
- * Without arguments everything runs, and what is missing on this machine is installed first. `unit`
- * is the inner loop: format, lint, types and unit tests. The last line is `N passed, N failed`: the
- * tests of all phases, and each phase that has no tests as one. A test that was skipped counts as
- * failed, for it proved nothing.
+ * Without arguments everything but `sid` runs, and what is missing on this machine is installed
+ * first. `unit` is the inner loop: format, lint, types and unit tests. The last line is `N passed,
+ * N failed`: the tests of all phases, and each phase that has no tests as one. A test that was
+ * skipped counts as failed, for it proved nothing.
  */
 
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
@@ -89,11 +89,16 @@ function allPhases(): Phase[] {
   ];
 }
 
+/** What runs only when it is named: what it proves depends on the day. */
+function namedPhases(): Phase[] {
+  return [tests("sid", SLOW_TIMEOUT_MS, ["./test/package/sid.ts"])];
+}
+
 const UNIT = ["format and lint", "types", "unit"];
 
 function choose(words: readonly string[]): Phase[] {
-  const phases = allPhases();
-  if (words.length === 0) return phases;
+  if (words.length === 0) return allPhases();
+  const phases = [...allPhases(), ...namedPhases()];
   const names = words.flatMap((word) => (word === "unit" ? UNIT : [word]));
   for (const name of names) {
     if (phases.some((phase) => phase.name === name)) continue;

@@ -1,6 +1,6 @@
 /**
- * What a package installs: paths, modes and bytes. The Debian package and the tarball are made from
- * the same list.
+ * What a package installs: paths, modes and bytes. The Debian package and the tarball have the same
+ * below `/usr`; the init scripts are configuration files in one and examples in the other.
  */
 
 import { readFileSync } from "node:fs";
@@ -56,6 +56,7 @@ function manPages(release: Release): Content[] {
     compressed(`${folder}/kexec.8`, manPage(types, { version, date: dateOf(release) })),
     compressed(`${folder}/vmcore-dmesg.8`, page("vmcore-dmesg.8", release)),
     compressed(`${folder}/coldreboot.8`, page("coldreboot.8", release)),
+    compressed(`${folder}/kexec-load-kernel.8`, page("kexec-load-kernel.8", release)),
   ];
 }
 
@@ -68,20 +69,25 @@ function completions(): Content[] {
   ];
 }
 
-/** What an installation without a package manager wants too. */
+function initScripts(folder: string): Content[] {
+  const names = ["kexec", "kexec-load"];
+  return names.map((name) => copied(`${folder}/${name}`, `init.d/${name}`, 0o755));
+}
+
+/**
+ * What every package has. All of it lies below `/usr`, by the names without aliases: `/sbin` is a
+ * link to `/usr/sbin` on a system with a merged `/usr`. [Debian DEP 17]
+ */
 export function commonContents(kexec: Uint8Array, sbom: string, release: Release): Content[] {
-  const dracut = "/usr/lib/dracut/modules.d/99kexec";
   return [
-    { path: "/sbin/kexec", mode: 0o755, bytes: kexec },
-    { path: "/sbin/vmcore-dmesg", target: "kexec" },
-    copied("/sbin/coldreboot", "coldreboot", 0o755),
-    copied("/etc/init.d/kexec", "init.d/kexec", 0o755),
-    copied("/etc/init.d/kexec-load", "init.d/kexec-load", 0o755),
+    { path: "/usr/sbin/kexec", mode: 0o755, bytes: kexec },
+    { path: "/usr/sbin/vmcore-dmesg", target: "kexec" },
+    copied("/usr/sbin/coldreboot", "coldreboot", 0o755),
+    copied("/usr/sbin/kexec-load-kernel", "kexec-load-kernel", 0o755),
     copied("/usr/share/onekexec/default", "default/kexec"),
     // Made from the init script of this name, systemd's unit would start a kernel too early.
     { path: "/usr/lib/systemd/system/kexec.service", target: "/dev/null" },
-    copied(`${dracut}/module-setup.sh`, "dracut/module-setup.sh", 0o755),
-    copied(`${dracut}/make-executable.sh`, "dracut/make-executable.sh", 0o755),
+    copied("/usr/lib/dracut/modules.d/99kexec/module-setup.sh", "dracut/module-setup.sh", 0o755),
     copied("/usr/share/initramfs-tools/hooks/kexec", "initramfs-tools/kexec", 0o755),
     ...manPages(release),
     ...completions(),
@@ -90,9 +96,15 @@ export function commonContents(kexec: Uint8Array, sbom: string, release: Release
   ];
 }
 
+/** Of the tarball alone: it must write nothing outside `/usr`. */
+export function tarballContents(): Content[] {
+  return initScripts("/usr/share/onekexec/init.d");
+}
+
 /** Of the Debian package alone. */
 export function debianContents(changelog: string): Content[] {
   return [
+    ...initScripts("/etc/init.d"),
     compressed("/usr/share/doc/onekexec/changelog", changelog),
     copied("/usr/share/lintian/overrides/onekexec", "debian/lintian-overrides"),
   ];

@@ -48,7 +48,7 @@ Files: *
 Copyright: 2026 the onekexec authors
 License: GPL-2+
 
-Files: sbin/kexec
+Files: usr/sbin/kexec
 Copyright: 2026 the onekexec authors
  Oven (Bun)
  Pooya Parsa <pooya@pi0.io> (citty)

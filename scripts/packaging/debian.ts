@@ -24,10 +24,10 @@ Version: ${version}
 Architecture: amd64
 Maintainer: ${MAINTAINER}
 Installed-Size: ${installedSize(contents)}
-Depends: libc6 (>= 2.17), sysvinit-utils (>= 3.05-4~) | lsb-base
+Depends: libc6 (>= 2.17), sysvinit-utils (>= 3.05-4~) | lsb-base, usr-is-merged | usrmerge
 Suggests: kdump-tools
 Provides: kexec-tools (= ${KEXEC_TOOLS})
-Conflicts: kexec-tools
+Conflicts: kexec-tools, molly-guard (<< 0.8.4~)
 Replaces: kexec-tools
 Section: admin
 Priority: optional
@@ -55,6 +55,7 @@ export function controlFiles(release: Release, contents: readonly Content[]): Co
   return [
     text("control", controlText(release, contents)),
     text("conffiles", `${configuration.join("\n")}\n`),
+    script("preinst"),
     script("postinst"),
     script("postrm"),
   ];

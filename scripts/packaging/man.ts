@@ -115,6 +115,7 @@ export function manPage(
     ...listed(EXAMPLES),
     ".SH SEE ALSO",
     ".BR coldreboot (8),",
+    ".BR kexec\\-load\\-kernel (8),",
     ".BR vmcore\\-dmesg (8),",
     ".BR kexec_load (2)",
   ];
