@@ -1,6 +1,6 @@
 /**
  * The memory of a PV dom0 in a dump of the whole machine: the machine address of a virtual one, by
- * dom0's own page tables, which hold machine addresses. Where they begin is told in dom0's terms,
+ * dom0's own page tables, which hold machine addresses. Where they begin is known in dom0's terms,
  * and found by the list of frames that dom0 gave Xen.
  * [xen xen/include/public/arch-x86/xen.h pfn_to_mfn_frame_list_list]
  * [linux arch/x86/xen/p2m.c xen_build_mfn_list_list]

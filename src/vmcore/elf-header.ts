@@ -14,7 +14,7 @@ import {
 } from "../core/elf.ts";
 import { fail, type KexecError } from "../core/error.ts";
 import type { CoreFile } from "./core-file.ts";
-import { vmcoreError } from "./trouble.ts";
+import { vmcoreError } from "./first-error.ts";
 
 export interface ProgramHeader {
   readonly type: number;

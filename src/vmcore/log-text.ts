@@ -1,7 +1,7 @@
 /** How a log reads: kexec-tools' text, byte for byte. [kexec-tools] */
 
 import { textOf } from "../core/bytes.ts";
-import { vmcoreError } from "./trouble.ts";
+import { vmcoreError } from "./first-error.ts";
 
 /** Takes a byte string. */
 export type WriteText = (text: string) => void;

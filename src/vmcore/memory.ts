@@ -7,7 +7,7 @@ import type { KexecError } from "../core/error.ts";
 import type { CoreFile } from "./core-file.ts";
 import { Dom0Memory } from "./dom0-memory.ts";
 import type { CoreHeader, ProgramHeader } from "./elf-header.ts";
-import { vmcoreError } from "./trouble.ts";
+import { vmcoreError } from "./first-error.ts";
 import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
 /** Where the kernel itself is mapped. [linux Documentation/arch/x86/x86_64/mm.rst] */

@@ -5,7 +5,7 @@ import { Reader, textOf } from "../core/bytes.ts";
 import { PT_NOTE } from "../core/elf.ts";
 import type { CoreFile } from "./core-file.ts";
 import type { CoreHeader } from "./elf-header.ts";
-import { type Trouble, vmcoreError } from "./trouble.ts";
+import { type FirstError, vmcoreError } from "./first-error.ts";
 
 const NOTE_HEADER = 12;
 /** Of a machine with 8192 processors all notes together have 3 MiB. */
@@ -20,26 +20,26 @@ export interface Note {
   /** In the file, in bytes. */
   readonly offset: bigint;
   readonly size: number;
-  /** Notes a trouble: the contents are cut short. */
+  /** Says that the contents are cut short: an error, unless there was one before. */
   cut(): void;
 }
 
 const padded = (size: number): number => Math.ceil(size / 4) * 4;
 
-/** Calls `see` for each note of a core; trouble is noted, whatever there is is used. */
+/** Calls `see` for each note of a core; an error is kept, whatever there is is used. */
 export function readNotes(
   file: CoreFile,
   header: CoreHeader,
-  trouble: Trouble,
+  firstError: FirstError,
   see: (note: Note) => void,
 ): void {
   for (const { type, offset, stored } of header.programHeaders) {
     if (type !== PT_NOTE) continue;
     if (stored > NOTES_MAX) {
-      trouble.note(() => vmcoreError(`Unable to handle note section of ${stored} bytes`, 20));
+      firstError.keep(() => vmcoreError(`Unable to handle note section of ${stored} bytes`, 20));
     }
     const size = stored < NOTES_MAX ? stored : NOTES_MAX;
-    readSection(file, header, { offset, size: Number(size) }, trouble, see);
+    readSection(file, header, { offset, size: Number(size) }, firstError, see);
   }
 }
 
@@ -47,11 +47,11 @@ function readSection(
   file: CoreFile,
   { littleEndian }: CoreHeader,
   { offset: start, size }: { readonly offset: bigint; readonly size: number },
-  trouble: Trouble,
+  firstError: FirstError,
   see: (note: Note) => void,
 ): void {
   const cut = () =>
-    trouble.note(() =>
+    firstError.keep(() =>
       vmcoreError(
         `Cannot read note section @ ${hex(start)} of ${size} bytes: ${file.reason}`,
         22,

@@ -4,9 +4,9 @@
  * [linux kernel/printk/printk_ringbuffer.h]
  */
 
+import { type FirstError, vmcoreError } from "./first-error.ts";
 import { escaped, type LogText, timeText } from "./log-text.ts";
 import type { CoreMemory } from "./memory.ts";
-import { type Trouble, vmcoreError } from "./trouble.ts";
 import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
 /** The kernel's largest log has 2^31 bytes, and a descriptor for each 32 of them. */
@@ -121,18 +121,18 @@ function textAt(
   return { offset, length: room < BigInt(length) ? Number(room) : length };
 }
 
-/** Prints the log. What cannot be read is left out, and noted. @throws KexecError */
+/** Prints the log. What cannot be read is left out, and the first error kept. @throws KexecError */
 export function printRingbuffer(
   memory: CoreMemory,
   info: Vmcoreinfo,
   symbol: bigint,
   out: LogText,
-  trouble: Trouble,
+  firstError: FirstError,
 ): void {
   const ring = readRing(memory, info, symbol);
   let span = BigInt.asUintN(ring.idBits, ring.head - ring.tail);
   if (span >= ring.count) {
-    trouble.note(() =>
+    firstError.keep(() =>
       vmcoreError(
         `The printk ringbuffer is damaged: ids ${ring.tail} to ${ring.head}`,
         68,
@@ -144,7 +144,7 @@ export function printRingbuffer(
   let unreadable = 0;
   for (let back = span; back >= 0n && unreadable < UNREADABLE_MAX; back -= 1n) {
     const id = BigInt.asUintN(ring.idBits, ring.head - back);
-    if (!printRecord(memory, ring, id, out, trouble)) unreadable += 1;
+    if (!printRecord(memory, ring, id, out, firstError)) unreadable += 1;
   }
 }
 
@@ -154,7 +154,7 @@ function printRecord(
   ring: Ring,
   id: bigint,
   out: LogText,
-  trouble: Trouble,
+  firstError: FirstError,
 ): boolean {
   const { layout, count } = ring;
   const slot = id % count;
@@ -163,7 +163,7 @@ function printRecord(
     const bytes = memory.read(address, size);
     if (bytes.length === size) return bytes;
     const line = () => `Failed to read ${array} of size ${count * BigInt(size)} bytes`;
-    trouble.note(() => memory.failure(address, size, line, 65));
+    firstError.keep(() => memory.failure(address, size, line, 65));
     return null;
   };
   const desc = read("descs", layout.sizes.desc);
@@ -182,7 +182,7 @@ function printRecord(
     ring.dataSize,
     BigInt(memory.header.pointerSize),
   );
-  const text = place === null ? new Uint8Array(0) : readText(memory, ring, place, trouble);
+  const text = place === null ? new Uint8Array(0) : readText(memory, ring, place, firstError);
   out.add(`${timeText(reader.u64(layout.time))}${escaped(text)}\n`);
   return true;
 }
@@ -191,13 +191,13 @@ function readText(
   memory: CoreMemory,
   ring: Ring,
   { offset, length }: { readonly offset: bigint; readonly length: number },
-  trouble: Trouble,
+  firstError: FirstError,
 ): Uint8Array {
   const address = BigInt.asUintN(64, ring.data + offset);
   const text = memory.read(address, length);
   if (text.length < length) {
     const line = () => `Failed to read text_data of size ${ring.dataSize} bytes`;
-    trouble.note(() => memory.failure(address, length, line, 65));
+    firstError.keep(() => memory.failure(address, length, line, 65));
   }
   return text;
 }
