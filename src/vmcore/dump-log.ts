@@ -28,8 +28,9 @@ export function dumpLog(path: string, read: Read, write: WriteText): void {
     addVmcoreinfo(info, file, note);
     info.xen = xenCrashInfo(file, header, note) ?? info.xen;
   });
-  const memory = new CoreMemory(file, header, info);
+  file.renewBudget();
   try {
+    const memory = new CoreMemory(file, header, info);
     const ringbuffer = info.symbol("prb");
     if (ringbuffer !== null) printRingbuffer(memory, info, ringbuffer, out, firstError);
     else if (info.symbol("log_first_idx") !== null) printRecordLog(memory, info, out, firstError);

@@ -9,13 +9,14 @@ import { escaped, type LogText, timeText } from "./log-text.ts";
 import type { CoreMemory } from "./memory.ts";
 import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
-/** The kernel's largest log has 2^31 bytes, and a descriptor for each 32 of them. */
-const TEXT_BITS_MAX = 31;
-const COUNT_BITS_MAX = 26;
+/** The kernel's largest log has 2^31 bytes, and a descriptor for each 32 of them. kexec-tools takes
+ * 2^30 of both. */
+const BITS_MAX = 31;
 /** Of any structure here; they have some hundred bytes at most. */
-const STRUCT_MAX = 4096;
-/** So many descriptors that cannot be read are enough: the rest of a ring is missing. */
-const UNREADABLE_MAX = 1 << 20;
+const STRUCT_MAX = 1 << 16;
+/** So many descriptors in a row that hold nothing, or cannot be read, are enough: the rest of a ring
+ * is missing. The kernel's writers leave one each at most. */
+const EMPTY_MAX = 1 << 19;
 const COMMITTED = 1n;
 const FINALIZED = 2n;
 
@@ -90,11 +91,11 @@ function readRing(memory: CoreMemory, info: Vmcoreinfo, symbol: bigint): Ring {
   const idBits = pointerSize * 8 - 2;
   return {
     layout,
-    count: bits(layout.countBits, COUNT_BITS_MAX, "count_bits"),
+    count: bits(layout.countBits, BITS_MAX, "count_bits"),
     descs: memory.ulong(bytes, layout.descs),
     infos: memory.ulong(bytes, layout.infos),
     data: memory.ulong(bytes, layout.data),
-    dataSize: bits(layout.sizeBits, TEXT_BITS_MAX, "size_bits"),
+    dataSize: bits(layout.sizeBits, BITS_MAX, "size_bits"),
     head: BigInt.asUintN(idBits, memory.ulong(bytes, layout.headId)),
     tail: BigInt.asUintN(idBits, memory.ulong(bytes, layout.tailId)),
     idBits,
@@ -141,14 +142,21 @@ export function printRingbuffer(
     );
     span = ring.count - 1n;
   }
-  let unreadable = 0;
-  for (let back = span; back >= 0n && unreadable < UNREADABLE_MAX; back -= 1n) {
+  let empty = 0;
+  for (let back = span; back >= 0n; back -= 1n) {
     const id = BigInt.asUintN(ring.idBits, ring.head - back);
-    if (!printRecord(memory, ring, id, out, firstError)) unreadable += 1;
+    empty = printRecord(memory, ring, id, out, firstError) ? 0 : empty + 1;
+    if (empty > EMPTY_MAX) {
+      throw vmcoreError(
+        `The printk ringbuffer is damaged: no record after id ${id - BigInt(empty)}`,
+        68,
+        `${EMPTY_MAX} descriptors hold nothing; the rest is not looked at.`,
+      );
+    }
   }
 }
 
-/** False where it cannot be read. */
+/** False where there is none, or it cannot be read. */
 function printRecord(
   memory: CoreMemory,
   ring: Ring,
@@ -170,8 +178,8 @@ function printRecord(
   if (desc === null) return false;
   const state = memory.ulong(desc, layout.state);
   const flags = state >> BigInt(ring.idBits);
-  if (BigInt.asUintN(ring.idBits, state) !== id) return true;
-  if (flags !== COMMITTED && flags !== FINALIZED) return true;
+  if (BigInt.asUintN(ring.idBits, state) !== id) return false;
+  if (flags !== COMMITTED && flags !== FINALIZED) return false;
   const info = read("infos", layout.sizes.info);
   if (info === null) return false;
   const reader = memory.reader(info, "printk_info");

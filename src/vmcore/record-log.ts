@@ -9,8 +9,8 @@ import { escaped, type LogText, timeText } from "./log-text.ts";
 import type { CoreMemory } from "./memory.ts";
 import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
-/** The header has 16 bytes. */
-const HEADER_MAX = 4096;
+/** The header has 16 bytes; kexec-tools takes any number. */
+const HEADER_MAX = 1 << 16;
 
 interface Layout {
   readonly buffer: bigint;
