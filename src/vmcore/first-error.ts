@@ -1,6 +1,6 @@
 /**
- * What is wrong with a core. A damaged one is read as far as it can be: the first error is kept, and
- * reported after everything that could be read.
+ * What is wrong with a core. A damaged one is read as far as it can be: the first error is kept,
+ * and reported after everything that could be read.
  */
 
 import { KexecError } from "../core/error.ts";

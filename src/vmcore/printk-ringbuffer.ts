@@ -14,8 +14,8 @@ import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 const BITS_MAX = 31;
 /** Of any structure here; they have some hundred bytes at most. */
 const STRUCT_MAX = 1 << 16;
-/** So many descriptors in a row that hold nothing, or cannot be read, are enough: the rest of a ring
- * is missing. The kernel's writers leave one each at most. */
+/** So many descriptors in a row that hold nothing, or cannot be read, are enough: the rest of a
+ * ring is missing. The kernel's writers leave one each at most. */
 const EMPTY_MAX = 1 << 19;
 const COMMITTED = 1n;
 const FINALIZED = 2n;
@@ -147,11 +147,8 @@ export function printRingbuffer(
     const id = BigInt.asUintN(ring.idBits, ring.head - back);
     empty = printRecord(memory, ring, id, out, firstError) ? 0 : empty + 1;
     if (empty > EMPTY_MAX) {
-      throw vmcoreError(
-        `The printk ringbuffer is damaged: no record after id ${id - BigInt(empty)}`,
-        68,
-        `${EMPTY_MAX} descriptors hold nothing; the rest is not looked at.`,
-      );
+      const message = `The printk ringbuffer is damaged: ${empty} descriptors hold no record`;
+      throw vmcoreError(message, 68, "They follow one another; the rest is not looked at.");
     }
   }
 }

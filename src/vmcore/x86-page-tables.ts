@@ -1,4 +1,7 @@
-/** x86_64's page tables, of 4 or 5 levels, in a dump. [linux arch/x86/include/asm/pgtable_types.h] */
+/**
+ * x86_64's page tables, of 4 or 5 levels, in a dump.
+ * [linux arch/x86/include/asm/pgtable_types.h]
+ */
 
 import { Reader } from "../core/bytes.ts";
 
