@@ -42,8 +42,9 @@ function withinPage(place: Place, address: bigint): Place {
 export class CoreMemory {
   readonly file: CoreFile;
   readonly header: CoreHeader;
-  readonly #byVirtual: HeaderIndex;
-  readonly #byPhysical: HeaderIndex;
+  readonly #loads: readonly ProgramHeader[];
+  #byVirtual: HeaderIndex | null = null;
+  #byPhysical: HeaderIndex | null = null;
   readonly #mappings: readonly KernelMapping[];
   readonly #dom0: Dom0Memory | null;
   /** Physical or machine addresses, by the virtual address of their page. */
@@ -53,9 +54,7 @@ export class CoreMemory {
   constructor(file: CoreFile, header: CoreHeader, info: Vmcoreinfo) {
     this.file = file;
     this.header = header;
-    const loads = header.programHeaders.filter(({ type }) => type === PT_LOAD);
-    this.#byVirtual = new HeaderIndex(loads, ({ virtual }) => virtual);
-    this.#byPhysical = new HeaderIndex(loads, ({ physical }) => physical);
+    this.#loads = header.programHeaders.filter(({ type }) => type === PT_LOAD);
     const read = (address: bigint, length: number) => {
       const place = this.#physicalPlace(address);
       if (place === null || place.stored < BigInt(length)) return new Uint8Array(0);
@@ -174,11 +173,13 @@ export class CoreMemory {
   }
 
   #virtualPlace(address: bigint): Place | null {
+    this.#byVirtual ??= new HeaderIndex(this.#loads, ({ virtual }) => virtual);
     const header = this.#byVirtual.find(address);
     return header === null ? null : placeIn(header, address - header.virtual);
   }
 
   #physicalPlace(address: bigint): Place | null {
+    this.#byPhysical ??= new HeaderIndex(this.#loads, ({ physical }) => physical);
     const header = this.#byPhysical.find(address);
     return header === null ? null : placeIn(header, address - header.physical);
   }

@@ -496,7 +496,7 @@ export const DIFFERENCES = [
   {
     id: "vmcore-many-headers",
     kexecTools: "`vmcore-dmesg` takes 65,535 program headers of a dump that has more",
-    onekexec: "all of them, up to a million",
+    onekexec: "all of them, up to 262,144",
     why: "the ELF format says where their number is then",
   },
   {

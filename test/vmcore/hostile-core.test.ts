@@ -316,8 +316,8 @@ describe("program headers", () => {
     expect(quick(count(0xffffffff)).error).toBe(
       "14 Calloc of 4294967295 phdrs64 failed: Cannot allocate memory",
     );
-    expect(quick(count(1 << 20)).error).toBe(
-      "16 Read of program header @ 64 for 58720256 bytes failed: Success",
+    expect(quick(count(1 << 18)).error).toBe(
+      "16 Read of program header @ 64 for 14680064 bytes failed: Success",
     );
   });
 
