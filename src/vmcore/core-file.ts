@@ -24,8 +24,8 @@ const NO_REASON = "Success";
 const READ_COST = 64;
 /** And a block that is fetched once more. */
 const BLOCK_COST = 2048;
-/** What may be read without reading anything new: half a million small reads, half a second. */
-const ALLOWANCE = 1 << 25;
+/** What may be read without reading anything new: a quarter of a million small reads. */
+const ALLOWANCE = 1 << 24;
 /**
  * Each byte of an undamaged log is read once, so each that is read for the first time allows some
  * more: no log is too large, and no small file takes long.

@@ -21,10 +21,10 @@ const ZEROS = new Uint8Array(PIECE);
 
 /**
  * What all notes together may cost: 256 units a note, a quarter of its bytes a piece of the file.
- * That is a quarter of a million notes, 4096 that are far apart, or 256 MiB of zeros; a machine
- * with 8192 CPUs has some ten thousand notes, in a few MiB.
+ * That is 131,072 notes, 2016 that are far apart, or 128 MiB of zeros; a machine with 8192 CPUs has
+ * some ten thousand notes, in a few MiB.
  */
-const ALLOWANCE = 1 << 26;
+const ALLOWANCE = 1 << 25;
 const NOTE_COST = 256;
 const PIECE_COST = PIECE / 4;
 

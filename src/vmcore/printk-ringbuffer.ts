@@ -16,7 +16,7 @@ const BITS_MAX = 31;
 const STRUCT_MAX = 1 << 16;
 /** So many descriptors in a row that hold nothing, or cannot be read, are enough: the rest of a
  * ring is missing. The kernel's writers leave one each at most. */
-const EMPTY_MAX = 1 << 19;
+const EMPTY_MAX = 1 << 18;
 const COMMITTED = 1n;
 const FINALIZED = 2n;
 
