@@ -37,6 +37,7 @@ export const Elf32_Ehdr = defineStruct("Elf32_Ehdr", 52, {
   e_version: u32(20),
   e_entry: u32(24),
   e_phoff: u32(28),
+  e_shoff: u32(32),
   e_phentsize: u16(42),
   e_phnum: u16(44),
 });
@@ -57,10 +58,18 @@ export const ELF64_IDENT = Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, ...new
 
 export const ELF_MAGIC = ELF64_IDENT.subarray(0, 4);
 
+/** The first section header has in sh_info what is too much for a field of 16 bits. */
+export const Elf64_Shdr = defineStruct("Elf64_Shdr", 64, { sh_info: u32(44) });
+export const Elf32_Shdr = defineStruct("Elf32_Shdr", 40, { sh_info: u32(28) });
+
+/** e_phnum where there are more program headers: section 0's sh_info has their number. */
+export const PN_XNUM = 0xffff;
+
 /** e_machine. [linux include/uapi/linux/elf-em.h] */
 export const EM_386 = 3;
 export const EM_X86_64 = 62;
 export const EM_AARCH64 = 183;
+export const EM_RISCV = 243;
 
 /** e_ident[4], the class, and e_ident[5], the byte order. */
 export const ELFCLASS32 = 1;

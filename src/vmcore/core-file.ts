@@ -3,7 +3,10 @@
  * is larger than the memory of the kernel that saves it.
  */
 
+import { joined } from "../core/bytes.ts";
 import { KexecError } from "../core/error.ts";
+import { Budget } from "./budget.ts";
+import { vmcoreError } from "./first-error.ts";
 
 /**
  * Reads at most `length` bytes at `offset`; fewer only where the file ends.
@@ -17,12 +20,27 @@ const BLOCKS = 64;
 /** What stands where a reason is expected, and nothing but the file's end was in the way. */
 const NO_REASON = "Success";
 
+/** A small read costs as much as so many bytes. */
+const READ_COST = 64;
+/** And a block that is fetched once more. */
+const BLOCK_COST = 2048;
+/** What may be read without reading anything new: a quarter of a million small reads. */
+const ALLOWANCE = 1 << 24;
+/**
+ * Each byte of an undamaged log is read once, so each that is read for the first time allows some
+ * more: no log is too large, and no small file takes long.
+ */
+const EARNED = 8;
+
 /** A core file. Small reads of it cost little: the blocks that they are in are kept for a while. */
 export class CoreFile {
   readonly path: string;
   readonly #read: Read;
   readonly #blocks = new Map<number, Uint8Array>();
+  /** Where each block that was ever read starts. */
+  readonly #seen = new Set<number>();
   #reason = NO_REASON;
+  #budget = newBudget();
 
   constructor(path: string, read: Read) {
     this.path = path;
@@ -34,8 +52,22 @@ export class CoreFile {
     return this.#reason;
   }
 
-  /** `length` bytes at `offset`; fewer where the file ends or cannot be read. */
+  /** Another part of the work begins: what an earlier one cost does not count for it. */
+  renewBudget(): void {
+    this.#budget = newBudget();
+  }
+
+  /** For bytes of memory that the file leaves out. @throws KexecError as `read` */
+  spend(bytes: number): void {
+    this.#budget.spend(bytes);
+  }
+
+  /**
+   * `length` bytes at `offset`; fewer where the file ends or cannot be read.
+   * @throws KexecError where far more was read than the file has: the core leads in circles
+   */
   read(offset: bigint, length: number): Uint8Array {
+    this.#budget.spend(READ_COST + Math.max(length, 0));
     if (length <= 0 || offset + BigInt(length) > BigInt(Number.MAX_SAFE_INTEGER)) {
       return new Uint8Array(0);
     }
@@ -56,12 +88,28 @@ export class CoreFile {
     return bytes;
   }
 
+  /** As `read`, for any length: in pieces, so that a length that is nonsense takes no memory. */
+  readLong(offset: bigint, length: number): Uint8Array {
+    const pieces: Uint8Array[] = [];
+    for (let done = 0; done < length; ) {
+      const wanted = Math.min(length - done, BLOCK);
+      const piece = this.read(offset + BigInt(done), wanted);
+      pieces.push(piece);
+      done += piece.length;
+      if (piece.length < wanted) break;
+    }
+    return joined(pieces);
+  }
+
   #block(at: number): Uint8Array {
     const known = this.#blocks.get(at);
     if (known !== undefined) return known;
     const oldest = this.#blocks.keys().next().value;
     if (this.#blocks.size >= BLOCKS && oldest !== undefined) this.#blocks.delete(oldest);
+    if (this.#seen.has(at)) this.#budget.spend(BLOCK_COST);
     const block = this.#tryRead(at, BLOCK);
+    if (!this.#seen.has(at)) this.#budget.earn(EARNED * block.length);
+    this.#seen.add(at);
     this.#blocks.set(at, block);
     return block;
   }
@@ -75,4 +123,14 @@ export class CoreFile {
       return new Uint8Array(0);
     }
   }
+}
+
+function newBudget(): Budget {
+  return new Budget(ALLOWANCE, () =>
+    vmcoreError(
+      "The dump is damaged: it leads to the same memory again and again",
+      68,
+      "Far more was read than it has; what was found until then is printed.",
+    ),
+  );
 }

@@ -3,13 +3,13 @@
 import { KexecError } from "../core/error.ts";
 import { CoreFile, type Read } from "./core-file.ts";
 import { readCoreHeader } from "./elf-header.ts";
+import { FirstError } from "./first-error.ts";
 import { LogText, type WriteText } from "./log-text.ts";
 import { CoreMemory } from "./memory.ts";
 import { readNotes } from "./notes.ts";
 import { printPlainLog } from "./plain-log.ts";
 import { printRingbuffer } from "./printk-ringbuffer.ts";
 import { printRecordLog } from "./record-log.ts";
-import { Trouble } from "./trouble.ts";
 import { addVmcoreinfo, Vmcoreinfo } from "./vmcoreinfo.ts";
 import { xenCrashInfo } from "./xen-crash-info.ts";
 
@@ -20,25 +20,26 @@ import { xenCrashInfo } from "./xen-crash-info.ts";
  */
 export function dumpLog(path: string, read: Read, write: WriteText): void {
   const out = new LogText(write);
-  const trouble = new Trouble();
+  const firstError = new FirstError();
   const file = new CoreFile(path, read);
   const header = readCoreHeader(file);
   const info = new Vmcoreinfo();
-  readNotes(file, header, trouble, (note) => {
+  readNotes(file, header, firstError, (note) => {
     addVmcoreinfo(info, file, note);
     info.xen = xenCrashInfo(file, header, note) ?? info.xen;
   });
-  const memory = new CoreMemory(file, header, info);
+  file.renewBudget();
   try {
+    const memory = new CoreMemory(file, header, info);
     const ringbuffer = info.symbol("prb");
-    if (ringbuffer !== null) printRingbuffer(memory, info, ringbuffer, out, trouble);
-    else if (info.symbol("log_first_idx") !== null) printRecordLog(memory, info, out, trouble);
+    if (ringbuffer !== null) printRingbuffer(memory, info, ringbuffer, out, firstError);
+    else if (info.symbol("log_first_idx") !== null) printRecordLog(memory, info, out, firstError);
     else printPlainLog(memory, info, out);
   } catch (error) {
     if (!(error instanceof KexecError)) throw error;
     // What was wrong before may be why this is.
-    trouble.note(() => error);
+    firstError.keep(() => error);
   }
   out.flush();
-  if (trouble.first !== null) throw trouble.first;
+  if (firstError.error !== null) throw firstError.error;
 }

@@ -1,28 +1,34 @@
 /** The headers of an ELF core, of either class and byte order. [elf] */
 
 import { hex } from "../core/address.ts";
-import { startsWith } from "../core/bytes.ts";
+import { startsWith, textOf } from "../core/bytes.ts";
 import {
   ELF_MAGIC,
   Elf32_Ehdr,
   Elf32_Phdr,
+  Elf32_Shdr,
   Elf64_Ehdr,
   Elf64_Phdr,
+  Elf64_Shdr,
   EM_AARCH64,
   EM_X86_64,
   EV_CURRENT,
+  PN_XNUM,
+  PT_LOAD,
+  PT_NOTE,
 } from "../core/elf.ts";
 import { fail, type KexecError } from "../core/error.ts";
 import type { CoreFile } from "./core-file.ts";
-import { vmcoreError } from "./trouble.ts";
+import { vmcoreError } from "./first-error.ts";
 
 export interface ProgramHeader {
   readonly type: number;
   readonly offset: bigint;
   readonly virtual: bigint;
   readonly physical: bigint;
-  /** Bytes in the file; of memory there may be more. */
+  /** Bytes in the file. */
   readonly stored: bigint;
+  /** Bytes of memory: never fewer. */
   readonly size: bigint;
 }
 
@@ -33,6 +39,7 @@ export interface CoreHeader {
   readonly machine: number;
   /** Bytes of a pointer, and of an `unsigned long`, of the kernel that died. */
   readonly pointerSize: 4 | 8;
+  /** Of memory and of notes. */
   readonly programHeaders: readonly ProgramHeader[];
 }
 
@@ -47,10 +54,33 @@ const MACHINES_32: readonly number[] = [3, 20, 40];
 /** And 64-bit kernels may have 32-bit ones: EM_PPC64, EM_IA_64, EM_X86_64, EM_AARCH64. */
 const MACHINES_64: readonly number[] = [21, 50, EM_X86_64, EM_AARCH64];
 
+/** Program headers that are taken; each needs 56 bytes of the file, and some 300 here. */
+const HEADERS_MAX = 1 << 18;
+
 /** @throws what kexec-tools says with a second line, and the status. [kexec-tools] */
-function notCore(message: string, exitStatus: number): never {
+function notCore(message: string, exitStatus: number, hint?: string): never {
   const both = `${message}\nUnable to read ELF information from vmcore`;
-  return fail({ code: "vmcore.elf", message: both, exitStatus });
+  return fail({ code: "vmcore.elf", message: both, exitStatus, hint });
+}
+
+/** What makedumpfile's other formats begin with. [makedumpfile diskdump_mod.h, makedumpfile.h] */
+const COMPRESSED: readonly string[] = ["KDUMP   ", "DISKDUMP"];
+const FLATTENED = "makedumpfile\0";
+
+/** Which command reads a file that is no ELF; undefined where that is not known. */
+function whoReads(path: string, ident: Uint8Array): string | undefined {
+  const start = textOf(ident);
+  if (COMPRESSED.some((signature) => start.startsWith(signature))) {
+    return (
+      `${path} is a compressed dump, as makedumpfile and QEMU write them. This prints its log:\n` +
+      `makedumpfile --dump-dmesg ${path} LOGFILE`
+    );
+  }
+  if (!start.startsWith(FLATTENED)) return undefined;
+  return (
+    `${path} is a flattened dump of makedumpfile -F. This makes a dump of it:\n` +
+    `makedumpfile -R DUMPFILE < ${path}`
+  );
 }
 
 function cutShort(message: string, exitStatus: number, need: bigint): KexecError {
@@ -62,8 +92,10 @@ function pointerSizeOf(machine: number, wide: boolean): 4 | 8 {
   return wide || MACHINES_64.includes(machine) ? 8 : 4;
 }
 
-function checkIdent(ident: Uint8Array): void {
-  if (!startsWith(ident, ELF_MAGIC)) notCore("Missing elf signature", 4);
+function checkIdent(path: string, ident: Uint8Array): void {
+  if (!startsWith(ident, ELF_MAGIC)) {
+    notCore("Missing elf signature", 4, whoReads(path, ident));
+  }
   if (ident[EI_VERSION] !== EV_CURRENT) notCore("Bad elf version", 5);
   const [kind, order] = [ident[EI_CLASS] ?? 0, ident[EI_DATA] ?? 0];
   if (kind !== 1 && kind !== 2) notCore(`Unknown elf class ${kind}`, 6);
@@ -77,7 +109,7 @@ export function readCoreHeader(file: CoreFile): CoreHeader {
   if (ident.length !== IDENT_SIZE) {
     notCore(`Read of e_ident from ${path} failed: ${file.reason}`, 3);
   }
-  checkIdent(ident);
+  checkIdent(path, ident);
   const wide = ident[EI_CLASS] === 2;
   const littleEndian = ident[EI_DATA] === 1;
   const [Ehdr, Phdr] = wide ? [Elf64_Ehdr, Elf64_Phdr] : [Elf32_Ehdr, Elf32_Phdr];
@@ -87,35 +119,76 @@ export function readCoreHeader(file: CoreFile): CoreHeader {
     throw cutShort(message, 10, BigInt(Ehdr.size));
   }
   const header = Ehdr.read(bytes, 0, littleEndian);
-  const { e_version, e_phentsize, e_phnum } = header;
+  const { e_version, e_phentsize } = header;
   if (e_version !== EV_CURRENT) throw vmcoreError(`Bad Elf header version ${e_version}`, 11);
   if (e_phentsize !== Phdr.size) {
     const message = `Bad Elf progra header size ${e_phentsize} expected ${Phdr.size}`;
     throw vmcoreError(message, 12);
   }
-  const table = BigInt(header.e_phoff);
-  const size = e_phnum * Phdr.size;
-  const programHeaders = file.read(table, size);
-  if (programHeaders.length !== size) {
-    const where = wide ? `${table}` : hex(table);
-    const message = `Read of program header @ ${where} for ${size} bytes failed: ${file.reason}`;
-    throw cutShort(message, 16, table + BigInt(size));
-  }
+  const form = { wide, littleEndian };
+  const table = { at: BigInt(header.e_phoff), count: headerCount(file, form, header) };
   return {
-    wide,
-    littleEndian,
+    ...form,
     machine: header.e_machine,
     pointerSize: pointerSizeOf(header.e_machine, wide),
-    programHeaders: Array.from({ length: e_phnum }, (_, i) => {
-      const one = Phdr.read(programHeaders, i * Phdr.size, littleEndian);
-      return {
-        type: one.p_type,
-        offset: BigInt(one.p_offset),
-        virtual: BigInt(one.p_vaddr),
-        physical: BigInt(one.p_paddr),
-        stored: BigInt(one.p_filesz),
-        size: BigInt(one.p_memsz),
-      };
-    }),
+    programHeaders: readProgramHeaders(file, form, table),
   };
+}
+
+type Form = Pick<CoreHeader, "wide" | "littleEndian">;
+
+/** The number of program headers. [elf "e_phnum"] */
+function headerCount(
+  file: CoreFile,
+  { wide, littleEndian }: Form,
+  { e_phnum, e_shoff }: { readonly e_phnum: number; readonly e_shoff: bigint | number },
+): number {
+  if (e_phnum !== PN_XNUM || BigInt(e_shoff) === 0n) return e_phnum;
+  const Shdr = wide ? Elf64_Shdr : Elf32_Shdr;
+  const bytes = file.read(BigInt(e_shoff), Shdr.size);
+  if (bytes.length < Shdr.size) return e_phnum;
+  // Without a number there, the field is one by chance.
+  return Shdr.read(bytes, 0, littleEndian).sh_info || e_phnum;
+}
+
+/** @throws KexecError where they are not there in full, or too many */
+function readProgramHeaders(
+  file: CoreFile,
+  { wide, littleEndian }: Form,
+  { at, count }: { readonly at: bigint; readonly count: number },
+): readonly ProgramHeader[] {
+  const Phdr = wide ? Elf64_Phdr : Elf32_Phdr;
+  const size = count * Phdr.size;
+  if (count > HEADERS_MAX) {
+    const what = wide ? "phdrs64" : "phdrs32";
+    throw vmcoreError(`Calloc of ${count} ${what} failed: Cannot allocate memory`, 14);
+  }
+  const bytes = file.readLong(at, size);
+  if (bytes.length !== size) {
+    const where = wide ? `${at}` : hex(at);
+    const message = `Read of program header @ ${where} for ${size} bytes failed: ${file.reason}`;
+    throw cutShort(message, 16, at + BigInt(size));
+  }
+  // By the table's offsets, but not by its reader, which would take a second for this many.
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { p_type, p_offset, p_vaddr, p_paddr, p_filesz, p_memsz } = Phdr.fields;
+  const word = (offset: number) =>
+    wide ? view.getBigUint64(offset, littleEndian) : BigInt(view.getUint32(offset, littleEndian));
+  const headers: ProgramHeader[] = [];
+  for (let base = 0; base < size; base += Phdr.size) {
+    const type = view.getUint32(base + p_type.offset, littleEndian);
+    if (type !== PT_LOAD && type !== PT_NOTE) continue;
+    const stored = word(base + p_filesz.offset);
+    const memory = word(base + p_memsz.offset);
+    headers.push({
+      type,
+      offset: word(base + p_offset.offset),
+      virtual: word(base + p_vaddr.offset),
+      physical: word(base + p_paddr.offset),
+      stored,
+      // What a damaged header has in the file beyond its memory is memory as well.
+      size: memory > stored ? memory : stored,
+    });
+  }
+  return headers;
 }

@@ -1,7 +1,7 @@
 /** How a log reads: kexec-tools' text, byte for byte. [kexec-tools] */
 
 import { textOf } from "../core/bytes.ts";
-import { vmcoreError } from "./trouble.ts";
+import { vmcoreError } from "./first-error.ts";
 
 /** Takes a byte string. */
 export type WriteText = (text: string) => void;
@@ -19,13 +19,21 @@ export function timeText(nanoseconds: bigint): string {
   return `[${`${seconds}`.padStart(5)}.${`${microseconds}`.padStart(6, "0")}] `;
 }
 
+const PLAIN = /^[\t-\r -~]*$/;
+const HEX_DIGITS = "0123456789abcdef";
+
 /** Bytes of a record, with `\x1b` for what is neither printable nor blank. */
 export function escaped(bytes: Uint8Array): string {
-  return textOf(bytes).replace(
-    /[^\t-\r -~]/g,
-    (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  const text = textOf(bytes);
+  if (PLAIN.test(text)) return text;
+  const pieces = Array.from(bytes, (byte) => ESCAPES[byte] ?? "");
+  return pieces.join("");
 }
+
+const ESCAPES: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
+  const one = String.fromCharCode(byte);
+  return PLAIN.test(one) ? one : `\\x${HEX_DIGITS[byte >> 4]}${HEX_DIGITS[byte & 15]}`;
+});
 
 /** Gathers text to write it in pieces. */
 export class LogText {

@@ -2,18 +2,20 @@
 
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
-import { EM_X86_64, PT_LOAD } from "../core/elf.ts";
+import { PT_LOAD } from "../core/elf.ts";
 import type { KexecError } from "../core/error.ts";
 import type { CoreFile } from "./core-file.ts";
 import { Dom0Memory } from "./dom0-memory.ts";
 import type { CoreHeader, ProgramHeader } from "./elf-header.ts";
-import { vmcoreError } from "./trouble.ts";
+import { vmcoreError } from "./first-error.ts";
+import { HeaderIndex } from "./header-index.ts";
+import { type KernelMapping, kernelMappings } from "./kernel-mappings.ts";
 import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
-/** Where the kernel itself is mapped. [linux Documentation/arch/x86/x86_64/mm.rst] */
-const X86_64_TEXT = { start: 0xffffffff80000000n, end: 0xffffffffc0000000n } as const;
 const LOW_32 = 0xffffffffn;
 const PAGE = 4096n;
+/** Pages whose translation is remembered: page tables are walked once for each. */
+const PAGES_KNOWN = 4096;
 
 /** What lies at an address: a piece of the file, or zeros that the file leaves out. */
 interface Place {
@@ -24,11 +26,16 @@ interface Place {
   readonly size: bigint;
 }
 
-function placeIn(header: ProgramHeader, start: bigint, address: bigint): Place | null {
-  const into = address - start;
-  if (into < 0n || into >= header.size) return null;
+/** @param header the one that has `address`, which lies `into` bytes behind its start */
+function placeIn(header: ProgramHeader, into: bigint): Place {
   const stored = header.stored > into ? header.stored - into : 0n;
   return { offset: header.offset + into, stored, size: header.size - into };
+}
+
+function withinPage(place: Place, address: bigint): Place {
+  const left = PAGE - (address % PAGE);
+  const within = (size: bigint) => (size < left ? size : left);
+  return { ...place, stored: within(place.stored), size: within(place.size) };
 }
 
 /** The memory, and numbers in it as the kernel that died wrote them. */
@@ -36,21 +43,25 @@ export class CoreMemory {
   readonly file: CoreFile;
   readonly header: CoreHeader;
   readonly #loads: readonly ProgramHeader[];
-  readonly #info: Vmcoreinfo;
+  #byVirtual: HeaderIndex | null = null;
+  #byPhysical: HeaderIndex | null = null;
+  readonly #mappings: readonly KernelMapping[];
   readonly #dom0: Dom0Memory | null;
+  /** Physical or machine addresses, by the virtual address of their page. */
+  readonly #pages = new Map<bigint, bigint | null>();
   #last: { readonly address: bigint; readonly place: Place } | null = null;
 
   constructor(file: CoreFile, header: CoreHeader, info: Vmcoreinfo) {
     this.file = file;
     this.header = header;
     this.#loads = header.programHeaders.filter(({ type }) => type === PT_LOAD);
-    this.#info = info;
-    const machine = (address: bigint, length: number) => {
-      const place = this.#firstOf((header) => placeIn(header, header.physical, address));
+    const read = (address: bigint, length: number) => {
+      const place = this.#physicalPlace(address);
       if (place === null || place.stored < BigInt(length)) return new Uint8Array(0);
       return file.read(place.offset, length);
     };
-    this.#dom0 = info.xen === null ? null : new Dom0Memory(machine, info.xen.frameListList, info);
+    this.#mappings = kernelMappings(header.machine, info, read);
+    this.#dom0 = info.xen === null ? null : new Dom0Memory(read, info.xen.frameListList, info);
   }
 
   /** `length` bytes at `address`; fewer where the core has no more of them. */
@@ -64,6 +75,7 @@ export class CoreMemory {
       const size = Number(here.size < BigInt(length - done) ? here.size : BigInt(length - done));
       const stored = Math.min(size, Number(here.stored));
       const found = this.file.read(here.offset, stored);
+      this.file.spend(size - stored);
       bytes.set(found, done);
       if (found.length < stored) return bytes.subarray(0, done + found.length);
       done += size;
@@ -144,49 +156,51 @@ export class CoreMemory {
   }
 
   #find(address: bigint): Place | null {
-    if (this.#dom0 !== null) return this.#findInDom0(this.#dom0, address);
-    const virtual = this.#firstOf((header) => placeIn(header, header.virtual, address));
+    if (this.#dom0 !== null) {
+      const dom0 = this.#dom0;
+      // Each page of dom0 may be anywhere in the machine; the headers know machine addresses only.
+      return this.#pagePlace(address, (page) => dom0.machineOf(page));
+    }
+    const virtual = this.#virtualPlace(address);
     if (virtual !== null) return virtual;
-    const physical = this.#physicalOf(address);
-    if (physical !== null) {
-      const place = this.#firstOf((header) => placeIn(header, header.physical, physical));
+    for (const mapping of this.#mappings) {
+      const place = this.#mappedPlace(address, mapping);
       if (place !== null) return place;
     }
     // 32-bit headers have the lower halves of a 64-bit kernel's addresses.
     if (this.header.wide || this.header.pointerSize === 4) return null;
-    return this.#firstOf((header) => placeIn(header, header.virtual, address & LOW_32));
+    return this.#virtualPlace(address & LOW_32);
   }
 
-  /** Each page of dom0 may be anywhere in the machine; the headers know machine addresses only. */
-  #findInDom0(dom0: Dom0Memory, address: bigint): Place | null {
-    const machine = dom0.machineOf(address);
-    if (machine === null) return null;
-    const place = this.#firstOf((header) => placeIn(header, header.physical, machine));
-    if (place === null) return null;
-    const left = PAGE - (address % PAGE);
-    const within = (size: bigint) => (size < left ? size : left);
-    return { ...place, stored: within(place.stored), size: within(place.size) };
+  #virtualPlace(address: bigint): Place | null {
+    this.#byVirtual ??= new HeaderIndex(this.#loads, ({ virtual }) => virtual);
+    const header = this.#byVirtual.find(address);
+    return header === null ? null : placeIn(header, address - header.virtual);
   }
 
-  #firstOf(find: (header: ProgramHeader) => Place | null): Place | null {
-    for (const header of this.#loads) {
-      const place = find(header);
-      if (place !== null) return place;
+  #physicalPlace(address: bigint): Place | null {
+    this.#byPhysical ??= new HeaderIndex(this.#loads, ({ physical }) => physical);
+    const header = this.#byPhysical.find(address);
+    return header === null ? null : placeIn(header, address - header.physical);
+  }
+
+  #mappedPlace(address: bigint, { physicalOf, byPage }: KernelMapping): Place | null {
+    if (byPage) return this.#pagePlace(address, physicalOf);
+    const physical = physicalOf(address);
+    return physical === null ? null : this.#physicalPlace(physical);
+  }
+
+  /** A place that ends with its page: the next page may be anywhere. */
+  #pagePlace(address: bigint, physicalOf: KernelMapping["physicalOf"]): Place | null {
+    const into = address % PAGE;
+    const start = address - into;
+    let page = this.#pages.get(start);
+    if (page === undefined) {
+      page = physicalOf(start);
+      if (this.#pages.size >= PAGES_KNOWN) this.#pages.clear();
+      this.#pages.set(start, page);
     }
-    return null;
-  }
-
-  /** The physical address, where vmcoreinfo tells how the kernel maps it. */
-  #physicalOf(address: bigint): bigint | null {
-    const physBase = this.#info.number("NUMBER(phys_base)");
-    const isText = address >= X86_64_TEXT.start && address < X86_64_TEXT.end;
-    if (this.header.machine === EM_X86_64 && isText && physBase !== null) {
-      return BigInt.asUintN(64, address - X86_64_TEXT.start + physBase);
-    }
-    const pageOffset = this.#info.hex("NUMBER(PAGE_OFFSET)");
-    const physOffset =
-      this.#info.number("NUMBER(phys_ram_base)") ?? this.#info.number("NUMBER(PHYS_OFFSET)");
-    if (pageOffset === null || physOffset === null || address < pageOffset) return null;
-    return address - pageOffset + physOffset;
+    const place = page === null ? null : this.#physicalPlace(page + into);
+    return place === null ? null : withinPage(place, address);
   }
 }

@@ -3,15 +3,30 @@
 import { hex } from "../core/address.ts";
 import { Reader, textOf } from "../core/bytes.ts";
 import { PT_NOTE } from "../core/elf.ts";
+import { KexecError } from "../core/error.ts";
+import { Budget } from "./budget.ts";
 import type { CoreFile } from "./core-file.ts";
 import type { CoreHeader } from "./elf-header.ts";
-import { type Trouble, vmcoreError } from "./trouble.ts";
+import { type FirstError, vmcoreError } from "./first-error.ts";
 
 const NOTE_HEADER = 12;
-/** Of a machine with 8192 processors all notes together have 3 MiB. */
-const NOTES_MAX = 64n << 20n;
+/** SSIZE_MAX. */
+const NOTES_MAX = (1n << 63n) - 1n;
+const SIZE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 /** Names beyond this are nobody's. */
 const NAME_MAX = 64;
+/** Notes are looked at in pieces of the file; contents are passed over. */
+const PIECE = 1 << 16;
+const ZEROS = new Uint8Array(PIECE);
+
+/**
+ * What all notes together may cost: 256 units a note, a quarter of its bytes a piece of the file.
+ * That is 131,072 notes, 2016 that are far apart, or 128 MiB of zeros; a machine with 8192 CPUs has
+ * some ten thousand notes, in a few MiB.
+ */
+const ALLOWANCE = 1 << 25;
+const NOTE_COST = 256;
+const PIECE_COST = PIECE / 4;
 
 export interface Note {
   /** With its NUL. */
@@ -20,62 +35,130 @@ export interface Note {
   /** In the file, in bytes. */
   readonly offset: bigint;
   readonly size: number;
-  /** Notes a trouble: the contents are cut short. */
+  /** Says that the contents are cut short: an error, unless there was one before. */
   cut(): void;
 }
 
 const padded = (size: number): number => Math.ceil(size / 4) * 4;
 
-/** Calls `see` for each note of a core; trouble is noted, whatever there is is used. */
+/** Calls `see` for each note of a core; an error is kept, whatever there is is used. */
 export function readNotes(
   file: CoreFile,
   header: CoreHeader,
-  trouble: Trouble,
+  firstError: FirstError,
   see: (note: Note) => void,
 ): void {
-  for (const { type, offset, stored } of header.programHeaders) {
-    if (type !== PT_NOTE) continue;
-    if (stored > NOTES_MAX) {
-      trouble.note(() => vmcoreError(`Unable to handle note section of ${stored} bytes`, 20));
+  const budget = new Budget(ALLOWANCE, () =>
+    vmcoreError("The notes are damaged: there is no end of them", 22, "The rest is not looked at."),
+  );
+  try {
+    for (const { type, offset, stored } of header.programHeaders) {
+      if (type !== PT_NOTE) continue;
+      if (stored > NOTES_MAX) {
+        firstError.keep(() => vmcoreError(`Unable to handle note section of ${stored} bytes`, 20));
+      }
+      // No file is read beyond what a number holds exactly.
+      const size = stored < SIZE_MAX ? Number(stored) : Number.MAX_SAFE_INTEGER;
+      readSection(file, header, { offset, size }, { firstError, see, budget });
     }
-    const size = stored < NOTES_MAX ? stored : NOTES_MAX;
-    readSection(file, header, { offset, size: Number(size) }, trouble, see);
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error;
+    firstError.keep(() => error);
   }
+}
+
+interface Reading {
+  readonly firstError: FirstError;
+  readonly see: (note: Note) => void;
+  readonly budget: Budget;
 }
 
 function readSection(
   file: CoreFile,
   { littleEndian }: CoreHeader,
-  { offset: start, size }: { readonly offset: bigint; readonly size: number },
-  trouble: Trouble,
-  see: (note: Note) => void,
+  section: { readonly offset: bigint; readonly size: number },
+  { firstError, see, budget }: Reading,
 ): void {
+  const { offset: start, size } = section;
   const cut = () =>
-    trouble.note(() =>
+    firstError.keep(() =>
       vmcoreError(
         `Cannot read note section @ ${hex(start)} of ${size} bytes: ${file.reason}`,
         22,
         "The file is cut short.",
       ),
     );
+  const window = new Window(file, section, budget);
   for (let at = 0; at + NOTE_HEADER < size; ) {
-    const bytes = file.read(start + BigInt(at), NOTE_HEADER);
-    if (bytes.length < NOTE_HEADER) {
+    budget.spend(NOTE_COST);
+    const head = window.at(at, NOTE_HEADER);
+    if (head.length < NOTE_HEADER) {
       cut();
       return;
     }
-    const reader = new Reader(bytes, "note", littleEndian);
+    const reader = new Reader(head, "note", littleEndian);
     const [nameSize, contentSize, type] = [reader.u32(0), reader.u32(4), reader.u32(8)];
+    if (nameSize === 0 && contentSize === 0 && type === 0) {
+      at += window.zeros(at);
+      continue;
+    }
     const nameAt = at + NOTE_HEADER;
     const content = nameAt + padded(nameSize);
     at = content + padded(contentSize);
     if (at > size) return;
     const nameLength = Math.min(nameSize, NAME_MAX);
-    const name = textOf(file.read(start + BigInt(nameAt), nameLength));
+    const name = window.at(nameAt, nameLength);
     if (name.length < nameLength) {
       cut();
       return;
     }
-    see({ name, type, offset: start + BigInt(content), size: contentSize, cut });
+    see({ name: textOf(name), type, offset: start + BigInt(content), size: contentSize, cut });
+  }
+}
+
+/** The piece of a section that is looked at. */
+class Window {
+  readonly #file: CoreFile;
+  readonly #section: { readonly offset: bigint; readonly size: number };
+  readonly #budget: Budget;
+  #from = 0;
+  #bytes: Uint8Array = new Uint8Array(0);
+
+  constructor(
+    file: CoreFile,
+    section: { readonly offset: bigint; readonly size: number },
+    budget: Budget,
+  ) {
+    this.#file = file;
+    this.#section = section;
+    this.#budget = budget;
+  }
+
+  /** `length` bytes within the section, at most a piece; fewer where the file ends. */
+  at(offset: number, length: number): Uint8Array {
+    const into = offset - this.#from;
+    if (into >= 0 && into + length <= this.#bytes.length) {
+      return this.#bytes.subarray(into, into + length);
+    }
+    this.#budget.spend(PIECE_COST);
+    this.#from = offset;
+    this.#bytes = this.#read(Math.min(PIECE, this.#section.size - offset));
+    // The piece may fail for a byte that nobody asked for.
+    if (this.#bytes.length < length) this.#bytes = this.#read(length);
+    return this.#bytes.subarray(0, length);
+  }
+
+  #read(length: number): Uint8Array {
+    return this.#file.read(this.#section.offset + BigInt(this.#from), length);
+  }
+
+  /** How many bytes from `offset` on are notes of nothing but zeros; 12 at least. */
+  zeros(offset: number): number {
+    const rest = this.#bytes.subarray(offset - this.#from);
+    let zeros = rest.length;
+    if (Buffer.compare(rest, ZEROS.subarray(0, zeros)) !== 0) {
+      zeros = rest.findIndex((byte) => byte !== 0);
+    }
+    return Math.max(zeros - (zeros % NOTE_HEADER), NOTE_HEADER);
   }
 }

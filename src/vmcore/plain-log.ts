@@ -1,9 +1,9 @@
 /** The log of Linux before 3.5: one ring of text. [linux v3.4 kernel/printk.c] */
 
 import { textOf } from "../core/bytes.ts";
+import { vmcoreError } from "./first-error.ts";
 import type { LogText } from "./log-text.ts";
 import type { CoreMemory } from "./memory.ts";
-import { vmcoreError } from "./trouble.ts";
 import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
 const PIECE = 1 << 16;

@@ -4,18 +4,19 @@
  * [linux kernel/printk/printk_ringbuffer.h]
  */
 
+import { type FirstError, vmcoreError } from "./first-error.ts";
 import { escaped, type LogText, timeText } from "./log-text.ts";
 import type { CoreMemory } from "./memory.ts";
-import { type Trouble, vmcoreError } from "./trouble.ts";
 import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
-/** The kernel's largest log has 2^31 bytes, and a descriptor for each 32 of them. */
-const TEXT_BITS_MAX = 31;
-const COUNT_BITS_MAX = 26;
+/** The kernel's largest log has 2^31 bytes, and a descriptor for each 32 of them. kexec-tools takes
+ * 2^30 of both. */
+const BITS_MAX = 31;
 /** Of any structure here; they have some hundred bytes at most. */
-const STRUCT_MAX = 4096;
-/** So many descriptors that cannot be read are enough: the rest of a ring is missing. */
-const UNREADABLE_MAX = 1 << 20;
+const STRUCT_MAX = 1 << 16;
+/** So many descriptors in a row that hold nothing, or cannot be read, are enough: the rest of a
+ * ring is missing. The kernel's writers leave one each at most. */
+const EMPTY_MAX = 1 << 18;
 const COMMITTED = 1n;
 const FINALIZED = 2n;
 
@@ -90,11 +91,11 @@ function readRing(memory: CoreMemory, info: Vmcoreinfo, symbol: bigint): Ring {
   const idBits = pointerSize * 8 - 2;
   return {
     layout,
-    count: bits(layout.countBits, COUNT_BITS_MAX, "count_bits"),
+    count: bits(layout.countBits, BITS_MAX, "count_bits"),
     descs: memory.ulong(bytes, layout.descs),
     infos: memory.ulong(bytes, layout.infos),
     data: memory.ulong(bytes, layout.data),
-    dataSize: bits(layout.sizeBits, TEXT_BITS_MAX, "size_bits"),
+    dataSize: bits(layout.sizeBits, BITS_MAX, "size_bits"),
     head: BigInt.asUintN(idBits, memory.ulong(bytes, layout.headId)),
     tail: BigInt.asUintN(idBits, memory.ulong(bytes, layout.tailId)),
     idBits,
@@ -121,18 +122,18 @@ function textAt(
   return { offset, length: room < BigInt(length) ? Number(room) : length };
 }
 
-/** Prints the log. What cannot be read is left out, and noted. @throws KexecError */
+/** Prints the log. What cannot be read is left out, and the first error kept. @throws KexecError */
 export function printRingbuffer(
   memory: CoreMemory,
   info: Vmcoreinfo,
   symbol: bigint,
   out: LogText,
-  trouble: Trouble,
+  firstError: FirstError,
 ): void {
   const ring = readRing(memory, info, symbol);
   let span = BigInt.asUintN(ring.idBits, ring.head - ring.tail);
   if (span >= ring.count) {
-    trouble.note(() =>
+    firstError.keep(() =>
       vmcoreError(
         `The printk ringbuffer is damaged: ids ${ring.tail} to ${ring.head}`,
         68,
@@ -141,20 +142,24 @@ export function printRingbuffer(
     );
     span = ring.count - 1n;
   }
-  let unreadable = 0;
-  for (let back = span; back >= 0n && unreadable < UNREADABLE_MAX; back -= 1n) {
+  let empty = 0;
+  for (let back = span; back >= 0n; back -= 1n) {
     const id = BigInt.asUintN(ring.idBits, ring.head - back);
-    if (!printRecord(memory, ring, id, out, trouble)) unreadable += 1;
+    empty = printRecord(memory, ring, id, out, firstError) ? 0 : empty + 1;
+    if (empty > EMPTY_MAX) {
+      const message = `The printk ringbuffer is damaged: ${empty} descriptors hold no record`;
+      throw vmcoreError(message, 68, "They follow one another; the rest is not looked at.");
+    }
   }
 }
 
-/** False where it cannot be read. */
+/** False where there is none, or it cannot be read. */
 function printRecord(
   memory: CoreMemory,
   ring: Ring,
   id: bigint,
   out: LogText,
-  trouble: Trouble,
+  firstError: FirstError,
 ): boolean {
   const { layout, count } = ring;
   const slot = id % count;
@@ -163,15 +168,15 @@ function printRecord(
     const bytes = memory.read(address, size);
     if (bytes.length === size) return bytes;
     const line = () => `Failed to read ${array} of size ${count * BigInt(size)} bytes`;
-    trouble.note(() => memory.failure(address, size, line, 65));
+    firstError.keep(() => memory.failure(address, size, line, 65));
     return null;
   };
   const desc = read("descs", layout.sizes.desc);
   if (desc === null) return false;
   const state = memory.ulong(desc, layout.state);
   const flags = state >> BigInt(ring.idBits);
-  if (BigInt.asUintN(ring.idBits, state) !== id) return true;
-  if (flags !== COMMITTED && flags !== FINALIZED) return true;
+  if (BigInt.asUintN(ring.idBits, state) !== id) return false;
+  if (flags !== COMMITTED && flags !== FINALIZED) return false;
   const info = read("infos", layout.sizes.info);
   if (info === null) return false;
   const reader = memory.reader(info, "printk_info");
@@ -182,7 +187,7 @@ function printRecord(
     ring.dataSize,
     BigInt(memory.header.pointerSize),
   );
-  const text = place === null ? new Uint8Array(0) : readText(memory, ring, place, trouble);
+  const text = place === null ? new Uint8Array(0) : readText(memory, ring, place, firstError);
   out.add(`${timeText(reader.u64(layout.time))}${escaped(text)}\n`);
   return true;
 }
@@ -191,13 +196,13 @@ function readText(
   memory: CoreMemory,
   ring: Ring,
   { offset, length }: { readonly offset: bigint; readonly length: number },
-  trouble: Trouble,
+  firstError: FirstError,
 ): Uint8Array {
   const address = BigInt.asUintN(64, ring.data + offset);
   const text = memory.read(address, length);
   if (text.length < length) {
     const line = () => `Failed to read text_data of size ${ring.dataSize} bytes`;
-    trouble.note(() => memory.failure(address, length, line, 65));
+    firstError.keep(() => memory.failure(address, length, line, 65));
   }
   return text;
 }

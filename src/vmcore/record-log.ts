@@ -4,13 +4,13 @@
  */
 
 import { hex } from "../core/address.ts";
+import { type FirstError, vmcoreError } from "./first-error.ts";
 import { escaped, type LogText, timeText } from "./log-text.ts";
 import type { CoreMemory } from "./memory.ts";
-import { type Trouble, vmcoreError } from "./trouble.ts";
 import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
-/** The header has 16 bytes. */
-const HEADER_MAX = 4096;
+/** The header has 16 bytes; kexec-tools takes any number. */
+const HEADER_MAX = 1 << 16;
 
 interface Layout {
   readonly buffer: bigint;
@@ -63,7 +63,7 @@ export function printRecordLog(
   memory: CoreMemory,
   info: Vmcoreinfo,
   out: LogText,
-  trouble: Trouble,
+  firstError: FirstError,
 ): void {
   const layout = layoutOf(info);
   const buffer = memory.pointer(layout.buffer);
@@ -79,7 +79,7 @@ export function printRecordLog(
   let wrapped = false;
   while (index !== end) {
     if (index > length - layout.size) throw corrupted("Index outside log_buf detected.", 69);
-    const { step, least } = printRecord(memory, layout, buffer + BigInt(index), out, trouble);
+    const { step, least } = printRecord(memory, layout, buffer + BigInt(index), out, firstError);
     if (step > 0) {
       // A step into the middle of the record might never lead to the end.
       if (step < least) throw corrupted("Record shorter than its text detected.", 69);
@@ -103,7 +103,7 @@ function printRecord(
   layout: Layout,
   address: bigint,
   out: LogText,
-  trouble: Trouble,
+  firstError: FirstError,
 ): { readonly step: number; readonly least: number } {
   const line = () => `Failed to read log of size ${layout.size} bytes`;
   const reader = memory.reader(memory.need(address, layout.size, line, 65), "printk_log");
@@ -111,7 +111,7 @@ function printRecord(
   const text = memory.read(address + BigInt(layout.size), textLength);
   if (text.length < textLength) {
     const textLine = () => `Failed to read log text of size ${textLength} bytes`;
-    trouble.note(() => memory.failure(address + BigInt(layout.size), textLength, textLine, 65));
+    firstError.keep(() => memory.failure(address + BigInt(layout.size), textLength, textLine, 65));
   }
   out.add(`${timeText(reader.u64(layout.time))}${escaped(text)}\n`);
   return { step: reader.u16(layout.length), least: layout.size + textLength };

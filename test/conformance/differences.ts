@@ -486,6 +486,26 @@ export const DIFFERENCES = [
     onekexec: "what can be read, what is wrong, and a status that is not 0",
     why: "a dump is of a machine that was broken",
   },
+  {
+    id: "vmcore-physical",
+    kexecTools:
+      "`vmcore-dmesg` of a dump with physical addresses only, as QEMU's dump-guest-memory writes them: `No program header covering vaddr`, status 30",
+    onekexec: "finds the log of x86_64, arm64 and riscv64 kernels by what their vmcoreinfo says",
+    why: "the page tables are in the dump",
+  },
+  {
+    id: "vmcore-many-headers",
+    kexecTools: "`vmcore-dmesg` takes 65,535 program headers of a dump that has more",
+    onekexec: "all of them, up to 262,144",
+    why: "the ELF format says where their number is then",
+  },
+  {
+    id: "vmcore-reader-gone",
+    kexecTools: "`vmcore-dmesg CORE | head` is ended by SIGPIPE",
+    onekexec:
+      "status 54 and the line of a failed write, which kexec-tools has where SIGPIPE is ignored",
+    why: "the runtime ignores the signal",
+  },
 ] as const satisfies readonly Difference[];
 
 export type DifferenceId = (typeof DIFFERENCES)[number]["id"];

@@ -6,11 +6,27 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
-import { type CoreOptions, type LogRecord, makeCore } from "../vmcore/make-core.ts";
+import {
+  type CoreOptions,
+  coreParts,
+  DATA,
+  type LogRecord,
+  MAPPED,
+  makeCore,
+} from "../vmcore/make-core.ts";
+import { load, makeElf, notes, vmcoreinfo } from "../vmcore/make-elf.ts";
 import { type Difference, difference } from "./differences.ts";
 import { KEXEC_TOOLS, ONEKEXEC } from "./programs.ts";
 
@@ -89,6 +105,48 @@ test("a full disk", () => {
   expect(full.ours.status).toBe(54);
 });
 
+test("a closed output", () => {
+  read(makeCore({ kind: "plain", records: RECORDS }));
+  const closed = (program: string) =>
+    answer("/bin/sh", ["-c", 'exec "$0" "$1" >&-', program, core], { argv0: "sh" });
+  const link = join(folder, "vmcore-dmesg");
+  symlinkSync(ONEKEXEC, link);
+  expectSame({ theirs: closed(THEIRS), ours: closed(link) });
+  expect(closed(link)).toMatchObject({
+    status: 54,
+    stderr: "Failed to write out the dmesg log buffer!: Bad file descriptor",
+  });
+});
+
+test("what makedumpfile writes instead of a core", () => {
+  for (const signature of ["KDUMP   ", "DISKDUMP", "makedumpfile\0\0\0\0"]) {
+    const bytes = new Uint8Array(8192);
+    bytes.set(Buffer.from(signature, "latin1"));
+    const { theirs, ours } = read(bytes);
+    expectSame({ theirs, ours });
+    expect(ours.status).toBe(4);
+  }
+});
+
+test("large notes before VMCOREINFO", () => {
+  const bytes = makeCore({ kind: "ringbuffer", records: RECORDS });
+  const view = new DataView(bytes.buffer);
+  // The first note's contents are a hole, and everything behind it is moved.
+  const at = Number(view.getBigUint64(64 + 8, true));
+  const size = 80 << 20;
+  view.setUint32(at + 4, view.getUint32(at + 4, true) + size, true);
+  for (const offset of [32, 40]) {
+    view.setBigUint64(64 + offset, view.getBigUint64(64 + offset, true) + BigInt(size), true);
+  }
+  for (const row of [1, 2]) {
+    const place = 64 + row * 56 + 8;
+    view.setBigUint64(place, view.getBigUint64(place, true) + BigInt(size), true);
+  }
+  const { theirs, ours } = read(bytes, { at: at + 24, size });
+  expectSame({ theirs, ours });
+  expect(ours.status).toBe(0);
+});
+
 const record: fc.Arbitrary<LogRecord> = fc.record({
   text: fc.oneof(
     fc.uint8Array({ maxLength: 60 }),
@@ -130,7 +188,7 @@ test("headers damaged at every byte: where both refuse, alike", () => {
     const { theirs, ours } = read(bad);
     expect({ at, ...ours, memory: 0 }).toEqual({ at, ...theirs, memory: 0 });
   }
-});
+}, 60_000);
 
 test("a dump far larger than memory takes little of it", () => {
   const bytes = makeCore({ kind: "ringbuffer", records: RECORDS });
@@ -172,7 +230,7 @@ describe("differences", () => {
         }
       }
     }
-  });
+  }, 60_000);
 
   test(named("a text that ends where the ring does", difference("vmcore-exact-end")), () => {
     const records = [{ text: "x".repeat(56), time: 0n }];
@@ -195,4 +253,63 @@ describe("differences", () => {
       stderr: "The log is damaged: log_buf_len is 0",
     });
   });
+
+  test(named("physical addresses only", difference("vmcore-physical")), () => {
+    const identical = makeElf(physicalPieces(), { machine: 243 });
+    const { theirs, ours } = read(identical);
+    expect(theirs).toMatchObject({ status: 30, stdout: "" });
+    expect(ours).toMatchObject({ status: 0, stdout: "[    0.000000] one\n" });
+  });
+
+  test(named("many program headers", difference("vmcore-many-headers")), () => {
+    const { data, mapped, lines } = coreParts({ kind: "records", records: [{ text: "one" }] });
+    const empty = new Uint8Array(0);
+    const core = makeElf(
+      [
+        ...Array.from({ length: 70_000 }, () => load({ bytes: empty })),
+        notes(vmcoreinfo(lines)),
+        load({ bytes: data, virtual: DATA.virtual }),
+        load({ bytes: mapped, virtual: MAPPED.virtual }),
+      ],
+      { extended: true },
+    );
+    const { theirs, ours } = read(core);
+    expect(theirs.status).not.toBe(0);
+    expect(ours).toMatchObject({ status: 0, stdout: "[    0.000000] one\n" });
+  });
+
+  test(named("a reader that has gone", difference("vmcore-reader-gone")), () => {
+    read(makeCore({ kind: "plain", records: RECORDS }));
+    const gone = (program: string, ignored: boolean) => {
+      const words = `${ignored ? "trap '' PIPE; " : ""}sleep 0.2; exec -a vmcore-dmesg "$0" "$1"`;
+      const line = `(${words}; ) | true; exit \${PIPESTATUS[0]}`;
+      return answer("/bin/bash", ["-c", line, program, core], { argv0: "bash" });
+    };
+    const failed = {
+      status: 54,
+      stderr: "Failed to write out the dmesg log buffer!: Broken pipe",
+    };
+    expect(gone(THEIRS, false)).toMatchObject({ status: 128 + 13, stderr: "" });
+    expect(gone(THEIRS, true)).toMatchObject(failed);
+    expect(gone(ONEKEXEC, false)).toMatchObject(failed);
+    expect(gone(ONEKEXEC, true)).toMatchObject(failed);
+  });
 });
+
+/** A core of riscv64, with the image and the direct mapping at other addresses than in memory. */
+function physicalPieces() {
+  const bases = { data: 0xffffffff81000000n, mapped: 0xff60000004000000n };
+  const records = [{ text: "one", time: 0n }];
+  const { data, mapped, lines } = coreParts({ kind: "ringbuffer", records }, bases);
+  const more = [
+    "NUMBER(phys_ram_base)=2147483648",
+    "NUMBER(PAGE_OFFSET)=0xff60000000000000",
+    "NUMBER(KERNEL_LINK_ADDR)=0xffffffff80000000",
+    "NUMBER(va_kernel_pa_offset)=0xffffffff00000000",
+  ];
+  return [
+    notes(vmcoreinfo([...lines, ...more])),
+    load({ bytes: data, physical: 0x81000000n }),
+    load({ bytes: mapped, physical: 0x84000000n }),
+  ];
+}

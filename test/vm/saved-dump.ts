@@ -23,8 +23,8 @@ import { DISK_MODULES, type KernelSeries } from "../../scripts/kernels.ts";
 import { Reader } from "../../src/core/bytes.ts";
 import { CoreFile } from "../../src/vmcore/core-file.ts";
 import { readCoreHeader } from "../../src/vmcore/elf-header.ts";
+import { FirstError } from "../../src/vmcore/first-error.ts";
 import { readNotes } from "../../src/vmcore/notes.ts";
-import { Trouble } from "../../src/vmcore/trouble.ts";
 import type { CpioFile } from "./cpio.ts";
 import { debianKernel, type MachineRun } from "./machine.ts";
 import { executableInVm, moduleFiles } from "./rig.ts";
@@ -108,12 +108,12 @@ export class DumpDisk {
         return bytes.subarray(0, readSync(fd, bytes, 0, length, offset));
       });
       const pids: number[] = [];
-      const trouble = new Trouble();
-      readNotes(file, readCoreHeader(file), trouble, ({ name, type, offset, size }) => {
+      const firstError = new FirstError();
+      readNotes(file, readCoreHeader(file), firstError, ({ name, type, offset, size }) => {
         if (name !== "CORE\0" || type !== NT_PRSTATUS) return;
         pids.push(new Reader(file.read(offset, size), "elf_prstatus", true).u32(PID_OFFSET));
       });
-      expect(trouble.first).toBeNull();
+      expect(firstError.error).toBeNull();
       expect(lines.match(/CORE +0x\w+\s+NT_PRSTATUS/g)).toHaveLength(pids.length);
       expect(lines).toMatch(/VMCOREINFO +0x\w+/);
       return pids;

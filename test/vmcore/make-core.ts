@@ -235,7 +235,7 @@ function makePlain(options: CoreOptions, make: Make, bases: Bases): Memory {
   return { data, mapped, lines };
 }
 
-interface Bases {
+export interface Bases {
   readonly data: bigint;
   readonly mapped: bigint;
 }
@@ -288,10 +288,12 @@ export interface CoreParts {
   readonly mapped: Uint8Array;
 }
 
-/** For cores of another form; of x86_64. */
-export function coreParts(options: CoreOptions): CoreParts {
+/** For cores of another form; of x86_64, unless other addresses are given. */
+export function coreParts(
+  options: CoreOptions,
+  bases: Bases = { data: DATA.virtual, mapped: MAPPED.virtual },
+): CoreParts {
   const make: Make = (size) => new Image(size, true, 8);
-  const bases = { data: DATA.virtual, mapped: MAPPED.virtual };
   const { data, mapped, lines } = MAKERS[options.kind](options, make, bases);
   const told = [...lines, `NUMBER(phys_base)=${PHYS_BASE}`];
   return { lines: told, data: data.bytes, mapped: mapped.bytes };
