@@ -2,16 +2,17 @@
 
 import Bunzip from "seek-bzip";
 import { hex } from "../core/address.ts";
-import { hexOf } from "../core/bytes.ts";
+import { startsWith } from "../core/bytes.ts";
 import { KexecError } from "../core/error.ts";
 import { type Expanded, wrapperError } from "../core/expand.ts";
-import { Output } from "./output.ts";
+import { Output } from "../core/output.ts";
 
 const FORMAT = "bzip2";
-/** `BZh`, the size of blocks, and how a block begins, or the end of a stream without any:
- * hexadecimal. */
-const START = /^425a683[1-9](?:314159265359|177245385090)$/;
-const START_LENGTH = 10;
+/** "BZh" */
+const MAGIC = Uint8Array.of(0x42, 0x5a, 0x68);
+/** The size of blocks behind it, in 100 kB: the digits from 1 to 9. */
+const LEVEL_MIN = 0x31;
+const LEVEL_MAX = 0x39;
 
 /** Knows how far it was read, and does not end silently. */
 class Source extends Bunzip.Stream {
@@ -32,8 +33,10 @@ class Source extends Bunzip.Stream {
   }
 }
 
+/** Whether a stream begins there; bzip2 looks at no more than these four bytes. */
 function isStream(bytes: Uint8Array, at: number): boolean {
-  return START.test(hexOf(bytes.subarray(at, at + START_LENGTH)));
+  const level = bytes[at + MAGIC.length] ?? 0;
+  return startsWith(bytes.subarray(at), MAGIC) && level >= LEVEL_MIN && level <= LEVEL_MAX;
 }
 
 /**
