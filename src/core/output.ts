@@ -2,71 +2,78 @@
 
 import { tooLarge, wrapperError } from "./expand.ts";
 
-/** The largest array that the engine makes. */
-const ARRAY_MAX = 2 ** 32;
-/** With less than this there is no use in trying. */
-const ARRAY_MIN = 1 << 16;
+/** What fits into this is held in an array of this size: most of what is small, at once. */
+const SMALL = 1 << 16;
+/** The largest buffer that the engine makes. */
+const BUFFER_MAX = 2 ** 32;
 /** Below this, one byte after the other is faster than a call. */
 const LONG_REPETITION = 48;
-
-/** An array of `size` bytes, or, where there is no address space for it, the largest half, quarter
- * and so on that there is. */
-function allocate(format: string, size: number): Uint8Array<ArrayBuffer> {
-  for (let tried = size; ; tried = Math.floor(tried / 2)) {
-    try {
-      return new Uint8Array(tried);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      if (tried < ARRAY_MIN) throw wrapperError(format, "there is not enough memory", error);
-    }
-  }
-}
 
 /**
  * What was expanded so far, up to a limit. Repetitions reach back into it.
  *
- * It is one array of the limit's size from the start. Its pages take no memory until they are
- * written to, so nothing is held twice and nothing is copied when it grows or is done.
+ * It lies in one buffer, for which address space of the limit's size is kept. The buffer grows in
+ * its place, and its pages take no memory before they are written to: so nothing is held twice, and
+ * nothing is copied when it grows or is done.
  */
 export class Output {
-  /** The first `length` bytes are made. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The first `length` are made. Another array after each call that may grow it. */
+  bytes: Uint8Array<ArrayBuffer>;
   length = 0;
   readonly #format: string;
   readonly #limit: number;
+  /** null while it is small. */
+  #buffer: ArrayBuffer | null = null;
 
   /**
    * @param format as a user names it
    * @param limit the most bytes that it may hold
-   * @throws KexecError `image.wrapper` where there is no memory at all
    */
   constructor(format: string, limit: number) {
     this.#format = format;
     this.#limit = limit;
-    this.bytes = allocate(format, Math.min(limit, ARRAY_MAX));
+    this.bytes = new Uint8Array(Math.min(limit, SMALL));
   }
 
   /** How many bytes may still be made. */
   get room(): number {
-    return this.bytes.length - this.length;
+    return this.#limit - this.length;
   }
 
-  /** Makes sure that `more` bytes fit. @throws KexecError `image.wrapper` beyond the limit */
+  /** Makes sure that `more` bytes fit.
+   * @throws KexecError `image.wrapper` beyond the limit, or where there is not enough memory */
   reserve(more: number): void {
-    if (more <= this.room) return;
-    const size = this.bytes.length;
-    if (size === this.#limit) throw tooLarge(this.#format, size);
-    throw wrapperError(
-      this.#format,
-      `expands to more than ${size} bytes, and there is no memory for more`,
-    );
+    if (more > this.room) throw tooLarge(this.#format, this.#limit);
+    const needed = this.length + more;
+    if (needed <= this.bytes.length) return;
+    try {
+      this.#grow(Math.max(needed, Math.min(this.#limit, 2 * this.bytes.length)));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw wrapperError(this.#format, `there is no memory for the ${needed} bytes of it`, error);
+    }
+  }
+
+  /** @throws RangeError where there is not enough memory */
+  #grow(size: number): void {
+    if (this.#buffer !== null) {
+      this.#buffer.resize(size);
+      return;
+    }
+    const small = this.bytes;
+    this.#buffer = new ArrayBuffer(size, { maxByteLength: Math.min(this.#limit, BUFFER_MAX) });
+    // It grows with its buffer.
+    this.bytes = new Uint8Array(this.#buffer);
+    this.bytes.set(small.subarray(0, this.length));
   }
 
   /** Where to write what comes next, from 1 to `most` bytes. At the limit it is one byte elsewhere:
    * `wrote` then finds out whether anything comes. */
   space(most: number): Uint8Array<ArrayBuffer> {
     if (this.room === 0) return new Uint8Array(1);
-    return this.bytes.subarray(this.length, this.length + Math.min(most, this.room));
+    this.reserve(1);
+    const end = Math.min(this.bytes.length, this.length + most);
+    return this.bytes.subarray(this.length, end);
   }
 
   /** `count` bytes were written to `space`. @throws KexecError `image.wrapper` beyond the limit */
