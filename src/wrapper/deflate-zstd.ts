@@ -34,8 +34,8 @@ const ZSTD_SINGLE_SEGMENT = 0x20;
 /** The most bytes that one call of the runtime makes. */
 const PIECE = 1 << 24;
 
-/** What a stream of node:zlib decodes with, in one thread, from memory to memory. Its streams decode
- * in others, and its functions for a whole file hold it twice. */
+/** What a stream of node:zlib decodes with, in one thread, from memory to memory. By themselves its
+ * streams decode in others, and its functions for a whole file hold that twice. */
 interface Engine {
   readonly _handle: {
     onerror(message: string): void;

@@ -150,7 +150,7 @@ describe("layers", () => {
     expect(() => unwrap(file, expandLzma)).toThrow(message);
   });
 
-  test("an EFI zboot is expanded by its contents; of a kind not known here, its name is said", () => {
+  test("an EFI zboot is expanded by what it contains; if that is unknown, its name is said", () => {
     const named = zboot(zstd(IMAGE), "zstd22");
     expect(Buffer.compare(unwrap(named, expandLzma).bytes, IMAGE)).toBe(0);
     const lzo = zboot(Uint8Array.of(0x89, 0x4c, 0x5a, 0x4f, 0, 0x0d, 0x0a), "lzo");
