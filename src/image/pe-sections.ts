@@ -23,60 +23,103 @@ const SectionHeader = defineStruct("PE section header", 40, {
   PointerToRawData: u32(20),
 });
 
+const HINT = "Copy or build the file again, and compare its size.";
+
 export interface PeSection {
   /** `.linux` */
   readonly name: string;
+  /** What is in the file: it may be padded beyond the size in memory. */
   readonly bytes: Uint8Array;
+  /** Where that begins in the file. */
+  readonly offset: number;
+  /** VirtualSize, in bytes; 0 where the linker left it out. */
+  readonly memorySize: number;
+  /** SizeOfRawData, in bytes: what its header says that the file has. */
+  readonly fileSize: number;
 }
 
-/** What a section holds: its file may be padded beyond its size in memory. */
+/** @throws KexecError `image.truncated` where the file ends before the section does */
 function contentOf(file: Uint8Array, at: number): PeSection {
-  const { Name, VirtualSize, SizeOfRawData, PointerToRawData } = SectionHeader.read(file, at);
-  const name = textUntilNul(Name);
-  const size = VirtualSize === 0 ? SizeOfRawData : Math.min(VirtualSize, SizeOfRawData);
-  const end = PointerToRawData + size;
+  const header = SectionHeader.read(file, at);
+  const { VirtualSize: memorySize, SizeOfRawData: fileSize, PointerToRawData: offset } = header;
+  const name = textUntilNul(header.Name);
+  const size = memorySize === 0 ? fileSize : Math.min(memorySize, fileSize);
+  const end = offset + size;
   if (end > file.length) {
     fail({
       code: "image.truncated",
       message:
-        `the section ${name} is ${hex(size)} bytes at offset ${hex(PointerToRawData)}, ` +
+        `the section ${name} is ${hex(size)} bytes at offset ${hex(offset)}, ` +
         `the file has ${hex(file.length)}`,
-      hint: "Copy or build the file again, and compare its size.",
+      hint: HINT,
     });
   }
-  return { name, bytes: file.subarray(PointerToRawData, end) };
+  return { name, bytes: file.subarray(offset, end), offset, memorySize, fileSize };
 }
 
-/** Offset and number of the section headers; null where `file` is no PE file. */
-function sectionTable(file: Uint8Array): { readonly at: number; readonly count: number } | null {
-  if (file.length < DosHeader.size) return null;
+interface SectionTable {
+  readonly at: number;
+  readonly count: number;
+  readonly end: number;
+}
+
+/** The section headers, which may reach beyond the file, or why there are none. */
+function sectionTable(file: Uint8Array): SectionTable | string {
+  const none = "no PE file";
+  if (file.length < DosHeader.size) return none;
   const { e_magic, e_lfanew } = DosHeader.read(file);
-  if (e_magic !== MZ || e_lfanew + FileHeader.size > file.length) return null;
+  if (e_magic !== MZ || e_lfanew + FileHeader.size > file.length) return none;
   const { Signature, NumberOfSections, SizeOfOptionalHeader } = FileHeader.read(file, e_lfanew);
-  if (Signature !== PE_SIGNATURE) return null;
+  if (Signature !== PE_SIGNATURE) return none;
   const at = e_lfanew + FileHeader.size + SizeOfOptionalHeader;
-  return { at, count: NumberOfSections };
+  return { at, count: NumberOfSections, end: at + NumberOfSections * SectionHeader.size };
 }
 
-/** Whether `file` is a PE file with a section `name`; nothing else of it is looked at. */
-export function hasPeSection(file: Uint8Array, name: string): boolean {
+const cutTable = ({ at, count, end }: SectionTable, file: Uint8Array): string =>
+  `a PE file whose ${count} section headers lie at offset ${hex(at)}, up to ${hex(end)}, ` +
+  `the file has ${hex(file.length)} bytes`;
+
+/** Why `file` is no PE file with a section `name`; null where it is one, however much of the
+ * section the file has. */
+export function whyNoPeSection(file: Uint8Array, name: string): string | null {
+  const none = `no PE file with a section ${name}`;
   const table = sectionTable(file);
-  if (table === null) return false;
-  for (let i = 0; i < table.count; i += 1) {
-    const at = table.at + i * SectionHeader.size;
-    if (at + SectionHeader.size > file.length) return false;
-    if (textUntilNul(SectionHeader.read(file, at).Name) === name) return true;
+  if (typeof table === "string") return none;
+  for (let { at } = table; at < table.end; at += SectionHeader.size) {
+    if (at + SectionHeader.size > file.length) {
+      return `${cutTable(table, file)}: none of the headers in it is that of ${name}`;
+    }
+    if (textUntilNul(SectionHeader.read(file, at).Name) === name) return null;
   }
-  return false;
+  return none;
 }
 
 /**
  * The sections in their order.
- * @throws KexecError `image.truncated`, `struct.truncated` where one reaches beyond the file
+ * @throws KexecError `image.pe`; `image.truncated` where one reaches beyond the file
  */
 export function peSections(file: Uint8Array): PeSection[] {
   const table = sectionTable(file);
-  if (table === null) fail({ code: "image.pe", message: "no PE file" });
+  if (typeof table === "string") return fail({ code: "image.pe", message: table });
+  if (table.end > file.length) {
+    fail({ code: "image.truncated", message: cutTable(table, file), hint: HINT });
+  }
   const { at, count } = table;
   return Array.from({ length: count }, (_, i) => contentOf(file, at + i * SectionHeader.size));
+}
+
+/**
+ * The bytes of a section that is to be whole.
+ * @throws KexecError `image.truncated` where its header gives it less in the file than in memory:
+ *   the section was cut, or left out of a stub
+ */
+export function wholeSection({ name, bytes, memorySize, fileSize, offset }: PeSection): Uint8Array {
+  if (fileSize >= memorySize) return bytes;
+  return fail({
+    code: "image.truncated",
+    message:
+      `the section ${name} is ${hex(memorySize)} bytes by its VirtualSize, its header gives it ` +
+      `${hex(fileSize)} bytes of the file, at offset ${hex(offset)}`,
+    hint: HINT,
+  });
 }

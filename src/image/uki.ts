@@ -12,7 +12,7 @@ import { fail } from "../core/error.ts";
 import type { Container, ContainerParts } from "../model/container.ts";
 import { containerType } from "./container.ts";
 import { LINUX_OPTIONS } from "./linux-options.ts";
-import { hasPeSection, type PeSection, peSections } from "./pe-sections.ts";
+import { type PeSection, peSections, wholeSection, whyNoPeSection } from "./pe-sections.ts";
 
 const KERNEL_SECTION = ".linux";
 /** Begins a profile, which ends where the next begins. */
@@ -21,8 +21,7 @@ const PROFILE_SECTION = ".profile";
 const USED = [".linux", ".ucode", ".initrd", ".dtb"];
 /** Archives in one initrd begin at multiples of this. [linux early-userspace buffer-format] */
 const CPIO_ALIGNMENT = 4;
-
-const isUki = (image: Uint8Array): boolean => hasPeSection(image, KERNEL_SECTION);
+const BLANKS = " \t\n\v\f\r";
 
 /** Archives behind one another, each at a multiple of four. */
 function joined(archives: readonly Uint8Array[]): Uint8Array | null {
@@ -39,9 +38,13 @@ function joined(archives: readonly Uint8Array[]): Uint8Array | null {
   return all;
 }
 
-/** Up to the first NUL, without the newline that an editor left. */
+/** Up to the first NUL, without the newline and other blanks that an editor left. A blank is one
+ * of ASCII's: the line is bytes, and 0xA0 may be part of a letter. */
 function commandLineOf(bytes: Uint8Array): string {
-  return textUntilNul(bytes).trimEnd();
+  const line = textUntilNul(bytes);
+  let end = line.length;
+  while (end > 0 && BLANKS.includes(line.charAt(end - 1))) end -= 1;
+  return line.slice(0, end);
 }
 
 /** What counts where no profile is chosen: what is in the first one, and then what all share. */
@@ -62,26 +65,43 @@ function notesOf(sections: readonly PeSection[], used: readonly (PeSection | und
   ];
 }
 
-/** @throws KexecError `image.*`, `struct.truncated` where a section reaches beyond the file */
+function kernelOf(counting: readonly PeSection[], all: readonly PeSection[]): Uint8Array {
+  const isKernel = ({ name }: PeSection) => name === KERNEL_SECTION;
+  const kernel = counting.find(isKernel);
+  const bytes = kernel === undefined ? null : wholeSection(kernel);
+  if (bytes !== null && bytes.length > 0) return bytes;
+  const elsewhere = bytes === null && all.some(isKernel);
+  return fail({
+    code: "image.uki",
+    message:
+      bytes === null
+        ? `no section ${KERNEL_SECTION}${elsewhere ? " in the first profile, only in others" : ""}`
+        : `the section ${KERNEL_SECTION} is empty by its header`,
+  });
+}
+
+/** @throws KexecError `image.*` where a section is not whole, or reaches beyond the file */
 function readUki(image: Uint8Array): ContainerParts {
   const sections = peSections(image);
   const counting = inFirstProfile(sections);
   const find = (wanted: string) => counting.find(({ name }) => name === wanted);
-  const kernel = find(KERNEL_SECTION)?.bytes;
-  if (kernel === undefined) return fail({ code: "image.uki", message: "no section .linux" });
-  const archives = [find(".ucode")?.bytes, find(".initrd")?.bytes];
-  const line = find(".cmdline")?.bytes;
+  const part = (wanted: string) => {
+    const section = find(wanted);
+    return section === undefined ? null : wholeSection(section);
+  };
+  const kernel = kernelOf(counting, sections);
+  const archives = [part(".ucode"), part(".initrd")];
+  const line = part(".cmdline");
   return {
     kernel,
-    initrd: joined(archives.filter((one) => one !== undefined)),
-    commandLine: line === undefined ? null : commandLineOf(line),
-    deviceTree: find(".dtb")?.bytes ?? null,
+    initrd: joined(archives.filter((one) => one !== null)),
+    commandLine: line === null ? null : commandLineOf(line),
+    deviceTree: part(".dtb"),
     notes: notesOf(sections, USED.map(find)),
   };
 }
 
-const whyNot = (image: Uint8Array): string | null =>
-  isUki(image) ? null : "no PE file with a section .linux";
+const whyNot = (image: Uint8Array): string | null => whyNoPeSection(image, KERNEL_SECTION);
 
 export const uki: Container = {
   type: containerType("a unified kernel image", { name: "uki", options: LINUX_OPTIONS, whyNot }),

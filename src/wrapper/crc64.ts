@@ -26,8 +26,9 @@ export function crc64(bytes: Uint8Array): bigint {
   table ??= makeTable();
   let low = -1;
   let high = -1;
-  for (const byte of bytes) {
-    const entry = (low ^ byte) & 0xff;
+  // By index: an iterator makes an object for each byte, and those fill memory.
+  for (let at = 0; at < bytes.length; at += 1) {
+    const entry = (low ^ (bytes[at] ?? 0)) & 0xff;
     low = ((low >>> 8) | (high << 24)) ^ (table[entry] ?? 0);
     high = (high >>> 8) ^ (table[256 + entry] ?? 0);
   }

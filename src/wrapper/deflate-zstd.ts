@@ -2,43 +2,108 @@
  * gzip and zstd, by the runtime's zlib and zstd. Both formats are sequences of members or frames,
  * with whatever else follows ignored, as gzread(3) ignores it.
  *
- * The runtime reads only the first member of some files and takes zstd frames that are cut short,
- * so where a member or frame ends is found here. [rfc 1952] [rfc 8878]
+ * The runtime reads only the first member of some files, takes zstd frames that are cut short, and
+ * leaves gzip's header to others, so headers and ends are read here. [rfc 1952] [rfc 8878]
  */
 
 import * as zlib from "node:zlib";
 import { hex } from "../core/address.ts";
-import { joined, Reader } from "../core/bytes.ts";
+import { Reader } from "../core/bytes.ts";
 import { type Expanded, tooLarge, wrapperError } from "../core/expand.ts";
+import { Output } from "../core/output.ts";
+import { skippedFrame } from "./recognise.ts";
 
+const GZIP_MAGIC = 0x8b1f;
+const GZIP_DEFLATE = 8;
 const GZIP_HEADER = 10;
 const GZIP_TRAILER = 8;
 const FHCRC = 0x02;
 const FEXTRA = 0x04;
 const FNAME = 0x08;
 const FCOMMENT = 0x10;
+const GZIP_RESERVED = 0xe0;
 
 const ZSTD_MAGIC = 0xfd2fb528;
-const ZSTD_SKIPPABLE = 0x184d2a5;
 const BLOCK_RLE = 1;
 const BLOCK_RESERVED = 3;
+// The descriptor at the start of a frame.
+const ZSTD_CHECKSUM = 0x04;
+const ZSTD_RESERVED = 0x08;
+const ZSTD_SINGLE_SEGMENT = 0x20;
 
-/** Runs a decoder of the runtime, and tells its limit from its other failures. */
-function decoding<T>(format: string, at: number, limit: number, decode: () => T): T {
+/** The most bytes that one call of the runtime makes. */
+const PIECE = 1 << 24;
+
+/** What a stream of node:zlib decodes with, in one thread, from memory to memory. By themselves its
+ * streams decode in others, and its functions for a whole file hold that twice. */
+interface Engine {
+  readonly _handle: {
+    onerror(message: string): void;
+    /** Leaves in `_writeState` how much of the output and of the input is left. */
+    writeSync(
+      flush: number,
+      input: Uint8Array,
+      inputAt: number,
+      inputSize: number,
+      output: Uint8Array,
+      outputAt: number,
+      outputSize: number,
+    ): void;
+  };
+  readonly _writeState: Uint32Array;
+}
+
+/**
+ * Decodes `input` into `output`, to the end of the data, which may be before the end of `input`.
+ * @param at its offset in the file
+ * @returns how many bytes of `input` were taken
+ * @throws KexecError `image.wrapper` where it is damaged or does not fit
+ */
+function decode(
+  format: string,
+  stream: zlib.InflateRaw | zlib.ZstdDecompress,
+  { input, at, flush }: { readonly input: Uint8Array; readonly at: number; readonly flush: number },
+  output: Output,
+): number {
+  const opened: unknown = stream;
+  const { _handle: handle, _writeState: state } = opened as Engine;
+  let failure: string | null = null;
+  handle.onerror = (message) => {
+    failure = message;
+  };
   try {
-    return decode();
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ERR_BUFFER_TOO_LARGE") {
-      throw tooLarge(format, limit);
+    for (let taken = 0; ; ) {
+      const space = output.space(PIECE);
+      const size = input.length - taken;
+      handle.writeSync(flush, input, taken, size, space, 0, space.length);
+      if (failure !== null) {
+        const where = `the data that begin at offset ${hex(at)} are damaged`;
+        throw wrapperError(format, `${where}: ${failure}`);
+      }
+      const [spaceLeft = 0, inputLeft = 0] = state;
+      output.wrote(space.length - spaceLeft);
+      taken = input.length - inputLeft;
+      // With room left over it stopped at the end.
+      if (spaceLeft > 0) return taken;
     }
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw wrapperError(format, `the data that begin at offset ${hex(at)} are damaged: ${why}`);
+  } finally {
+    stream.destroy();
   }
 }
 
-/** Offset of the deflate data of the member at `start`. */
+/**
+ * Offset of the deflate data of the member at `start`. [rfc 1952] 2.3.1
+ * @throws KexecError `image.wrapper`, `struct.truncated`
+ */
 function deflateStart(reader: Reader, start: number): number {
+  const method = reader.u8(start + 2);
+  if (method !== GZIP_DEFLATE) {
+    throw wrapperError("gzip", `the method at offset ${hex(start + 2)} is ${method}, not 8`);
+  }
   const flags = reader.u8(start + 3);
+  if ((flags & GZIP_RESERVED) !== 0) {
+    throw wrapperError("gzip", `the flags at offset ${hex(start + 3)} are unknown: ${hex(flags)}`);
+  }
   let at = start + GZIP_HEADER;
   if ((flags & FEXTRA) !== 0) at += 2 + reader.u16(at);
   for (const flag of [FNAME, FCOMMENT]) {
@@ -46,50 +111,76 @@ function deflateStart(reader: Reader, start: number): number {
     while (reader.u8(at) !== 0) at += 1;
     at += 1;
   }
-  return (flags & FHCRC) === 0 ? at : at + 2;
+  if ((flags & FHCRC) === 0) return at;
+  if (reader.u16(at) !== (zlib.crc32(reader.slice(start, at - start)) & 0xffff)) {
+    throw wrapperError("gzip", `the header's checksum at offset ${hex(at)} does not match`);
+  }
+  return at + 2;
 }
 
-const isGzip = (bytes: Uint8Array, at: number) =>
-  bytes[at] === 0x1f && bytes[at + 1] === 0x8b && bytes[at + 2] === 8;
+/** Whether a member begins there; gzread(3) looks at no more than these two bytes. */
+const isMember = (reader: Reader, at: number) =>
+  at + 2 <= reader.length && reader.u16(at) === GZIP_MAGIC;
 
-interface Inflated {
-  readonly buffer: Uint8Array;
-  readonly engine: { readonly bytesWritten: number };
+/** Expands the member at `start`; returns where it ends. */
+function expandMember(reader: Reader, start: number, output: Output): number {
+  const at = deflateStart(reader, start);
+  const from = output.length;
+  const input = reader.bytes.subarray(at);
+  const part = { input, at, flush: zlib.constants.Z_FINISH };
+  const end = at + decode("gzip", zlib.createInflateRaw(), part, output);
+  const made = output.bytes.subarray(from, output.length);
+  if (reader.u32(end) !== zlib.crc32(made) || reader.u32(end + 4) !== made.length % 2 ** 32) {
+    throw wrapperError("gzip", `the checksum or size at offset ${hex(end)} does not match`);
+  }
+  return end + GZIP_TRAILER;
 }
 
 /** @throws KexecError `image.wrapper`, `struct.truncated` */
 export function expandGzip(bytes: Uint8Array, limit: number): Expanded {
   const reader = new Reader(bytes, "gzip");
-  const pieces: Uint8Array[] = [];
-  let room = limit;
-  let start = 0;
-  do {
-    const from = deflateStart(reader, start);
-    const options = { maxOutputLength: Math.max(room, 1), info: true };
-    const inflated: unknown = decoding("gzip", from, limit, () =>
-      zlib.inflateRawSync(bytes.subarray(from), options),
-    );
-    const { buffer, engine } = inflated as Inflated;
-    const end = from + engine.bytesWritten;
-    if (reader.u32(end) !== zlib.crc32(buffer) || reader.u32(end + 4) !== buffer.length) {
-      throw wrapperError("gzip", `the checksum or size at offset ${hex(end)} does not match`);
-    }
-    pieces.push(buffer);
-    room -= buffer.length;
-    if (room < 0) throw tooLarge("gzip", limit);
-    start = end + GZIP_TRAILER;
-  } while (isGzip(bytes, start));
-  return { bytes: joined(pieces), end: start };
+  const output = new Output("gzip", limit);
+  let end = 0;
+  do end = expandMember(reader, end, output);
+  while (isMember(reader, end));
+  return { bytes: output.done(), end };
 }
 
-/** One past the zstd frame at `start`. */
-function frameEnd(reader: Reader, start: number): number {
+interface ZstdFrame {
+  /** null where the header does not say. */
+  readonly contentSize: bigint | null;
+  readonly end: number;
+}
+
+/** The content's size at `at`, in 1, 2, 4 or 8 bytes, of which two have an offset. */
+function zstdContentSize(reader: Reader, at: number, bytes: number): bigint | null {
+  if (bytes === 1) return BigInt(reader.u8(at));
+  if (bytes === 2) return BigInt(reader.u16(at) + 256);
+  if (bytes === 4) return BigInt(reader.u32(at));
+  return bytes === 8 ? reader.u64(at) : null;
+}
+
+/**
+ * The frame at `start`, as its headers have it. [rfc 8878] 3.1.1
+ * @throws KexecError `image.wrapper`, `struct.truncated`
+ */
+function readZstdFrame(reader: Reader, start: number): ZstdFrame {
   const descriptor = reader.u8(start + 4);
-  const single = (descriptor >> 5) & 1;
+  if ((descriptor & ZSTD_RESERVED) !== 0) {
+    throw wrapperError("zstd", `a reserved bit is set at offset ${hex(start + 4)}`);
+  }
+  const single = (descriptor & ZSTD_SINGLE_SEGMENT) === 0 ? 0 : 1;
   const sizeFlag = descriptor >> 6;
   const sizeBytes = sizeFlag === 0 ? single : 1 << sizeFlag;
   const dictionaryBytes = [0, 1, 2, 4][descriptor & 3] ?? 0;
-  let at = start + 5 + (1 - single) + dictionaryBytes + sizeBytes;
+  const dictionaryAt = start + 5 + (1 - single);
+  // Zero says nothing of a dictionary.
+  if (reader.slice(dictionaryAt, dictionaryBytes).some((byte) => byte !== 0)) {
+    throw wrapperError("zstd", `needs a dictionary, by its number at offset ${hex(dictionaryAt)}`);
+  }
+  const sizeAt = dictionaryAt + dictionaryBytes;
+  const contentSize = zstdContentSize(reader, sizeAt, sizeBytes);
+  let at = sizeAt + sizeBytes;
   for (let last = 0; last === 0; ) {
     const header = reader.u16(at) | (reader.u8(at + 2) << 16);
     const type = (header >> 1) & 3;
@@ -97,33 +188,31 @@ function frameEnd(reader: Reader, start: number): number {
     last = header & 1;
     at += 3 + (type === BLOCK_RLE ? 1 : header >> 3);
   }
-  if (((descriptor >> 2) & 1) !== 0) at += 4;
-  if (at > reader.length) reader.slice(at, 0);
-  return at;
+  if ((descriptor & ZSTD_CHECKSUM) !== 0) at += 4;
+  reader.slice(start, at - start);
+  return { contentSize, end: at };
 }
 
 /** @throws KexecError `image.wrapper`, `struct.truncated` */
 export function expandZstd(bytes: Uint8Array, limit: number): Expanded {
   const reader = new Reader(bytes, "zstd");
-  const pieces: Uint8Array[] = [];
-  let room = limit;
-  let start = 0;
-  while (start + 8 <= bytes.length) {
-    const magic = reader.u32(start);
-    if (magic >>> 4 === ZSTD_SKIPPABLE) {
-      start += 8 + reader.u32(start + 4);
+  const output = new Output("zstd", limit);
+  let at = 0;
+  let frames = 0;
+  while (at + 4 <= bytes.length) {
+    const skipped = skippedFrame(reader, at);
+    if (skipped !== null) {
+      at = skipped;
       continue;
     }
-    if (magic !== ZSTD_MAGIC) break;
-    const end = frameEnd(reader, start);
-    const frame = bytes.subarray(start, end);
-    const options = { maxOutputLength: Math.max(room, 1) };
-    const piece = decoding("zstd", start, limit, () => zlib.zstdDecompressSync(frame, options));
-    pieces.push(piece);
-    room -= piece.length;
-    if (room < 0) throw tooLarge("zstd", limit);
-    start = end;
+    if (reader.u32(at) !== ZSTD_MAGIC) break;
+    const { contentSize, end } = readZstdFrame(reader, at);
+    if (contentSize !== null && contentSize > output.room) throw tooLarge("zstd", limit);
+    const part = { input: bytes.subarray(at, end), at, flush: zlib.constants.ZSTD_e_continue };
+    decode("zstd", zlib.createZstdDecompress(), part, output);
+    frames += 1;
+    at = end;
   }
-  if (pieces.length === 0) throw wrapperError("zstd", "cut short before the first frame ends");
-  return { bytes: joined(pieces), end: start };
+  if (frames === 0) throw wrapperError("zstd", "cut short before the first frame ends");
+  return { bytes: output.done(), end: at };
 }

@@ -1,41 +1,61 @@
 /**
  * LZ4: the frame format with its checksums, and the legacy one, in which kernels are compressed
- * (`lz4 -l`) and which has none.
+ * (`lz4 -l`) and which has none. Frames of both may follow one another.
  * [lz4 doc/lz4_Frame_format.md] [lz4 doc/lz4_Block_format.md]
  */
 
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
 import { xxHash32 } from "../core/digest.ts";
-import { type Expanded, wrapperError } from "../core/expand.ts";
-import { Output } from "./output.ts";
+import { type Expanded, tooLarge, wrapperError } from "../core/expand.ts";
+import { Output } from "../core/output.ts";
+import { skippedFrame } from "./recognise.ts";
 
+const FORMAT = "lz4";
 const LZ4_MAGIC = 0x184d2204;
-/** Of a frame that is to be passed over: with any four lowest bits. */
-const LZ4_SKIPPABLE = 0x184d2a5;
 const LZ4_LEGACY_MAGIC = 0x184c2102;
+const FRAMES: ReadonlySet<number> = new Set([LZ4_MAGIC, LZ4_LEGACY_MAGIC]);
 const UNCOMPRESSED = 0x80000000;
 const MIN_MATCH = 4;
 
-// What is in a frame.
+// What is in a frame: its first byte, and of its second the size of blocks.
 const HAS_DICTIONARY = 0x01;
+const FLAGS_RESERVED = 0x02;
 const HAS_CONTENT_CHECKSUM = 0x04;
 const HAS_CONTENT_SIZE = 0x08;
 const HAS_BLOCK_CHECKSUM = 0x10;
+const INDEPENDENT_BLOCKS = 0x20;
+const BLOCK_SIZE_RESERVED = 0x8f;
+/** The most bytes that a block expands to, by its number in the second byte. */
+const BLOCK_SIZES: ReadonlyMap<number, number> = new Map([
+  [4, 1 << 16],
+  [5, 1 << 18],
+  [6, 1 << 20],
+  [7, 1 << 22],
+]);
+const LEGACY_BLOCK_SIZE = 8 << 20;
+/** What a block of that size can take at worst, when nothing in it repeats. */
+const LEGACY_BLOCK_MAX = LEGACY_BLOCK_SIZE + Math.floor(LEGACY_BLOCK_SIZE / 255) + 16;
 
-/** Expands the block of `size` bytes at `start`; it may repeat what was made since `from`. */
-function expandBlock(
-  reader: Reader,
-  start: number,
-  size: number,
-  output: Output,
-  from: number,
-): void {
+interface Block {
+  readonly start: number;
+  readonly size: number;
+  /** The most bytes that it may expand to. */
+  readonly most: number;
+  /** It may repeat what was made since the output had this length. */
+  readonly from: number;
+}
+
+/** Expands one block, which ends with literals. [lz4 doc/lz4_Block_format.md] */
+function expandBlock(reader: Reader, { start, size, most, from }: Block, output: Output): void {
   const block = reader.slice(start, size);
+  const end = output.length + most;
   let at = 0;
+  const damaged = (offset: number) =>
+    wrapperError(FORMAT, `the data at offset ${hex(start + offset)} are damaged`);
   const next = (): number => {
     const byte = block[at];
-    if (byte === undefined) throw wrapperError("lz4", `the block at ${hex(start)} is damaged`);
+    if (byte === undefined) throw wrapperError(FORMAT, `the block at ${hex(start)} is damaged`);
     at += 1;
     return byte;
   };
@@ -48,31 +68,35 @@ function expandBlock(
     }
     return length;
   };
-  while (at < size) {
+  for (;;) {
     const token = next();
     const literals = long(token >> 4);
     if (at + literals > size) {
-      throw wrapperError("lz4", `the data at offset ${hex(start + at)} are cut short`);
+      throw wrapperError(FORMAT, `the data at offset ${hex(start + at)} are cut short`);
     }
+    if (output.length + literals > end) throw damaged(at);
     output.add(block.subarray(at, at + literals));
     at += literals;
     if (at === size) return;
+    const distanceAt = at;
     const distance = next() | (next() << 8);
-    if (distance === 0 || distance > output.length - from) {
-      throw wrapperError("lz4", `the data at offset ${hex(start + at - 2)} are damaged`);
-    }
-    output.repeat(distance, long(token & 15) + MIN_MATCH);
+    if (distance === 0 || distance > output.length - from) throw damaged(distanceAt);
+    const length = long(token & 15) + MIN_MATCH;
+    if (output.length + length > end) throw damaged(distanceAt);
+    output.repeat(distance, length);
   }
 }
 
 /** The four bytes at `at`, over `bytes`. */
 function check(reader: Reader, at: number, bytes: Uint8Array): void {
   if (reader.u32(at) === xxHash32(bytes)) return;
-  throw wrapperError("lz4", `the checksum at offset ${hex(at)} does not match`);
+  throw wrapperError(FORMAT, `the checksum at offset ${hex(at)} does not match`);
 }
 
 interface FrameHeader {
   readonly flags: number;
+  /** The most bytes that a block may have, expanded or not. */
+  readonly blockSize: number;
   /** null where it does not say. */
   readonly contentSize: bigint | null;
   readonly end: number;
@@ -81,77 +105,108 @@ interface FrameHeader {
 function readHeader(reader: Reader, start: number): FrameHeader {
   const flags = reader.u8(start + 4);
   if (flags >> 6 !== 1) {
-    throw wrapperError("lz4", `version ${flags >> 6} at offset ${hex(start + 4)}, not 1`);
+    throw wrapperError(FORMAT, `version ${flags >> 6} at offset ${hex(start + 4)}, not 1`);
   }
-  if ((flags & HAS_DICTIONARY) !== 0) throw wrapperError("lz4", "needs a dictionary");
   const contentSize = (flags & HAS_CONTENT_SIZE) === 0 ? null : reader.u64(start + 6);
-  const at = start + (contentSize === null ? 6 : 14);
+  const dictionaryAt = start + (contentSize === null ? 6 : 14);
+  const at = dictionaryAt + ((flags & HAS_DICTIONARY) === 0 ? 0 : 4);
   // One byte of the checksum.
   const digest = xxHash32(reader.slice(start + 4, at - start - 4));
   if (reader.u8(at) !== ((digest >> 8) & 0xff)) {
-    throw wrapperError("lz4", `the checksum at offset ${hex(at)} does not match`);
+    throw wrapperError(FORMAT, `the checksum at offset ${hex(at)} does not match`);
   }
-  return { flags, contentSize, end: at + 1 };
+  const sizes = reader.u8(start + 5);
+  if ((flags & FLAGS_RESERVED) !== 0 || (sizes & BLOCK_SIZE_RESERVED) !== 0) {
+    throw wrapperError(FORMAT, `a reserved bit is set at offset ${hex(start + 4)}`);
+  }
+  const blockSize = BLOCK_SIZES.get(sizes >> 4);
+  if (blockSize === undefined) {
+    const where = `at offset ${hex(start + 5)}`;
+    throw wrapperError(FORMAT, `no size of blocks that there is: ${sizes >> 4} ${where}`);
+  }
+  if ((flags & HAS_DICTIONARY) !== 0) {
+    throw wrapperError(FORMAT, `needs a dictionary, by its number at offset ${hex(dictionaryAt)}`);
+  }
+  return { flags, blockSize, contentSize, end: at + 1 };
 }
 
 /** Expands the frame at `start`; returns where it ends. */
-function expandFrame(reader: Reader, start: number, output: Output): number {
-  const { flags, contentSize, end } = readHeader(reader, start);
-  const from = output.length;
+function expandFrame(reader: Reader, start: number, limit: number, output: Output): number {
+  const { flags, blockSize: most, contentSize, end } = readHeader(reader, start);
+  if (contentSize !== null && contentSize > output.room) throw tooLarge(FORMAT, limit);
+  const frameFrom = output.length;
   let at = end;
   for (let word = reader.u32(at); word !== 0; word = reader.u32(at)) {
-    at += 4;
     const size = word % UNCOMPRESSED;
-    const block = reader.slice(at, size);
-    if ((flags & HAS_BLOCK_CHECKSUM) !== 0) check(reader, at + size, block);
-    if (word >= UNCOMPRESSED) output.add(block);
-    else expandBlock(reader, at, size, output, from);
+    if (size > most) {
+      throw wrapperError(
+        FORMAT,
+        `a block of ${size} bytes at offset ${hex(at)}, where ${most} are the most`,
+      );
+    }
+    at += 4;
+    const bytes = reader.slice(at, size);
+    if ((flags & HAS_BLOCK_CHECKSUM) !== 0) check(reader, at + size, bytes);
+    const from = (flags & INDEPENDENT_BLOCKS) === 0 ? frameFrom : output.length;
+    if (word >= UNCOMPRESSED) output.add(bytes);
+    else expandBlock(reader, { start: at, size, most, from }, output);
     at += size + ((flags & HAS_BLOCK_CHECKSUM) === 0 ? 0 : 4);
   }
   at += 4;
-  if (contentSize !== null && contentSize !== BigInt(output.length - from)) {
-    const made = output.length - from;
-    throw wrapperError("lz4", `${made} bytes at offset ${hex(at)}, not ${contentSize} as it says`);
+  const made = output.length - frameFrom;
+  if (contentSize !== null && contentSize !== BigInt(made)) {
+    throw wrapperError(FORMAT, `${made} bytes at offset ${hex(at)}, not ${contentSize} as it says`);
   }
   if ((flags & HAS_CONTENT_CHECKSUM) === 0) return at;
-  check(reader, at, output.bytes.subarray(from, output.length));
+  check(reader, at, output.bytes.subarray(frameFrom, output.length));
   return at + 4;
 }
 
+const isZero = (bytes: Uint8Array, from: number) =>
+  bytes.subarray(from).every((byte) => byte === 0);
+
 /**
- * Expands all frames that follow one another; what comes behind is ignored.
+ * Expands the legacy frame at `start`; returns where it ends, which only what follows says: another
+ * frame, the end of the file, the expanded size that the kernel's build appends, or zeros.
+ */
+function expandLegacyFrame(reader: Reader, start: number, output: Output): number {
+  const { bytes } = reader;
+  for (let at = start + 4; ; ) {
+    if (isZero(bytes, at)) return at;
+    const size = reader.u32(at);
+    if (size === output.length % 2 ** 32 && isZero(bytes, at + 4)) return at + 4;
+    if (FRAMES.has(size) || skippedFrame(reader, at) !== null) return at;
+    if (size === 0 || size > LEGACY_BLOCK_MAX) {
+      throw wrapperError(FORMAT, `no block has ${size} bytes, as at offset ${hex(at)}`);
+    }
+    const block = { start: at + 4, size, most: LEGACY_BLOCK_SIZE, from: output.length };
+    expandBlock(reader, block, output);
+    at += 4 + size;
+  }
+}
+
+/**
+ * Expands all frames that follow one another, legacy or not; what comes behind is ignored, except
+ * behind a legacy frame, which has no end of its own.
  * @throws KexecError `image.wrapper`, `struct.truncated`
  */
 export function expandLz4(bytes: Uint8Array, limit: number): Expanded {
   const reader = new Reader(bytes, "lz4 frame");
-  const output = new Output("lz4", limit);
-  let at = expandFrame(reader, 0, output);
-  while (at + 8 <= bytes.length) {
-    const magic = reader.u32(at);
-    if (magic === LZ4_MAGIC) at = expandFrame(reader, at, output);
-    else if (magic >>> 4 === LZ4_SKIPPABLE) at += 8 + reader.u32(at + 4);
-    else break;
-  }
-  return { bytes: output.done(), end: at };
-}
-
-/** The kernel's build appends the expanded size, which ends the sequence of blocks.
- * @throws KexecError `image.wrapper`, `struct.truncated` */
-export function expandLz4Legacy(bytes: Uint8Array, limit: number): Expanded {
-  const reader = new Reader(bytes, "lz4 (legacy)");
-  const output = new Output("lz4", limit);
-  let at = 4;
+  const output = new Output(FORMAT, limit);
+  let at = 0;
+  let frames = 0;
   while (at + 4 <= bytes.length) {
-    const size = reader.u32(at);
-    if (size === LZ4_LEGACY_MAGIC) {
-      at += 4;
+    const magic = reader.u32(at);
+    const skipped = skippedFrame(reader, at);
+    if (skipped !== null) {
+      at = skipped;
       continue;
     }
-    if (at + 4 === bytes.length && size === output.length) break;
-    expandBlock(reader, at + 4, size, output, output.length);
-    at += 4 + size;
+    if (!FRAMES.has(magic)) break;
+    const isLegacy = magic === LZ4_LEGACY_MAGIC;
+    at = isLegacy ? expandLegacyFrame(reader, at, output) : expandFrame(reader, at, limit, output);
+    if (!isLegacy || output.length > 0) frames += 1;
   }
-  if (at < bytes.length && at + 4 !== bytes.length) reader.u32(at);
-  if (output.length === 0) throw wrapperError("lz4", "holds no data");
-  return { bytes: output.done(), end: bytes.length };
+  if (frames === 0) throw wrapperError(FORMAT, "holds no data");
+  return { bytes: output.done(), end: at };
 }

@@ -3,26 +3,9 @@
  * [lzma-sdk DOC/lzma-specification.txt]
  */
 
-import type { Output } from "./output.ts";
+import type { Output } from "../core/output.ts";
+import type { LzmaProperties } from "./lzma-header.ts";
 import { EVEN, type RangeDecoder } from "./range-decoder.ts";
-
-/** How many bits of what came before choose the probabilities of a literal and a match. */
-export interface LzmaProperties {
-  readonly literalContext: number;
-  readonly literalPosition: number;
-  readonly position: number;
-}
-
-/** The first byte of a header; null where it is none. As in liblzma, at most 4 bits choose a
- * literal. */
-export function lzmaProperties(byte: number): LzmaProperties | null {
-  if (byte >= 9 * 5 * 5) return null;
-  const literalContext = byte % 9;
-  const rest = Math.floor(byte / 9);
-  const literalPosition = rest % 5;
-  if (literalContext + literalPosition > 4) return null;
-  return { literalContext, literalPosition, position: Math.floor(rest / 5) };
-}
 
 const STATES = 12;
 const POSITIONS = 16;

@@ -4,19 +4,10 @@
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
 import { type Expanded, wrapperError } from "../core/expand.ts";
-import { LzmaDecoder, lzmaProperties } from "./lzma-decoder.ts";
-import { Output } from "./output.ts";
+import { Output } from "../core/output.ts";
+import { LzmaDecoder } from "./lzma-decoder.ts";
+import { isDictionarySize, LZMA_HEADER, lzmaProperties, UNKNOWN_SIZE } from "./lzma-header.ts";
 import { RangeDecoder } from "./range-decoder.ts";
-
-const LZMA_HEADER = 13;
-/** Stands for a size that is not known: then there is an end marker. */
-const UNKNOWN_SIZE = 0xffff_ffff_ffff_ffffn;
-
-/** Whether it is 0, 2^n or 2^n + 2^(n-1), as every compressor writes it: so the format can be told
- * from others. */
-function isDictionarySize(size: number): boolean {
-  return size === 0xffffffff || /^(?:0|1[01]?0*)$/.test(size.toString(2));
-}
 
 /** @throws KexecError `image.wrapper`, `struct.truncated` */
 export function expandLzmaFile(bytes: Uint8Array, limit: number): Expanded {

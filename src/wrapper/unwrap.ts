@@ -11,13 +11,13 @@ import { KexecError } from "../core/error.ts";
 import { type Expand, type HostExpand, wrapperError } from "../core/expand.ts";
 import { expandBzip2 } from "./bzip2.ts";
 import { expandGzip, expandZstd } from "./deflate-zstd.ts";
-import { expandLz4, expandLz4Legacy } from "./lz4.ts";
+import { expandLz4 } from "./lz4.ts";
 import { type Compression, wrapperOf } from "./recognise.ts";
 import { expandXz } from "./xz.ts";
-import { zbootPayload } from "./zboot.ts";
+import { unknownPayload, zbootPayload } from "./zboot.ts";
 
-/** The most bytes that an image may expand to. No kernel comes near, and it is little enough that a
- * file made to fill memory is refused first. */
+/** The most bytes that an image may expand to where the caller does not say. No kernel comes near,
+ * and it is little enough that a file made to fill memory is refused first. */
 const EXPANDED_LIMIT = Number(GIB);
 /** The most wrappers around each other: a gzipped EFI zboot of a gzipped kernel has three. */
 const LAYERS_MAX = 4;
@@ -38,9 +38,8 @@ function expander(format: Compression, liblzma: HostExpand): Expand {
     case "bzip2":
       return expandBzip2;
     case "lz4":
-      return expandLz4;
     case "lz4 (legacy)":
-      return expandLz4Legacy;
+      return expandLz4;
     case "xz":
     case "lzma":
       return (bytes, limit) => liblzma(bytes, limit) ?? expandXz(bytes, limit);
@@ -50,8 +49,16 @@ function expander(format: Compression, liblzma: HostExpand): Expand {
 const layerNote = (format: string, outer: Uint8Array, inner: Uint8Array): string =>
   `${format}, ${outer.length} -> ${inner.length} bytes`;
 
+function payloadOf(zboot: Uint8Array): Uint8Array {
+  const payload = zbootPayload(zboot);
+  if (wrapperOf(payload) === null) throw unknownPayload(zboot);
+  return payload;
+}
+
 /**
- * What is inside all wrappers of `file`.
+ * What is inside all wrappers of `file`. Besides `file`, one layer is held while it is read, and
+ * what it expands to.
+ * @param limit the most bytes that one layer may expand to
  * @throws KexecError `image.wrapper`, `struct.truncated` for a damaged wrapper, one that expands to
  *   more than `limit` bytes, or more than `LAYERS_MAX` of them
  */
@@ -65,7 +72,7 @@ export function unwrap(file: Uint8Array, liblzma: HostExpand, limit = EXPANDED_L
       throw wrapperError("wrappers", `more than ${LAYERS_MAX} of them, one inside the other`);
     }
     const inner =
-      format === "EFI zboot" ? zbootPayload(bytes) : expander(format, liblzma)(bytes, limit).bytes;
+      format === "EFI zboot" ? payloadOf(bytes) : expander(format, liblzma)(bytes, limit).bytes;
     notes.push(layerNote(format, bytes, inner));
     bytes = inner;
   }
@@ -75,6 +82,7 @@ export function unwrap(file: Uint8Array, liblzma: HostExpand, limit = EXPANDED_L
  * A module of a multiboot image, out of one compression, as kexec-tools does it. A module may be
  * anything, and an initrd several archives after one another: where it cannot be expanded whole it
  * stays as it is, and the note says why.
+ * @param limit the most bytes that it may expand to
  */
 export function expandModule(
   file: Uint8Array,

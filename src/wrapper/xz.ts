@@ -5,14 +5,13 @@ import * as zlib from "node:zlib";
 import { hex } from "../core/address.ts";
 import { Reader, startsWith } from "../core/bytes.ts";
 import { sha256 } from "../core/digest.ts";
-import { type Expanded, wrapperError } from "../core/expand.ts";
+import { type Expanded, isXz, nextXzStream, wrapperError } from "../core/expand.ts";
+import { Output } from "../core/output.ts";
 import { crc64 } from "./crc64.ts";
 import { expandLzma2, expandLzmaFile } from "./lzma.ts";
-import { Output } from "./output.ts";
 import { undoDelta, undoX86 } from "./xz-filters.ts";
 
 const FORMAT = "xz";
-const MAGIC = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0);
 /** "YZ" */
 const FOOTER_MAGIC = 0x5a59;
 const STREAM_HEADER = 12;
@@ -217,15 +216,17 @@ function expandStream(reader: Reader, start: number, output: Output): number {
 }
 
 /**
- * Expands `.xz` (all its streams) and `.lzma`; what follows is ignored.
+ * Expands `.xz` (all its streams, with the padding between them) and `.lzma`; what follows is
+ * ignored.
  * @throws KexecError `image.wrapper`, `struct.truncated`
  */
 export function expandXz(bytes: Uint8Array, limit: number): Expanded {
-  if (!startsWith(bytes, MAGIC)) return expandLzmaFile(bytes, limit);
+  if (!isXz(bytes)) return expandLzmaFile(bytes, limit);
   const reader = new Reader(bytes, FORMAT);
   const output = new Output(FORMAT, limit);
-  let at = 0;
-  do at = expandStream(reader, at, output);
-  while (startsWith(bytes.subarray(at), MAGIC));
-  return { bytes: output.done(), end: at };
+  let end = 0;
+  for (let start: number | null = 0; start !== null; start = nextXzStream(bytes, end)) {
+    end = expandStream(reader, start, output);
+  }
+  return { bytes: output.done(), end };
 }

@@ -4,7 +4,7 @@ import { KexecError } from "../../src/core/error.ts";
 import { uki as container } from "../../src/image/uki.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { makeUki } from "../images/make-uki.ts";
-import { orRefusal } from "../kexec-error.ts";
+import { orRefusal, refusal } from "../kexec-error.ts";
 import { NO_LOADER } from "../plan/requests.ts";
 
 const { type: uki, read: readUki } = container;
@@ -95,6 +95,94 @@ function attempt(image: Uint8Array): "none" | "refused" | "read" {
   expect(parts.kernel.length + (parts.initrd?.length ?? 0)).toBeLessThanOrEqual(image.length + 8);
   return "read";
 }
+
+test("of the command line only ASCII's blanks are cut off: a byte 0xa0 is part of a letter", () => {
+  const line = (text: string) =>
+    readUki(makeUki({ ".linux": KERNEL, ".cmdline": text })).commandLine;
+  // "à" in UTF-8.
+  expect(line("name=\xc3\xa0")).toBe("name=\xc3\xa0");
+  expect(line("a \t\xa0 \t\r\n\v\f\n")).toBe("a \t\xa0");
+  expect(line("a\x85")).toBe("a\x85");
+  expect(line(" a\0 b")).toBe(" a");
+  expect(line(" \n")).toBe("");
+});
+
+/** Section headers of `makeUki`. */
+const TABLE_AT = 0x80 + 24 + 0xf0;
+const VIRTUAL_SIZE = 8;
+const RAW_SIZE = 16;
+const RAW_AT = 20;
+
+function patched(image: Uint8Array, section: number, field: number, value: number): Uint8Array {
+  const copy = image.slice();
+  new DataView(copy.buffer).setUint32(TABLE_AT + 40 * section + field, value, true);
+  return copy;
+}
+
+describe("a section that is not whole is named, with what its header says", () => {
+  const image = makeUki({
+    ...{ ".osrel": "ID=x", ".linux": KERNEL, ".initrd": INITRD, ".cmdline": "quiet" },
+    ...{ ".ucode": "code", ".dtb": "tree" },
+  });
+  const NAMES = [".osrel", ".linux", ".initrd", ".cmdline", ".ucode", ".dtb"];
+  const why = (file: Uint8Array) => refusal(() => readUki(file)).message;
+
+  test.each(NAMES.map((name, i) => ({ name, i })))("$name, beyond the file", ({ name, i }) => {
+    const file = patched(image, i, RAW_AT, 0x100000);
+    expect(isUki(file)).toBe(true);
+    expect(why(file)).toMatch(
+      new RegExp(`^the section \\${name} is 0x[0-9a-f]+ bytes at offset 0x100000, the file has 0x`),
+    );
+  });
+
+  test.each(NAMES.slice(1).map((name, i) => ({ name, i: i + 1 })))(
+    "$name, left out of the file, or cut",
+    ({ name, i }) => {
+      for (const size of [0, 1]) {
+        const file = patched(image, i, RAW_SIZE, size);
+        expect(isUki(file)).toBe(true);
+        expect(why(file)).toMatch(
+          new RegExp(
+            `^the section \\${name} is 0x[0-9a-f]+ bytes by its VirtualSize, its header gives it ` +
+              `0x${size} bytes of the file, at offset 0x[0-9a-f]+$`,
+          ),
+        );
+      }
+    },
+  );
+
+  test("what is not taken out may be in memory only", () => {
+    expect(readUki(patched(image, 0, RAW_SIZE, 0)).kernel).toEqual(KERNEL);
+    // Linkers may leave the size in memory out: then it is the one in the file.
+    expect(readUki(patched(image, 5, VIRTUAL_SIZE, 0)).deviceTree?.length).toBe(0x200);
+  });
+
+  test("a kernel of no bytes", () => {
+    const file = patched(patched(image, 1, VIRTUAL_SIZE, 0), 1, RAW_SIZE, 0);
+    expect(why(file)).toBe("the section .linux is empty by its header");
+  });
+
+  test("headers that the file is too short for: in front of .linux's, and behind it", () => {
+    const before = image.subarray(0, TABLE_AT + 40 + 39);
+    const cut = "a PE file whose 6 section headers lie at offset 0x188, up to 0x278, the file has";
+    expect(container.whyNot(before)).toBe(
+      `${cut} 0x1d7 bytes: none of the headers in it is that of .linux`,
+    );
+    const behind = image.subarray(0, TABLE_AT + 2 * 40);
+    expect(container.whyNot(behind)).toBeNull();
+    expect(why(behind)).toBe(`${cut} 0x1d8 bytes`);
+  });
+
+  test("a kernel that only another profile has", () => {
+    const file = makeUki([
+      [".profile", "ID=main"],
+      [".cmdline", "main"],
+      [".profile", "ID=rescue"],
+      [".linux", KERNEL],
+    ]);
+    expect(why(file)).toBe("no section .linux in the first profile, only in others");
+  });
+});
 
 describe("broken files", () => {
   test("cut at any offset: refused, or no such image", () => {

@@ -28,6 +28,32 @@ test("it is recognised by its first block", () => {
   expect(wrapperOf(Uint8Array.from(Buffer.from("BZh9 is how this text begins")))).toBeNull();
 });
 
+test("an empty stream may come first", () => {
+  const file = joined([EMPTY, PACKED]);
+  expect(wrapperOf(file)).toBe("bzip2");
+  expect(Buffer.compare(expandBzip2(file, LIMIT).bytes, INNER)).toBe(0);
+});
+
+test.each([1, 5, 9])("blocks of level %d", (level) => {
+  const packed = packedBy(["bzip2", `-${level}`], INNER);
+  expect(Buffer.compare(expandBzip2(packed, LIMIT).bytes, INNER)).toBe(0);
+});
+
+test("what begins as another stream is one: damaged or cut short, it is refused", () => {
+  const second = (bytes: Uint8Array) => hintOf(joined([PACKED, bytes]));
+  expect(second(PACKED.with(5, 0))).toMatch(/^bzip2: damaged before offset 0x[0-9a-f]+: Not bzip/);
+  for (const length of [4, 7, 9, 20])
+    expect(second(PACKED.subarray(0, length))).toMatch(/cut short/);
+  // Without a level it is none, as to bzip2 itself.
+  const other = joined([PACKED, Uint8Array.from(Buffer.from("BZh0 and more"))]);
+  expect(expandBzip2(other, LIMIT).end).toBe(PACKED.length);
+});
+
+test("a limit of exactly its size, and of one byte less", () => {
+  expect(expandBzip2(PACKED, INNER.length).bytes.length).toBe(INNER.length);
+  expect(() => expandBzip2(PACKED, INNER.length - 1)).toThrow(/expands to more than 249999 bytes/);
+});
+
 describe("refused", () => {
   test.each([
     ["a level that there is not", 3, 0x30, /offset 0x4: .*level/],

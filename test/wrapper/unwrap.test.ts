@@ -133,6 +133,28 @@ describe("layers", () => {
     expect(() => unwrap(file.subarray(0, file.length - 1), expandLzma)).toThrow(/EFI zboot: /);
   });
 
+  test.each([
+    ["in the header", 63, /^EFI zboot: the kernel is to be at offset 0x3f, in the header$/],
+    ["at the start of the file", 0, /at offset 0x0, in the header$/],
+    ["behind the end", 1 << 20, /bytes at offset 0x100000 are to be the kernel, the file has/],
+  ])("an EFI zboot whose payload lies %s is refused", (_, offset, message) => {
+    const file = zboot(gzip(IMAGE), "gzip");
+    new DataView(file.buffer).setUint32(8, offset, true);
+    expect(() => unwrap(file, expandLzma)).toThrow(message);
+  });
+
+  test("an EFI zboot is expanded by what it contains; if that is unknown, its name is said", () => {
+    const named = zboot(zstd(IMAGE), "zstd22");
+    expect(Buffer.compare(unwrap(named, expandLzma).bytes, IMAGE)).toBe(0);
+    const lzo = zboot(Uint8Array.of(0x89, 0x4c, 0x5a, 0x4f, 0, 0x0d, 0x0a), "lzo");
+    const as = "begins as none of the known compressions";
+    expect(() => unwrap(lzo, expandLzma)).toThrow(
+      `EFI zboot: the kernel at offset 0x200, by its header lzo, ${as}`,
+    );
+    const noise = zboot(Uint8Array.of(1, 2, 3), "\x1b[2J");
+    expect(() => unwrap(noise, expandLzma)).toThrow(`EFI zboot: the kernel at offset 0x200 ${as}`);
+  });
+
   test("five are too many, four are not", () => {
     const wrapped = [1, 2, 3, 4].reduce((bytes) => gzip(bytes), IMAGE);
     expect(unwrap(wrapped, expandLzma).notes.length).toBe(4);

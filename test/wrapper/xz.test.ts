@@ -2,9 +2,11 @@
 
 import { describe, expect, test } from "bun:test";
 import { closeSync, openSync, readSync } from "node:fs";
+import * as zlib from "node:zlib";
 import { joined } from "../../src/core/bytes.ts";
 import { KexecError } from "../../src/core/error.ts";
 import { expandLzma } from "../../src/edge/ffi/lzma.ts";
+import { wrapperOf } from "../../src/wrapper/recognise.ts";
 import { expandXz } from "../../src/wrapper/xz.ts";
 import { orRefusal, refusal } from "../kexec-error.ts";
 import { packedBy } from "./make-wrapped.ts";
@@ -33,6 +35,8 @@ function noise(length: number): Uint8Array {
 /** Opcodes and sign bytes only, in all orders: the x86 filter's every case. */
 const CALLS = noise(50_000).map((byte) => [0xe8, 0xe9, 0x00, 0xff, 0x12, 0xfe][byte % 6] ?? 0);
 const CODE = machineCode(300_000);
+const INNER = CODE.subarray(0, 3000);
+const STREAM_HEADER = 12;
 const MIXED = joined([CODE, noise(200_000), new Uint8Array(300_000), CODE.subarray(7), CALLS]);
 
 const expand = (bytes: Uint8Array) => expandXz(bytes, LIMIT).bytes;
@@ -94,6 +98,120 @@ describe("what xz makes is expanded", () => {
     expect(same(bytes, joined([CODE, CODE]))).toBe(true);
     expect(end).toBe(streams.length);
   });
+});
+
+const HOST_AND_OWN = [
+  ["liblzma", (bytes: Uint8Array) => expandLzma(bytes, LIMIT)],
+  ["our own code", (bytes: Uint8Array) => expandXz(bytes, LIMIT)],
+] as const;
+
+describe.each(HOST_AND_OWN)("streams after one another, by %s", (_, decode) => {
+  const stream = xz(INNER);
+  const zeros = (length: number) => new Uint8Array(length);
+  const garbage = noise(20);
+
+  test.each([0, 4, 8, 4096])("with %d bytes of padding between and behind them", (padding) => {
+    const streams = joined([stream, zeros(padding), stream, zeros(padding), stream]);
+    for (const behind of [zeros(0), zeros(3), zeros(512), garbage, joined([zeros(4), garbage])]) {
+      const got = decode(joined([streams, behind]));
+      expect(same(got?.bytes ?? zeros(0), joined([INNER, INNER, INNER]))).toBe(true);
+      expect(got?.end).toBe(streams.length);
+    }
+  });
+
+  test.each([1, 2, 3, 5])("padding of %d bytes is refused", (padding) => {
+    const { message } = refusal(() => decode(joined([stream, zeros(padding), stream])));
+    const at = `0x${stream.length.toString(16)}`;
+    expect(message).toBe(`xz: ${padding} bytes of padding at offset ${at}, no multiple of 4`);
+  });
+
+  test("a later stream that is cut short or damaged is refused", () => {
+    const two = joined([stream, zeros(4), stream]);
+    for (let length = stream.length + 10; length < two.length; length += 1) {
+      expect(refusal(() => decode(two.subarray(0, length))).message).toMatch(/cut short/);
+    }
+    expect(refusal(() => decode(two.with(two.length - 1, 0))).message).toMatch(/^xz/);
+  });
+
+  test("behind an lzma file nothing is looked for", () => {
+    const lzma = xz(INNER, "--format=lzma");
+    const got = decode(joined([lzma, stream]));
+    expect(got?.end).toBe(lzma.length);
+    expect(same(got?.bytes ?? zeros(0), INNER)).toBe(true);
+  });
+});
+
+describe("what liblzma leaves to our own code", () => {
+  test("a dictionary that takes more memory than what is in the file", () => {
+    for (const flags of [["--lzma2=dict=512MiB"], ["--format=lzma", "--lzma1=dict=512MiB"]]) {
+      const packed = withDictionaryOf512MiB(flags);
+      expect(expandLzma(packed, LIMIT)).toBeNull();
+      expect(same(expand(packed), INNER)).toBe(true);
+    }
+  });
+
+  test("a kind of checksum that it does not know, which is refused", () => {
+    const packed = xz(INNER, "--check=crc32").slice();
+    const view = new DataView(packed.buffer);
+    packed[7] = 2;
+    view.setUint32(8, zlib.crc32(packed.subarray(6, 8)), true);
+    expect(expandLzma(packed, LIMIT)).toBeNull();
+    expect(refusal(() => expandXz(packed, LIMIT)).message).toMatch(/of a kind that is not known/);
+  });
+
+  test("a filter that it may not know, which our own code names", () => {
+    const packed = withFilter(0x7f);
+    expect(expandLzma(packed, LIMIT)).toBeNull();
+    const { message } = refusal(() => expandXz(packed, LIMIT));
+    expect(message).toBe("xz: the filter 0x7f at offset 0xe is not known here");
+  });
+});
+
+/** The size is changed in the header: making such a file takes xz gigabytes. */
+function withDictionaryOf512MiB(flags: readonly string[]): Uint8Array {
+  const packed = xz(INNER, ...flags.map((flag) => flag.replace("512MiB", "64KiB"))).slice();
+  const view = new DataView(packed.buffer);
+  if (packed[0] === 0x5d) {
+    view.setUint32(1, 512 << 20, true);
+    return packed;
+  }
+  // Block header: size, flags, filter 0x21, 1 byte of properties. 2^29 has the number 34.
+  packed[STREAM_HEADER + 4] = 34;
+  view.setUint32(STREAM_HEADER + 8, zlib.crc32(packed.subarray(12, STREAM_HEADER + 8)), true);
+  return packed;
+}
+
+/** A block whose first filter, x86, has another number. */
+function withFilter(id: number): Uint8Array {
+  const packed = xz(INNER, "--x86", "--lzma2=preset=0").slice();
+  packed[STREAM_HEADER + 2] = id;
+  const size = 4 * ((packed[STREAM_HEADER] ?? 0) + 1);
+  const sumAt = STREAM_HEADER + size - 4;
+  const view = new DataView(packed.buffer);
+  view.setUint32(sumAt, zlib.crc32(packed.subarray(STREAM_HEADER, sumAt)), true);
+  return packed;
+}
+
+test("lzma is recognised by a header whose every field is right", () => {
+  for (const flags of ["lc=2,lp=2,pb=0,dict=4KiB", "lc=0,lp=4,pb=4,dict=96KiB", "dict=4KiB"]) {
+    const packed = xz(INNER, "--format=lzma", `--lzma1=${flags}`);
+    expect(wrapperOf(packed)).toBe("lzma");
+    const sized = packed.slice();
+    const view = new DataView(sized.buffer);
+    view.setBigUint64(5, BigInt(INNER.length), true);
+    expect(wrapperOf(sized)).toBe("lzma");
+    view.setBigUint64(5, 1n << 38n, true);
+    expect(wrapperOf(sized)).toBeNull();
+    // No such properties, lc + lp of 5, no such dictionary, no range coder.
+    for (const [at, value] of [
+      [0, 225],
+      [0, 9 * 4 + 1],
+      [2, 0x11],
+      [13, 1],
+    ] as const) {
+      expect(wrapperOf(packed.with(at, value))).toBeNull();
+    }
+  }
 });
 
 describe("refused", () => {

@@ -6,8 +6,8 @@
 
 import { type FFIFunction, FFIType } from "bun:ffi";
 import { hex } from "../../core/address.ts";
-import { joined, startsWith } from "../../core/bytes.ts";
-import { type Expanded, tooLarge, wrapperError } from "../../core/expand.ts";
+import { type Expanded, isXz, nextXzStream, wrapperError } from "../../core/expand.ts";
+import { Output } from "../../core/output.ts";
 import { defineStruct, u64 } from "../../core/struct.ts";
 import { type Functions, openLibrary } from "./library.ts";
 import { addressOf, keeping } from "./pointer.ts";
@@ -34,20 +34,22 @@ const LzmaStream = defineStruct("lzma_stream", 136, {
 const LZMA_RUN = 0;
 const LZMA_OK = 0;
 const LZMA_STREAM_END = 1;
-/** The largest dictionary that xz makes by itself is 64 MiB; this leaves room for 1 GiB. */
-const MEMORY_LIMIT = 3n << 29n;
-const PIECE = 1 << 20;
+/** liblzma tells of a checksum that it does not know, instead of leaving it unchecked. */
+const LZMA_TELL_UNSUPPORTED_CHECK = 2;
+/** For a dictionary of up to 128 MiB, which holds what the output holds already. Kernels have no
+ * larger one (scripts/xz_wrap.sh). */
+const MEMORY_LIMIT = 3n << 26n;
+/** The most bytes that one call makes. */
+const PIECE = 1 << 24;
+/** What only this library cannot do: a checksum that it was built without, too large a dictionary,
+ * a filter that it does not know. Our own code needs no dictionary, and says which filter it is. */
+const NOT_BY_THIS_LIBRARY: ReadonlySet<number> = new Set([3, 6, 8]);
 const REASONS: ReadonlyMap<number, string> = new Map([
   [5, "there is not enough memory"],
-  [6, "it needs too much memory"],
   [7, "no such format"],
-  [8, "options that this liblzma does not know"],
   [9, "damaged"],
   [10, "cut short"],
 ]);
-/** XZ streams may follow one another. */
-const XZ_MAGIC = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0);
-
 const FORMAT = "xz or lzma";
 
 /** null where the system has none that can be opened, or one without these functions. */
@@ -58,54 +60,53 @@ function liblzma(): Functions<typeof PROTOTYPES> | null {
   return isWhole ? library.functions(PROTOTYPES) : null;
 }
 
-/** Expands one stream into `pieces`; returns how many bytes of `input` it took. */
+/** Expands one stream; returns how many bytes of `input` it took, or null where this library
+ * cannot. */
 function expandStream(
   lzma: Functions<typeof PROTOTYPES>,
   input: Uint8Array,
-  limit: number,
-  pieces: Uint8Array[],
-): number {
+  output: Output,
+): number | null {
   const stream = new Uint8Array(new ArrayBuffer(LzmaStream.size));
   LzmaStream.write(stream, { next_in: addressOf(input), avail_in: BigInt(input.length) });
   const at = addressOf(stream);
-  let status = lzma.lzma_auto_decoder(at, MEMORY_LIMIT, 0);
-  let room = limit;
-  while (status === LZMA_OK) {
-    const piece = new Uint8Array(new ArrayBuffer(PIECE));
-    LzmaStream.write(stream, { next_out: addressOf(piece), avail_out: BigInt(PIECE) });
-    // Input that ends early makes no progress the second time: LZMA_BUF_ERROR.
-    // SAFETY: the structure, input and piece are kept until the call returns, with their true
-    // sizes. Fails with: a status other than the two above.
-    status = keeping([stream, input, piece], () => lzma.lzma_code(at, LZMA_RUN));
-    const { avail_out } = LzmaStream.read(stream);
-    const made = PIECE - Number(avail_out);
-    pieces.push(piece.subarray(0, made));
-    room -= made;
-    if (room < 0) break;
+  let status = lzma.lzma_auto_decoder(at, MEMORY_LIMIT, LZMA_TELL_UNSUPPORTED_CHECK);
+  try {
+    while (status === LZMA_OK) {
+      const space = output.space(PIECE);
+      LzmaStream.write(stream, { next_out: addressOf(space), avail_out: BigInt(space.length) });
+      // Input that ends early makes no progress the second time: LZMA_BUF_ERROR.
+      // SAFETY: the structure, input and space are kept until the call returns, with their true
+      // sizes. Fails with: a status other than the two above.
+      status = keeping([stream, input, space], () => lzma.lzma_code(at, LZMA_RUN));
+      output.wrote(space.length - Number(LzmaStream.read(stream).avail_out));
+    }
+  } finally {
+    lzma.lzma_end(at);
   }
   const { total_in } = LzmaStream.read(stream);
-  lzma.lzma_end(at);
-  if (room < 0) throw tooLarge(FORMAT, limit);
-  if (status !== LZMA_STREAM_END) {
-    const why = REASONS.get(status) ?? `liblzma says ${status}`;
-    throw wrapperError(FORMAT, `at offset ${hex(total_in)}: ${why}`);
-  }
-  return Number(total_in);
+  if (NOT_BY_THIS_LIBRARY.has(status)) return null;
+  if (status === LZMA_STREAM_END) return Number(total_in);
+  const why = REASONS.get(status) ?? `liblzma says ${status}`;
+  throw wrapperError(FORMAT, `at offset ${hex(total_in)}: ${why}`);
 }
 
 /**
- * Expands `.xz` (all its streams) and `.lzma`; what follows is ignored.
- * @returns null where the system has no liblzma
+ * Expands `.xz` (all its streams, with the padding between them) and `.lzma`; what follows is
+ * ignored.
+ * @returns null where the system has no liblzma, or one that cannot expand this file
  * @throws KexecError `image.wrapper` where it is damaged or larger than `limit` bytes
  */
 export function expandLzma(bytes: Uint8Array, limit: number): Expanded | null {
   const lzma = liblzma();
   if (lzma === null) return null;
-  const pieces: Uint8Array[] = [];
-  let at = 0;
-  do {
-    const made = pieces.reduce((sum, { length }) => sum + length, 0);
-    at += expandStream(lzma, bytes.subarray(at), limit - made, pieces);
-  } while (startsWith(bytes.subarray(at), XZ_MAGIC));
-  return { bytes: joined(pieces), end: at };
+  const output = new Output(FORMAT, limit);
+  let end = 0;
+  for (let start: number | null = 0; start !== null; ) {
+    const taken = expandStream(lzma, bytes.subarray(start), output);
+    if (taken === null) return null;
+    end = start + taken;
+    start = isXz(bytes) ? nextXzStream(bytes, end) : null;
+  }
+  return { bytes: output.done(), end };
 }
