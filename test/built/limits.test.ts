@@ -33,7 +33,7 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 const kernel = plantKernel(scratch);
 const recorder = makeRecorder(scratch);
 
-const NO_JIT = /^cannot call the system: this process may not make memory executable\n/;
+const NO_JIT = /^cannot make system calls: this process may not make memory executable\n/;
 
 describe("where no memory can be made executable", () => {
   const denied = [compile("deny-executable-memory", scratch)];
@@ -89,7 +89,7 @@ describe("with little address space", () => {
     truncateSync(initrd, 3 * 2 ** 30);
     const { stderr, status } = limited(4_000_000, "-c", "-l", `--initrd=${initrd}`, kernel);
     expect(stderr).toBe(
-      `${initrd}: cannot get ${3 * 2 ** 30} bytes of memory: Cannot allocate memory\n`,
+      `${initrd}: cannot allocate ${3 * 2 ** 30} bytes of memory: Cannot allocate memory\n`,
     );
     expect(status).toBe(255);
     expect(recorder.calls()).toEqual([]);

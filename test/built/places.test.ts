@@ -62,7 +62,7 @@ describe("a root with the five libraries and /proc", () => {
       "Could not get memory layout",
       "/proc/iomem: No such file or directory.",
       "/sys/firmware/memmap: No such file or directory.",
-      "/sys/firmware/memmap is of no use, so /proc/iomem is the memory map.",
+      "/sys/firmware/memmap cannot be used, so the memory map is from /proc/iomem.",
       "",
     ]);
     expect(status).toBe(255);

@@ -89,7 +89,10 @@ const note = fc.oneof(
   }),
   fc.constantFrom<FactNote>(
     { source: "Xen", text: "Xen does not report its version: Operation not permitted." },
-    { source: "machine", text: "The kernel gave no random bytes for the next kernel's seed." },
+    {
+      source: "machine",
+      text: "getrandom returned no random bytes for the next kernel's RNG seed.",
+    },
   ),
 );
 

@@ -94,14 +94,14 @@ describe("a note", () => {
       '/sys/firmware/memmap/3/start: "?" is',
     ],
     ["memory map", "/proc/iomem line 5 is not a resource and is ignored: x.", "/proc/iomem line 5"],
-    ["memory map", "/sys/firmware/memmap is of no use.", "/sys/firmware/memmap is of no use."],
+    ["memory map", "/sys/firmware/memmap cannot be used.", "/sys/firmware/memmap cannot be used."],
     ["CPU notes", "Cannot parse /sys/devices/system/cpu/cpu3/crash_notes: x.", "Cannot parse /sys"],
     ["vmcoreinfo", "Cannot parse /sys/kernel/vmcoreinfo: x.", "Cannot parse /sys/kernel"],
     ["kernel text", "ELF core (kcore) parse failed: too short.", "ELF core (kcore) parse failed"],
     ["kernel text", "Cannot determine kernel physical load addr.", "Cannot determine kernel"],
-    ["Xen", "Xen does not report its range 1: Invalid argument.", "Xen does not report"],
+    ["Xen", "Xen does not report KEXEC_RANGE_MA_XEN: Invalid argument.", "Xen does not report"],
     ["Xen", "Which memory belongs to guests is not known: /dev/xen/privcmd: x.", "Which memory"],
-    ["machine", "The kernel gave no random bytes.", "The kernel gave no random bytes."],
+    ["machine", "getrandom returned no random bytes.", "getrandom returned no"],
   ])("of %s, %s: its sentence is in the file, and its source is known again", (...note) => {
     const [source, text, sentence] = note;
     const json = factsToJson({ ...factsFromJson(UEFI), notes: [{ source, text }] });

@@ -30,7 +30,7 @@ const TOO_LONG = "the command line has 2100 bytes, this kernel takes at most 204
 const CUT = "the file is cut short: it has 4194304 bytes";
 const PRESERVE = "--load-preserve-context --mem-max=0x17ffffff";
 const NO_JUMP =
-  "Most likely this kernel cannot be returned to: it was built without CONFIG_KEXEC_JUMP.";
+  "Most likely this kernel was built without CONFIG_KEXEC_JUMP, which a jump back needs.";
 const UNDETERMINED = "Cannot determine the file type of /f/random\nmultiboot2-x86: no";
 
 const BAD_INPUTS: readonly Refusal[] = [

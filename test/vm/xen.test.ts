@@ -150,7 +150,7 @@ ${EXEC}
 `;
 
 function checkLibrary(run: MachineRun): void {
-  expect(output(run, "decision")).toContain("Xen's calls are made through libxenctrl.so.4.17\n");
+  expect(output(run, "decision")).toContain("hypercalls go through libxenctrl.so.4.17\n");
   const theirs = recorded(output(run, "theirs"));
   const ours = recorded(output(run, "ours"));
   expect(ours.call).toBe(theirs.call);
@@ -182,8 +182,8 @@ function checkLibrary(run: MachineRun): void {
     "still-unloaded": 0,
     "exec-nothing": 1,
   });
-  expect(output(run, "loaded")).toStartWith("Xen says so. Xen's status bit toggles");
-  expect(output(run, "unloaded")).toStartWith("Xen says no. Xen's status bit toggles");
+  expect(output(run, "loaded")).toStartWith("Xen reports an image. Xen's status bit toggles");
+  expect(output(run, "unloaded")).toStartWith("Xen reports no image. Xen's status bit toggles");
   expect(output(run, "exec-nothing")).toStartWith("Nothing has been loaded!\n");
   expect(output(run, "crash-size")).toBe("201326592\n");
   expect(status(run, "live-update")).toBe(255);
@@ -242,7 +242,7 @@ function checkDirect(run: MachineRun): void {
   expect(output(run, "nothing-network")).toBe(UP);
   expect(output(run, "their-nothing")).toBe("kexec failed: No such file or directory\n");
   expect(output(run, "their-nothing-network")).toBe(DOWN);
-  expect(output(run, "load")).toContain("Xen's calls are made through /dev/xen/privcmd\n");
+  expect(output(run, "load")).toContain("hypercalls go through /dev/xen/privcmd\n");
   expect(output(run, "load")).toContain(
     "all segments lie in memory that the hypervisor does not allocate",
   );

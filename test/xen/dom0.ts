@@ -207,6 +207,6 @@ export function makeDom0(): Dom0 {
 }
 
 /** What is said where no way to Xen was found. */
-export const NO_PRIVCMD = "There is no /dev/xen/privcmd: the module xen-privcmd makes it.";
+export const NO_PRIVCMD = "There is no /dev/xen/privcmd: the module xen-privcmd creates it.";
 export const NO_LAYOUT =
   "get_memory_ranges_xen: Failed to open Xen control interface\nCould not get memory layout\n";

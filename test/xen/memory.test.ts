@@ -29,7 +29,7 @@ function sweep(way: Way, call: string): Ran[] {
 }
 
 /** What was said of the piece of memory that there was none for. */
-const PIECE = /dom0 has no memory for a copy of (.*) that Xen can read\./;
+const PIECE = /dom0 has too little memory for a hypercall buffer for (.*)\./;
 
 /**
  * @param held whether the library itself may forget some memory of its own
@@ -55,7 +55,7 @@ function expectNothingIsLeft(runs: readonly Ran[], held = /held=0/): string[] {
 
 test("a stand-in for libxenctrl: the array, and every buffer of it", () => {
   const array = expectNothingIsLeft(sweep("stand-in", "xc_hypercall_buffer_array_create"));
-  expect(array).toEqual(["the call itself"]);
+  expect(array).toEqual(["the hypercall's arguments"]);
   const buffers = expectNothingIsLeft(sweep("stand-in", "xc__hypercall_buffer_array_alloc"));
   expect(buffers.toSorted()).toEqual(["the boot-params", "the kernel", "the purgatory"]);
 });
@@ -69,9 +69,9 @@ describe.each(["device", "memory"] as const)("mmap, by the way %p", (way) => {
   test("ends the load where the load's own memory is not to be had", () => {
     expect(expectNothingIsLeft(runs)).toEqual([
       // The table of segments, then the segments in their order, then the argument.
-      "the call itself",
+      "the hypercall's arguments",
       ...["the kernel", "the boot-params", "the purgatory"],
-      "the call itself",
+      "the hypercall's arguments",
     ]);
   });
 
@@ -101,7 +101,11 @@ describe.each(["device", "memory"] as const)("mmap, by the way %p", (way) => {
 
   test.each([
     [["-u"], 255, "kexec unload failed: Cannot allocate memory\n"],
-    [["-S", "-l"], 255, "Whether an image is loaded is not known: Cannot allocate memory.\n"],
+    [
+      ["-S", "-l"],
+      255,
+      "Xen does not report whether an image is loaded: Cannot allocate memory.\n",
+    ],
   ])("ends %j", (words, status, says) => {
     const ran = dom0.run(words, { way, fail: "mmap:12" });
     expect([ran.failed, ran.status]).toEqual([true, status]);
@@ -152,7 +156,7 @@ describe.each(["debian", "device", "memory"] as const)("guests' memory, by the w
 describe("a device that cannot be opened", () => {
   const folder = "rm /dev/xen/privcmd; mkdir /dev/xen/privcmd\n";
   const NOT_ROOT = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
-  const HINT = "cannot be opened: try: modprobe -r xen-privcmd; modprobe xen-privcmd\n";
+  const HINT = "cannot be opened. Try: modprobe -r xen-privcmd; modprobe xen-privcmd\n";
 
   test.each<[string, Circumstances, string, string]>([
     [

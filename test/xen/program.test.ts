@@ -36,7 +36,9 @@ describe("a library that is of no use", () => {
     expect(dom0.run([`--xen-library=${path}`, ...LOAD])).toMatchObject({ status: 0, stderr: "" });
     const { status, stderr } = dom0.run([`--xen-library=${path}`, "-S", "-l"]);
     expect(status).toBe(255);
-    expect(stderr).toBe("Whether an image is loaded is not known: this Xen does not report it.\n");
+    expect(stderr).toBe(
+      "Xen does not report whether an image is loaded: this Xen has no status call.\n",
+    );
   });
 
   test("lacks a library that it needs itself", () => {
@@ -75,7 +77,7 @@ describe("a library that is of no use", () => {
       });
       expect(device.status).toBe(0);
       expect(device.stderr).toContain(`libxenctrl.so.4.17: ${why}`);
-      expect(device.stderr).toContain("Xen's calls are made through /dev/xen/privcmd\n");
+      expect(device.stderr).toContain("hypercalls go through /dev/xen/privcmd\n");
       expect(device.log).toContain("close held=0 loaded=1");
     },
   );

@@ -15,7 +15,7 @@ beforeAll(() => {
   for (const [, way] of WAYS) {
     // Whatever is run below is run by Xen's backend.
     const { stderr } = dom0.run(["-d", "-S"], { way });
-    if (!stderr.includes("\nXen's calls are made through ")) throw new Error(stderr);
+    if (!stderr.includes("\nhypercalls go through ")) throw new Error(stderr);
   }
 }, 180_000);
 afterAll(dom0.remove);
@@ -83,9 +83,9 @@ describe.each(WAYS)("through %s", (_name, way) => {
   });
 
   test.each([
-    [["-S", "-l"], true, 1, "Xen says so."],
-    [["-S", "-l"], false, 0, "Xen says no."],
-    [["-S"], true, 0, "Xen says no."],
+    [["-S", "-l"], true, 1, "Xen reports an image."],
+    [["-S", "-l"], false, 0, "Xen reports no image."],
+    [["-S"], true, 0, "Xen reports no image."],
   ])("%j, loaded %p", (words, loaded, status, doubt) => {
     const ran = run(words, { loaded });
     expect(ran.status).toBe(status);
@@ -125,7 +125,7 @@ describe.each(WAYS)("through %s", (_name, way) => {
   test("nothing is started where nothing is loaded", () => {
     const ran = run(["-e", "-x", "-y"]);
     expect(ran.status).toBe(1);
-    expect(ran.stderr).toStartWith("Nothing has been loaded!\nXen says no.");
+    expect(ran.stderr).toStartWith("Nothing has been loaded!\nXen reports no image.");
     expect(askedOf(ran, way, 0)).toEqual([]);
   });
 
@@ -161,7 +161,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   },
   xc_kexec_get_range: {
     words: ["-d", ...LOAD],
-    says: "Xen does not report its range 0: TEXT.\n",
+    says: "Xen does not report KEXEC_RANGE_MA_CRASH: TEXT.\n",
     status: 0,
     loaded: true,
   },
@@ -218,7 +218,7 @@ describe.each(WAYS)("a call that fails, through %s", (_name, way) => {
       const ran = dom0.run(["-S", "-l"], { way, fail });
       expect(ran.status).toBe(255);
       expect(ran.stderr).toBe(
-        "Whether an image is loaded is not known: this Xen does not report it.\n",
+        "Xen does not report whether an image is loaded: this Xen has no status call.\n",
       );
       askedOf(ran, way, 0);
       const load = dom0.run(LOAD, { way, fail });

@@ -84,7 +84,7 @@ export function memfdCreate(name: string): number {
   if (fd >= 0) return fd;
   return fail({
     code: "file.memory",
-    message: `cannot make a file in memory for ${name}: ${strerror(-fd)}`,
+    message: `cannot create a memory file for the ${name}: memfd_create: ${strerror(-fd)}`,
     exitStatus: ExitStatus.failed,
   });
 }

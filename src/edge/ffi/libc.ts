@@ -75,7 +75,7 @@ function open(): Libc {
   try {
     const { symbols } = dlopen(path, PROTOTYPES);
     const errnoAt = symbols.__errno_location();
-    if (typeof errnoAt !== "number") throw new TypeError("__errno_location gave no address");
+    if (typeof errnoAt !== "number") throw new TypeError("__errno_location returned NULL");
     return { path, symbols, errnoAt };
   } catch (cause) {
     throw openingError(path, cause);
@@ -90,7 +90,7 @@ function cannotUse(path: string | null, why: string, cause: unknown): KexecError
   return new KexecError({
     code: "host.libc",
     message: `cannot use the C library${path === null ? "" : ` ${path}`}: ${why}`,
-    hint: "kexec needs /proc, and glibc 2.17 or later or musl.",
+    hint: "kexec needs /proc mounted, and as C library glibc 2.17 or later, or musl.",
     exitStatus: ExitStatus.failed,
     cause,
   });
@@ -102,11 +102,11 @@ export function openingError(path: string, cause: unknown): KexecError {
   if (!why.includes("requires the JIT")) return cannotUse(path, why, cause);
   return new KexecError({
     code: "host.no-jit",
-    message: "cannot call the system: this process may not make memory executable",
+    message: "cannot make system calls: this process may not make memory executable",
     hint:
-      "The program's runtime compiles the glue for system calls while it runs.\n" +
-      "Allow it: no MemoryDenyWriteExecute= in the systemd unit, no deny of execmem in SELinux,\n" +
-      "no BUN_JSC_useJIT=0 in the environment, no ulimit -v below 4 GiB.",
+      "The runtime of this program compiles its system call stubs. Allow executable memory:\n" +
+      "remove MemoryDenyWriteExecute= from the systemd unit, allow execmem in SELinux,\n" +
+      "unset BUN_JSC_useJIT, and raise ulimit -v to 4 GiB or more.",
     exitStatus: ExitStatus.failed,
     cause,
   });

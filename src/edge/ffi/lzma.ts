@@ -46,7 +46,7 @@ const PIECE = 1 << 24;
 const NOT_BY_THIS_LIBRARY: ReadonlySet<number> = new Set([3, 6, 8]);
 const REASONS: ReadonlyMap<number, string> = new Map([
   [5, "there is not enough memory"],
-  [7, "no such format"],
+  [7, "not in this format"],
   [9, "damaged"],
   [10, "cut short"],
 ]);

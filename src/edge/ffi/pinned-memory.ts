@@ -123,7 +123,7 @@ function failForMemory(size: number, what: string, errno: number): never {
   const why = errno === 0 ? Errno.ENOMEM : errno;
   return fail({
     code: "host.memory",
-    message: `${what}: cannot get ${size} bytes of memory: ${strerror(why)}`,
+    message: `${what}: cannot allocate ${size} bytes of memory: ${strerror(why)}`,
     exitStatus: ExitStatus.failed,
   });
 }

@@ -16,7 +16,7 @@ export function systemCallNumber(call: SystemCall): number {
   if (arch === "x64" || arch === "arm64") return NUMBERS[arch][call];
   return fail({
     code: "host.architecture",
-    message: `system calls of this machine (${arch}) are not known; x86_64 and arm64 are`,
+    message: `cannot make system calls on ${arch}: this program supports x86_64 and arm64`,
     exitStatus: ExitStatus.failed,
   });
 }

@@ -116,7 +116,7 @@ function readToEnd(job: ReadJob, memory: PinnedMemory, hasher: Bun.CryptoHasher 
     if (done === bytes.length) {
       if (done === PINNED_MAX) {
         if (!hasMore(job, done)) return done;
-        failTooLarge(job.path, "more");
+        failTooLarge(job.path, `more than ${PINNED_MAX} bytes`);
       }
       memory.resize(Math.min(done * 2, PINNED_MAX));
       bytes = memory.bytes();
@@ -154,6 +154,6 @@ function failChanged(path: string, message: string): never {
 function failTooLarge(path: string, found: string): never {
   return fail({
     code: "file.too-large",
-    message: `Cannot read ${path}: it has ${found}, at most ${PINNED_MAX} bytes can be loaded`,
+    message: `Cannot read ${path}: it has ${found}, and at most ${PINNED_MAX} bytes can be loaded`,
   });
 }

@@ -39,8 +39,8 @@ function refuseJumpBack(loaded: boolean | null, entry: bigint): void {
       message: "There is kexec kernel loaded, make sure you are in kexeced kernel.",
       hint:
         loaded === null
-          ? "/sys/kernel/kexec_loaded does not say: is sysfs mounted on /sys?"
-          : "If you are, unload what is loaded: kexec -c -u",
+          ? "/sys/kernel/kexec_loaded cannot be read: mount sysfs on /sys."
+          : "If this is the kexeced kernel, unload the loaded image: kexec -c -u",
       exitStatus,
     });
   }
@@ -48,7 +48,7 @@ function refuseJumpBack(loaded: boolean | null, entry: bigint): void {
     fail({
       code: "kernel.jump-back",
       message: "Please specify jump back entry in command line",
-      hint: "It is kexec_jump_back_entry= of /proc/cmdline: --entry=0xADDRESS",
+      hint: "Give --entry=0xADDRESS, the value of kexec_jump_back_entry= in /proc/cmdline.",
       exitStatus,
     });
   }

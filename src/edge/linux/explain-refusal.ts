@@ -27,24 +27,24 @@ const SIGNATURE =
 
 /** What one error number means whatever the machine is like. */
 const OF_SIGNATURES: ReadonlyMap<number, string> = new Map([
-  [Errno.ENODATA, `The image has no signature, and this kernel demands one.\n${SIGNATURE}`],
+  [Errno.ENODATA, `The image has no signature, and this kernel requires one.\n${SIGNATURE}`],
   [Errno.ENOKEY, `This kernel does not know the key that signed the image.\n${SIGNATURE}`],
-  [Errno.EKEYREJECTED, `The image's signature is wrong, or its key is refused.\n${SIGNATURE}`],
+  [Errno.EKEYREJECTED, `The image's signature is wrong, or its key is rejected.\n${SIGNATURE}`],
   [Errno.EKEYREVOKED, `The key that signed the image was revoked.\n${SIGNATURE}`],
   [Errno.EKEYEXPIRED, `The key that signed the image has expired.\n${SIGNATURE}`],
-  [Errno.ELIBBAD, `The image's signature cannot be read.\n${SIGNATURE}`],
-  [Errno.EBADMSG, `The image's signature cannot be read.\n${SIGNATURE}`],
-  [Errno.EMSGSIZE, `The image's signature cannot be read.\n${SIGNATURE}`],
-  [Errno.ENOPKG, `This kernel cannot compute the image's kind of signature.\n${SIGNATURE}`],
+  [Errno.ELIBBAD, `The image's signature is malformed.\n${SIGNATURE}`],
+  [Errno.EBADMSG, `The image's signature is malformed.\n${SIGNATURE}`],
+  [Errno.EMSGSIZE, `The image's signature is malformed.\n${SIGNATURE}`],
+  [Errno.ENOPKG, `This kernel lacks the algorithm of the image's signature.\n${SIGNATURE}`],
 ]);
 
 function lockedDown(call: KexecCall, lockdown: string): string {
   const state = `The kernel is locked down (${lockdown})`;
   switch (call) {
     case "kexec_load":
-      return `${state}: it takes signed images only.\nTry -s: kexec_load has no signatures.`;
+      return `${state}: it loads signed images only.\nTry -s: kexec_load passes no signature.`;
     case "unload":
-      return `${state}: it unloads by kexec_file_load only.\nTry -s -u.`;
+      return `${state}: only kexec_file_load may unload.\nTry -s -u.`;
     default:
       return `${state}.\n${SIGNATURE}`;
   }
@@ -64,43 +64,43 @@ function explainPermission(
   }
   if (call !== "exec" && loadsLeft === 0n) {
     const { limit } = linuxPurpose(purpose);
-    return `kernel.kexec_load_limit_${limit} is 0: no load is left until the next boot.`;
+    return `kernel.kexec_load_limit_${limit} is 0: no further load is allowed until the next boot.`;
   }
   if (lockdown !== null && lockdown !== "none") return lockedDown(call, lockdown);
   // SystemCallFilter= is of systemd's units; udevd has it, and so has what its rules run.
   const who = "a container, SystemCallFilter= or an LSM (SELinux, IMA)";
-  return `CAP_SYS_BOOT is held; ${who} probably denies it.`;
+  return `CAP_SYS_BOOT is held; ${who} likely denies kexec.`;
 }
 
 function explainMissing(call: KexecCall): string {
   if (call === "kexec_file_load" || call === "file-unload") {
     return "This kernel was built without CONFIG_KEXEC_FILE: try -c.";
   }
-  return "This kernel was built without CONFIG_KEXEC. With CONFIG_KEXEC_FILE, -s works.";
+  return "This kernel was built without CONFIG_KEXEC: try -s, which needs CONFIG_KEXEC_FILE.";
 }
 
-const NO_SUCH_MEMORY = "A segment does not fit into the machine's memory.";
+const BAD_ADDRESS = "A segment is not page-aligned, or above the highest address for loads.";
 const ADDRESS_HINT: Readonly<Record<ImagePurpose, string>> = {
-  normal: NO_SUCH_MEMORY,
-  crash: "A segment does not fit into the memory reserved for a crash kernel: more crashkernel=.",
-  "preserve-context": NO_SUCH_MEMORY,
-  "live-update": NO_SUCH_MEMORY,
+  normal: BAD_ADDRESS,
+  crash: "A segment is outside of the memory reserved for a crash kernel: enlarge crashkernel=.",
+  "preserve-context": BAD_ADDRESS,
+  "live-update": BAD_ADDRESS,
 };
 
 /** Of IMA, by its own policy or the one that Secure Boot brings.
  * [linux security/integrity/ima/ima_main.c ima_load_data] */
 function explainAccess(call: KexecCall): string | undefined {
-  const policy = "The kernel's IMA policy (Secure Boot brings one) refuses";
+  const policy = "The kernel's IMA policy (Secure Boot enables one) forbids";
   if (call === "kexec_load") {
-    return `${policy} kexec_load, which has no signatures.\nTry -s, with a kernel that is signed.`;
+    return `${policy} kexec_load, which passes no signature.\nTry -s with a signed kernel.`;
   }
   return call === "kexec_file_load" ? `${policy} this image.\n${SIGNATURE}` : undefined;
 }
 
 function explainInvalid(call: KexecCall, purpose: ImagePurpose): string | undefined {
-  if (call === "exec") return "No image is loaded, or this kernel has no kexec.";
+  if (call === "exec") return "No image is loaded, or this kernel was built without kexec.";
   if (purpose !== "preserve-context") return undefined;
-  return "Most likely this kernel cannot be returned to: it was built without CONFIG_KEXEC_JUMP.";
+  return "Most likely this kernel was built without CONFIG_KEXEC_JUMP, which a jump back needs.";
 }
 
 /** @param look reads the machine; called at most once, and for EPERM only */
@@ -118,7 +118,7 @@ export function explainRefusal(
     case Errno.EACCES:
       return explainAccess(call);
     case Errno.EBUSY:
-      return "Another kexec load is under way, or a crash dump is being set up: try again.";
+      return "Another kexec load is under way, or the kernel updates the crash image: try again.";
     case Errno.ENOMEM:
       return "The kernel has too little memory for the image: free some, or use a smaller one.";
     case Errno.EADDRNOTAVAIL:

@@ -43,10 +43,10 @@ function commandLineBytes({ architecture, commandLine }: FilePlan): Uint8Array |
 /** Errors after which kexec_load may still work, with what each most likely means. */
 const UNSUPPORTED: ReadonlyMap<number, string> = new Map([
   [Errno.ENOSYS, "this kernel was built without CONFIG_KEXEC_FILE"],
-  [Errno.EINVAL, "the kernel did not take the image, its command line, or a flag"],
-  [Errno.ENOEXEC, "the kernel does not know this kind of image"],
-  [Errno.EOPNOTSUPP, "the kernel does not support this kind of image or of signature"],
-  [Errno.ENOTSUPP, "the kernel does not support this kind of image or of signature"],
+  [Errno.EINVAL, "the kernel rejected the image, its command line, or a flag"],
+  [Errno.ENOEXEC, "the kernel does not know this image type"],
+  [Errno.EOPNOTSUPP, "the kernel does not support this type of image or signature"],
+  [Errno.ENOTSUPP, "the kernel does not support this type of image or signature"],
 ]);
 
 /**

@@ -62,7 +62,7 @@ const READERS: Readonly<Partial<Record<Architecture, ArchitectureReader>>> = {
 const usualReader: ArchitectureReader = {
   readMemoryMap: iomemMap,
   readKernelMapping({ notes }) {
-    const text = "How this architecture's kernel is mapped is not known.";
+    const text = "onekexec cannot tell where this architecture's kernel is mapped.";
     notes.push({ source: "kernel text", text });
     return { kernelText: null, pageOffset: 0n };
   },
@@ -82,7 +82,7 @@ function readRngSeed(
   // The C library may be unusable, which matters only to those who load something.
   const seed = attempt(notes, () => random(RNG_SEED_SIZE));
   if (seed?.length === RNG_SEED_SIZE) return seed;
-  const text = "The kernel gave no random bytes for the next kernel's seed.";
+  const text = "getrandom returned no random bytes for the next kernel's RNG seed.";
   notes.push({ source: "machine", text });
   return null;
 }

@@ -74,11 +74,11 @@ function readFirmwareMemmap(files: PseudoFiles, notes: FactNote[]): MemoryRange[
 function readMemoryMap({ files, resources, bootCommandLine, notes }: FactsInput): MemoryMap | null {
   const remark = (text: string): void => void notes.push({ source: "memory map", text });
   if (bootCommandLine !== null && efiMapWasAdded(bootCommandLine)) {
-    remark(`The kernel was booted with add_efi_memmap, so ${IOMEM} is the memory map.`);
+    remark(`The kernel was booted with add_efi_memmap, so the memory map is from ${IOMEM}.`);
   } else {
     const ranges = attempt(notes, () => readFirmwareMemmap(files, notes), "memory map");
     if (ranges !== null) return { source: "firmware-memmap", ranges: withoutRealModeIvt(ranges) };
-    remark(`${FIRMWARE_MEMMAP} is of no use, so ${IOMEM} is the memory map.`);
+    remark(`${FIRMWARE_MEMMAP} cannot be used, so the memory map is from ${IOMEM}.`);
   }
   if (resources === null) return null;
   return { source: "iomem", ranges: withoutRealModeIvt(iomemMemoryRanges(resources)) };

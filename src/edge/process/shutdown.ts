@@ -38,7 +38,7 @@ export function execShutdown(calls: ProcessCalls = processCalls): never {
     message: `shutdown: ${strerror(-status)}`,
     hint:
       `None of ${SHUTDOWN_PROGRAMS.join(", ")} could be run; the image stays loaded.\n` +
-      "kexec -e starts it, without shutting services down.",
+      "kexec -e starts it without shutting down services.",
     exitStatus: ExitStatus.failed,
   });
 }

@@ -65,7 +65,7 @@ function xenPurpose(purpose: ImagePurpose): XenPurpose {
   return fail({
     code: "xen.preserve-context",
     message: "--load-preserve-context is not possible under Xen",
-    hint: "Xen's kexec never returns to the kernel that it left.",
+    hint: "Xen's kexec cannot return to the kernel that was running before.",
     exitStatus: ExitStatus.failed,
   });
 }
@@ -145,10 +145,10 @@ function load(plan: SegmentPlan, host: XenHost): LoadOutcome {
       return failLoad(plan, outcome.errno, host);
     case "no-memory": {
       const segment = outcome.segment === null ? undefined : plan.segments[outcome.segment];
-      const what = segment === undefined ? "the call itself" : `the ${segment.role}`;
+      const what = segment === undefined ? "the hypercall's arguments" : `the ${segment.role}`;
       const hint =
-        `dom0 has no memory for a copy of ${what} that Xen can read.\n` +
-        "Free some, or use a smaller image: every segment is copied before Xen is asked.";
+        `dom0 has too little memory for a hypercall buffer for ${what}.\n` +
+        "Free some, or use a smaller image: all segments are copied before the hypercall.";
       return failLoad(plan, outcome.errno, host, hint);
     }
   }
@@ -174,9 +174,11 @@ function unload(purpose: ImagePurpose, host: XenHost): void {
 
 /** What can be known, and how well. */
 const MARK_UP =
-  "Xen says so. Xen's status bit toggles with every load and unload; other tools can invert it.";
+  "Xen reports an image. Xen's status bit toggles with every load and unload; " +
+  "other tools can invert it.";
 const MARK_DOWN =
-  "Xen says no. Xen's status bit toggles with every load and unload; other tools can invert it.";
+  "Xen reports no image. Xen's status bit toggles with every load and unload; " +
+  "other tools can invert it.";
 
 function loadedState(purpose: ImagePurpose, host: XenHost): LoadedState {
   const opened = tryOpen(host);
@@ -184,8 +186,8 @@ function loadedState(purpose: ImagePurpose, host: XenHost): LoadedState {
   const status = opened.calls.status(xenPurpose(purpose).type);
   if (status >= 0) return { loaded: status > 0, doubt: status > 0 ? MARK_UP : MARK_DOWN };
   const old = status === -Errno.ENOSYS || status === -Errno.EINVAL;
-  const why = old ? "this Xen does not report it" : host.strerror(-status);
-  return { loaded: null, doubt: `Whether an image is loaded is not known: ${why}.` };
+  const why = old ? "this Xen has no status call" : host.strerror(-status);
+  return { loaded: null, doubt: `Xen does not report whether an image is loaded: ${why}.` };
 }
 
 function failExec(errno: number, purpose: ImagePurpose, host: XenHost): never {
@@ -215,7 +217,7 @@ function exec(purpose: ImagePurpose, host: XenHost): void {
 
 function segmentsOf(plan: LoadPlan): SegmentPlan {
   if (plan.kind === "segments") return plan;
-  throw new RangeError("Xen takes no files, and no plan for any is made");
+  throw new RangeError("a file plan for Xen, which loads segment plans only");
 }
 
 /** Asked for the range that every Xen with kexec tells. */
@@ -246,12 +248,12 @@ export function xenBackend(host: XenHost, evidence: readonly string[]): Backend 
   const service = (): readonly string[] => {
     const found = tryOpen(own);
     if (found instanceof XenUnavailable) return [found.message];
-    return [...found.tried, `Xen's calls are made through ${found.calls.servedBy}`];
+    return [...found.tried, `hypercalls go through ${found.calls.servedBy}`];
   };
   return {
     name: "xen",
     get evidence() {
-      const only = "Xen takes segments that were laid out here: -s and -a are as -c";
+      const only = "Xen loads only segments that kexec itself has placed: -s and -a act as -c";
       return [...evidence, ...service(), only];
     },
     probe: () => [probe(own)],

@@ -128,10 +128,10 @@ function unknownDomain(evidence: string[]): HostDecision {
   return {
     host: "none",
     evidence,
-    why: "this is a domain of Xen, and nothing says which kind",
+    why: "this is a Xen domain of unknown type",
     hint:
-      "Linux's own kexec would crash a PV domain, so it is not tried.\n" +
-      "Mount sysfs on /sys: /sys/hypervisor says which it is.",
+      "Linux's own kexec would crash a PV domain, so this program does not call it.\n" +
+      "Mount sysfs on /sys: /sys/hypervisor/guest_type has the type.",
   };
 }
 
@@ -139,7 +139,7 @@ function pvGuest(evidence: string[]): HostDecision {
   return {
     host: "none",
     evidence,
-    why: "this is a PV guest of Xen, which has no kexec: Xen offers it to dom0 only",
+    why: "this is a PV guest of Xen, and Xen offers kexec to dom0 only",
     hint: "Run the guest as PVH or HVM, where Linux's own kexec works, or use pvgrub.",
   };
 }
@@ -150,8 +150,8 @@ function translatedDom0(evidence: string[], domain: Domain): HostDecision {
     evidence,
     why: `this is a ${domain} dom0 of Xen, and Xen offers kexec to a PV dom0 only`,
     hint:
-      "Linux's own kexec would reset the whole machine here, so it is not tried.\n" +
-      "Boot Xen with a PV dom0: without dom0=pvh on its command line.",
+      "Linux's own kexec would reset the whole machine, so this program does not call it.\n" +
+      "Boot Xen with a PV dom0: remove dom0=pvh from Xen's command line.",
   };
 }
 
@@ -159,7 +159,7 @@ function armDom0(evidence: string[]): HostDecision {
   return {
     host: "none",
     evidence,
-    why: "this is dom0 of Xen on arm64, and Xen has no kexec there",
-    hint: "Linux's own kexec would reset the whole machine here, so it is not tried.",
+    why: "this is dom0 of Xen on arm64, where Xen does not support kexec",
+    hint: "Linux's own kexec would reset the whole machine, so this program does not call it.",
   };
 }

@@ -8,17 +8,17 @@ export type XenCall = "load" | "unload" | "exec";
 function explainInvalid(call: XenCall, purpose: ImagePurpose): string | undefined {
   if (purpose === "live-update") {
     return (
-      "This Xen has no live update: it keeps a normal image and a crash image, and refuses the " +
-      "third kind.\nXen itself never had it; only hypervisors with patches for it do."
+      "This Xen has no live update: it accepts normal and crash images only.\n" +
+      "Upstream Xen does not support live update by kexec; only patched hypervisors do."
     );
   }
   if (call !== "load") return undefined;
-  return "Xen did not take the plan; --dry-run shows it. A report should have the output of -d.";
+  return "Xen rejected the plan, which --dry-run shows. Please report this with the output of -d.";
 }
 
 function explainAddress(purpose: ImagePurpose): string {
   return purpose === "crash"
-    ? "A segment lies outside of the memory that Xen keeps for a crash kernel: boot Xen with a " +
+    ? "A segment is outside of the memory that Xen reserved for a crash kernel: boot Xen with a " +
         "larger crashkernel=."
     : "Internal error: unaligned segment; please report";
 }
@@ -31,17 +31,17 @@ export function explainXen(
 ): string | undefined {
   switch (errno) {
     case Errno.EPERM:
-      return "Xen allows kexec to a PV dom0 only, and its security policy may forbid it.";
+      return "Xen allows kexec to a PV dom0 only, and an XSM policy may forbid it there.";
     case Errno.ENOSYS:
       return "This Xen was built without kexec (CONFIG_KEXEC), or is older than 4.4.";
     case Errno.ENOENT:
       return "Nothing is loaded. Load a kernel first: kexec -l KERNEL --initrd=FILE";
     case Errno.EBUSY:
-      return "Xen is on its way into another kernel already.";
+      return "Xen is already starting another kernel.";
     case Errno.ENOMEM:
       return (
-        "Xen keeps the image in its own free memory until it is started, and has too little.\n" +
-        "Give some back: xl mem-set 0 SIZE, or boot Xen with dom0_mem=SIZE."
+        "Xen keeps the image in its own free memory until the image starts, and has too little.\n" +
+        "Shrink dom0 with xl mem-set 0 SIZE, or boot Xen with dom0_mem=SIZE."
       );
     case Errno.EFAULT:
       return "Xen could not read the image from this process's memory: try again.";

@@ -71,8 +71,8 @@ export function privcmdAdvice({ path, errno }: NoPrivcmd): string {
   if (errno === Errno.EACCES || errno === Errno.EPERM) return "Run kexec as root.";
   const missing = !PRIVCMD_PATHS.some((one) => existsSync(one));
   return missing
-    ? `There is no ${path}: the module xen-privcmd makes it. Try: modprobe xen-privcmd`
-    : `${path} is there and cannot be opened: try: modprobe -r xen-privcmd; modprobe xen-privcmd`;
+    ? `There is no ${path}: the module xen-privcmd creates it. Try: modprobe xen-privcmd`
+    : `${path} exists but cannot be opened. Try: modprobe -r xen-privcmd; modprobe xen-privcmd`;
 }
 
 function openDevice(access: XenAccess): XenCalls {
@@ -86,7 +86,7 @@ function openDevice(access: XenAccess): XenCalls {
 function openNamed(name: string, access: XenAccess): XenCalls {
   const calls = tryLibrary(name, access);
   if (typeof calls !== "string") return calls;
-  const hint = "Without --xen-library kexec looks for one itself, and does without if it must.";
+  const hint = "Without --xen-library, kexec searches for libxenctrl, and works without it too.";
   throw new XenUnavailable(`--xen-library: ${calls}`, hint, calls);
 }
 

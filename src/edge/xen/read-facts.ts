@@ -53,13 +53,19 @@ const RUN_PAGES_MIN = 16;
 const ENOUGH = 16n << 30n;
 const FOUR_GIB = 4n << 30n;
 
-/** A range of Xen's, or null; of size 0 it says that there is none. */
+/** As Xen's header names the range: `KEXEC_RANGE_MA_CRASH`. */
+function nameOfRange(range: KexecRange): string {
+  return Object.entries(KexecRange).find(([, number]) => number === range)?.[0] ?? `${range}`;
+}
+
+/** One of Xen's ranges of machine addresses; null and a note where Xen reports an error, and null
+ * where Xen reports size 0, which means that there is none. */
 function rangeOfXen(calls: XenCalls, range: KexecRange, notes: FactNote[]): Range | null {
   const found = calls.getRange(range, 0);
   if (typeof found === "number") {
     notes.push({
       source: "Xen",
-      text: `Xen does not report its range ${range}: ${strerror(-found)}.`,
+      text: `Xen does not report ${nameOfRange(range)}: ${strerror(-found)}.`,
     });
     return null;
   }
@@ -158,7 +164,7 @@ function readMemoryMap(calls: XenCalls): MemoryRange[] {
       "Could not get memory layout",
     hint:
       entries === -Errno.EPERM
-        ? "Xen allows this to dom0 only, and its policy may not."
+        ? "Xen allows this call to dom0 only, and an XSM policy may forbid it there."
         : undefined,
     exitStatus: ExitStatus.failed,
   });

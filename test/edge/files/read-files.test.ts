@@ -126,7 +126,7 @@ describe("readWholeFile", () => {
     truncateSync(path, 2 ** 32 + 1);
     const error = refusal(() => readWholeFile(path, PLAIN));
     expect(error.code).toBe("file.too-large");
-    expect(error.message).toContain("it has 4294967297 bytes, at most 4294967296");
+    expect(error.message).toContain("it has 4294967297 bytes, and at most 4294967296");
   });
 
   test("no descriptor is left open, whatever happens", () => {

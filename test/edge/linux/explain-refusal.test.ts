@@ -115,9 +115,9 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     ...{ call: "kexec_load", errno: "EADDRNOTAVAIL", evidence: null, purpose: "crash" },
     ...{ cause: "reserved for a crash kernel", remedy: "crashkernel=" },
   },
-  "there is no such memory": {
+  "a segment lies beyond what the kernel can load to": {
     ...{ call: "kexec_load", errno: "EADDRNOTAVAIL", evidence: null },
-    ...{ cause: "the machine's memory", remedy: null },
+    ...{ cause: "above the highest address", remedy: null },
   },
   "IMA appraises kernels, and kexec_load has no file to appraise": {
     ...{ call: "kexec_load", errno: "EACCES", evidence: null },
@@ -132,10 +132,10 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   "the signature does not match": signed("EKEYREJECTED", "signature is wrong"),
   "the signer's key is on the revocation list": signed("EKEYREVOKED", "revoked"),
   "the signer's key is too old": signed("EKEYEXPIRED", "expired"),
-  "the kernel lacks the hash or the cipher": signed("ENOPKG", "cannot compute"),
-  "the PE file around the signature is damaged": signed("ELIBBAD", "signature cannot be read"),
-  "the PKCS#7 message is damaged": signed("EBADMSG", "signature cannot be read"),
-  "the PKCS#7 message is cut short": signed("EMSGSIZE", "signature cannot be read"),
+  "the kernel lacks the hash or the cipher": signed("ENOPKG", "lacks the algorithm"),
+  "the PE file around the signature is damaged": signed("ELIBBAD", "signature is malformed"),
+  "the PKCS#7 message is damaged": signed("EBADMSG", "signature is malformed"),
+  "the PKCS#7 message is cut short": signed("EMSGSIZE", "signature is malformed"),
 };
 
 describe("the hint names the cause, and what can be typed against it:", () => {

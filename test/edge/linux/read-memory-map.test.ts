@@ -45,7 +45,7 @@ describe("where the memory map is from", () => {
     const facts = read(LINUX, files);
     expect(facts.memoryMap).toMatchObject({ source: "iomem", ranges: fromIomem });
     expect(sentencesOf(facts)).toContain(
-      "/sys/firmware/memmap is of no use, so /proc/iomem is the memory map.",
+      "/sys/firmware/memmap cannot be used, so the memory map is from /proc/iomem.",
     );
   });
 

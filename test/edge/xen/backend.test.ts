@@ -102,9 +102,9 @@ describe("the mark says what is loaded, after whatever was before", () => {
 
   test("both answers say how far they can be trusted", () => {
     const { backend } = made();
-    expect(backend.loadedState("normal").doubt).toContain("Xen says no.");
+    expect(backend.loadedState("normal").doubt).toContain("Xen reports no image.");
     backend.load(PLAN);
-    expect(backend.loadedState("normal").doubt).toContain("Xen says so.");
+    expect(backend.loadedState("normal").doubt).toContain("Xen reports an image.");
   });
 
   test.each(["ENOSYS", "EINVAL"] as const)("a Xen without the call (%s) has no mark", (name) => {
@@ -113,7 +113,7 @@ describe("the mark says what is loaded, after whatever was before", () => {
     expect(xen.calls.filter((call) => call.startsWith("unload"))).toEqual([]);
     expect(backend.loadedState("normal")).toEqual({
       loaded: null,
-      doubt: "Whether an image is loaded is not known: this Xen does not report it.",
+      doubt: "Xen does not report whether an image is loaded: this Xen has no status call.",
     });
   });
 });
@@ -123,7 +123,7 @@ describe("failures", () => {
     ["EPERM", "Operation not permitted", "PV dom0 only"],
     ["ENOMEM", "Cannot allocate memory", "dom0_mem="],
     ["EFAULT", "Bad address", "try again"],
-    ["EBUSY", "Device or resource busy", "another kernel already"],
+    ["EBUSY", "Device or resource busy", "already starting another kernel"],
     ["EINVAL", "Invalid argument", "--dry-run"],
     ["ENOSYS", "Function not implemented", "CONFIG_KEXEC"],
     ["EADDRNOTAVAIL", "Cannot assign requested address", "unaligned segment"],
@@ -146,8 +146,8 @@ describe("failures", () => {
   });
 
   test.each([
-    [1, "a copy of the kernel"],
-    [null, "a copy of the call itself"],
+    [1, "a hypercall buffer for the kernel"],
+    [null, "a hypercall buffer for the hypercall's arguments"],
   ])("no memory for segment %p", (index, words) => {
     const loadOutcome = { kind: "no-memory", errno: Errno.ENOMEM, segment: index } as const;
     const error = refusal(() => made({ loadOutcome }).backend.load(PLAN));
@@ -240,7 +240,7 @@ test("-d tells what was chosen, what was tried, and what serves", () => {
   expect(made().backend.evidence).toEqual([
     "Xen, PV dom0",
     "libxenctrl.so.4.18: not found",
-    "Xen's calls are made through libxenctrl.so.4.17",
-    "Xen takes segments that were laid out here: -s and -a are as -c",
+    "hypercalls go through libxenctrl.so.4.17",
+    "Xen loads only segments that kexec itself has placed: -s and -a act as -c",
   ]);
 });

@@ -32,7 +32,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
   "Xen is starting an image": {
     ...{ errno: "EBUSY", calls: ["load", "unload"] },
-    ...{ cause: "into another kernel", remedy: null },
+    ...{ cause: "starting another kernel", remedy: null },
   },
   "Xen's heap is too small for the image, dom0 having the rest": {
     ...{ errno: "ENOMEM", calls: ["load"] },
@@ -48,7 +48,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
   "the plan has too many segments, or they overlap": {
     ...{ errno: "EINVAL", calls: ["load"] },
-    ...{ cause: "did not take the plan", remedy: "--dry-run" },
+    ...{ cause: "rejected the plan", remedy: "--dry-run" },
   },
   "this Xen knows two types of images": {
     ...{ errno: "EINVAL", calls: CALLS, purposes: ["live-update"] },

@@ -194,7 +194,7 @@ describe("privcmdAdvice", () => {
   test("a device that is missing comes with a module", () => {
     expect(PRIVCMD_PATHS.some((path) => existsSync(path))).toBe(false);
     expect(privcmdAdvice(NO_DEVICE)).toBe(
-      "There is no /dev/xen/privcmd: the module xen-privcmd makes it. Try: modprobe xen-privcmd",
+      "There is no /dev/xen/privcmd: the module xen-privcmd creates it. Try: modprobe xen-privcmd",
     );
   });
 });
