@@ -1,4 +1,4 @@
-/** The real world of vmcore-dmesg. */
+/** The functions through which vmcore-dmesg reads a core file and writes the log. */
 
 import { openCore, writeLog } from "./files/read-core.ts";
 

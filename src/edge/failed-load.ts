@@ -1,22 +1,25 @@
-/** kexec-tools' lines about a load that failed, which people send in reports. Pure. */
+/** The lines that kexec-tools prints about a load that failed, for bug reports. Pure. */
 
-/** A segment as kexec-tools shows it: struct kexec_segment. */
+/** A segment as kexec-tools prints it: the fields of struct kexec_segment, in bytes. */
 export interface ShownSegment {
-  /** Address in this process; 0 for none. */
+  /** Address in this process's memory; 0 for a segment without bytes. */
   readonly buf: bigint;
   readonly bufsz: bigint;
   readonly mem: bigint;
   readonly memsz: bigint;
 }
 
-/** As C's `%p` prints an address. */
+/** `address` as glibc's `%p` prints it. */
 function pointerText(address: bigint): string {
   return address === 0n ? "(nil)" : `0x${address.toString(16)}`;
 }
 
 /**
- * @param error the C library's text
- * @param flags kexec_load's
+ * kexec-tools' message about a failed load: the error, the entry point, the flags, and four lines
+ * for each segment. [kexec-tools]
+ * @param error the C library's text for the error number
+ * @param entry physical address of the entry point
+ * @param flags the flags of kexec_load
  */
 export function failedLoad(
   error: string,

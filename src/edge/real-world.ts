@@ -1,6 +1,6 @@
 /**
- * The real `World`: this process, this machine. Each part is touched when it is first asked for.
- * `-v` and `-h` do without, so this file is loaded only for those who do something.
+ * The real `World`: this process and this machine. Facts and backend are made at their first use.
+ * `-v` and `-h` need no `World`, so they do not load this file.
  */
 
 import { KexecError } from "../core/error.ts";
@@ -31,7 +31,7 @@ import { openXen } from "./xen/open.ts";
 import { readXenFacts } from "./xen/read-facts.ts";
 import { readHypervisorEvidence } from "./xen/read-hypervisor-evidence.ts";
 
-/** What `make` returns, made when first asked for. */
+/** A function that calls `make` at its first call, and returns that value at every call. */
 function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
   return () => {
@@ -66,8 +66,8 @@ function chooseBackend(request: WorldRequest): Backend {
 }
 
 /**
- * What Linux shows, and where there is a backend what its host knows better. Facts can be saved on
- * a machine that has no kexec too.
+ * The facts that Linux shows, corrected by the backend (Xen replaces the memory map). On a machine
+ * without kexec they are Linux's facts and a note, so that facts can be saved there too.
  */
 function factsOf(linux: HostFacts, backend: () => Backend): HostFacts {
   let chosen: Backend;
@@ -82,6 +82,9 @@ function factsOf(linux: HostFacts, backend: () => Backend): HostFacts {
 
 const label = (role: InputRole): string => `Reading ${role}`;
 
+/**
+ * The `World` of this machine, for `request`. Opens nothing: errors come from the methods.
+ */
 export function makeRealWorld(console: Console, request: WorldRequest): World {
   let chosen: Backend | null = null;
   const backend = once(() => {

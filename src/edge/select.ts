@@ -1,4 +1,4 @@
-/** Chooses the backend, once, by what the machine is. Nothing else asks "is this Xen?". */
+/** Chooses the backend for the machine. No other file asks "is this Xen?". */
 
 import { ExitStatus, fail } from "../core/error.ts";
 import type { Backend } from "../model/backend.ts";
@@ -8,9 +8,9 @@ import { type XenHost, xenBackend } from "./xen/backend.ts";
 import { decideHost, type HypervisorEvidence } from "./xen/decide-host.ts";
 
 /**
- * The backend for the machine that `evidence` was read on. Makes no kexec call, opens nothing.
- * @throws KexecError `xen.no-kexec` in a domain that has no kexec: never does Linux's own call
- *   reach a kernel that it would crash
+ * The backend for the machine that `evidence` was read on. Makes no kexec call and opens nothing.
+ * @throws KexecError `xen.no-kexec` in a Xen domain without kexec, where Linux's own system call
+ *   would crash the kernel or reset the machine
  */
 export function selectBackend(
   evidence: HypervisorEvidence,

@@ -6,12 +6,12 @@ import { addressOf, cString, keeping } from "./pointer.ts";
 import { systemCallNumber } from "./system-call-numbers.ts";
 
 /**
- * ioctl(2) with a structure that the call reads, writes, or both; it must be as long as `request`
- * has it. Returns at least 0, or minus the error number.
+ * ioctl(2) with a structure that the driver reads, writes, or both. `argument` must be as long as
+ * the structure of `request`. Returns at least 0, or minus the error number.
  */
 export function ioctl(fd: number, request: number, argument: Uint8Array): number {
-  // SAFETY: `argument` is the caller's and kept until the call returns; the caller vouches for its
-  // length. Fails with: EBADF, ENOTTY not such a device, and what the device says.
+  // SAFETY: `argument` is the caller's and kept until the call returns; the caller guarantees its
+  // length. Fails with: EBADF, ENOTTY not such a device, and the driver's own errors.
   return keeping([argument], () =>
     result(libc().symbols.ioctl(asInt(fd), asUlong(request), addressOf(argument))),
   );
@@ -20,12 +20,13 @@ export function ioctl(fd: number, request: number, argument: Uint8Array): number
 /** [linux include/uapi/linux/random.h] */
 const GRND_NONBLOCK = 1;
 
-/** `length` random bytes; null where the kernel's generator is not ready, or cannot be asked. */
+/** `length` random bytes, at most 256; null where the kernel's generator is not ready, or there is
+ * no getrandom(2). */
 export function getrandom(length: number): Uint8Array | null {
   const bytes = new Uint8Array(length);
   const { syscall } = libc().symbols;
   // SAFETY: `bytes` are ours and kept until the call returns. Fails with: EAGAIN not ready yet;
-  // ENOSYS before Linux 3.17. Up to 256 bytes come whole.
+  // ENOSYS before Linux 3.17. The kernel never returns fewer bytes where up to 256 are requested.
   const got = keeping([bytes], () =>
     result(
       syscall(
@@ -44,8 +45,8 @@ export function getrandom(length: number): Uint8Array | null {
 const SEEK_SET = 0;
 const SEEK_END = 2;
 
-/** Size of what is open at `fd`, by seeking to its end and back to its start; or minus the error
- * number, ESPIPE where there is nothing to seek. */
+/** Size in bytes of the file or device at `fd`, from a seek to its end and back to its start; or
+ * minus the error number: ESPIPE where `fd` cannot seek. */
 export function seekableSize(fd: number): number {
   const { lseek } = libc().symbols;
   // SAFETY: no memory is passed. Fails with: ESPIPE a pipe, a terminal; EINVAL.
@@ -59,7 +60,8 @@ export function seekableSize(fd: number): number {
 const MFD_CLOEXEC = 1;
 
 /**
- * A file in memory only, empty, read and write, owned by the caller. `name` is for /proc alone.
+ * Creates an empty file in memory; the caller owns the descriptor, which is open for reading and
+ * writing. `name` appears in /proc/PID/fd and in messages. [memfd_create(2)]
  * @throws KexecError `file.memory`
  */
 export function memfdCreate(name: string): number {

@@ -1,6 +1,7 @@
-/** Names for the error numbers of Linux, the same on x86_64 and arm64. */
+/** Names for Linux's error numbers, which are the same on x86_64 and arm64. */
 
-/** Error numbers that this program tells apart. [linux include/uapi/asm-generic/errno.h] */
+/** The error numbers that this program handles by name.
+ * [linux include/uapi/asm-generic/errno.h] */
 export const Errno = {
   EPERM: 1,
   ENOENT: 2,
@@ -31,6 +32,7 @@ export const Errno = {
   EKEYEXPIRED: 127,
   EKEYREVOKED: 128,
   EKEYREJECTED: 129,
-  /** Inside the kernel only, but kexec_file_load lets it out. */
+  /** Defined for use inside the kernel only, but kexec_file_load returns it.
+   * [linux include/linux/errno.h] */
   ENOTSUPP: 524,
 } as const;

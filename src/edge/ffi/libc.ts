@@ -1,12 +1,12 @@
 /**
- * The C library, opened once, when first needed: `-v` and `-h` never come here. Every call of it in
- * this program is in this folder.
+ * The C library, opened at its first use; `-v` and `-h` do not open it. This file gives its
+ * functions to the other files, and converts their arguments and results.
  *
- * bun:ffi cuts numbers that do not fit their C type without a word, so each call goes through a
- * checked wrapper, and reads `errno` before anything else can run.
+ * bun:ffi silently truncates numbers that do not fit their C type, so arguments go through `asInt`
+ * and `asUlong`, which throw. `result` reads `errno` before any other code can run.
  *
- * What it does not do: it opens, reads and writes no files. `node:fs` does that, takes paths as
- * bytes, and needs no pointers.
+ * Files are opened, read and written through `node:fs`, which accepts paths as bytes and needs no
+ * pointers.
  */
 
 import { dlopen, type FFIFunction, FFIType, type Pointer, read } from "bun:ffi";
@@ -17,7 +17,7 @@ import { textAt } from "./pointer.ts";
 
 const { i32, i64, ptr, u64 } = FFIType;
 
-/** Prototypes as in the manual pages of section 2 and 3; addresses and sizes are u64. */
+/** Prototypes from sections 2 and 3 of the manual; addresses and sizes are u64. */
 const PROTOTYPES = {
   __errno_location: { args: [], returns: ptr },
   execv: { args: [u64, u64], returns: i32 },
@@ -42,16 +42,16 @@ type Symbols = ReturnType<typeof dlopen<typeof PROTOTYPES>>["symbols"];
 interface Libc {
   readonly path: string;
   readonly symbols: Symbols;
-  /** One `int` for each thread, at an address that stays. */
+  /** Address of `errno`, an `int` of this thread whose address never changes. */
   readonly errnoAt: Pointer;
 }
 
 let opened: Libc | undefined;
 
 /**
- * The C library.
- * @throws KexecError `host.no-jit` where the system forbids what bun:ffi needs, `host.libc` where
- *   the library cannot be found or lacks a function
+ * The C library, opened at the first call.
+ * @throws KexecError `host.no-jit` where the system forbids executable memory, which bun:ffi needs;
+ *   `host.libc` where the library cannot be found or lacks a function
  */
 export function libc(): Libc {
   opened ??= open();
@@ -96,7 +96,8 @@ function cannotUse(path: string | null, why: string, cause: unknown): KexecError
   });
 }
 
-/** What a failed `dlopen` of bun:ffi means for the user. */
+/** The error to report where bun:ffi's `dlopen` of `path` threw `cause`: `host.no-jit` or
+ * `host.libc`. */
 export function openingError(path: string, cause: unknown): KexecError {
   const why = messageOf(cause);
   if (!why.includes("requires the JIT")) return cannotUse(path, why, cause);
@@ -112,12 +113,13 @@ export function openingError(path: string, cause: unknown): KexecError {
   });
 }
 
-/** What failed calls return as bigint or number. */
+/** Return types of the calls for which `result` reads `errno`. */
 type Returned = bigint | number;
 
 /**
- * The result of a call as the kernel itself gives it: at least 0, or minus the error number. To be
- * called with the call as its argument, so that `errno` is read at once.
+ * Converts what a C function returned into the kernel's form: `returned` itself, or minus the error
+ * number in place of -1. Write the C call as the argument, so that nothing runs before `errno` is
+ * read: `result(lseek(fd, 0n, SEEK_END))`.
  */
 export function result<R extends Returned>(returned: R): R | number {
   if (returned !== -1 && returned !== -1n) return returned;
@@ -125,14 +127,14 @@ export function result<R extends Returned>(returned: R): R | number {
   return -read.i32(libc().errnoAt, 0);
 }
 
-/** The C library's text for an error number, which scripts grep: `Operation not permitted`. */
+/** The C library's text for an error number: `Operation not permitted`. Scripts search for it. */
 export function strerror(errno: number): string {
-  // SAFETY: the text is the library's own, static or valid until the next call; it is copied here.
+  // SAFETY: the text belongs to the library and is valid until the next call; `textAt` copies it.
   const text = libc().symbols.strerror(asInt(errno));
   return typeof text === "number" ? textAt(text) : `Unknown error ${errno}`;
 }
 
-/** A C `int`. @throws RangeError, a bug, for what would be cut */
+/** Checks that `value` fits a C `int`. @throws RangeError where it does not, which is a bug */
 export function asInt(value: number): number {
   if (!Number.isInteger(value) || value < -(2 ** 31) || value >= 2 ** 31) {
     throw new RangeError(`${value} is not an int`);
@@ -140,7 +142,7 @@ export function asInt(value: number): number {
   return value;
 }
 
-/** A C `unsigned long`. @throws RangeError, a bug, for what would be cut */
+/** `value` as a C `unsigned long`. @throws RangeError where it does not fit, which is a bug */
 export function asUlong(value: bigint | number): bigint {
   const wide = BigInt(value);
   if (wide < 0n || wide >= 1n << 64n) throw new RangeError(`${value} is not an unsigned long`);

@@ -1,9 +1,9 @@
 /**
  * Optional libraries (libxenctrl, liblzma), opened with the system's own dlopen(3).
  *
- * bun:ffi's dlopen must not be used for them: what the system lacks it looks for in the working
- * directory, and this program runs as root in any directory. dlopen(3) looks for a bare name in the
- * loader's directories only.
+ * bun:ffi's dlopen must not open them: it searches the working directory for a library that the
+ * system lacks, and this program runs as root in any directory. dlopen(3) searches only the
+ * loader's directories for a name without a slash.
  */
 
 import {
@@ -29,12 +29,12 @@ type Prototypes = Record<string, FFIFunction>;
 export type Functions<P extends Prototypes> = FfiLibrary<P>["symbols"];
 
 /** Bind all symbols at once, so that a broken library fails here and not in a call.
- * [linux bits/dlfcn.h] */
+ * [dlopen(3)] */
 const RTLD_NOW = 2;
 
 let loader: Loader | undefined;
 
-/** dlopen(3) and its kin: in the C library, or before glibc 2.34 in libdl. */
+/** dlopen(3), dlsym(3) and dlerror(3), from the C library, or before glibc 2.34 from libdl. */
 function systemLoader(): Loader {
   loader ??= openLoader();
   return loader;
@@ -45,7 +45,7 @@ function openLoader(): Loader {
   const paths = [path, findLibdl(processMaps())].filter((file) => file !== null);
   let failure: unknown;
   for (const file of paths) {
-    // SAFETY: both libraries are mapped already and stay; the prototypes are dlopen(3)'s.
+    // SAFETY: both libraries are mapped and stay mapped; the prototypes are those of dlopen(3).
     try {
       return dlopen(file, LOADER).symbols;
     } catch (error) {
@@ -55,26 +55,28 @@ function openLoader(): Loader {
   throw openingError(path, failure);
 }
 
-/** The loader's text for what failed last. */
+/** The loader's text for its last failure. */
 function loaderError(): string {
-  // SAFETY: the text is the library's, valid until the next call of the loader; it is copied here.
+  // SAFETY: the text belongs to the loader and is valid until its next call; `textAt` copies it.
   const text = systemLoader().dlerror();
   return typeof text === "number" ? textAt(text) : "no reason given";
 }
 
 export interface Library {
-  /** As it was opened. */
+  /** The name that `openLibrary` was called with. */
   readonly name: string;
   has(symbol: string): boolean;
-  /** Address of a variable or function; null where the library has none of this name. */
+  /** Address of a variable or function; null where the library has no such symbol. */
   address(symbol: string): bigint | null;
-  /** @throws KexecError `host.library` that names every function that is missing */
+  /** The functions, callable by their names. @throws KexecError `host.library`, which names every
+   * function that the library lacks */
   functions<const P extends Prototypes>(prototypes: P): Functions<P>;
 }
 
 export type OpenedLibrary = Library | { readonly failure: string };
 
-/** A name that only the loader resolves, or one that it need not. */
+/** @throws RangeError unless `name` is an absolute path, or a name without a slash: dlopen(3) takes
+ * any other name relative to the working directory */
 function checkName(name: string): void {
   const absolute = name.startsWith("/");
   if (name === "" || (!absolute && name.includes("/"))) {
@@ -85,13 +87,13 @@ function checkName(name: string): void {
 /**
  * Opens a library by its bare name (`liblzma.so.5`) or its absolute path. It stays open until the
  * program ends.
- * @returns `failure` with the loader's own words where it cannot be opened
+ * @returns `failure` with the loader's own text where it cannot be opened
  */
 export function openLibrary(name: string): OpenedLibrary {
   checkName(name);
   const text = cString(name);
-  // SAFETY: the name is ours and kept until the call returns. The library's initialisers run: it is
-  // trusted as any library of the system. Fails with: null, and dlerror says why.
+  // SAFETY: the name is ours and kept until the call returns. The library's initialisers run, so it
+  // is trusted as every library of the system. Fails with: null; dlerror(3) has the reason.
   const handle = keeping([text], () => systemLoader().dlopen(addressOf(text), asInt(RTLD_NOW)));
   if (handle === null) return { failure: loaderError() };
   return makeLibrary(name, BigInt(handle));
@@ -129,7 +131,7 @@ function bind<const P extends Prototypes>(
   const linked = Object.fromEntries(
     found.map(({ symbol, at }) => [symbol, { ...prototypes[symbol], ptr: asPointer(at ?? 0n) }]),
   ) as P;
-  // SAFETY: each address is the library's function of that name; the caller vouches for the
+  // SAFETY: each address is the library's function of that name; the caller guarantees the
   // prototypes.
   return linkSymbols(linked).symbols;
 }

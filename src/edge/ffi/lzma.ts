@@ -1,6 +1,7 @@
 /**
- * xz and lzma, by the system's liblzma, which most systems have for their packages: it is two to
- * three times faster than our own code in wrapper/. It is opened only for a file that needs it.
+ * Expands xz and lzma with the system's liblzma, which most distributions install because their
+ * packages are compressed with it. It is two to three times faster than our own code in wrapper/,
+ * and is opened only for a file that needs it.
  * [lzma lzma/base.h] [lzma lzma/container.h]
  */
 
@@ -34,15 +35,16 @@ const LzmaStream = defineStruct("lzma_stream", 136, {
 const LZMA_RUN = 0;
 const LZMA_OK = 0;
 const LZMA_STREAM_END = 1;
-/** liblzma tells of a checksum that it does not know, instead of leaving it unchecked. */
+/** liblzma reports a checksum type that it was built without, instead of skipping the check. */
 const LZMA_TELL_UNSUPPORTED_CHECK = 2;
-/** For a dictionary of up to 128 MiB, which holds what the output holds already. Kernels have no
- * larger one (scripts/xz_wrap.sh). */
+/** In bytes: 192 MiB, enough for a dictionary of 128 MiB, the largest that kernels are compressed
+ * with. [linux scripts/xz_wrap.sh] */
 const MEMORY_LIMIT = 3n << 26n;
-/** The most bytes that one call makes. */
+/** The most bytes that one call of lzma_code writes: 16 MiB. */
 const PIECE = 1 << 24;
-/** What only this library cannot do: a checksum that it was built without, too large a dictionary,
- * a filter that it does not know. Our own code needs no dictionary, and says which filter it is. */
+/** Statuses that say what this build of liblzma cannot do, and our own code may do:
+ * LZMA_UNSUPPORTED_CHECK, LZMA_MEMLIMIT_ERROR (too large a dictionary) and LZMA_OPTIONS_ERROR (an
+ * unknown filter). Our own code needs no dictionary memory, and its error names the filter. */
 const NOT_BY_THIS_LIBRARY: ReadonlySet<number> = new Set([3, 6, 8]);
 const REASONS: ReadonlyMap<number, string> = new Map([
   [5, "there is not enough memory"],
@@ -52,7 +54,7 @@ const REASONS: ReadonlyMap<number, string> = new Map([
 ]);
 const FORMAT = "xz or lzma";
 
-/** null where the system has none that can be opened, or one without these functions. */
+/** The functions of liblzma; null where it cannot be opened, or lacks one of them. */
 function liblzma(): Functions<typeof PROTOTYPES> | null {
   const library = openLibrary(NAME);
   if ("failure" in library) return null;
@@ -60,8 +62,8 @@ function liblzma(): Functions<typeof PROTOTYPES> | null {
   return isWhole ? library.functions(PROTOTYPES) : null;
 }
 
-/** Expands one stream; returns how many bytes of `input` it took, or null where this library
- * cannot. */
+/** Expands one stream; returns its length in bytes, or null where this build of liblzma cannot
+ * expand it. @throws KexecError `image.wrapper` */
 function expandStream(
   lzma: Functions<typeof PROTOTYPES>,
   input: Uint8Array,
@@ -75,9 +77,9 @@ function expandStream(
     while (status === LZMA_OK) {
       const space = output.space(PIECE);
       LzmaStream.write(stream, { next_out: addressOf(space), avail_out: BigInt(space.length) });
-      // Input that ends early makes no progress the second time: LZMA_BUF_ERROR.
-      // SAFETY: the structure, input and space are kept until the call returns, with their true
-      // sizes. Fails with: a status other than the two above.
+      // With truncated input the second call makes no progress and returns LZMA_BUF_ERROR.
+      // SAFETY: the structure, input and space are kept until the call returns, and the sizes are
+      // theirs. Fails with: any status but LZMA_OK and LZMA_STREAM_END.
       status = keeping([stream, input, space], () => lzma.lzma_code(at, LZMA_RUN));
       output.wrote(space.length - Number(LzmaStream.read(stream).avail_out));
     }
@@ -92,10 +94,11 @@ function expandStream(
 }
 
 /**
- * Expands `.xz` (all its streams, with the padding between them) and `.lzma`; what follows is
- * ignored.
+ * Expands `.xz` (all its streams, with the padding between them) and `.lzma`, and ignores the bytes
+ * that follow.
+ * @param limit the most bytes that the expanded data may have in all
  * @returns null where the system has no liblzma, or one that cannot expand this file
- * @throws KexecError `image.wrapper` where it is damaged or larger than `limit` bytes
+ * @throws KexecError `image.wrapper` where the data is damaged or expands beyond `limit`
  */
 export function expandLzma(bytes: Uint8Array, limit: number): Expanded | null {
   const lzma = liblzma();

@@ -1,6 +1,7 @@
 /**
- * Memory of our own at a fixed, page-aligned address: private, anonymous, taken from and given back
- * to the kernel at once. What is read into it can be hashed, and handed over from where it lies.
+ * Private anonymous memory at a fixed, page-aligned address, mapped from the kernel and unmapped
+ * without a garbage collector. File contents are read into it, hashed there, and passed to
+ * kexec_load without a copy.
  */
 
 import { toArrayBuffer } from "bun:ffi";
@@ -15,18 +16,18 @@ const MAP_PRIVATE_ANONYMOUS = 0x02 | 0x20;
 const MREMAP_MAYMOVE = 1;
 const MADV_POPULATE_WRITE = 23;
 
-/** No page of Linux is larger on x86_64 and arm64, huge ones aside. */
+/** The largest base page of Linux on x86_64 and arm64, in bytes. */
 const PAGE_MAX = 65536;
 
-/** The longest array that JavaScript can have over foreign memory. */
+/** The longest JavaScript array over memory outside of its heap, in bytes: 4 GiB. */
 export const PINNED_MAX = 2 ** 32;
 
-/** Memory that stays until `free`, whether or not anything refers to it. */
+/** Memory that stays mapped until `free`, whether or not JavaScript still refers to it. */
 export class PinnedMemory {
   #address: bigint;
   #size: number;
   readonly #what: string;
-  /** Pages before this offset were asked for. */
+  /** `populate` was already called for the pages before this offset. */
   #populated = 0;
 
   private constructor(address: bigint, size: number, what: string) {
@@ -36,14 +37,15 @@ export class PinnedMemory {
   }
 
   /**
-   * Zeroed memory of `size` bytes, 1 to `PINNED_MAX`; `what` it is for, messages say.
-   * @throws KexecError `host.memory` where the kernel gives none
+   * Zeroed memory of `size` bytes, 1 to `PINNED_MAX`.
+   * @param what the memory's use, for messages, such as a file's path
+   * @throws KexecError `host.memory` where the kernel cannot map it
    */
   static allocate(size: number, what: string): PinnedMemory {
     checkSize(size);
     const { mmap } = libc().symbols;
-    // SAFETY: a new mapping at a place of the kernel's choice touches nothing else. Fails with:
-    // ENOMEM no memory or no address space; EAGAIN locked memory's limit.
+    // SAFETY: a new mapping at an address that the kernel chooses changes no other memory. Fails
+    // with: ENOMEM no memory or no address space; EAGAIN the limit of locked memory.
     const got = BigInt(
       result(mmap(0n, asUlong(size), PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, asInt(-1), 0n)),
     );
@@ -60,38 +62,41 @@ export class PinnedMemory {
     return this.#size;
   }
 
-  /** The first `length` bytes. Void after `free` and `resize`, which may move the memory. */
+  /** The first `length` bytes. The array must not be used after `free`, nor after `resize`, which
+   * may move the memory. @throws RangeError after `free`, or beyond the size */
   bytes(length: number = this.#size): Uint8Array {
     if (this.#address === 0n) throw new RangeError("the memory was freed");
     if (length < 0 || length > this.#size) throw new RangeError(`${length} of ${this.#size} bytes`);
     if (length === 0) return new Uint8Array(0);
-    // SAFETY: the mapping is at least `length` bytes long and ours until `free`; the array gets no
-    // finalizer, so that the collector never unmaps it.
+    // SAFETY: the mapping is at least `length` bytes long and ours until `free`; the array has no
+    // finalizer, so the garbage collector never unmaps it.
     return new Uint8Array(toArrayBuffer(asPointer(this.#address), 0, length));
   }
 
   /**
-   * Has the kernel make the pages up to `end` now, all at once, which is cheaper than one fault for
-   * each. Not huge pages: the kernel takes them from the memory that was free longest, which a
-   * virtual machine has given back to its host and gets again at ten times the cost.
+   * Lets the kernel allocate all pages up to offset `end` in one call, which costs less than a page
+   * fault for each. It does not ask for huge pages: the kernel takes those from the memory that has
+   * been free longest, which a virtual machine has returned to its host, and which costs ten times
+   * as much to get back.
    */
   populate(end: number): void {
     const from = this.#populated;
     const to = Math.min(Math.ceil(end / PAGE_MAX) * PAGE_MAX, this.#size);
     if (to <= from) return;
     const { madvise } = libc().symbols;
-    // SAFETY: the range is inside of our mapping, and making its pages changes no contents. Fails
-    // with: EINVAL before Linux 5.14, ENOMEM; then each page is made when it is touched.
+    // SAFETY: the range is inside of our mapping, and populating it changes no contents. Fails
+    // with: EINVAL before Linux 5.14, ENOMEM; then each page is allocated when it is touched.
     madvise(this.#address + asUlong(from), asUlong(to - from), asInt(MADV_POPULATE_WRITE));
     this.#populated = to - (to % PAGE_MAX);
   }
 
-  /** Makes it longer or shorter without copying; arrays made before are void. */
+  /** Makes the memory longer or shorter without copying it. Arrays from `bytes` must not be used
+   * afterwards. @throws KexecError `host.memory` where the kernel cannot enlarge the mapping */
   resize(size: number): void {
     checkSize(size);
     const { mremap } = libc().symbols;
-    // SAFETY: the old mapping is ours and nobody uses arrays of it any more, as the comment above
-    // demands. Fails with: ENOMEM.
+    // SAFETY: the old mapping is ours, and the doc comment forbids the use of its arrays. Fails
+    // with: ENOMEM.
     const got = BigInt(
       result(mremap(this.#address, asUlong(this.#size), asUlong(size), MREMAP_MAYMOVE)),
     );
@@ -101,7 +106,7 @@ export class PinnedMemory {
     this.#populated = Math.min(this.#populated, size - (size % PAGE_MAX));
   }
 
-  /** Gives the memory back. Arrays over it must not be used any more. */
+  /** Unmaps the memory. Arrays from `bytes` must not be used afterwards. */
   free(): void {
     if (this.#address === 0n) return;
     const { munmap } = libc().symbols;

@@ -1,4 +1,4 @@
-/** Numbers of the system calls that the C library has no function for, or has not always had. */
+/** Numbers of the system calls for which some or all C libraries have no function. */
 
 import { ExitStatus, fail } from "../../core/error.ts";
 
@@ -10,7 +10,8 @@ const NUMBERS = {
 
 export type SystemCall = keyof (typeof NUMBERS)["x64"];
 
-/** @throws KexecError `host.architecture` on a machine that the program was not built for */
+/** The number of `call` on this machine's architecture.
+ * @throws KexecError `host.architecture` on an architecture other than x86_64 and arm64 */
 export function systemCallNumber(call: SystemCall): number {
   const { arch } = process;
   if (arch === "x64" || arch === "arm64") return NUMBERS[arch][call];

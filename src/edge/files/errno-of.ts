@@ -1,7 +1,7 @@
-/** The number of an error that `node:fs` throws. Apart from reasonOf, since this opens no
- * library. */
+/** The error number in an error that `node:fs` throws. It has its own file because `reasonOf` needs
+ * the C library, and this does not. */
 
-/** The error number, or null where `error` is not the system's refusal but a bug. */
+/** The error number of a failed system call; null where `error` is another error, a bug. */
 export function errnoOf(error: unknown): number | null {
   if (!(error instanceof Error) || !("errno" in error)) return null;
   const { errno } = error;

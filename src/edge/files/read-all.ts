@@ -1,9 +1,9 @@
 /**
- * Reads all of an open file, once, into private memory, and hashes it on the way.
+ * Reads all of an open file into private memory, in one pass, and hashes it in the same pass.
  *
- * Never by mapping the file: another process could change a mapped file between its hashing and its
- * loading. Each piece is hashed right after it was read, while the processor still has it in its
- * cache; reading and hashing then take little more than hashing alone.
+ * The file is not mapped: another process could change a mapped file after it was hashed and before
+ * it is loaded. Each chunk is hashed right after read(2), while it is in the processor's cache, so
+ * that reading and hashing take little more time than hashing alone.
  */
 
 import { readSync } from "node:fs";
@@ -13,25 +13,27 @@ import { strerror } from "../ffi/libc.ts";
 import { PINNED_MAX, PinnedMemory } from "../ffi/pinned-memory.ts";
 import { errnoOf } from "./errno-of.ts";
 
-/** Of one read(2): made, filled and hashed while it is in the processor's cache. */
+/** The most bytes of one read(2): few enough that the processor's cache still holds them when they
+ * are hashed. */
 const CHUNK = 1024 * 1024;
 
-/** The first memory for a file of unknown size; it doubles. */
+/** Bytes of memory first allocated for a file of unknown size; doubled whenever it is full. */
 const FIRST_SIZE = 1024 * 1024;
 
-/** Told after each piece; `total` is null where the size is not known beforehand. */
+/** Called after each read(2) with the bytes read so far and the file's size, null if unknown. */
 export type ReadObserver = (done: number, total: number | null) => void;
 
 export interface ReadJob {
   readonly fd: number;
-  /** For messages, a byte string. */
+  /** For messages; a byte string. */
   readonly path: string;
-  /** Bytes that the file has; null where only reading tells: pipes, /proc, terminals. */
+  /** Size of the file in bytes; null if it is unknown before the end: pipes, /proc, terminals. */
   readonly size: number | null;
-  /** Whether to read from offset 0 of what can seek, or on from where `fd` is. */
+  /** "start": read from offset 0, of a file that can seek; "here": from the descriptor's offset. */
   readonly from: "start" | "here";
-  /** Whether bytes after `size` mean that somebody is writing to the file. */
+  /** Whether to fail where the file has more than `size` bytes, since another process writes it. */
   readonly mayNotGrow: boolean;
+  /** Whether to compute the SHA-256. */
   readonly hash: boolean;
   readonly observe?: ReadObserver | undefined;
 }
@@ -42,8 +44,8 @@ export interface ReadBytes {
 }
 
 /**
- * Reads `job`'s file to its end. The descriptor stays open.
- * @throws KexecError with kexec-tools' text: `file.read`, `file.empty`, `file.changed`, and
+ * Reads `job.fd` to the end of the file. The descriptor stays open.
+ * @throws KexecError with kexec-tools' text: `file.read`; `file.empty`; `file.changed`;
  *   `file.too-large` beyond 4 GiB; `host.memory`
  */
 export function readAll(job: ReadJob): ReadBytes {
@@ -65,7 +67,8 @@ export function readAll(job: ReadJob): ReadBytes {
   }
 }
 
-/** One read(2) of at most a chunk into `bytes`, the memory's, at `done`; 0 at the file's end. */
+/** One read(2) of at most 1 MiB into `bytes` of `memory`, from offset `done`; returns the number of
+ * bytes read, 0 at the end of the file. */
 function readPiece(job: ReadJob, memory: PinnedMemory, bytes: Uint8Array, done: number): number {
   const length = Math.min(CHUNK, bytes.length - done);
   memory.populate(done + length);
@@ -77,7 +80,7 @@ function readPiece(job: ReadJob, memory: PinnedMemory, bytes: Uint8Array, done: 
       const errno = errnoOf(error);
       if (errno === null) throw error;
       if (errno !== Errno.EINTR && errno !== Errno.EAGAIN) failRead(job.path, errno);
-      // Somebody else's end of a pipe or terminal is set to non-blocking: wait a little.
+      // Another process has set the pipe or terminal to non-blocking, and it is empty: wait 1 ms.
       Bun.sleepSync(1);
     }
   }

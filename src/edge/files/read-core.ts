@@ -1,4 +1,4 @@
-/** Reads a core where it is asked to, and writes its log. Cores are larger than memory. */
+/** Reads parts of a core file, which may be larger than memory, and writes the log found in it. */
 
 import { closeSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { fail } from "../../core/error.ts";
@@ -9,7 +9,8 @@ import { errnoOf } from "./errno-of.ts";
 import { reasonOf } from "./system-error.ts";
 import { systemPath } from "./system-path.ts";
 
-/** Opens `path`, a byte string. @throws KexecError with kexec-tools' text and status 2 */
+/** Opens the core file at `path`, a byte string; the caller calls `close`.
+ * @throws KexecError `file.open` with kexec-tools' text and status 2 */
 export function openCore(path: string) {
   let fd: number;
   try {
@@ -24,7 +25,8 @@ export function openCore(path: string) {
   };
 }
 
-/** Fewer bytes only at the end of the file. @throws KexecError, the system's reason */
+/** `length` bytes at `offset`, or fewer at the end of the file.
+ * @throws KexecError `file.read` with the system's error text */
 function readAt(fd: number, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   let done = 0;
@@ -42,7 +44,7 @@ function readAt(fd: number, offset: number, length: number): Uint8Array {
   return bytes.subarray(0, done);
 }
 
-/** The log is all that there is to save, so a reader that has gone is a failure too. */
+/** A closed pipe is a failure too: the log is lost unless it is written. */
 function refused(error: unknown): void {
   failWrite(reasonOf(error));
 }
@@ -52,13 +54,13 @@ function failWrite(reason: string): never {
   return fail({ code: "host.write", message, exitStatus: 54 });
 }
 
-/** O_CLOEXEC, as /proc/PID/fdinfo has it. [linux include/uapi/asm-generic/fcntl.h] */
+/** O_CLOEXEC, as /proc/PID/fdinfo shows it. [linux include/uapi/asm-generic/fcntl.h] */
 const CLOSE_ON_EXEC = 0o2000000;
 
 /**
- * True where the program was started without a standard output. The runtime opens /dev/null in its
- * place, which takes everything. A descriptor that a program is started with is never closed on
- * exec, and what the runtime opens always is.
+ * True if the program was started with standard output closed. The runtime then opens /dev/null as
+ * descriptor 1, where writes succeed and are lost. O_CLOEXEC tells the two apart: an inherited
+ * descriptor never has it, and one that the runtime opened always does.
  * @param fdinfo text of /proc/self/fdinfo/1
  */
 export function wasClosed(fdinfo: string): boolean {
@@ -66,7 +68,7 @@ export function wasClosed(fdinfo: string): boolean {
   return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) !== 0;
 }
 
-/** Empty without /proc: then nothing is known, and the output is taken for open. */
+/** The text of /proc/self/fdinfo/1; empty without /proc, so that standard output counts as open. */
 function stdoutInfo(): string {
   try {
     return readFileSync("/proc/self/fdinfo/1", "latin1");
@@ -79,7 +81,8 @@ function stdoutInfo(): string {
 const writeStdout = outputTo((bytes, from) => writeSync(1, bytes, from), refused);
 let known = false;
 
-/** @throws KexecError with kexec-tools' text and status where nobody can take the log */
+/** Writes `text`, a byte string, to standard output.
+ * @throws KexecError `host.write` with kexec-tools' text and status 54 if a write fails */
 export function writeLog(text: string): void {
   if (!known && wasClosed(stdoutInfo())) failWrite(strerror(Errno.EBADF));
   known = true;

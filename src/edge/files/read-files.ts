@@ -1,6 +1,6 @@
 /**
- * Opens and reads kernels and initrds, with kexec-tools' messages: one set for kexec_load, which
- * reads files itself, and one for kexec_file_load, which hands descriptors to the kernel.
+ * Opens and reads kernels and initrds. Errors have kexec-tools' messages, which differ between
+ * kexec_load, where this program reads the files, and kexec_file_load, where the kernel does.
  */
 
 import { closeSync, fstatSync, openSync, type Stats, writeSync } from "node:fs";
@@ -17,19 +17,19 @@ import { systemPath } from "./system-path.ts";
 const OPEN_TO_READ = 0o2000000;
 
 export interface ReadOptions {
-  /** Compute the SHA-256 on the way. */
+  /** Compute the SHA-256 while the file is read. */
   readonly hash: boolean;
   readonly observe?: ReadObserver | undefined;
 }
 
-/** @throws the system's error; a path with a NUL, which no file has, is a bug of the caller */
+/** Opens `path` for reading. @throws the system's error; a path with a NUL is the caller's bug */
 function openPath(path: string): number {
   return openSync(systemPath(path), OPEN_TO_READ);
 }
 
 /**
- * How many bytes to read: what the file says of itself, or null where it says nothing and only its
- * end tells. Devices that can seek tell their size by that, as flash memory does.
+ * The size in bytes of the open file; null where it is unknown until the end is read. For devices
+ * that can seek, such as flash memory, it is the offset of their end.
  */
 function sizeToRead(fd: number, stat: Stats): number | null {
   if (stat.isCharacterDevice() || stat.isBlockDevice()) {
@@ -50,7 +50,8 @@ function readDescriptor(fd: number, path: string, options: ReadOptions): InputFi
 
 /**
  * Reads all of a file for a `segments` plan.
- * @throws KexecError `file.open` and those of `readAll`, with kexec-tools' text and status 1
+ * @param path a byte string
+ * @throws KexecError `file.open`, and the errors of `readAll`, with kexec-tools' text and status 1
  */
 export function readWholeFile(path: string, options: ReadOptions): InputFile {
   let fd: number;
@@ -70,17 +71,18 @@ export function readWholeFile(path: string, options: ReadOptions): InputFile {
   }
 }
 
-/** kexec-tools' second line, where the kernel's path is known. */
+/** Adds kexec-tools' second line if the kernel's path is known. */
 function withCannotLoad(message: string, kernel: string | null): string {
   return kernel === null ? message : `${message}\nCannot load ${kernel}`;
 }
 
 /**
- * Opens a file for a `file` plan; the descriptor is the caller's. What the kernel could not read by
- * itself, such as a pipe, is copied into a file in memory.
+ * Opens a file for a `file` plan; the caller owns the descriptor. kexec_file_load reads regular
+ * files with a size only, so a pipe, a device or a file of /proc is copied into a memory file.
  *
- * @param kernel for an initrd, the path of the kernel that it is for; null where unknown
- * @throws KexecError with kexec-tools' text and status 255
+ * @param kernel for an initrd, the path of its kernel; null if unknown
+ * @throws KexecError `file.open`, `file.memory`, and the errors of `readAll`, with kexec-tools'
+ *   text; the status is 255, or 1 if the kernel was opened and cannot be read
  */
 export function openForKernel(
   path: string,
@@ -121,7 +123,7 @@ function openByRole(path: string, role: InputRole, kernel: string | null): numbe
   }
 }
 
-/** Reads what `fd` gives, closes it, and puts it into a file in memory. */
+/** Reads `fd` to its end, closes it, and writes the bytes into a file in memory. */
 function copyToMemory(
   fd: number,
   path: string,
@@ -133,7 +135,7 @@ function copyToMemory(
   return memoryFile(path, role, bytes);
 }
 
-/** A file in memory with these bytes, which came from `path`.
+/** A new file in memory with `bytes`, which were read from `path`; the caller owns the descriptor.
  * @throws KexecError `file.memory` */
 export function memoryFile(path: string, role: InputRole, bytes: Uint8Array): FileReference {
   const copy = memfdCreate(role);
@@ -143,7 +145,8 @@ export function memoryFile(path: string, role: InputRole, bytes: Uint8Array): Fi
   return { path, fd: copy, size: BigInt(bytes.length) };
 }
 
-/** An unreadable initrd fails a `file` plan with another status than it fails a `segments` plan. */
+/** Reads and closes `fd`. An initrd that cannot be read ends a `file` plan with status 255, but a
+ * `segments` plan with status 1. */
 function readForKernel(
   fd: number,
   path: string,
@@ -169,8 +172,8 @@ function readForKernel(
 }
 
 /**
- * Reads all of what `openForKernel` opened, from its start; the descriptor stays open.
- * @throws KexecError those of `readAll`
+ * Reads all of a file that `openForKernel` opened, from its start; the descriptor stays open.
+ * @throws KexecError the errors of `readAll`
  */
 export function readOpenedFile(file: FileReference, options: ReadOptions): InputFile {
   const { fd, path } = file;

@@ -1,6 +1,6 @@
 /**
- * Reads files of /proc, /sys and /dev, whose sizes the kernel does not know beforehand: always to
- * the end, never by st_size. For small files only; kernels and initrds have read-files.ts.
+ * Reads files of /proc, /sys and /dev to their end: the kernel generates them, and their st_size
+ * does not give their length. For small files; read-files.ts reads kernels and initrds.
  */
 
 import { closeSync, openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
@@ -8,7 +8,8 @@ import { textOf } from "../../core/bytes.ts";
 import { fail, KexecError } from "../../core/error.ts";
 import { type FactNote, type NoteSubject, noteOf } from "../../model/fact-note.ts";
 
-/** Paths are those of the machine, whatever directory it is read from; so are those in messages. */
+/** The files of a machine. Paths, also those in messages, are absolute paths on that machine, even
+ * where its files are a copy in another directory. */
 export interface PseudoFiles {
   /** @throws KexecError `facts.unreadable` */
   bytes(path: string): Uint8Array;
@@ -16,17 +17,19 @@ export interface PseudoFiles {
   text(path: string): string;
   /** null where there is no such file. @throws KexecError `facts.unreadable` for other reasons */
   optionalBytes(path: string): Uint8Array | null;
-  /** Likewise. */
+  /** The same as a byte string. */
   optionalText(path: string): string | null;
-  /** The names in a directory, numbers in numeric order. @throws KexecError `facts.unreadable` */
+  /** The names in a directory; numbers in numeric order. @throws KexecError `facts.unreadable` */
   names(path: string): string[];
-  /** Where all links on the way lead to; null where nothing is. */
+  /** `path` with all symbolic links resolved; null if there is no such file. */
   target(path: string): string | null;
-  /** Opens for reading, does, closes. @throws KexecError `facts.unreadable` */
+  /** Opens for reading, calls `use`, and closes. @throws KexecError `facts.unreadable`, also for a
+   * system call that fails in `use` */
   opened<T>(path: string, use: (fd: number) => T): T;
 }
 
-/** Why the kernel refused, in its own words where these are common. */
+/** The C library's text for the usual errors of a system call, else the error's name (`EIO`); null
+ * where `error` is not one of a system call. */
 function reason(error: unknown): string | null {
   if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") {
     return null;
@@ -43,7 +46,7 @@ function reason(error: unknown): string | null {
   }
 }
 
-/** @throws KexecError `facts.unreadable`, or `error` itself where it is not the kernel's refusal */
+/** @throws KexecError `facts.unreadable`, or `error` itself if no system call failed */
 function refuse(path: string, error: unknown): never {
   const why = reason(error);
   if (why === null) throw error;
@@ -54,16 +57,16 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
-/** @param root the directory that stands for `/` */
+/** The files of the machine whose `/` is the directory `root`. */
 export function pseudoFiles(root: string): PseudoFiles {
   const prefix = root.replace(/\/+$/, "");
   const at = (path: string): string => `${prefix}${path}`;
 
-  // Bun's readFileSync reads until read(2) returns 0, whatever the size was said to be; opening and
-  // reading by hand is slower by a third, which counts with 900 files of a memory map.
+  // Bun's readFileSync reads until read(2) returns 0, whatever st_size is. It takes a third less
+  // time than open, read and close in JavaScript, which matters for the 900 files of a memory map.
   const readAll = (path: string): Uint8Array => {
     const buffer = readFileSync(at(path));
-    // Not a Buffer: its slice() shares memory, where that of every other Uint8Array copies.
+    // Not a Buffer: Buffer.slice() shares its memory, where Uint8Array.slice() copies it.
     return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   };
   const optionalBytes = (path: string): Uint8Array | null => {
@@ -122,9 +125,10 @@ export function pseudoFiles(root: string): PseudoFiles {
 }
 
 /**
- * What `read` returns; null, and the reason among `notes`, where it throws a KexecError. Nothing
- * that a machine shows may stop the reading of the other facts; bugs pass through.
- * @param subject what the note is of where the error does not begin with a file's path
+ * What `read` returns; null, and the message added to `notes`, where `read` throws a KexecError, so
+ * that one unreadable file does not stop the reading of the other facts.
+ * @param subject the subject of the note where the message does not begin with a file's path
+ * @throws other errors of `read`, which are bugs
  */
 export function attempt<T>(
   notes: FactNote[],

@@ -1,11 +1,11 @@
-/** What the system said when a call of `node:fs` failed. */
+/** The reason why a call of `node:fs` failed. */
 
 import { strerror } from "../ffi/libc.ts";
 import { errnoOf } from "./errno-of.ts";
 
 /**
- * The C library's words for it, as scripts know them.
- * @throws `error` itself where it is a bug
+ * The C library's text for the error, which scripts search for: `No such file or directory`.
+ * @throws `error` itself where no system call failed, which is a bug
  */
 export function reasonOf(error: unknown): string {
   const errno = errnoOf(error);

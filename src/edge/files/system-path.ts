@@ -1,10 +1,10 @@
-/** Paths, which are bytes, as `node:fs` takes them. */
+/** Conversion of paths, which are bytes, for `node:fs`. */
 
 import { bytesOf } from "../../core/bytes.ts";
 
-/** `path`, a byte string without NUL. */
+/** The path for `node:fs`. @param path a byte string without NUL */
 export function systemPath(path: string): Buffer | string {
-  // node:fs takes an empty buffer for a programmer's mistake, where the system is to be asked, and
-  // says that there is no such file.
+  // node:fs rejects an empty Buffer itself. It passes an empty string to the system, which answers
+  // ENOENT, and that is the error to report.
   return path === "" ? "" : Buffer.from(bytesOf(path));
 }

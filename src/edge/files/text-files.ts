@@ -6,7 +6,7 @@ import { fail } from "../../core/error.ts";
 import { reasonOf } from "./system-error.ts";
 import { systemPath } from "./system-path.ts";
 
-/** All of a file as a byte string. @throws KexecError `file.open` */
+/** All of the file at `path` as a byte string. @throws KexecError `file.open` */
 export function readTextFile(path: string): string {
   try {
     return textOf(readFileSync(systemPath(path)));
@@ -19,7 +19,7 @@ export function readTextFile(path: string): string {
   }
 }
 
-/** Makes or replaces a file; a new one is its owner's alone. @throws KexecError `file.write` */
+/** Creates or replaces a file; a new file has mode 0600. @throws KexecError `file.write` */
 export function writeTextFile(path: string, text: string): void {
   try {
     writeFileSync(systemPath(path), bytesOf(text), { mode: 0o600 });

@@ -1,23 +1,25 @@
-/** The command line as bytes: the runtime's own `process.argv` has lost what is not UTF-8. */
+/** This process's arguments and environment as bytes, since `process.argv` and `process.env` lose
+ * bytes that are not UTF-8. */
 
 import { readFileSync } from "node:fs";
 
 export interface Arguments {
-  /** As typed, or as whoever started us chose. */
+  /** The name under which the program was called; the caller of exec chooses it. */
   readonly argv0: string;
   readonly argv: readonly string[];
 }
 
-/** The runtime mounts a compiled program here. */
+/** The path of a compiled program's script begins with this directory of the runtime. */
 const COMPILED = "/$bunfs/";
 
 /**
- * Finds our arguments in the text of /proc/self/cmdline. Whatever precedes them there (in
- * development the runtime, its options and the script) is not counted; what follows the script is
- * the same list in `runtimeArgv`, so its length tells how many are ours.
+ * Finds this program's arguments in the text of /proc/self/cmdline. They are its last words: other
+ * words come first (in development the runtime, its options and the script). `runtimeArgv` has the
+ * same arguments after its first two words, which gives their number.
  *
- * @param cmdline words, each ended by a NUL: a byte string
- * @param runtimeArgv `process.argv`: the runtime, the script, then our arguments
+ * @param cmdline words, each terminated by a NUL: a byte string
+ * @param runtimeArgv `process.argv`: the runtime, the script, then this program's arguments
+ * @throws RangeError where `cmdline` has fewer words than `runtimeArgv` has arguments, a bug
  */
 export function argumentsOf(cmdline: string, runtimeArgv: readonly string[]): Arguments {
   const words = cmdline.split("\0").slice(0, -1);
@@ -34,13 +36,15 @@ export function readArguments(): Arguments {
   return argumentsOf(readFileSync("/proc/self/cmdline", "latin1"), process.argv);
 }
 
-/** The value of a variable in the text of /proc/self/environ: `NAME=VALUE` words, NUL-ended. */
+/** The value of variable `name`; undefined if it is not set.
+ * @param environ the text of /proc/self/environ: `NAME=VALUE` words, each terminated by a NUL */
 export function variableOf(environ: string, name: string): string | undefined {
   const found = environ.split("\0").find((word) => word.startsWith(`${name}=`));
   return found?.slice(name.length + 1);
 }
 
-/** A variable of this process's environment, a byte string. */
+/** The value of variable `name` in this process's environment, a byte string; undefined if it is
+ * not set. */
 export function readVariable(name: string): string | undefined {
   return variableOf(readFileSync("/proc/self/environ", "latin1"), name);
 }

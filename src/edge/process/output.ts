@@ -1,6 +1,6 @@
 /**
- * Standard output and error as byte streams, written at once, without the runtime's own streams,
- * which turn a closed pipe into a stack trace.
+ * Standard output and error as unbuffered byte streams. The runtime's own streams are not used,
+ * because they end the program with a stack trace when a pipe is closed.
  */
 
 import { writeSync } from "node:fs";
@@ -8,13 +8,13 @@ import { bytesOf } from "../../core/bytes.ts";
 import { Errno } from "../ffi/errno.ts";
 import { errnoOf } from "../files/errno-of.ts";
 
-/** write(2) to one descriptor, from an offset; returns how many bytes were taken. */
+/** write(2) of `bytes` from offset `from` to one descriptor; returns how many bytes it wrote. */
 export type Write = (bytes: Uint8Array, from: number) => number;
 
 /**
- * A writer of byte strings. Where nobody can take them any more (a closed pipe, a full disk) it
- * falls silent: what the program does to the machine counts, and its exit status tells of that.
- * @param refused told of it once; may throw
+ * Makes a function that writes byte strings. When a write fails for good (closed pipe, full disk),
+ * it discards the rest without an error: a load must not fail because of its messages.
+ * @param refused called once, with the error of that write; may throw
  */
 export function outputTo(
   write: Write,
@@ -34,13 +34,14 @@ export function outputTo(
   };
 }
 
-/** @throws `error` itself where it is no refusal of the system */
+/** Whether the write is worth repeating; waits 1 ms before it where the reader is slow.
+ * @throws `error` itself where no system call failed, which is a bug */
 function mayTryAgain(error: unknown): boolean {
   const errno = errnoOf(error);
   if (errno === null) throw error;
   if (errno === Errno.EINTR) return true;
   if (errno !== Errno.EAGAIN) return false;
-  // A pipe or terminal that somebody set to non-blocking is full: wait for its reader.
+  // Another process has set the pipe or terminal to non-blocking, and it is full: wait 1 ms.
   Bun.sleepSync(1);
   return true;
 }

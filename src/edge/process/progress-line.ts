@@ -1,25 +1,25 @@
 /**
- * The line that tells how far a long reading is. Pure text: no clock, no terminal, and no escape
- * sequences, so that it is right on serial consoles too.
+ * The text of the progress line for reading a large file. Pure. It has no escape sequences, so that
+ * it is right on serial consoles too.
  */
 
 import { humanSize } from "../../core/address.ts";
 
-/** What a terminal without a size (0x0, as serial lines have) is taken for. */
+/** Columns assumed for a terminal that reports the size 0x0, as serial lines do. */
 const USUAL_WIDTH = 80;
 
-/** The last column stays free: many terminals go on to the next line when it is filled. */
+/** Columns left free at the right: many terminals wrap when the last column is written. */
 const MARGIN = 1;
 
 const BAR_MIN = 10;
 const BAR_MAX = 40;
 
 export interface Progress {
-  /** What is being done, in ASCII: `Reading initrd`. */
+  /** The current action, in ASCII: `Reading initrd`. */
   readonly label: string;
-  /** In bytes. */
+  /** Bytes read so far. */
   readonly done: number;
-  /** null where nobody knows. */
+  /** Size of the file in bytes; null if unknown. */
   readonly total: number | null;
 }
 
@@ -29,8 +29,9 @@ function bar(ratio: number, width: number): string {
 }
 
 /**
- * One line without its end, at most `columns - 1` characters; 0 columns count as 80.
- * `Reading initrd [######....]  60% of 1 GiB`, with less of it where there is less room.
+ * The progress line without a line feed, at most `columns - 1` characters; 0 columns count as 80.
+ * `Reading initrd [######....]  60% of 1 GiB`; a narrow terminal gets no bar, or the percentage
+ * alone.
  */
 export function progressLine({ label, done, total }: Progress, columns: number): string {
   const room = (columns > 0 ? columns : USUAL_WIDTH) - MARGIN;

@@ -1,13 +1,14 @@
-/** Tells on a terminal how far a long reading is. Silent where it is short, or nobody looks. */
+/** Shows a progress line while a large file is read, if standard error is a terminal and the read
+ * takes longer than half a second. */
 
 import { ioctl } from "../ffi/device-calls.ts";
 import type { ReadObserver } from "../files/read-all.ts";
 import { stderr } from "./output.ts";
 import { eraseLine, progressLine } from "./progress-line.ts";
 
-/** Readings that take less are not spoken of. */
+/** No progress line appears before this time. */
 const QUIET_MS = 500;
-/** Between two lines: often enough to look alive, and no burden on a serial line. */
+/** Time between two updates of the line: long enough for a slow serial console. */
 const INTERVAL_MS = 250;
 
 const STDERR = 2;
@@ -16,10 +17,10 @@ const TIOCGWINSZ = 0x5413;
 const WINSIZE_SIZE = 8;
 
 export interface Terminal {
-  /** null where it is no terminal, 0 where it is one without a size, as serial lines. */
+  /** null if it is not a terminal; 0 for a terminal that has no size, such as a serial line. */
   columns(): number | null;
   write(text: string): void;
-  /** In milliseconds, never going back. */
+  /** Monotonic time in milliseconds. */
   now(): number;
 }
 
@@ -34,9 +35,10 @@ export const stderrTerminal: Terminal = {
 };
 
 /**
- * Does `read` with an observer that draws a line for it, and erases that in the end.
+ * Calls `read` with an observer that draws the progress line; erases the line when `read` ends.
  *
- * @param label what is being done, in ASCII: `Reading initrd`
+ * @param label the current action, in ASCII: `Reading initrd`
+ * @throws the errors of `read`
  */
 export function withProgress<T>(
   label: string,

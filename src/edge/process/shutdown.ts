@@ -1,4 +1,4 @@
-/** What happens before another kernel starts: shutdown(8), or interfaces down. */
+/** What precedes the start of another kernel: shutdown(8), or taking network interfaces down. */
 
 import { closeSync } from "node:fs";
 import { textUntilNul } from "../../core/bytes.ts";
@@ -18,7 +18,7 @@ const SHUTDOWN_PROGRAMS = ["/sbin/shutdown", "/etc/shutdown", "/bin/shutdown"];
 const SHUTDOWN_ARGUMENTS = ["shutdown", "-r", "now"];
 
 export interface ProcessCalls {
-  /** Minus the error number; a success does not return. */
+  /** Returns minus the error number; does not return on success. */
   execv(path: string, argv: readonly string[]): number;
   restoreDefaultSignals(): void;
 }
@@ -26,8 +26,9 @@ export interface ProcessCalls {
 const processCalls: ProcessCalls = { execv, restoreDefaultSignals };
 
 /**
- * Becomes `shutdown -r now`, whose end, on a system made for it, is `kexec -e`.
- * @throws KexecError `host.shutdown` where there is no such program
+ * Replaces this program by `shutdown -r now`. The system's shutdown scripts then run `kexec -e`, if
+ * they support kexec.
+ * @throws KexecError `host.shutdown` where no shutdown program can be run
  */
 export function execShutdown(calls: ProcessCalls = processCalls): never {
   calls.restoreDefaultSignals();
@@ -43,7 +44,7 @@ export function execShutdown(calls: ProcessCalls = processCalls): never {
   });
 }
 
-/** struct ifreq, with the member of its union that is used here. [linux include/uapi/linux/if.h] */
+/** struct ifreq, with ifr_flags as the member of its union. [linux include/uapi/linux/if.h] */
 const ifreq = defineStruct("ifreq", 40, { ifr_name: blob(0, 16), ifr_flags: u16(16) });
 
 /** [linux include/uapi/linux/sockios.h, if.h] */
@@ -53,9 +54,9 @@ const IFF_UP = 1;
 const NAME_MAX = 15;
 
 export interface InterfaceCalls {
-  /** Names, or minus the error number. */
+  /** Names of all network interfaces, or minus the error number. */
   names(): readonly string[] | number;
-  /** A descriptor, or minus the error number. */
+  /** A descriptor for `ioctl`, or minus the error number. */
   socket(): number;
   close(fd: number): void;
   ioctl(fd: number, request: number, argument: Uint8Array): number;
@@ -69,8 +70,8 @@ const interfaceCalls: InterfaceCalls = {
 };
 
 /**
- * The interfaces to take down, in order: shapers before what they are attached to, which could not
- * be shaped any more; `lo` and aliases (`eth0:1`) not at all.
+ * The interfaces to take down, in order: traffic shapers (`shaper0`) before the interfaces that
+ * they are attached to; not `lo`, and no aliases (`eth0:1`). [kexec-tools]
  */
 export function interfacesToTakeDown(names: readonly string[]): string[] {
   const own = names.filter((name) => name !== "lo" && !name.includes(":"));
@@ -79,10 +80,10 @@ export function interfacesToTakeDown(names: readonly string[]): string[] {
 }
 
 /**
- * Takes network interfaces down, so that no card writes into the next kernel's memory. A card that
- * cannot be taken down does not keep the others up.
+ * Takes network interfaces down, so that no network card writes into the next kernel's memory by
+ * DMA. Where one cannot be taken down, the others still are.
  *
- * @returns one line for each failure, with kexec-tools' words; they stop nothing
+ * @returns one line for each failure, with kexec-tools' text
  */
 export function takeInterfacesDown(calls: InterfaceCalls = interfaceCalls): string[] {
   const fd = calls.socket();
