@@ -1,4 +1,4 @@
-/** The Linux backend: kexec_file_load and kexec_load of the running kernel. */
+/** The Linux backend: the running kernel's kexec_file_load and kexec_load. */
 
 import { ExitStatus, fail } from "../../core/error.ts";
 import { LINUX_PLAN_KINDS } from "../../facts/linux-rules.ts";
@@ -16,6 +16,8 @@ import {
 } from "./load-segments.ts";
 import { LINUX_PURPOSES, linuxPurpose } from "./purposes.ts";
 
+/** Unloads by kexec_file_load (`file`), kexec_load (`segments`), or the first that the kernel has.
+ * @throws KexecError `kernel.unload`, `kernel.unsupported` */
 function unload(purpose: ImagePurpose, method: LoadMethod, host: LinuxHost): void {
   if (method !== "segments" && unloadFiles(purpose, host)) return;
   if (method !== "file") {
@@ -30,7 +32,9 @@ function unload(purpose: ImagePurpose, method: LoadMethod, host: LinuxHost): voi
   });
 }
 
-/** @param loaded null where the kernel does not say, which kexec-tools takes for yes */
+/** Throws where a jump back is not possible: an image is loaded, or there is no entry point.
+ * @param loaded whether an image is loaded; null, for unknown, counts as loaded [kexec-tools]
+ * @param entry physical address; 0 where the user gave none */
 function refuseJumpBack(loaded: boolean | null, entry: bigint): void {
   const { failed: exitStatus } = ExitStatus;
   if (loaded !== false) {
@@ -54,7 +58,8 @@ function refuseJumpBack(loaded: boolean | null, entry: bigint): void {
   }
 }
 
-/** @param evidence why this backend was chosen */
+/** The backend for Linux without Xen.
+ * @param evidence the facts by which it was chosen, for `-d` */
 export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Backend {
   return {
     name: "linux",
@@ -77,7 +82,8 @@ export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Back
     },
     exec() {
       const errno = -host.calls.rebootKexec();
-      // The kernel that was started jumped back. kexec-tools calls this a failure; differs.
+      // The call returns 0 when the started kernel has jumped back. Unlike kexec-tools, this
+      // program counts that as success.
       if (errno === 0) return;
       return fail({
         code: "kernel.exec",

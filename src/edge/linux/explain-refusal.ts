@@ -1,6 +1,6 @@
 /**
- * Why the kernel refused, in words, and what to try. Pure: what it looks at is read by its caller,
- * and only where the error number leaves the cause open.
+ * Explains an error of the kernel's kexec calls, and what to try. Pure: the caller passes a
+ * function that reads the machine, which is called only where the error number has several causes.
  */
 
 import { CAP_SYS_BOOT, type HostFacts } from "../../model/host-facts.ts";
@@ -8,24 +8,25 @@ import type { ImagePurpose } from "../../model/purpose.ts";
 import { Errno } from "../ffi/errno.ts";
 import { linuxPurpose } from "./purposes.ts";
 
+/** The call that failed; `unload` is by kexec_load, `file-unload` by kexec_file_load. */
 export type KexecCall = "kexec_load" | "kexec_file_load" | "unload" | "file-unload" | "exec";
 
 export interface RefusalEvidence {
   readonly capabilities: HostFacts["capabilities"];
   readonly lockdown: HostFacts["lockdown"];
   readonly loadDisabled: boolean | null;
-  /** /proc/sys/kernel/kexec_load_limit_{reboot,panic}: loads left, -1 for no limit; null where the
-   * kernel is older than 6.3. */
+  /** Loads left by /proc/sys/kernel/kexec_load_limit_{reboot,panic}; null for no limit, and before
+   * Linux 6.3. */
   readonly loadsLeft: bigint | null;
 }
 
-/** A hint of at most three lines for `errno` of `call`; undefined where it needs none. */
+/** A hint of at most three lines for `errno` of `call`; undefined where there is none to give. */
 export type Explain = (errno: number, call: KexecCall, purpose: ImagePurpose) => string | undefined;
 
 const SIGNATURE =
   "The image must be signed by a key that this kernel trusts (Secure Boot's db, MOK, or built in).";
 
-/** What one error number means whatever the machine is like. */
+/** Errors of the signature check of kexec_file_load. */
 const OF_SIGNATURES: ReadonlyMap<number, string> = new Map([
   [Errno.ENODATA, `The image has no signature, and this kernel requires one.\n${SIGNATURE}`],
   [Errno.ENOKEY, `This kernel does not know the key that signed the image.\n${SIGNATURE}`],
@@ -50,7 +51,8 @@ function lockedDown(call: KexecCall, lockdown: string): string {
   }
 }
 
-/** EPERM has four causes, and the kernel does not say which. */
+/** Finds which of EPERM's causes applies: no capability, the sysctls, lockdown, or another
+ * check. */
 function explainPermission(
   call: KexecCall,
   purpose: ImagePurpose,
@@ -67,7 +69,8 @@ function explainPermission(
     return `kernel.kexec_load_limit_${limit} is 0: no further load is allowed until the next boot.`;
   }
   if (lockdown !== null && lockdown !== "none") return lockedDown(call, lockdown);
-  // SystemCallFilter= is of systemd's units; udevd has it, and so has what its rules run.
+  // SystemCallFilter= is a setting of systemd units. systemd-udevd has it, and so do the programs
+  // that udev rules run.
   const who = "a container, SystemCallFilter= or an LSM (SELinux, IMA)";
   return `CAP_SYS_BOOT is held; ${who} likely denies kexec.`;
 }
@@ -87,7 +90,7 @@ const ADDRESS_HINT: Readonly<Record<ImagePurpose, string>> = {
   "live-update": BAD_ADDRESS,
 };
 
-/** Of IMA, by its own policy or the one that Secure Boot brings.
+/** EACCES comes from IMA, by a loaded policy or the one that Secure Boot enables.
  * [linux security/integrity/ima/ima_main.c ima_load_data] */
 function explainAccess(call: KexecCall): string | undefined {
   const policy = "The kernel's IMA policy (Secure Boot enables one) forbids";
@@ -103,7 +106,8 @@ function explainInvalid(call: KexecCall, purpose: ImagePurpose): string | undefi
   return "Most likely this kernel was built without CONFIG_KEXEC_JUMP, which a jump back needs.";
 }
 
-/** @param look reads the machine; called at most once, and for EPERM only */
+/** A hint of at most three lines; undefined where the cause is unknown.
+ * @param look reads the machine; called at most once, and for EPERM only */
 export function explainRefusal(
   errno: number,
   call: KexecCall,

@@ -1,4 +1,4 @@
-/** What the Linux backends need of the machine; tests give their own. */
+/** The calls and facts that the Linux backend needs of the machine; tests pass their own. */
 
 import type { Architecture } from "../../model/architecture.ts";
 import type { HostProbe } from "../../model/backend.ts";
@@ -8,7 +8,7 @@ import type { Explain } from "./explain-refusal.ts";
 import type { KexecCalls } from "./kexec-calls.ts";
 
 export interface LinuxHost {
-  /** Of the running kernel; null on a machine that onekexec does not know. */
+  /** Of the running kernel; null on an architecture that onekexec does not know. */
   readonly architecture: Architecture | null;
   readonly calls: KexecCalls;
   readonly explain: Explain;
@@ -16,8 +16,9 @@ export interface LinuxHost {
 }
 
 /**
- * What became of a call whose arguments the kernel must refuse.
- * @param errno EINVAL says that it got as far as these arguments, and so would take others
+ * The result of a probe: a kexec call with arguments that every kernel must reject.
+ * @param errno of that call. EINVAL: the kernel has checked privileges, sysctls and lockdown before
+ *   the arguments, so the call works. Another number: the call fails with any arguments.
  */
 export function probed(
   { calls, explain }: LinuxHost,

@@ -1,4 +1,4 @@
-/** kexec_file_load(2): the running kernel reads the files and lays memory out itself. */
+/** kexec_file_load(2): the running kernel reads the files and places the segments itself. */
 
 import { ExitStatus, fail } from "../../core/error.ts";
 import type { HostProbe, LoadOutcome } from "../../model/backend.ts";
@@ -17,10 +17,10 @@ const KEXEC_FILE_NO_CMA = 0x10;
 const KEXEC_FILE_FORCE_DTB = 0x20;
 
 const NO_FILE = -1;
-/** A flag that no kernel knows: the call gets as far as its flags, and no further. */
+/** A flag that no kernel has defined: the call checks privileges, and then fails with EINVAL. */
 const UNKNOWN_FLAG = 0x40000000;
 
-/** What the kernel must honour, or refuse. */
+/** The flags without which the load would not be the one asked for. */
 function requiredFlags(plan: FilePlan): number {
   return (
     linuxPurpose(plan.purpose).fileFlag |
@@ -29,18 +29,19 @@ function requiredFlags(plan: FilePlan): number {
   );
 }
 
-/** What an older kernel may ignore: it prints nothing, and knows no CMA to keep out of. */
+/** The flags that are left out for an older kernel: without KEXEC_FILE_DEBUG it prints nothing, and
+ * without KEXEC_FILE_NO_CMA it does not place segments in CMA either. */
 function optionalFlags(plan: FilePlan): number {
   return (plan.debug ? KEXEC_FILE_DEBUG : 0) | (plan.noCma ? KEXEC_FILE_NO_CMA : 0);
 }
 
-/** x86 wants at least the NUL; elsewhere no text means that the device tree's is kept. */
+/** x86 requires at least the NUL. On arm64 null keeps the command line of the device tree. */
 function commandLineBytes({ architecture, commandLine }: FilePlan): Uint8Array | null {
   if (commandLine !== null) return cString(commandLine);
   return architecture === "x86_64" ? cString("") : null;
 }
 
-/** Errors after which kexec_load may still work, with what each most likely means. */
+/** Errors after which kexec_load may still work, with the likely cause of each. */
 const UNSUPPORTED: ReadonlyMap<number, string> = new Map([
   [Errno.ENOSYS, "this kernel was built without CONFIG_KEXEC_FILE"],
   [Errno.EINVAL, "the kernel rejected the image, its command line, or a flag"],
@@ -50,9 +51,10 @@ const UNSUPPORTED: ReadonlyMap<number, string> = new Map([
 ]);
 
 /**
- * Loads `plan`.
- * @throws KexecError `kernel.kexec_file_load` with kexec-tools' text for a refusal that kexec_load
- *   must not go around, such as a wrong signature
+ * Loads `plan`. Where the kernel rejects an optional flag, it repeats the call without them.
+ * @returns `unsupported` for an error after which kexec_load may still work
+ * @throws KexecError `kernel.kexec_file_load` with kexec-tools' text for other errors, such as a
+ *   wrong signature, which kexec_load must not bypass
  */
 export function loadFiles(plan: FilePlan, host: LinuxHost): LoadOutcome {
   const { calls } = host;
@@ -83,15 +85,15 @@ export function loadFiles(plan: FilePlan, host: LinuxHost): LoadOutcome {
   });
 }
 
-/** Whether the call would take files: asked with a flag that it must refuse. */
+/** Whether kexec_file_load works: it is called with a flag that it must reject. Loads nothing. */
 export function probeFiles(host: LinuxHost): HostProbe {
   const errno = -host.calls.kexecFileLoad(NO_FILE, NO_FILE, null, UNKNOWN_FLAG);
   return probed(host, "file", "kexec_file_load", errno);
 }
 
 /**
- * Unloads; nothing loaded is no failure.
- * @returns false where this kernel has no such call
+ * Unloads the image of `purpose`; succeeds also where none is loaded.
+ * @returns false where this kernel has no kexec_file_load
  * @throws KexecError `kernel.unload`
  */
 export function unloadFiles(purpose: ImagePurpose, host: LinuxHost): boolean {

@@ -1,4 +1,4 @@
-/** kexec_load(2): the plan's segments go to the running kernel, each with its place. */
+/** kexec_load(2): passes the plan's segments and their physical addresses to the running kernel. */
 
 import { EM_AARCH64, EM_X86_64 } from "../../core/elf.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
@@ -13,19 +13,20 @@ import { linuxPurpose } from "./purposes.ts";
 
 /** [linux include/uapi/linux/kexec.h] */
 const KEXEC_DEBUG = 0x10;
-/** KEXEC_UPDATE_ELFCOREHDR where the kernel writes the header alone, on x86; elsewhere
+/** The flag that lets the kernel update the crash image on CPU and memory hotplug:
+ * KEXEC_UPDATE_ELFCOREHDR on x86_64, where elfcorehdr alone needs it, else
  * KEXEC_CRASH_HOTPLUG_SUPPORT. */
 const KEXEC_HOTPLUG: Readonly<Record<Architecture, number>> = { x86_64: 0x4, arm64: 0x8 };
 
-/** ELF machine numbers, in the flags' upper half. */
+/** ELF machine numbers, in the upper 16 bits of the flags. */
 const KEXEC_ARCH: Readonly<Record<Architecture, number>> = {
   x86_64: EM_X86_64 << 16,
   arm64: EM_AARCH64 << 16,
 };
 
 /**
- * Loads `plan`.
- * @throws KexecError `kernel.kexec_load` with kexec-tools' text where the kernel refuses
+ * Loads `plan`. Where the kernel does not know KEXEC_DEBUG, it repeats the call without it.
+ * @throws KexecError `kernel.kexec_load` with kexec-tools' text where the call fails
  */
 export function loadSegments(plan: SegmentPlan, host: LinuxHost): LoadOutcome {
   const { calls } = host;
@@ -40,8 +41,8 @@ export function loadSegments(plan: SegmentPlan, host: LinuxHost): LoadOutcome {
   const wanted = KEXEC_ARCH[plan.architecture] | linuxPurpose(plan.purpose).loadFlag | hotplug;
   const call = (flags: number): number => calls.kexecLoad(plan.entry, segments, memory, flags);
 
-  // Kernels before 6.19 do not know KEXEC_DEBUG and refuse the whole call for it. It only makes the
-  // kernel talk, so the load is worth more.
+  // Kernels before 6.19 do not know KEXEC_DEBUG and reject the whole call. The flag only makes the
+  // kernel print messages, so the load is repeated without it.
   let flags = plan.debug ? wanted | KEXEC_DEBUG : wanted;
   let status = call(flags);
   if (status === -Errno.EINVAL && flags !== wanted) {
@@ -58,8 +59,8 @@ export function loadSegments(plan: SegmentPlan, host: LinuxHost): LoadOutcome {
 }
 
 /**
- * Loads one segment without bytes or memory, entered at `entry`: the kernel that was preserved,
- * where it waits. [kexec-tools]
+ * Loads one segment without bytes or memory: the preserved kernel is still in memory, and `entry`
+ * is the physical address where it continues. [kexec-tools]
  * @throws KexecError `kernel.jump-back`
  */
 export function loadJumpBackHelper(entry: bigint, { calls, explain }: LinuxHost): void {
@@ -74,11 +75,12 @@ export function loadJumpBackHelper(entry: bigint, { calls, explain }: LinuxHost)
   });
 }
 
-/** More than any kernel takes, and a flag that none knows: refused before anything is looked at. */
+/** One segment more than KEXEC_SEGMENT_MAX, and a flag that no kernel has defined: the call checks
+ * privileges, and then fails with EINVAL before it reads a segment. */
 const TOO_MANY = 17;
 const UNKNOWN_FLAG = 0x8000;
 
-/** Whether the call would take segments: asked with numbers that it must refuse. */
+/** Whether kexec_load works: it is called with arguments that it must reject. Loads nothing. */
 export function probeSegments(host: LinuxHost): HostProbe {
   const { architecture, calls } = host;
   const none = { buf: 0n, bufsz: 0n, mem: 0n, memsz: 0n };
@@ -88,7 +90,8 @@ export function probeSegments(host: LinuxHost): HostProbe {
   return probed(host, "segments", "kexec_load", errno);
 }
 
-/** Unloads; nothing loaded is no failure. @throws KexecError `kernel.unload` */
+/** Unloads the image of `purpose`; succeeds also where none is loaded.
+ * @throws KexecError `kernel.unload` */
 export function unloadSegments(purpose: ImagePurpose, host: LinuxHost): void {
   const { architecture, calls } = host;
   const machine = architecture === null ? 0 : KEXEC_ARCH[architecture];

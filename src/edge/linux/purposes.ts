@@ -1,4 +1,4 @@
-/** Linux' own numbers and names, by what an image is loaded for. */
+/** Linux's flags and names for each purpose of an image. */
 
 import type { KexecState } from "../../model/host-facts.ts";
 import type { ImagePurpose } from "../../model/purpose.ts";
@@ -9,19 +9,21 @@ const KEXEC_PRESERVE_CONTEXT = 0x2;
 const KEXEC_FILE_ON_CRASH = 0x2;
 
 export interface LinuxPurpose {
-  /** In the flags of kexec_load and of kexec_file_load, to load and to unload. */
+  /** The flag of kexec_load, to load and to unload. */
   readonly loadFlag: number;
+  /** The flag of kexec_file_load, to load and to unload. */
   readonly fileFlag: number;
-  /** Whether one is loaded. Linux keeps a crash image, and one of all others. */
+  /** The fact that says whether an image is loaded. Linux keeps one crash image, and one image for
+   * all other purposes. */
   readonly loaded: keyof Pick<KexecState, "loaded" | "crashLoaded">;
-  /** The sysctl of loads that are left: kernel.kexec_load_limit_NAME.
+  /** The NAME of the sysctl that limits loads: kernel.kexec_load_limit_NAME.
    * [linux kernel/kexec_core.c kexec_core_sysctls] */
   readonly limit: "reboot" | "panic";
 }
 
 const IMAGE = { loaded: "loaded", limit: "reboot" } as const;
 
-/** null: Linux has no such purpose. */
+/** null: Linux has no images for this purpose. */
 export const LINUX_PURPOSES: Readonly<Record<ImagePurpose, LinuxPurpose | null>> = {
   normal: { loadFlag: 0, fileFlag: 0, ...IMAGE },
   crash: {
@@ -34,7 +36,8 @@ export const LINUX_PURPOSES: Readonly<Record<ImagePurpose, LinuxPurpose | null>>
   "live-update": null,
 };
 
-/** @throws RangeError for a purpose that Linux does not have, and that is refused before */
+/** The flags and names for `purpose`. @throws RangeError for `live-update`, which `checkSupported`
+ * of the backend rejects before */
 export function linuxPurpose(purpose: ImagePurpose): LinuxPurpose {
   const found = LINUX_PURPOSES[purpose];
   if (found === null) throw new RangeError(`Linux has no images for ${purpose}`);

@@ -1,4 +1,4 @@
-/** Reads what a crash kernel must be told of the running Linux; for loads of one only. */
+/** Reads the facts of the running Linux that a crash kernel needs. Read for `-p` only. */
 
 import type { Range } from "../../core/range.ts";
 import {
@@ -13,9 +13,9 @@ import { attempt, type PseudoFiles } from "../files/read-pseudo-files.ts";
 import type { ArchitectureReader, FactsInput } from "./architecture-reader.ts";
 
 /**
- * Of every CPU that has a place for them, whatever its number: kexec-tools stops at the number of
- * CPUs, and loses some where numbers are left out. One that cannot be read means none: a dump
- * without a CPU should not come as a surprise.
+ * Where the kernel saves each CPU's notes, for all CPUs in sysfs, in the order of their numbers.
+ * kexec-tools counts up to the number of CPUs, and so misses some where numbers are not contiguous.
+ * @throws KexecError where the notes of any CPU cannot be read, since the dump would lack that CPU
  */
 function readCpuNotes(files: PseudoFiles): Range[] {
   const cpus = files
@@ -30,7 +30,8 @@ function readCpuNotes(files: PseudoFiles): Range[] {
   });
 }
 
-/** What is missing or damaged is null or empty, and a note. */
+/** The facts for a crash kernel. A fact that is missing or damaged is null or empty, and `notes`
+ * gets the reason. */
 export function readCrashFacts(
   input: FactsInput,
   { readKernelMapping }: ArchitectureReader,

@@ -1,4 +1,4 @@
-/** Reads what EFI left in sysfs. */
+/** Reads the EFI system table's addresses and the runtime memory map from sysfs. */
 
 import { EFI, parseEfiRuntimeMapEntry, parseEfiSystab } from "../../facts/efi.ts";
 import { parseNumber } from "../../facts/sysfs-number.ts";
@@ -6,7 +6,8 @@ import { type FactNote, noteOf } from "../../model/fact-note.ts";
 import type { EfiFacts, EfiMemoryDescriptor } from "../../model/host-facts.ts";
 import { attempt, type PseudoFiles } from "../files/read-pseudo-files.ts";
 
-/** @throws KexecError where any of it is missing or damaged: half a map is of no use */
+/** The descriptors of EFI's runtime memory, in the kernel's order.
+ * @throws KexecError where any of them is missing or damaged: part of the map cannot be used */
 function readRuntimeMap(files: PseudoFiles): EfiMemoryDescriptor[] {
   return files.names(`${EFI}/runtime-map`).map((name) => {
     const file = (field: string): string => files.text(`${EFI}/runtime-map/${name}/${field}`);
@@ -21,7 +22,8 @@ function readRuntimeMap(files: PseudoFiles): EfiMemoryDescriptor[] {
   });
 }
 
-/** null, and a note, on a machine without EFI; its missing or damaged parts are null or empty. */
+/** The facts of EFI; null and a note on a machine without EFI. A part that is missing or damaged is
+ * null or empty, and `notes` gets the reason. */
 export function readEfi(files: PseudoFiles, notes: FactNote[]): EfiFacts | null {
   if (attempt(notes, () => files.names(EFI)) === null) return null;
   const address = (name: string): bigint | null =>

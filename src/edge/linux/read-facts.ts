@@ -1,12 +1,11 @@
 /**
- * Reads `HostFacts` of the machine that this runs on.
+ * Reads `HostFacts` of the running machine.
  *
- * It must work anywhere: without /sys, in an initramfs, in a container, not as root. So nothing
- * that is missing, refused or damaged stops it: the fact is null or empty, and `notes` has the
- * reason. What a plan cannot do without, the plan complains of.
+ * It must work everywhere: without /sys, in an initramfs, in a container, and without root. So a
+ * file that is missing, unreadable or damaged does not stop it: the fact is null or empty, and
+ * `notes` has the reason. Planning fails later if it needs that fact.
  *
- * It knows nothing of Xen, whose dom0 shows a memory map that is not the machine's: that is read by
- * edge/xen/read-facts.ts.
+ * In a dom0 of Xen, Linux's memory map is not the machine's; edge/xen/read-facts.ts replaces it.
  */
 
 import { machine, release, version } from "node:os";
@@ -36,16 +35,16 @@ import { x8664Reader } from "./x86-64.ts";
 export interface FactsSources {
   /** The directory that stands for `/`. */
   readonly root?: string;
-  /** null: the framebuffer is not asked. */
+  /** null: do not query the framebuffer. */
   readonly ioctl?: Ioctl | null;
-  /** Whether to read what a crash kernel must be told, which takes its time. */
+  /** Whether to read the facts for a crash kernel, which takes more time. */
   readonly crash?: boolean;
-  /** getrandom(2) with GRND_NONBLOCK: that many bytes, or null where none are ready. null: no seed
-   * is made. */
+  /** getrandom(2) with GRND_NONBLOCK: `length` bytes, or null where none are ready. null: make no
+   * RNG seed. */
   readonly getrandom?: ((length: number) => Uint8Array | null) | null;
 }
 
-/** In bytes; every kernel takes any length. */
+/** In bytes. Kernels accept an RNG seed of any length. */
 const RNG_SEED_SIZE = 32;
 
 /** The page size of every x86_64 machine, and of most arm64 ones. */
@@ -53,12 +52,12 @@ const USUAL_PAGE_SIZE = 4096;
 
 const CMDLINE = "/proc/cmdline";
 
-/** What each architecture reads by itself: one file, one line. */
+/** The reader of each architecture. */
 const READERS: Readonly<Partial<Record<Architecture, ArchitectureReader>>> = {
   x86_64: x8664Reader,
 };
 
-/** Of a machine whose architecture has no line: what every Linux shows. */
+/** The reader for an architecture without its own: it reads what Linux shows on all of them. */
 const usualReader: ArchitectureReader = {
   readMemoryMap: iomemMap,
   readKernelMapping({ notes }) {
@@ -69,7 +68,8 @@ const usualReader: ArchitectureReader = {
   readOwnFacts: (_, efi) => ({ x86_64: null, acpiRsdp: efiRootPointer(efi) }),
 };
 
-/** A line of /proc/sys/kernel, or what libc says where it is missing (`arch` is new in 6.1). */
+/** A line of /proc/sys/kernel, or the field of uname(2) where the file is missing, such as `arch`
+ * before Linux 6.1. */
 function utsField(files: PseudoFiles, file: string, fallback: () => string): string {
   const text = attempt([], () => files.optionalText(`/proc/sys/kernel/${file}`));
   return text === null ? fallback() : text.replace(/\n$/, "");
@@ -79,7 +79,7 @@ function readRngSeed(
   random: NonNullable<FactsSources["getrandom"]>,
   notes: FactNote[],
 ): Uint8Array | null {
-  // The C library may be unusable, which matters only to those who load something.
+  // getrandom throws where the C library cannot be used. Facts can be read without it.
   const seed = attempt(notes, () => random(RNG_SEED_SIZE));
   if (seed?.length === RNG_SEED_SIZE) return seed;
   const text = "getrandom returned no random bytes for the next kernel's RNG seed.";
@@ -87,8 +87,8 @@ function readRngSeed(
   return null;
 }
 
-/** All facts of this machine. Takes some milliseconds; see readKexecState for less. Never throws
- * for what the machine shows. */
+/** All facts of this machine; takes some milliseconds. `readKexecState` reads less. Does not throw
+ * for files that are missing or damaged. */
 export function readFacts(sources: FactsSources = {}): HostFacts {
   const { root = "/", ioctl = realIoctl, getrandom = realGetrandom, crash = false } = sources;
   const files = pseudoFiles(root);

@@ -1,4 +1,4 @@
-/** Reads whether images are loaded: five small files, for the actions that need no other fact. */
+/** Reads kexec's state from five small files, for actions that need no other fact. */
 
 import { fail } from "../../core/error.ts";
 import { KEXEC_STATE_FILES, parseKexecFlag, parseKexecSize } from "../../facts/kexec-state.ts";
@@ -6,7 +6,7 @@ import type { FactNote } from "../../model/fact-note.ts";
 import type { KexecState } from "../../model/host-facts.ts";
 import { attempt, type PseudoFiles, pseudoFiles } from "../files/read-pseudo-files.ts";
 
-/** null for each file that is missing or damaged; `notes` gets the reason. */
+/** kexec's state. A fact whose file is missing or damaged is null, and `notes` gets the reason. */
 export function readKexecStateOf(files: PseudoFiles, notes: FactNote[]): KexecState {
   const fact = <T>(
     places: readonly [string, ...string[]],
@@ -32,8 +32,8 @@ export function readKexecStateOf(files: PseudoFiles, notes: FactNote[]): KexecSt
 }
 
 /**
- * kexec's state of this machine, for `-S`, `-e` and `--print-ckr-size`. Never throws for what the
- * machine shows.
+ * kexec's state on this machine, for `-S`, `-e` and `--print-ckr-size`. Does not throw for files
+ * that are missing or damaged.
  *
  * @param root the directory that stands for `/`
  */

@@ -1,4 +1,4 @@
-/** Reads where memory is, and what of it is reserved for crash kernels. */
+/** Reads /proc/iomem: the memory map, and the regions reserved for crash kernels. */
 
 import type { Range } from "../../core/range.ts";
 import {
@@ -13,7 +13,7 @@ import type { MemoryMap } from "../../model/host-facts.ts";
 import { attempt } from "../files/read-pseudo-files.ts";
 import type { FactsInput } from "./architecture-reader.ts";
 
-/** All of /proc/iomem; null, and a note, where it cannot be read or is damaged. */
+/** All resources of /proc/iomem; null and a note where it cannot be read or is damaged. */
 export function readIomem({
   files,
   notes,
@@ -23,12 +23,13 @@ export function readIomem({
   return iomem?.resources ?? null;
 }
 
-/** "Crash kernel" lines of /proc/iomem; empty where nothing is reserved, or it is not known. */
+/** The "Crash kernel" lines of /proc/iomem; empty where nothing is reserved, or /proc/iomem could
+ * not be read. */
 export function crashRegionsOf({ resources }: FactsInput): readonly Range[] {
   return resources === null ? [] : iomemCrashRegions(resources);
 }
 
-/** The memory map where nothing knows it better than /proc/iomem. */
+/** The memory map from /proc/iomem, for machines that have no better source. */
 export function iomemMap({ resources }: FactsInput): MemoryMap | null {
   return resources === null ? null : { source: "iomem", ranges: iomemUsableRam(resources) };
 }

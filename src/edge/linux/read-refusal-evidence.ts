@@ -1,4 +1,4 @@
-/** Reads what may explain a refusal of the kernel: a few small files, after the fact. */
+/** Reads the files that tell why a kexec call failed with EPERM; called after the failure. */
 
 import { LOCKDOWN, parseLockdown } from "../../facts/lockdown.ts";
 import { PROC_STATUS, parseCapEff } from "../../facts/proc-status.ts";
@@ -10,14 +10,16 @@ import type { RefusalEvidence } from "./explain-refusal.ts";
 import { linuxPurpose } from "./purposes.ts";
 import { readKexecStateOf } from "./read-kexec-state.ts";
 
-/** Loads left for `purpose`; -1 is no limit. [linux kernel/kexec_core.c kexec_core_sysctls] */
+/** Loads left for `purpose`; null for no limit, which the file shows as -1, and before Linux 6.3.
+ * [linux kernel/kexec_core.c kexec_core_sysctls] */
 function readLoadsLeft(files: PseudoFiles, purpose: ImagePurpose): bigint | null {
   const file = `/proc/sys/kernel/kexec_load_limit_${linuxPurpose(purpose).limit}`;
   const text = files.optionalText(file);
   return text === null || text.startsWith("-") ? null : parseNumber(text, file);
 }
 
-/** The evidence of this machine, for a refusal of `purpose`. Never throws for what it shows.
+/** The evidence of this machine about a failed load or unload for `purpose`. Does not throw for
+ * files that are missing or damaged.
  *
  * @param root the directory that stands for `/`
  */

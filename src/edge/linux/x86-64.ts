@@ -1,6 +1,6 @@
 /**
- * Reads what only Linux on x86_64 says: the firmware's memory map, boot_params, the BIOS's drives,
- * who shows something on which screen, and where the kernel is mapped.
+ * Reads what only Linux on x86_64 shows: the firmware's memory map, boot_params, the BIOS's disk
+ * drives (EDD), the displays and their drivers, and where the kernel is mapped.
  */
 
 import { readSync } from "node:fs";
@@ -56,7 +56,8 @@ import type {
   KernelMapping,
 } from "./architecture-reader.ts";
 
-/** @throws KexecError where the directory is missing, or any of it is damaged */
+/** The firmware's memory map. @throws KexecError where the directory is missing, or any of its
+ * files is missing or damaged */
 function readFirmwareMemmap(files: PseudoFiles, notes: FactNote[]): MemoryRange[] {
   const entries = files.names(FIRMWARE_MEMMAP).map((name) => ({
     name,
@@ -69,8 +70,8 @@ function readFirmwareMemmap(files: PseudoFiles, notes: FactNote[]): MemoryRange[
   return fixMemoryRanges(memmap.ranges);
 }
 
-/** From the firmware's map or /proc/iomem, whichever is to be trusted. kexec-tools decides between
- * the two in the same way. */
+/** The memory map from /sys/firmware/memmap; from /proc/iomem where that is missing, or where
+ * add_efi_memmap has extended the kernel's map beyond it. [kexec-tools] */
 function readMemoryMap({ files, resources, bootCommandLine, notes }: FactsInput): MemoryMap | null {
   const remark = (text: string): void => void notes.push({ source: "memory map", text });
   if (bootCommandLine !== null && efiMapWasAdded(bootCommandLine)) {
@@ -86,7 +87,7 @@ function readMemoryMap({ files, resources, bootCommandLine, notes }: FactsInput)
 
 const BOOT_PARAMS = "/sys/kernel/boot_params/data";
 
-/** Where else it may be: sysfs and debugfs can be mounted anywhere. */
+/** Other paths of boot_params: sysfs and debugfs may be mounted on any directory. */
 function otherPlaces(files: PseudoFiles): string[] {
   const mounts = attempt([], () => files.text(MOUNTS)) ?? "";
   return [
@@ -95,7 +96,7 @@ function otherPlaces(files: PseudoFiles): string[] {
   ];
 }
 
-/** 4096 bytes; null and a note where no place has them. */
+/** The 4096 bytes of boot_params; null and a note where no path has them. */
 function readBootParams(files: PseudoFiles, notes: FactNote[]): Uint8Array | null {
   const problems: FactNote[] = [];
   const read = (path: string): Uint8Array | null =>
@@ -123,8 +124,8 @@ function readDevice(files: PseudoFiles, name: string): EddDevice {
   });
 }
 
-/** Sorted by drive number. Empty, and a note, where there is no EDD, or where one drive's entry is
- * damaged: as in kexec-tools, it is all or nothing. */
+/** The BIOS's drives, sorted by number. Empty and a note where there is no EDD, or where the entry
+ * of any drive is damaged. [kexec-tools] */
 function readEdd(files: PseudoFiles, notes: FactNote[]): EddDevice[] {
   const devices = attempt(notes, () =>
     files
@@ -135,8 +136,8 @@ function readEdd(files: PseudoFiles, notes: FactNote[]): EddDevice[] {
   return devices ?? [];
 }
 
-/** Where devices lie in sysfs. What is missing of displays is not noted: most machines that load
- * kernels have no screen, and many kernels no DRM. */
+/** The prefix of device paths in sysfs. The readers of displays make no notes about missing files:
+ * most machines that load kernels have no screen, and many kernels are built without DRM. */
 const DEVICES = /^\/sys\/devices\//;
 
 const namesIn = (files: PseudoFiles, folder: string): string[] =>
@@ -155,7 +156,7 @@ function commonOf(files: PseudoFiles, at: string): Pick<DisplayDevice, "path" | 
   };
 }
 
-/** The PCI device, if it is a graphics card. */
+/** The PCI device at `at`, a path in sysfs; null if it is not a graphics card. */
 function pciDisplay(files: PseudoFiles, at: string): DisplayDevice | null {
   return attempt([], () => {
     const file = `${at}/class`;
@@ -167,7 +168,8 @@ function pciDisplay(files: PseudoFiles, at: string): DisplayDevice | null {
   });
 }
 
-/** The devices that DRM drivers have, PCI or not; `card0-HDMI-A-1` and the like are outputs. */
+/** The devices of DRM drivers, PCI devices or not. Names such as `card0-HDMI-A-1` are outputs of
+ * `card0` and are left out. */
 function drmDevices(files: PseudoFiles): DisplayDevice[] {
   return namesIn(files, DRM)
     .filter((name) => /^card\d+$/.test(name))
@@ -177,7 +179,7 @@ function drmDevices(files: PseudoFiles): DisplayDevice[] {
     });
 }
 
-/** Who shows something on which screen. */
+/** The graphics devices, the framebuffers, and the memory of the firmware's frame buffer. */
 function readDisplay({ files, resources }: FactsInput): DisplayFacts {
   const drm = drmDevices(files);
   const pci = namesIn(files, PCI_DEVICES)
@@ -194,7 +196,7 @@ function readDisplay({ files, resources }: FactsInput): DisplayFacts {
 
 const FB0 = "/dev/fb0";
 
-/** Asks the first framebuffer device what it shows. */
+/** The mode and memory of the first framebuffer device; null and a note where it has none. */
 function readFramebuffer(
   files: PseudoFiles,
   ioctl: Ioctl,
@@ -219,12 +221,13 @@ function readFramebuffer(
   );
 }
 
-/** Of one read(2): kallsyms has some hundred thousand lines, and `_stext` is among the first. */
+/** Bytes of one read(2): /proc/kallsyms has some hundred thousand lines, and `_stext` is among the
+ * first. */
 const KALLSYMS_PART = 1 << 16;
 
 /**
- * Parts of a file, one after the other: no more of it is read than is asked for.
- * @throws what read(2) refuses
+ * Reads a file in chunks of up to `length` bytes, each when the caller takes it.
+ * @throws the system's error
  */
 function* partsOf(fd: number, length: number): Generator<Uint8Array> {
   for (;;) {
@@ -235,7 +238,8 @@ function* partsOf(fd: number, length: number): Generator<Uint8Array> {
   }
 }
 
-/** Up to `length` bytes from the start of a file, which may be as long as all memory. */
+/** Up to `length` bytes from the start of a file. /proc/kcore is as long as the address space, so
+ * that it cannot be read whole. */
 function readStart(files: PseudoFiles, path: string, length: number): Uint8Array {
   return files.opened(path, (fd) => {
     const parts: Uint8Array[] = [];
@@ -249,7 +253,8 @@ function readStart(files: PseudoFiles, path: string, length: number): Uint8Array
   });
 }
 
-/** The address of `_stext`; null where kallsyms does not have it, or hides it. */
+/** The virtual address of `_stext`; null where /proc/kallsyms lacks it, or shows its address as
+ * 0. */
 function readStext(files: PseudoFiles): bigint | null {
   return files.opened(KALLSYMS, (fd) => {
     let rest = "";
@@ -264,6 +269,8 @@ function readStext(files: PseudoFiles): bigint | null {
   });
 }
 
+/** Where /proc/kcore says that the kernel's text and the direct mapping are. The two notes are
+ * kexec-tools' own messages. [kexec-tools] */
 function readKernelMapping({ files, notes }: FactsInput, physical: bigint | null): KernelMapping {
   const remark = (text: string): void => void notes.push({ source: "kernel text", text });
   if (physical === null) remark("Cannot determine kernel physical load addr.");
