@@ -1,10 +1,11 @@
 /**
  * The Xen backend: in a PV dom0 the hypervisor keeps and starts the next kernel.
  *
- * What Xen tells of its images is little. Its status is not "loaded": each load and each unload of
- * an image, even an unload of nothing, turns it over. [xen xen/common/kexec.c kexec_swap_images,
- * kexec_status] So this backend unloads before it loads where the mark is up, and unloads twice
- * where it is down: after either, as long as nobody else loads, the mark says what is loaded.
+ * Xen's status call does not report whether an image is loaded. It reports a bit that toggles with
+ * each load and each unload, also with an unload when nothing is loaded. [xen xen/common/kexec.c
+ * kexec_swap_images, kexec_status] So this backend keeps the bit right: if the bit is set, it
+ * unloads before it loads; if the bit is still set after an unload, it unloads once more.
+ * Afterwards the bit says whether an image is loaded, until another tool loads or unloads.
  */
 
 import { EM_X86_64 } from "../../core/elf.ts";
@@ -22,9 +23,9 @@ import { type OpenedXen, XenUnavailable } from "./open.ts";
 import { XEN_PLAN_KINDS } from "./read-facts.ts";
 import { KexecRange, KexecType } from "./structs.ts";
 
-/** What the backend needs of the machine; tests give their own. */
+/** The calls that the backend needs of the machine; tests pass their own. */
 export interface XenHost {
-  /** Opened once, when first needed. @throws XenUnavailable */
+  /** Opens Xen's calls. @throws XenUnavailable */
   open(): OpenedXen;
   /** @throws KexecError `xen.memory-map` */
   readFacts(calls: XenCalls, linux: HostFacts): HostFacts;
@@ -32,20 +33,20 @@ export interface XenHost {
   strerror(errno: number): string;
 }
 
-/** Xen's own numbers by what an image is loaded for. */
+/** Xen's numbers for one purpose of an image. */
 interface XenPurpose {
   readonly type: KexecType;
-  /** kexec-tools' flags for it, which its message shows. */
+  /** The flags that kexec-tools prints for the purpose when a load fails. */
   readonly shownFlags: number;
-  /** Not every Xen has it. */
+  /** Whether some versions of Xen do not have this type of image. */
   readonly optional: boolean;
-  /** It begins in Xen after the call that starts it has returned. */
+  /** Whether the call that starts the image returns before Xen starts it. */
   readonly startsLater: boolean;
 }
 
 const AT_ONCE = { optional: false, startsLater: false };
 
-/** null: Xen has no such purpose. */
+/** null: Xen has no images for this purpose. */
 const XEN_PURPOSES: Readonly<Record<ImagePurpose, XenPurpose | null>> = {
   normal: { type: KexecType.KEXEC_TYPE_DEFAULT, shownFlags: 0, ...AT_ONCE },
   crash: { type: KexecType.KEXEC_TYPE_CRASH, shownFlags: 1, ...AT_ONCE },
@@ -58,7 +59,7 @@ const XEN_PURPOSES: Readonly<Record<ImagePurpose, XenPurpose | null>> = {
   },
 };
 
-/** @throws KexecError `xen.preserve-context` for the purpose that Xen does not have */
+/** Xen's numbers for `purpose`. @throws KexecError `xen.preserve-context` for `preserve-context` */
 function xenPurpose(purpose: ImagePurpose): XenPurpose {
   const found = XEN_PURPOSES[purpose];
   if (found !== null) return found;
@@ -70,7 +71,7 @@ function xenPurpose(purpose: ImagePurpose): XenPurpose {
   });
 }
 
-/** The way to Xen, or why there is none. */
+/** Opens Xen's calls, or returns the error that says why it cannot. */
 function tryOpen(host: XenHost): OpenedXen | XenUnavailable {
   try {
     return host.open();
@@ -83,7 +84,8 @@ function tryOpen(host: XenHost): OpenedXen | XenUnavailable {
 const whyUnavailable = ({ message, hint }: XenUnavailable): string =>
   [message, hint].filter(Boolean).join("\n");
 
-/** Xen's calls. @throws KexecError kexec-tools' line where there is no way to Xen, and why */
+/** Xen's calls. @param line kexec-tools' message for the reason why Xen's calls cannot be opened
+ * @throws KexecError `xen.open` with that message */
 function callsOf(host: XenHost, line: (why: string) => string): XenCalls {
   const opened = tryOpen(host);
   if (!(opened instanceof XenUnavailable)) return opened.calls;
@@ -114,20 +116,21 @@ function failLoad(plan: SegmentPlan, errno: number, host: XenHost, hint?: string
   });
 }
 
-/** So that the mark is down before a load, and up after it. A Xen without the call has no mark. */
-function takeMarkDown(calls: XenCalls, type: KexecType): number {
+/** Clears the status bit by an unload if it is set, so that the load after it sets it. Xen versions
+ * without the status call need nothing. Returns at least 0, or minus the error number. */
+function clearStatusBit(calls: XenCalls, type: KexecType): number {
   return calls.status(type) > 0 ? calls.unload(type) : 0;
 }
 
-/** What kexec-tools says where a load ends because of it. */
+/** kexec-tools' message about a load without Xen's memory map. */
 const noMemoryMap = (): string =>
   "get_memory_ranges_xen: Failed to open Xen control interface\nCould not get memory layout";
 
 function load(plan: SegmentPlan, host: XenHost): LoadOutcome {
   const { type } = xenPurpose(plan.purpose);
   const calls = callsOf(host, noMemoryMap);
-  const down = takeMarkDown(calls, type);
-  if (down < 0) failLoad(plan, -down, host);
+  const cleared = clearStatusBit(calls, type);
+  if (cleared < 0) failLoad(plan, -cleared, host);
   const outcome = calls.load({
     type,
     arch: EM_X86_64,
@@ -172,11 +175,12 @@ function unload(purpose: ImagePurpose, host: XenHost): void {
   if (calls.status(type) > 0) once();
 }
 
-/** What can be known, and how well. */
-const MARK_UP =
+/** The doubt about `LoadedState.loaded`, if the status bit is set. */
+const BIT_SET =
   "Xen reports an image. Xen's status bit toggles with every load and unload; " +
   "other tools can invert it.";
-const MARK_DOWN =
+/** The same if the status bit is clear. */
+const BIT_CLEAR =
   "Xen reports no image. Xen's status bit toggles with every load and unload; " +
   "other tools can invert it.";
 
@@ -184,7 +188,7 @@ function loadedState(purpose: ImagePurpose, host: XenHost): LoadedState {
   const opened = tryOpen(host);
   if (opened instanceof XenUnavailable) return { loaded: null, doubt: whyUnavailable(opened) };
   const status = opened.calls.status(xenPurpose(purpose).type);
-  if (status >= 0) return { loaded: status > 0, doubt: status > 0 ? MARK_UP : MARK_DOWN };
+  if (status >= 0) return { loaded: status > 0, doubt: status > 0 ? BIT_SET : BIT_CLEAR };
   const old = status === -Errno.ENOSYS || status === -Errno.EINVAL;
   const why = old ? "this Xen has no status call" : host.strerror(-status);
   return { loaded: null, doubt: `Xen does not report whether an image is loaded: ${why}.` };
@@ -199,7 +203,8 @@ function failExec(errno: number, purpose: ImagePurpose, host: XenHost): never {
   });
 }
 
-/** The network is down by the time an image is started, so what can be known is asked before. */
+/** Checks that Xen can be called and knows the type of image, since `exec` itself comes after the
+ * network is down and can no longer report an error remotely. */
 function checkSupported(purpose: ImagePurpose, action: "load" | "exec", host: XenHost): void {
   const { type, optional } = xenPurpose(purpose);
   if (action === "load") return;
@@ -220,7 +225,8 @@ function segmentsOf(plan: LoadPlan): SegmentPlan {
   throw new RangeError("a file plan for Xen, which loads segment plans only");
 }
 
-/** Asked for the range that every Xen with kexec tells. */
+/** Whether Xen has kexec: asks for the hypervisor's own range, which every Xen with kexec
+ * reports. */
 function probe(host: XenHost): HostProbe {
   const common = { kind: "segments", call: "KEXEC_CMD_kexec_load" } as const;
   const opened = tryOpen(host);
@@ -233,13 +239,14 @@ function probe(host: XenHost): HostProbe {
   return { ...common, works: false, why: host.strerror(-range), hint };
 }
 
-/** @param evidence why this backend was chosen */
+/** The backend for a PV dom0 of Xen.
+ * @param evidence the facts by which it was chosen, for `-d` */
 export function xenBackend(host: XenHost, evidence: readonly string[]): Backend {
   let opened: OpenedXen | XenUnavailable | null = null;
   const own: XenHost = {
     ...host,
     open() {
-      // A failure is kept too: libxenctrl has its own words for it on stderr, once is enough.
+      // A failure is kept too: libxenctrl prints its own message at each attempt.
       opened ??= tryOpen(host);
       if (opened instanceof XenUnavailable) throw opened;
       return opened;

@@ -1,10 +1,10 @@
-/** What kinds of guests a hypervisor runs, and so what its kexec can start. Pure. */
+/** Reads the hypervisor's capabilities: the architectures of its guests. Pure. */
 
 import type { Architecture } from "../../model/architecture.ts";
 
 /**
- * The architecture that Xen starts kernels of, from XENVER_capabilities
- * (`xen-3.0-x86_64 hvm-3.0-x86_32 …`); null for one that onekexec does not plan for.
+ * The architecture of the kernels that Xen can start, from the text of XENVER_capabilities
+ * (`xen-3.0-x86_64 hvm-3.0-x86_32 …`); null for an architecture that onekexec does not support.
  * [xen xen/include/public/version.h]
  */
 export function architectureOfCapabilities(capabilities: string): Architecture | null {

@@ -1,17 +1,17 @@
 /**
- * Whose kexec this machine has: Linux's own, Xen's, or none. Pure: evidence in, decision out.
+ * Decides which kexec a machine has: Linux's own, Xen's, or none. Pure.
  *
- * It must be right before any kexec call is made: Linux's own call in a PV domain of Xen crashes
- * the kernel that makes it, since the memory that it hands to the new kernel is not its own.
+ * The decision comes before any kexec call: Linux's own system call crashes the kernel of a PV
+ * domain, because the domain's physical addresses are not machine addresses.
  */
 
 import type { Architecture } from "../../model/architecture.ts";
 
-/** Files that tell of Xen; each null where it is missing or unreadable. */
+/** The contents of the files that show Xen; null for a file that is missing or unreadable. */
 export interface HypervisorEvidence {
-  /** null on a machine that onekexec cannot plan for. */
+  /** null on an architecture that onekexec does not support. */
   readonly architecture: Architecture | null;
-  /** /sys/hypervisor/type: `xen`. */
+  /** /sys/hypervisor/type: `xen` under Xen. */
   readonly type: string | null;
   /** /sys/hypervisor/guest_type, since Linux 4.13: `PV`, `HVM`, `PVH`, and on ARM `Xen`. */
   readonly guestType: string | null;
@@ -19,9 +19,9 @@ export interface HypervisorEvidence {
   readonly features: bigint | null;
   /** /proc/xen/capabilities, where xenfs is mounted: `control_d` in dom0, else empty. */
   readonly capabilities: string | null;
-  /** Whether /proc/xen exists, which is so in every domain of Xen. */
+  /** Whether /proc/xen exists, as in every domain of Xen. */
   readonly procXen: boolean;
-  /** Whether /proc/interrupts has Xen's event channels: told even where /sys is not mounted. */
+  /** Whether /proc/interrupts lists Xen's event channels, which shows Xen without /sys too. */
   readonly xenInterrupts: boolean;
   /** The hypervisor's version, `4.17`, from /sys/hypervisor/version. */
   readonly version: string | null;
@@ -44,7 +44,7 @@ export type HostDecision =
   | {
       readonly host: "none";
       readonly evidence: readonly string[];
-      /** What this machine is, and why it has no kexec. */
+      /** The machine's kind, and why it has no kexec. */
       readonly why: string;
       readonly hint: string;
     };
@@ -53,11 +53,11 @@ export type HostDecision =
 const XENFEAT_AUTO_TRANSLATED_PHYSMAP = 1n << 2n;
 const XENFEAT_DOM0 = 1n << 11n;
 
-/** A kind of domain; `unknown` where Xen is there and no file says which. */
+/** The type of a domain; `unknown` if no file says which. */
 type Domain = "PV" | "HVM" | "PVH" | "unknown";
 
 /**
- * Reads the features file's text: hexadecimal digits. null for anything else.
+ * Parses the text of the features file, hexadecimal digits; null for any other text.
  * [linux drivers/xen/sys-hypervisor.c features_show]
  */
 export function parseXenFeatures(text: string): bigint | null {
@@ -65,7 +65,8 @@ export function parseXenFeatures(text: string): bigint | null {
   return /^[0-9a-f]{1,16}$/i.test(digits) ? BigInt(`0x${digits}`) : null;
 }
 
-/** Whether the text of /proc/interrupts names a chip of Xen's. [linux drivers/xen/events] */
+/** Whether the text of /proc/interrupts names an interrupt chip of Xen. [linux
+ * drivers/xen/events] */
 export function hasXenInterrupts(interrupts: string): boolean {
   return /\bxen-(?:dyn|percpu|pirq)\b/.test(interrupts);
 }
@@ -85,8 +86,8 @@ function isDom0(evidence: HypervisorEvidence): boolean {
 }
 
 /**
- * A domain whose physical addresses Xen translates is not PV. Before Linux 4.13 only `features`
- * tells; nothing on ARM is PV.
+ * The type of the domain. Linux before 4.13 has no guest_type; there, `features` tells PV from the
+ * other types, whose physical addresses Xen translates. Xen on ARM has no PV domains.
  */
 function domainOf(evidence: HypervisorEvidence): Domain {
   const { architecture, guestType, features } = evidence;
@@ -111,7 +112,7 @@ function show(evidence: HypervisorEvidence): string[] {
   return lines;
 }
 
-/** Decides for the machine that `evidence` was read on. */
+/** Which kexec the machine has that `evidence` was read on. */
 export function decideHost(evidence: HypervisorEvidence): HostDecision {
   const lines = show(evidence);
   if (!isXen(evidence)) return { host: "linux", evidence: ["no Xen", ...lines] };

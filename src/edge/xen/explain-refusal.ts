@@ -1,4 +1,4 @@
-/** Why Xen refused, in words, and what to try. Pure. */
+/** Explains an error of Xen's kexec calls, and what to try. Pure. */
 
 import type { ImagePurpose } from "../../model/purpose.ts";
 import { Errno } from "../ffi/errno.ts";
@@ -23,7 +23,7 @@ function explainAddress(purpose: ImagePurpose): string {
     : "Internal error: unaligned segment; please report";
 }
 
-/** A hint of at most three lines; undefined where the error says it all. */
+/** A hint of at most three lines for `errno` of `call`; undefined where there is none to give. */
 export function explainXen(
   errno: number,
   call: XenCall,

@@ -1,6 +1,7 @@
 /**
- * Xen's calls without libxenctrl: each is one hypercall through the privcmd device. For rescue
- * images, and wherever no Xen library is installed. The hypercalls are Xen's stable interface.
+ * Xen's calls without libxenctrl, for rescue images and other systems that have no Xen library:
+ * each call is one hypercall through the privcmd device. These hypercalls are stable interfaces of
+ * Xen.
  */
 
 import { textUntilNul } from "../../core/bytes.ts";
@@ -36,7 +37,8 @@ import {
 const kexecOp = (privcmd: Privcmd, command: number, { address }: HypercallMemory): number =>
   privcmd.hypercall(Hypercall.kexec_op, [BigInt(command), address]);
 
-/** A text that the hypervisor writes into `length` bytes. */
+/** The text that `command` of the xen_version hypercall writes into a buffer of `length` bytes; or
+ * minus the error number. */
 function versionText(privcmd: Privcmd, command: number, length: number): string | number {
   return withMemory(privcmd, length, ({ address, bytes }) => {
     const status = privcmd.hypercall(Hypercall.xen_version, [BigInt(command), address]);
@@ -114,7 +116,7 @@ function typeOp(privcmd: Privcmd, command: number, struct: TypeStruct, type: Kex
   });
 }
 
-/** The calls through `privcmd`, which `close` closes. */
+/** Xen's calls through `privcmd`. `close` closes the device. */
 export function xenDirect(privcmd: Privcmd): XenCalls {
   return {
     servedBy: privcmd.path,

@@ -1,10 +1,11 @@
 /**
- * Under which names libxenctrl may be installed. Its version is Xen's, and each goes by its own
- * name: `libxenctrl.so.4.17`. The name without a version comes with the package for developers.
+ * The names under which libxenctrl may be installed. Its name has Xen's version:
+ * `libxenctrl.so.4.17`. Only the development package installs a name without a version.
  */
 
-/** Names of libxenctrl in the text of /etc/ld.so.cache, a byte string: words that end with NUL,
- * each a path or a name; a name that ends a path need not be a word of its own. [ld.so(8)] */
+/** The names of libxenctrl in /etc/ld.so.cache. The cache is searched as words that end with NUL,
+ * names and paths; the last component of a path counts as a name.
+ * @param cache the file's text, a byte string [ld.so(8)] */
 function namesInCache(cache: string): string[] {
   const found = cache.split("\0").flatMap((word) => {
     const [, name] = /(?:^|[^\w.+-])(libxenctrl\.so\.\d+(?:\.\d+)*)$/.exec(word) ?? [];
@@ -16,10 +17,10 @@ function namesInCache(cache: string): string[] {
 const newestFirst = new Intl.Collator("en", { numeric: true });
 
 /**
- * Names to try, best first: the running hypervisor's own version; what the loader knows, newest
- * first; the name without a version.
+ * The names to try, in order: the name with the running hypervisor's version; the names in the
+ * loader's cache, newest first; the name without a version.
  *
- * @param version of the running hypervisor, `4.17`; null where it is not known
+ * @param version of the running hypervisor, `4.17`; null if unknown
  * @param cache the text of /etc/ld.so.cache, a byte string; null where there is none
  */
 export function xenctrlNames(version: string | null, cache: string | null): string[] {

@@ -1,14 +1,14 @@
 /**
- * libxenctrl, linked at run time: THE table of its functions, each with its C prototype and what it
- * fails with, and the calls made of them.
+ * libxenctrl, linked at run time: the table of its functions, each with its C prototype and its
+ * errors, and Xen's calls made with them.
  *
- * Whether a library is of use is told by its symbols, not by its version: every version since Xen
- * 4.4 has those that are required, with the same prototypes.
+ * A library is accepted by its symbols, not by its version: every version since Xen 4.4 has the
+ * required functions, with the same prototypes.
  *
- * Not in the table, though kexec-tools lists them: xc_get_max_cpus, since asking for the notes of
- * one CPU after the other ends by itself and asks no version-bound sysctl;
- * xc__hypercall_buffer_alloc, _free, their _pages variants, _array_get, and the variable
- * xc__hypercall_buffer_HYPERCALL_BUFFER_NULL, which is a pointer that is NULL.
+ * Some functions that kexec-tools uses are not needed. xc_get_max_cpus: the CPUs' notes are read
+ * until Xen reports that there is no such CPU, which needs no sysctl, whose interface depends on
+ * Xen's version. xc__hypercall_buffer_alloc and _free, their _pages variants, _array_get, and
+ * xc__hypercall_buffer_HYPERCALL_BUFFER_NULL: the buffer array serves for all memory.
  *
  * [xen tools/include/xenctrl.h] [xen tools/libs/ctrl]
  */
@@ -41,7 +41,7 @@ import {
 
 const { i32, u8, u16, u32: uint, u64: pointer } = FFIType;
 
-/** What loading, unloading and starting cannot do without. Pointers are u64. */
+/** The functions that loading, unloading and starting need. Pointers are u64. */
 const REQUIRED = {
   /** xc_interface *xc_interface_open(xentoollog_logger *, xentoollog_logger *, unsigned flags)
    * Fails with: NULL and ENOENT, ENODEV no privcmd device; EACCES, EPERM not root. */
@@ -89,7 +89,7 @@ const REQUIRED = {
   xc_hypercall_buffer_array_destroy: { args: [pointer, pointer], returns: FFIType.void },
 } as const satisfies Record<string, FFIFunction>;
 
-/** Without these one thing less can be done. */
+/** The functions without which only the status of an image is unknown. */
 const OPTIONAL = {
   /** int xc_kexec_status(xc_interface *, int type), since Xen 4.9
    * Fails with: EINVAL no such type; ENOSYS, EINVAL a hypervisor that is older. */
@@ -99,12 +99,12 @@ const OPTIONAL = {
 type Xenctrl = Functions<typeof REQUIRED>;
 type KexecStatus = Functions<typeof OPTIONAL>["xc_kexec_status"];
 
-/** The functions that `library` must have and has not. */
+/** Names of the required functions that `library` lacks. */
 export function missingFunctions(library: Library): string[] {
   return Object.keys(REQUIRED).filter((name) => !library.has(name));
 }
 
-/** xc_hypercall_buffer_t, of which the library fills `hbuf` in. */
+/** xc_hypercall_buffer_t; the library writes `hbuf`. */
 const XcHypercallBuffer = defineStruct("xc_hypercall_buffer_t", 40, {
   hbuf: u64(0),
   param_shadow: u64(8),
@@ -112,35 +112,37 @@ const XcHypercallBuffer = defineStruct("xc_hypercall_buffer_t", 40, {
   ubuf: u64(24),
   sz: u64(32),
 });
-/** Of a buffer that is not a copy of anything: HYPERCALL_BUFFER_INIT_NO_BOUNCE. */
+/** HYPERCALL_BUFFER_INIT_NO_BOUNCE: the buffer is not a copy of other memory. */
 const NO_BOUNCE = { dir: 0, ubuf: 2n ** 64n - 1n, sz: 0n };
 
-/** Of a library that says that it failed and not why. */
+/** EIO for a library that returned an error and did not set `errno`. */
 const orUnknown = (errno: number): number => (errno > 0 ? errno : Errno.EIO);
 
 /** The handle of the opened interface, and the functions that take it. */
 interface Opened {
   readonly xc: Xenctrl;
-  /** null in a library that has none. */
+  /** null in a library without xc_kexec_status. */
   readonly kexecStatus: KexecStatus | null;
   readonly xch: bigint;
 }
 
-/** At least 0, or minus the error number: never minus 0, which would be success. */
+/** Converts what a function of the library returned: `returned` itself, or minus the error number
+ * in place of -1. The error number is never 0, which would mean success. */
 function call(returned: number): number {
   return returned === -1 ? -orUnknown(-result(returned)) : returned;
 }
 
 function versionText({ xc, xch }: Opened, command: number, length: number): string | number {
   const text = new Uint8Array(length);
-  // SAFETY: `text` is ours, as long as the command's structure, and kept until the call returns.
+  // SAFETY: `text` is ours, has the length that the command writes, and is kept until the call
+  // returns.
   const status = keeping([text], () => call(xc.xc_version(xch, asInt(command), addressOf(text))));
   return status < 0 ? status : textUntilNul(text);
 }
 
 function version(opened: Opened): string | number {
   const { xc, xch } = opened;
-  // SAFETY: this command takes no memory.
+  // SAFETY: this command accesses no memory.
   const number = call(xc.xc_version(xch, XenVersionCommand.version, 0n));
   const extra = () => versionText(opened, XenVersionCommand.extraversion, XEN_EXTRAVERSION_LEN);
   return versionOf(number, extra);
@@ -148,7 +150,7 @@ function version(opened: Opened): string | number {
 
 function machineMemoryMap({ xc, xch }: Opened): Uint8Array | number {
   const entries = new Uint8Array(E820_ENTRIES_MAX * E820Entry.size);
-  // SAFETY: `entries` has room for as many as are asked for, and is kept until the call returns.
+  // SAFETY: `entries` has room for E820_ENTRIES_MAX entries, and is kept until the call returns.
   const count = keeping([entries], () =>
     call(xc.xc_get_machine_memory_map(xch, addressOf(entries), E820_ENTRIES_MAX)),
   );
@@ -166,12 +168,13 @@ function getRange({ xc, xch }: Opened, range: KexecRange, nr: number): XenRange 
   return status < 0 ? status : { start: start[0] ?? 0n, size: size[0] ?? 0n };
 }
 
-/** Copies `bytes` into memory of the library's that a hypercall can read; its address, or 0. */
+/** Copies `bytes` into hypercall buffer `index` of `array`; returns the buffer's address, or 0
+ * where the library cannot allocate it. */
 function copyInto({ xc, xch }: Opened, array: bigint, index: number, bytes: Uint8Array): bigint {
   const buffer = new Uint8Array(XcHypercallBuffer.size);
   XcHypercallBuffer.write(buffer, NO_BOUNCE);
-  // SAFETY: `index` is below the array's length and used once; `buffer` is kept. The memory is the
-  // library's until the array is destroyed, and has the length asked for.
+  // SAFETY: `index` is below the array's length and used once; `buffer` is kept. The memory has
+  // `bytes.length` bytes and is valid until the array is destroyed.
   const address = keeping([buffer], () =>
     xc.xc__hypercall_buffer_array_alloc(xch, array, index, addressOf(buffer), BigInt(bytes.length)),
   );
@@ -195,8 +198,8 @@ function loadInto(opened: Opened, array: bigint, wanted: XenLoad): XenLoadOutcom
     }
     writeSegment(table, index, buf, segment);
   }
-  // SAFETY: the table is ours and kept until the call returns, and what it points into is the
-  // array's.
+  // SAFETY: the table is ours and kept until the call returns; the memory that it points to belongs
+  // to the array, which is destroyed later.
   const status = keeping([table], () =>
     call(xc.xc_kexec_load(xch, type, arch, entryMaddr, segments.length, addressOf(table))),
   );
@@ -212,7 +215,7 @@ function load(opened: Opened, wanted: XenLoad): XenLoadOutcome {
   try {
     return loadInto(opened, array, wanted);
   } finally {
-    // SAFETY: the array is the one made above, and nobody uses its memory any more.
+    // SAFETY: the array was created above, and its memory is not used any more.
     xc.xc_hypercall_buffer_array_destroy(xch, array);
   }
 }
@@ -227,7 +230,7 @@ function callsOf(opened: Opened, servedBy: string): XenCalls {
     machineMemoryMap: () => machineMemoryMap(opened),
     getRange: (range, nr) => getRange(opened, range, nr),
     load: (wanted) => load(opened, wanted),
-    // SAFETY, of these four: the handle is open, and no memory is passed.
+    // SAFETY of these four calls: the handle is open, and no memory is passed.
     unload: (type: KexecType) => call(xc.xc_kexec_unload(xch, type)),
     status: (type: KexecType) =>
       kexecStatus === null ? -Errno.ENOSYS : call(kexecStatus(xch, type)),
@@ -238,13 +241,14 @@ function callsOf(opened: Opened, servedBy: string): XenCalls {
   };
 }
 
-/** Opens the interface of a library that lacks no function; or minus the error number. */
+/** Xen's calls through `library`, which must have all required functions; or minus the error number
+ * where its interface cannot be opened. */
 export function openXenctrl(library: Library): XenCalls | number {
   const xc = library.functions(REQUIRED);
   const kexecStatus = library.has("xc_kexec_status")
     ? library.functions(OPTIONAL).xc_kexec_status
     : null;
-  // SAFETY: no logger means the library's own, on stderr.
+  // SAFETY: the null loggers select the library's own, which writes to standard error.
   const xch = xc.xc_interface_open(0n, 0n, 0);
   if (xch === 0n) return call(-1);
   return callsOf({ xc, xch, kexecStatus }, library.name);

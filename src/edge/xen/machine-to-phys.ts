@@ -1,28 +1,29 @@
 /**
- * Xen's table from machine frames to guests' frames: which memory belongs to a guest.
+ * Finds the memory that belongs to guests, in Xen's table from machine frames to guest frames.
  *
- * Why it matters: while Xen takes an image it puts the bytes into free pages of its own and copies
- * them to their destinations when the image is started. If such a free page is itself the
- * destination of bytes that were taken before, Xen means to swap the two, and instead notes machine
- * page 0 as their source: the new kernel gets garbage, and unloading such an image frees a page
- * that was never allocated. It cannot happen where every destination is in use by a guest.
+ * Why it matters: during a load, Xen copies each page of the image into a page that it allocates,
+ * and copies that to its destination when the image starts. If an allocated page is itself the
+ * destination of a page loaded before, Xen should swap the two, but it records machine page 0 as
+ * the source: the next kernel is corrupt, and an unload frees a page that Xen never allocated. This
+ * cannot happen if guests own all destinations, because Xen does not allocate those.
  * [xen xen/common/kimage.c kimage_alloc_page]
  */
 
 import type { Range } from "../../core/range.ts";
 
 const PAGE_SIZE = 4096n;
-/** Bytes of one entry, an unsigned long. */
+/** Size in bytes of one entry, an unsigned long. */
 export const MACHPHYS_ENTRY_SIZE = 8;
-/** INVALID_M2P_ENTRY and SHARED_M2P_ENTRY have their highest bit set, as no frame's number has.
+/** The upper half of an entry is at least this in INVALID_M2P_ENTRY and SHARED_M2P_ENTRY: both have
+ * the highest bit set, which no frame number has.
  * [xen xen/arch/x86/include/asm/mm.h VALID_M2P] */
 const INVALID_IN_UPPER_HALF = 0x80000000;
 
 /**
- * Runs of frames that belong to guests, of at least `pagesMin` pages each, sorted.
+ * The ranges of machine memory that belong to guests and have at least `pagesMin` pages, sorted.
  *
- * @param table entries of the table, 8 bytes each, aligned to 8
- * @param firstFrame the machine frame of its first entry
+ * @param table entries of the table, 8 bytes each, at an address that is a multiple of 8
+ * @param firstFrame the machine frame number of the first entry
  */
 export function guestMemory(table: Uint8Array, firstFrame: bigint, pagesMin: number): Range[] {
   const words = new Uint32Array(

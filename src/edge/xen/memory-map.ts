@@ -1,4 +1,4 @@
-/** The machine's memory map as Xen has it from the firmware. Pure. */
+/** Parses the machine's memory map, which Xen has from the firmware. Pure. */
 
 import { ADDRESS_END } from "../../core/address.ts";
 import { byStart } from "../../core/range.ts";
@@ -13,7 +13,7 @@ import {
 import { fixMemoryRanges } from "../../facts/firmware-memmap.ts";
 import type { MemoryRange, MemoryType } from "../../model/memory.ts";
 
-/** What is not here is not to be touched. */
+/** All other types count as reserved. */
 const TYPES: ReadonlyMap<number, MemoryType> = new Map([
   [E820_TYPE_RAM, "ram"],
   [E820_TYPE_ACPI, "acpi"],
@@ -23,8 +23,8 @@ const TYPES: ReadonlyMap<number, MemoryType> = new Map([
 ]);
 
 /**
- * The ranges, sorted by start.
- * @param entries `E820Entry`s without a gap; what is left over is ignored
+ * The ranges, sorted by start, without overlaps.
+ * @param entries an array of `E820Entry`; an incomplete last entry is ignored
  */
 export function xenMemoryMap(entries: Uint8Array): MemoryRange[] {
   const ranges: MemoryRange[] = [];

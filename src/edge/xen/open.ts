@@ -1,6 +1,6 @@
 /**
- * Opens a way to Xen's calls: libxenctrl if there is one that is of use, else the privcmd device.
- * To be called in a PV dom0 only, once that is decided: elsewhere nobody looks for libraries.
+ * Opens Xen's calls: through libxenctrl if a usable one is installed, else through the privcmd
+ * device. Called in a PV dom0 only; on other machines no library is searched for.
  */
 
 import { existsSync } from "node:fs";
@@ -16,11 +16,11 @@ import { xenctrlNames } from "./library-names.ts";
 import { missingFunctions, openXenctrl } from "./libxenctrl.ts";
 import { type NoPrivcmd, openPrivcmd, PRIVCMD_PATHS, type Privcmd } from "./privcmd.ts";
 
-/** What opening needs of the machine; tests give their own. */
+/** The calls that `openXen` needs of the machine; tests pass their own. */
 export interface XenAccess {
   openLibrary(name: string): OpenedLibrary;
   openPrivcmd(): Privcmd | NoPrivcmd;
-  /** The text of the loader's cache, a byte string; null where there is none. */
+  /** The text of /etc/ld.so.cache, a byte string; null where it cannot be read. */
   loaderCache(): string | null;
 }
 
@@ -30,9 +30,9 @@ export const xenAccess: XenAccess = {
   loaderCache: () => attempt([], () => pseudoFiles("/").optionalText("/etc/ld.so.cache")),
 };
 
-/** There is no way to Xen, so that nothing was asked of it. */
+/** Neither libxenctrl nor the privcmd device can be opened, so no hypercall was made. */
 export class XenUnavailable extends KexecError {
-  /** The reason alone, such as the C library's text. */
+  /** The reason without its context, such as `No such file or directory`. */
   readonly why: string;
 
   constructor(message: string, hint: string, why: string) {
@@ -43,11 +43,11 @@ export class XenUnavailable extends KexecError {
 
 export interface OpenedXen {
   readonly calls: XenCalls;
-  /** What was tried and what came of it, for `-d`. */
+  /** One line for each attempt before the one that succeeded, for `-d`. */
   readonly tried: readonly string[];
 }
 
-/** Why a library is of no use, or the calls that it serves. */
+/** Xen's calls through the library, or the reason why it cannot be used. */
 function tryLibrary(name: string, access: XenAccess): XenCalls | string {
   const library = access.openLibrary(name);
   if ("failure" in library) return whyNotOpened(name, library.failure);
@@ -60,13 +60,14 @@ function tryLibrary(name: string, access: XenAccess): XenCalls | string {
   return `${name}: xc_interface_open failed: ${strerror(-opened)}`;
 }
 
-/** The loader's words begin with what it could not load, which may be what `name` needs. */
+/** The loader's text begins with the library that it could not load: `name`, or one that `name`
+ * depends on. The message begins with `name` in both cases. */
 function whyNotOpened(name: string, failure: string): string {
   if (failure.startsWith(`${name}:`)) return failure;
   return `${name} cannot be loaded: ${failure}`;
 }
 
-/** The module that makes the device, and how it comes. */
+/** A hint for a privcmd device that cannot be opened: run as root, or load the kernel module. */
 export function privcmdAdvice({ path, errno }: NoPrivcmd): string {
   if (errno === Errno.EACCES || errno === Errno.EPERM) return "Run kexec as root.";
   const missing = !PRIVCMD_PATHS.some((one) => existsSync(one));
@@ -82,7 +83,8 @@ function openDevice(access: XenAccess): XenCalls {
   throw new XenUnavailable(`cannot open ${privcmd.path}: ${why}`, privcmdAdvice(privcmd), why);
 }
 
-/** The one library that the user named, and no other way. */
+/** Xen's calls through the library of --xen-library. @throws XenUnavailable where it cannot be
+ * used: nothing else is tried */
 function openNamed(name: string, access: XenAccess): XenCalls {
   const calls = tryLibrary(name, access);
   if (typeof calls !== "string") return calls;
@@ -91,9 +93,10 @@ function openNamed(name: string, access: XenAccess): XenCalls {
 }
 
 /**
- * @param version of the running hypervisor, `4.17`; null where it is not known
- * @throws XenUnavailable where neither library nor device is of use, or the library that was asked
- *   for is not
+ * Opens Xen's calls as `request` says.
+ * @param version of the running hypervisor, `4.17`; null if unknown
+ * @throws XenUnavailable where neither a library nor the device can be used, or where that of
+ *   --xen-library or --xen-direct cannot
  */
 export function openXen(
   request: XenRequest,

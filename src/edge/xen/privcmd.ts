@@ -1,9 +1,9 @@
 /**
- * The privcmd device of a Linux that runs on Xen: hypercalls from user space, and memory for them.
+ * The privcmd device of Linux on Xen: hypercalls from user space, and memory for their arguments.
  *
- * Xen copies arguments from the caller's pages as they are at that moment and cannot make Linux
- * bring one back, so they must lie in memory that Linux neither moves nor takes away: that of the
- * hypercall device, or on kernels before 4.18 locked memory.
+ * Xen reads the arguments from the caller's pages and cannot make Linux fault in a page that is
+ * missing. So the arguments must be in memory that Linux neither migrates nor reclaims: memory of
+ * the hypercall device, or on kernels before 4.18, which lack that device, locked memory.
  */
 
 import { toArrayBuffer } from "bun:ffi";
@@ -19,7 +19,7 @@ import {
   PrivcmdMmapbatchV2,
 } from "./structs.ts";
 
-/** The second is xenfs's, where the first is missing: kernels before 3.3. */
+/** The device, and its file in xenfs for kernels before 3.3, which have no device. */
 export const PRIVCMD_PATHS = ["/dev/xen/privcmd", "/proc/xen/privcmd"] as const;
 const HYPERCALL_DEVICE = "/dev/xen/hypercall";
 const PAGE_SIZE = 4096;
@@ -27,24 +27,24 @@ const PAGE_SIZE = 4096;
 /** Memory that a hypercall can read and write. */
 export interface HypercallMemory {
   readonly address: bigint;
-  /** Void after `free`. */
+  /** Must not be used after `free`. */
   readonly bytes: Uint8Array;
   free(): void;
 }
 
-/** Where a method returns a number, it is at least 0, or minus the error number. */
+/** A number that a method returns is at least 0, or minus the error number. */
 export interface Privcmd {
   readonly path: string;
   hypercall(op: number, args: readonly bigint[]): number;
   /** Zeroed memory of at least `size` bytes, 1 to 2^32. */
   allocate(size: number): HypercallMemory | number;
-  /** What is in machine frames that belong to `domain`, copied. */
+  /** A copy of the contents of machine frames that belong to `domain`; 4096 bytes for each. */
   readFrames(domain: number, frames: readonly bigint[]): Uint8Array | number;
   close(): void;
 }
 
-/** What `use` says of `size` bytes of hypercall memory, which is freed after it; minus the error
- * number where there is none. */
+/** Allocates `size` bytes of hypercall memory, returns the result of `use`, and frees the memory;
+ * minus the error number where it cannot be allocated. */
 export function withMemory<T>(
   privcmd: Privcmd,
   size: number,
@@ -66,7 +66,7 @@ const MAP_SHARED = 0x01;
 const MAP_PRIVATE_ANONYMOUS_LOCKED = 0x02 | 0x20 | 0x2000;
 const MADV_DONTFORK = 10;
 
-/** The file opened, or minus the error number. */
+/** A descriptor of the file, or minus the error number. */
 function open(path: string): number {
   try {
     return openSync(path, constants.O_RDWR);
@@ -76,22 +76,23 @@ function open(path: string): number {
   }
 }
 
-/** An address, or minus the error number. */
+/** mmap(2): the address of the new mapping, or minus the error number. */
 function map(size: number, protection: number, flags: number, fd: number): bigint {
   const { mmap } = libc().symbols;
-  // SAFETY: a new mapping at a place of the kernel's choice touches nothing else. Fails with:
-  // ENOMEM no memory, or more locked than RLIMIT_MEMLOCK; EAGAIN; ENODEV not such a device.
+  // SAFETY: a new mapping at an address that the kernel chooses changes no other memory. Fails
+  // with: ENOMEM no memory, or more locked than RLIMIT_MEMLOCK; EAGAIN; ENODEV not such a device.
   return BigInt(result(mmap(0n, asUlong(size), asInt(protection), asInt(flags), asInt(fd), 0n)));
 }
 
 function unmap(address: bigint, size: number): void {
   const { munmap } = libc().symbols;
-  // SAFETY: the mapping is ours, and its arrays are void from here on, as their owners know.
+  // SAFETY: the mapping is ours, and its arrays are not used any more.
   munmap(address, asUlong(size));
 }
 
 function bytesAt(address: bigint, size: number): Uint8Array {
-  // SAFETY: the mapping is `size` bytes long and stays until `unmap`; the array gets no finalizer.
+  // SAFETY: the mapping has at least `size` bytes and stays until `unmap`; the array has no
+  // finalizer.
   return new Uint8Array(toArrayBuffer(asPointer(address), 0, size));
 }
 
@@ -105,12 +106,12 @@ function allocate(hypercallFd: number, size: number): HypercallMemory | number {
   if (address <= 0n) return address === 0n ? -Errno.ENOMEM : Number(address);
   if (!ofDevice) {
     const { madvise } = libc().symbols;
-    // SAFETY: the range is our mapping. A child gets no copy of it, so no page of it is ever copied
-    // on write while Xen reads it. Fails with: EINVAL, a bug.
+    // SAFETY: the range is our mapping. With MADV_DONTFORK a child does not share it, so Linux
+    // never replaces a page by copy-on-write while Xen reads it. Fails with: EINVAL, a bug.
     madvise(address, asUlong(length), asInt(MADV_DONTFORK));
   }
   const bytes = bytesAt(address, length);
-  // The device gives pages as they were, and locked ones are there when they were touched.
+  // The device does not clear its pages. Writing to locked pages also makes sure that they exist.
   bytes.fill(0);
   return { address, bytes: bytes.subarray(0, size), free: () => unmap(address, length) };
 }
@@ -119,8 +120,8 @@ function hypercall(fd: number, op: number, args: readonly bigint[]): number {
   const argument = new Uint8Array(PrivcmdHypercall.size);
   const [arg0 = 0n, arg1 = 0n, arg2 = 0n, arg3 = 0n, arg4 = 0n] = args;
   PrivcmdHypercall.write(argument, { op: BigInt(op), arg0, arg1, arg2, arg3, arg4 });
-  // Fails with: ENOSYS no such hypercall; EPERM not dom0, or by Xen's policy; and what the
-  // hypercall itself says.
+  // Fails with: ENOSYS no such hypercall; EPERM not dom0, or forbidden by Xen's policy; and the
+  // errors of the hypercall itself.
   return ioctl(fd, IOCTL_PRIVCMD_HYPERCALL, argument);
 }
 
@@ -140,8 +141,8 @@ function readFrames(fd: number, domain: number, frames: readonly bigint[]): Uint
       arr: addressOf(numbers),
       err: addressOf(errorBytes),
     });
-    // Fails with: EPERM or EINVAL frames that this domain may not see; ENOENT some of them are not
-    // there now.
+    // Fails with: EPERM or EINVAL frames that this domain may not map; ENOENT some frames are paged
+    // out.
     const status = keeping([numbers, errorBytes], () =>
       ioctl(fd, IOCTL_PRIVCMD_MMAPBATCH_V2, argument),
     );
@@ -158,7 +159,7 @@ export interface NoPrivcmd {
   readonly errno: number;
 }
 
-/** Opens the device. */
+/** Opens the privcmd device, and the hypercall device if there is one. */
 export function openPrivcmd(): Privcmd | NoPrivcmd {
   const path = PRIVCMD_PATHS.find((one) => existsSync(one)) ?? PRIVCMD_PATHS[0];
   const fd = open(path);

@@ -1,6 +1,6 @@
 /**
- * What Xen knows of the machine: in a PV dom0 Linux's own files tell of the memory that Xen gave
- * dom0, where what is loaded goes by machine addresses.
+ * Reads the machine's facts from Xen. Segments are loaded to machine addresses, and in a PV dom0
+ * Linux's own files describe only the memory that Xen has given to dom0.
  */
 
 import { ExitStatus, fail } from "../../core/error.ts";
@@ -26,30 +26,32 @@ import { xenMemoryMap } from "./memory-map.ts";
 import { openPrivcmd, type Privcmd, withMemory } from "./privcmd.ts";
 import { DOMID_XEN, Hypercall, KexecRange, MemoryCommand, XenMachphysMfnList } from "./structs.ts";
 
-/** Xen takes no files. */
+/** Xen has no equivalent of kexec_file_load. */
 export const XEN_PLAN_KINDS: readonly PlanKind[] = ["segments"];
 
-/** Xen's `nr_segments >= KEXEC_SEGMENT_MAX` is refused, and the constant is 16.
+/** Xen rejects a load with `nr_segments >= KEXEC_SEGMENT_MAX`, which is 16.
  * [xen xen/common/kexec.c kexec_load] */
 const XEN_SEGMENTS_MAX = 15;
-/** dom0's kernel is mapped where only Xen knows, and not every Xen tells its own vmcoreinfo. */
+/** A dump under Xen needs none of the facts that Linux requires: dom0's kernel has no fixed mapping
+ * in machine memory, and some versions of Xen do not report their own vmcoreinfo. */
 const XEN_CRASH_RULES: CrashRules = {
   hotplug: false,
   needs: [],
   reservedWhere: "crashkernel= belongs on Xen's command line: it is Xen that reserves the memory.",
 };
-/** What kexec-tools has Xen map, and the older interface of Xen mapped by itself. */
+/** The lowest MiB. kexec-tools lets Xen map it for the next kernel; Xen's older kexec interface
+ * always mapped it. [kexec-tools] */
 const LOWEST_MIB: Range = { start: 0n, end: 1n << 20n };
 
-/** One extent of the table is 2 MiB: 512 pages, entries of 1 GiB of machine memory. */
+/** One extent of the table is 2 MiB: 512 pages, whose entries describe 1 GiB of machine memory. */
 const EXTENT_PAGES = 512;
 const ENTRIES_PER_EXTENT = (EXTENT_PAGES * 4096) / MACHPHYS_ENTRY_SIZE;
 const EXTENT_MEMORY = BigInt(ENTRIES_PER_EXTENT) * 4096n;
-/** 16 TiB: the most that Xen supports on x86. */
+/** Extents for 16 TiB, the most memory that Xen supports on x86. */
 const EXTENTS_MAX = 16384;
-/** Shorter runs of guest memory are of no use: 64 KiB. */
+/** Ranges of guest memory with fewer pages, that is below 64 KiB, are left out. */
 const RUN_PAGES_MIN = 16;
-/** Enough guest memory to choose from, so that the rest of a large machine is not looked at. */
+/** Bytes of guest memory after which the rest of a large machine is not searched: 16 GiB. */
 const ENOUGH = 16n << 30n;
 const FOUR_GIB = 4n << 30n;
 
@@ -72,7 +74,8 @@ function rangeOfXen(calls: XenCalls, range: KexecRange, notes: FactNote[]): Rang
   return found.size === 0n ? null : rangeOf(found);
 }
 
-/** Notes of each CPU until Xen says that there are no more. Without `crashkernel=` none. */
+/** Where Xen saves the notes of each CPU; empty if Xen was booted without crashkernel=. It asks for
+ * CPU after CPU until Xen reports an error, which means that there is no such CPU. */
 function cpuNotes(calls: XenCalls): Range[] {
   const notes: Range[] = [];
   for (let cpu = 0; cpu < 8192; cpu += 1) {
@@ -83,7 +86,7 @@ function cpuNotes(calls: XenCalls): Range[] {
   return notes;
 }
 
-/** The machine frames at which each extent of the table begins; or minus the error number. */
+/** The machine frame number where each extent of Xen's table begins; or minus the error number. */
 function extents(privcmd: Privcmd): bigint[] | number {
   return withMemory(privcmd, EXTENTS_MAX * 8, (list) =>
     withMemory(privcmd, XenMachphysMfnList.size, ({ address, bytes }) => {
@@ -99,15 +102,15 @@ function extents(privcmd: Privcmd): bigint[] | number {
   );
 }
 
-/** In which order extents are looked at: the lowest 4 GiB, where what a kernel wants low must lie,
- * then from the top. */
+/** The order in which extents are searched: the lowest 4 GiB first, because some segments must lie
+ * there, then from the top of memory down. */
 function lookingOrder(count: number): number[] {
   const low = Number(FOUR_GIB / EXTENT_MEMORY);
   const numbers = Array.from({ length: count }, (_, i) => i);
   return [...numbers.slice(0, low), ...numbers.slice(low).reverse()];
 }
 
-/** Memory that belongs to guests; or minus the error number. */
+/** The ranges of `ram` that belong to guests, up to about 16 GiB; or minus the error number. */
 function readGuestMemory(privcmd: Privcmd, ram: readonly Range[]): Range[] | number {
   const starts = extents(privcmd);
   if (typeof starts === "number") return starts;
@@ -129,7 +132,7 @@ function readGuestMemory(privcmd: Privcmd, ram: readonly Range[]): Range[] | num
   return normalize(found);
 }
 
-/** Where Xen does not show it, a note says so, and no memory is better than other. */
+/** The memory that belongs to guests; empty and a note where Xen does not show it. */
 function guestOwnedMemory(
   ram: readonly Range[],
   notes: FactNote[],
@@ -176,7 +179,8 @@ function textOr(notes: FactNote[], what: string, answer: string | number): strin
   return "";
 }
 
-/** Of the machine's CPUs and the hypervisor: dom0's kernel is mapped nowhere that a dump knows. */
+/** The facts for a crash kernel: memory, CPUs and vmcoreinfo are the machine's and the
+ * hypervisor's. dom0's kernel text is null, because it has no fixed mapping in machine memory. */
 function readXenCrash(
   calls: XenCalls,
   memory: readonly MemoryRange[],
@@ -187,7 +191,7 @@ function readXenCrash(
     memory,
     cpuNotes: cpuNotes(calls),
     vmcoreinfo: rangeOfXen(calls, KexecRange.KEXEC_RANGE_MA_VMCOREINFO, notes),
-    // A PV dom0 tells its machine address. [linux arch/x86/xen/mmu_pv.c paddr_vmcoreinfo_note]
+    // A PV dom0 reports the machine address. [linux arch/x86/xen/mmu_pv.c paddr_vmcoreinfo_note]
     dom0Vmcoreinfo: linux.vmcoreinfo,
     kernelText: null,
     pageOffset: USUAL_PAGE_OFFSET,
@@ -195,9 +199,10 @@ function readXenCrash(
 }
 
 /**
- * The facts of the machine, from those that Linux shows in dom0.
- * @param open the device through which Xen shows who has which memory
- * @throws KexecError `xen.memory-map`; what else is not told is null or empty, and a note
+ * The facts of the machine: those of Linux in dom0, with Xen's in place of what Linux cannot know.
+ * A fact that Xen does not report is null or empty, and a note has the reason.
+ * @param open opens the privcmd device, to read which memory belongs to guests
+ * @throws KexecError `xen.memory-map` where Xen does not report the memory map
  */
 export function readXenFacts(
   calls: XenCalls,
@@ -215,7 +220,7 @@ export function readXenFacts(
   const ram = normalize(ranges.filter(({ type }) => type === "ram"));
   const segmentRules: SegmentRules = {
     countMax: XEN_SEGMENTS_MAX,
-    // What dom0 has says nothing of what Xen has.
+    // Linux's limit of half of memory does not apply: Xen, not dom0, stores the image.
     halfOfMemory: false,
     mapped: LOWEST_MIB,
     guestOwned: guestOwnedMemory(ram, notes, open),

@@ -1,4 +1,4 @@
-/** Reads what tells whether this machine is a domain of Xen, and of which kind. */
+/** Reads the files that show whether this machine is a domain of Xen, and of which type. */
 
 import { existsSync } from "node:fs";
 import { machine } from "node:os";
@@ -16,7 +16,7 @@ function firstLine(files: PseudoFiles, path: string): string | null {
   return text === null ? null : text.replace(/\n.*$/s, "");
 }
 
-/** `4.17`; null where either half is missing. */
+/** The hypervisor's version, `4.17`; null where either number is missing. */
 function versionOf(files: PseudoFiles): string | null {
   const parts = [HYPERVISOR_FILES.major, HYPERVISOR_FILES.minor].map((path) =>
     firstLine(files, path),
@@ -24,7 +24,8 @@ function versionOf(files: PseudoFiles): string | null {
   return parts.every((part) => part !== null && /^\d+$/.test(part)) ? parts.join(".") : null;
 }
 
-/** Asked only where sysfs does not tell: the file takes its time on a machine with many CPUs. */
+/** Whether /proc/interrupts shows Xen. Read only without /sys/hypervisor/type, because the file is
+ * slow to read on a machine with many CPUs. */
 function sawXenInterrupts(files: PseudoFiles, type: string | null): boolean {
   if (type !== null) return false;
   const text = attempt([], () => files.optionalText(HYPERVISOR_FILES.interrupts));
@@ -32,7 +33,7 @@ function sawXenInterrupts(files: PseudoFiles, type: string | null): boolean {
 }
 
 /**
- * The evidence of this machine. Never throws for what the machine shows.
+ * The evidence of this machine. Does not throw for files that are missing or damaged.
  *
  * @param root the directory that stands for `/`
  */

@@ -1,6 +1,6 @@
 /**
- * Structures and numbers of Xen's hypercalls, as a 64-bit domain sees them. All are stable
- * interfaces: one program serves every version of Xen.
+ * Structures and numbers of Xen's hypercalls for a 64-bit domain. All are stable interfaces, which
+ * are the same in every version of Xen.
  *
  * [xen-kexec] [xen xen/include/public/memory.h, version.h, xen.h]
  * [linux include/uapi/xen/privcmd.h]
@@ -29,7 +29,8 @@ export const KexecCommand = {
   KEXEC_CMD_kexec_status: 6,
 } as const;
 
-/** Which image. The third is of a Xen with live update, which Xen itself is not. */
+/** Types of images. Upstream Xen has no KEXEC_TYPE_LIVE_UPDATE; hypervisors with patches for live
+ * update do. */
 export const KexecType = {
   KEXEC_TYPE_DEFAULT: 0,
   KEXEC_TYPE_CRASH: 1,
@@ -37,7 +38,7 @@ export const KexecType = {
 } as const;
 export type KexecType = (typeof KexecType)[keyof typeof KexecType];
 
-/** Which memory `KEXEC_CMD_kexec_get_range` tells of. */
+/** The ranges of machine memory that `KEXEC_CMD_kexec_get_range` reports. */
 export const KexecRange = {
   KEXEC_RANGE_MA_CRASH: 0,
   KEXEC_RANGE_MA_XEN: 1,
@@ -46,7 +47,7 @@ export const KexecRange = {
 } as const;
 export type KexecRange = (typeof KexecRange)[keyof typeof KexecRange];
 
-/** `range` and `nr` go in, `size` and `start` come out. */
+/** The caller sets `range` and `nr`; Xen writes `size` and `start`. */
 export const XenKexecRange = defineStruct("xen_kexec_range_t", 24, {
   range: u32(0),
   nr: u32(4),
@@ -54,7 +55,7 @@ export const XenKexecRange = defineStruct("xen_kexec_range_t", 24, {
   start: u64(16),
 });
 
-/** `buf` is an address in the caller's memory; 0: nothing is loaded, the memory is mapped only. */
+/** `buf` is an address in the caller's memory; with 0 Xen only maps the memory. Sizes in bytes. */
 export const XenKexecSegment = defineStruct("xen_kexec_segment_t", 32, {
   buf: u64(0),
   buf_size: u64(8),
@@ -71,14 +72,15 @@ export const XenKexecLoad = defineStruct("xen_kexec_load_t", 24, {
   entry_maddr: u64(16),
 });
 
-/** One byte is all that xen_kexec_unload_t and xen_kexec_status_t have. */
+/** xen_kexec_unload_t and xen_kexec_status_t have one byte. */
 export const XenKexecUnload = defineStruct("xen_kexec_unload_t", 1, { type: u8(0) });
 export const XenKexecStatus = defineStruct("xen_kexec_status_t", 1, { type: u8(0) });
 
-/** Here the type is an `int`. */
+/** Unlike in the structures above, the type is an `int`. */
 export const XenKexecExec = defineStruct("xen_kexec_exec_t", 4, { type: u32(0) });
 
-/** `nr_entries` goes in as the room at `buffer` and comes out as what is used of it. */
+/** The caller sets `nr_entries` to the capacity of `buffer`; Xen writes how many entries it
+ * wrote. */
 export const XenMemoryMap = defineStruct("xen_memory_map_t", 16, {
   nr_entries: u32(0),
   buffer: u64(8),
@@ -100,8 +102,8 @@ export const PrivcmdHypercall = defineStruct("privcmd_hypercall", 48, {
 });
 export const IOCTL_PRIVCMD_HYPERCALL = 0x305000;
 
-/** Maps `num` frames of domain `dom`, whose numbers are at `arr`, to `addr`; what became of each is
- * an `int` at `err`. */
+/** Maps the `num` frames of domain `dom` whose numbers are at `arr` to address `addr`. The result
+ * for each frame is an `int` at `err`: 0, or minus the error number. */
 export const PrivcmdMmapbatchV2 = defineStruct("privcmd_mmapbatch_v2", 32, {
   num: u32(0),
   dom: u16(4),
@@ -111,8 +113,10 @@ export const PrivcmdMmapbatchV2 = defineStruct("privcmd_mmapbatch_v2", 32, {
 });
 export const IOCTL_PRIVCMD_MMAPBATCH_V2 = 0x205004;
 
-/** Owner of what Xen shows of itself, such as its table from machine frames to guests' frames. */
+/** The domain that owns the memory that Xen shares, such as its table from machine frames to guest
+ * frames. */
 export const DOMID_XEN = 0x7ff2;
 
-/** Entries of a machine's memory map: more than any has; what kexec-tools has room for. */
+/** Capacity for the memory map, in entries: as many as kexec-tools has, more than any machine
+ * has. */
 export const E820_ENTRIES_MAX = 2048;
