@@ -7,7 +7,7 @@ import { type Ran, removeScratch, runScript, scratch } from "./run-script.ts";
 
 afterAll(removeScratch);
 
-/** The program, from its sources. None of these arguments makes it exec or shut down. */
+/** Runs the program from its sources. No test passes arguments that exec or shut down. */
 function kexec(args: readonly string[], env: Readonly<Record<string, string>> = {}): Ran {
   return runScript(`import "@src/main.ts";`, { args, env });
 }
@@ -15,13 +15,13 @@ function kexec(args: readonly string[], env: Readonly<Record<string, string>> = 
 const NO_JIT = { BUN_JSC_useJIT: "0" };
 
 describe("where the system forbids what bun:ffi needs", () => {
-  test.each(["-v", "-h"])("%s works: it never comes there", (option) => {
+  test.each(["-v", "-h"])("%s works, because it does not use bun:ffi", (option) => {
     const ran = kexec([option], NO_JIT);
     expect(ran).toMatchObject({ status: 0, stderr: "" });
     expect(ran.stdout).toStartWith("kexec-tools 2.0.");
   });
 
-  test("loading says what forbids it, and what to allow", () => {
+  test("a load fails with the cause and the remedy", () => {
     const kernel = join(scratch(), "kernel");
     writeFileSync(kernel, "no kernel");
     const ran = kexec(["-c", "-l", kernel], NO_JIT);
@@ -32,7 +32,7 @@ describe("where the system forbids what bun:ffi needs", () => {
   });
 });
 
-describe("bad files end in kexec-tools' words and status", () => {
+describe("a missing kernel: kexec-tools' message and status", () => {
   const kernel = "/nonexistent/vmlinuz";
   test.each([
     ["-c", 1, `Cannot open \`${kernel}': No such file or directory\n`],
@@ -43,8 +43,8 @@ describe("bad files end in kexec-tools' words and status", () => {
   });
 });
 
-describe("a bug of ours", () => {
-  /** The runtime and /proc/self/cmdline disagree: nothing that a user can do. */
+describe("an internal error", () => {
+  /** Makes process.argv disagree with /proc/self/cmdline, which throws a RangeError. */
   const broken = (args: readonly string[]): Ran =>
     runScript(`process.argv.push(...Array(50).fill("x")); await import("@src/main.ts");`, { args });
 
@@ -54,7 +54,7 @@ describe("a bug of ours", () => {
     expect(ran.stderr).toMatch(/^kexec: internal error: [^\n]+\n$/);
   });
 
-  test.each(["-d", "--debug"])("%s adds where it is", (option) => {
+  test.each(["-d", "--debug"])("%s adds the stack trace", (option) => {
     const ran = broken(["-l", option]);
     expect(ran.status).toBe(255);
     expect(ran.stderr).toMatch(/^kexec: internal error: [^\n]+\n/);
@@ -68,16 +68,16 @@ describe("makeRealWorld", () => {
     crashFacts: false,
   });
 
-  test("reads the machine once", () => {
+  test("reads the facts once", () => {
     expect(world.readFacts()).toBe(world.readFacts());
     expect(world.backend()).toBe(world.backend());
   });
 
-  test("gives the next kernel's seed from the kernel's random numbers", () => {
+  test("has an RNG seed for the next kernel from getrandom", () => {
     expect(world.readFacts().rngSeed?.length).toBe(32);
   });
 
-  test("knows the environment as bytes", () => {
+  test("returns environment variables as bytes", () => {
     const ran = runScript(
       `import { realConsole } from "@src/edge/console.ts";
        const { env, stdout } = realConsole();

@@ -1,4 +1,4 @@
-/** Runs a few lines as a program of their own: for what would end, change or endanger this one. */
+/** Runs a script in its own process, for code that would end or change the test's process. */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,14 +7,14 @@ import { join } from "node:path";
 const SRC = join(import.meta.dir, "../../src");
 const made: string[] = [];
 
-/** An empty directory; `removeScratch` takes it away. */
+/** An empty directory; `removeScratch` removes it. */
 export function scratch(): string {
   const directory = mkdtempSync(join(tmpdir(), "onekexec-edge-"));
   made.push(directory);
   return directory;
 }
 
-/** For afterAll() of each test file. */
+/** Call it in afterAll() of each test file. */
 export function removeScratch(): void {
   for (const directory of made.splice(0)) rmSync(directory, { recursive: true, force: true });
 }
@@ -28,12 +28,12 @@ export interface Ran {
 interface Circumstances {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Put before the program, e.g. strace and its options. */
+  /** Words before the program's, such as strace and its options. */
   readonly under?: readonly string[];
   readonly args?: readonly string[];
 }
 
-/** Runs `text`; `@src/` in its imports stands for the project's sources. */
+/** Runs the script `text`; `@src/` in its imports stands for the project's sources. */
 export function runScript(text: string, circumstances: Circumstances = {}): Ran {
   const { cwd = scratch(), env = {}, under = [], args = [] } = circumstances;
   const script = join(scratch(), "script.ts");

@@ -5,7 +5,7 @@ import { refusal } from "../kexec-error.ts";
 import { fakeLinux } from "./linux/fake-linux.ts";
 import { fakeXen } from "./xen/fake-xen.ts";
 
-test("a machine without Xen gets Linux's own kexec, with the evidence", () => {
+test("a machine without Xen gets the Linux backend, with the evidence", () => {
   const xen = fakeXen();
   const backend = selectBackend(BARE, fakeLinux().host, xen.host);
   expect(backend.name).toBe("linux");
@@ -13,13 +13,13 @@ test("a machine without Xen gets Linux's own kexec, with the evidence", () => {
   expect(xen.calls).toEqual([]);
 });
 
-test("so does an HVM guest", () => {
+test("an HVM guest of Xen gets the Linux backend", () => {
   const backend = selectBackend({ ...XEN, guestType: "HVM" }, fakeLinux().host, fakeXen().host);
   expect(backend.name).toBe("linux");
   expect(backend.evidence).toContain("/sys/hypervisor/guest_type: HVM");
 });
 
-test("a PV dom0 gets Xen's, and Linux's is never called", () => {
+test("a PV dom0 gets the Xen backend, which makes no call of Linux's", () => {
   const linux = fakeLinux();
   const xen = fakeXen();
   const evidence = { ...XEN, guestType: "PV", capabilities: "control_d\n" };
@@ -30,7 +30,7 @@ test("a PV dom0 gets Xen's, and Linux's is never called", () => {
   expect(xen.calls).not.toEqual([]);
 });
 
-test("choosing opens nothing", () => {
+test("selectBackend opens nothing", () => {
   const xen = fakeXen();
   selectBackend(
     { ...XEN, guestType: "PV", capabilities: "control_d\n" },
@@ -44,7 +44,7 @@ test.each([
   ["PV guest", { ...XEN, guestType: "PV" }],
   ["PVH dom0", { ...XEN, guestType: "PVH", capabilities: "control_d\n" }],
   ["arm64 dom0", { ...XEN, architecture: "arm64" as const, capabilities: "control_d\n" }],
-  ["no telling", XEN],
+  ["a domain of unknown type", XEN],
 ] as const)("%s is refused, and no call is made", (_name, evidence) => {
   const linux = fakeLinux();
   const xen = fakeXen();

@@ -29,13 +29,13 @@ test("ioctl fills the structure: FIONREAD of a pipe's file", () => {
   closeSync(fd);
 });
 
-test("getrandom gives as many bytes as asked, other ones each time", () => {
+test("getrandom returns the requested number of bytes, different ones each time", () => {
   const [one, two] = [getrandom(32), getrandom(32)];
   expect(one?.length).toBe(32);
   expect(one).not.toEqual(two);
 });
 
-test("seekableSize tells a file's size and rewinds it", () => {
+test("seekableSize returns a file's size and seeks back to its start", () => {
   const path = join(scratch(), "file");
   writeFileSync(path, "hello");
   const fd = openSync(path, "r");
@@ -47,7 +47,7 @@ test("seekableSize tells a file's size and rewinds it", () => {
   closeSync(fd);
 });
 
-test("seekableSize of what cannot seek is minus the error number", () => {
+test("seekableSize of a descriptor that cannot seek is minus the error number", () => {
   const ran = runScript(
     `import { seekableSize } from "@src/edge/ffi/device-calls.ts";
      console.log(seekableSize(1), seekableSize(-1));`,
@@ -55,7 +55,7 @@ test("seekableSize of what cannot seek is minus the error number", () => {
   expect(ran.stdout).toBe(`${-ESPIPE} ${-EBADF}\n`);
 });
 
-test("a file in memory takes and gives bytes", () => {
+test("bytes written to a memory file can be read back", () => {
   const fd = memfdCreate("kernel");
   writeSync(fd, "hello");
   expect(seekableSize(fd)).toBe(5);
@@ -66,13 +66,13 @@ test("the loopback interface is among the names", () => {
   expect(networkInterfaceNames()).toContain("lo");
 });
 
-test("a socket for interface requests can be had", () => {
+test("interfaceSocket opens a socket", () => {
   const fd = interfaceSocket();
   expect(fd).toBeGreaterThan(2);
   closeSync(fd);
 });
 
-test("execv becomes the program, with its words as bytes and default signals", () => {
+test("execv runs the program with its arguments as bytes and default signal actions", () => {
   const ran = runScript(
     `import { execv, restoreDefaultSignals } from "@src/edge/ffi/process-calls.ts";
      restoreDefaultSignals();

@@ -1,4 +1,4 @@
-/** Our names for error numbers against the C library's headers. */
+/** Compares our error numbers with the C library's headers. */
 
 import { expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
@@ -10,7 +10,7 @@ const inC = new Map(
   [...printed.toString().matchAll(DEFINITION)].map(([, name, number]) => [name, Number(number)]),
 );
 
-test("the headers were read", () => {
+test("the compiler printed the headers' error numbers", () => {
   expect(inC.size).toBeGreaterThan(100);
 });
 
@@ -20,7 +20,7 @@ test.each(Object.entries(common))("%s is %i, as in C", (name, number) => {
   expect(inC.get(name)).toBe(number);
 });
 
-test("ENOTSUPP is the kernel's alone: of the numbers that programs should never see", () => {
+test("ENOTSUPP is kernel-internal: its number is above those of the C library", () => {
   expect(inC.has("ENOTSUPP")).toBe(false);
   expect(ENOTSUPP).toBeGreaterThan(Math.max(...inC.values()));
 });

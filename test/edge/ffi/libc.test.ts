@@ -14,7 +14,7 @@ test("the C library is opened by an absolute path, once", () => {
   expect(libc()).toBe(libc());
 });
 
-/** Texts that scripts and kselftest search for; glibc's. */
+/** glibc's texts, which scripts and kselftest search for. */
 test.each([
   [1, "Operation not permitted"],
   [2, "No such file or directory"],
@@ -27,7 +27,7 @@ test.each([
   expect(strerror(errno)).toBe(text);
 });
 
-test("result gives a failed call's error number, and leaves the rest alone", () => {
+test("result returns a failed call's error number, and other results unchanged", () => {
   const { lseek, munmap } = libc().symbols;
   expect(Number(result(lseek(-1, 0n, 0)))).toBe(-9);
   expect(result(munmap(1n, 4096n))).toBe(-22);
@@ -50,14 +50,14 @@ test.each([
   expect(asUlong(value)).toBe(wide);
 });
 
-test("an opening that fails for another reason names the library and the reason", () => {
+test("a dlopen that fails for another reason: the error names the library and the reason", () => {
   const error = openingError("/lib/libc.so.6", new Error('Symbol "x" not found'));
   expect(error.code).toBe("host.libc");
   expect(error.message).toContain("/lib/libc.so.6");
   expect(error.message).toContain('Symbol "x" not found');
 });
 
-test("without the JIT the message says what forbids it", () => {
+test("without the JIT the hint lists what forbids executable memory", () => {
   const ran = runScript(
     `import { libc } from "@src/edge/ffi/libc.ts";
      try { libc(); } catch (e) { console.log(e.code, e.exitStatus); console.log(e.hint); }`,

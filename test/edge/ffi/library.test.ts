@@ -9,7 +9,7 @@ import { removeScratch, runScript, scratch } from "../run-script.ts";
 
 afterAll(removeScratch);
 
-/** A name that no system has, so that a loader that finds it found it in the working directory. */
+/** A name that no system has: only a search of the working directory can find it. */
 const HOSTILE = "libonekexec-hostile.so.4";
 
 function opened(name: string): Library {
@@ -25,7 +25,7 @@ test("a library in the working directory is not loaded, though the runtime's dlo
     `import { dlopen } from "bun:ffi";
      import { openLibrary } from "@src/edge/ffi/library.ts";
      console.log("ours:", openLibrary("${HOSTILE}").failure ?? "LOADED");
-     // Proof that the trap is set: without it, the line above would say nothing.
+     // Proves that the file would be loaded if the working directory were searched.
      dlopen("${HOSTILE}", { getpid: { args: [], returns: "i32" } });
      console.log("the runtime's: LOADED");`,
     { cwd },
@@ -40,14 +40,14 @@ test.each(["", "./libz.so.1", "lib/libz.so.1", "../libz.so.1"])("%p is refused",
   expect(() => openLibrary(name)).toThrow(RangeError);
 });
 
-test("functions are called by their own prototypes", () => {
+test("functions are called with their prototypes", () => {
   const { toupper } = opened(libc().path).functions({
     toupper: { args: [FFIType.i32], returns: FFIType.i32 },
   });
   expect(toupper(0x61)).toBe(0x41);
 });
 
-test("symbols are told apart from what is missing", () => {
+test("has() and address() find symbols, and only those that exist", () => {
   const library = opened(libc().path);
   expect(library.has("stdout")).toBe(true);
   expect(library.address("getpid")).toBeGreaterThan(0n);

@@ -4,7 +4,7 @@ import { addressOf, asPointer, cString, keeping, textAt } from "../../../src/edg
 
 const MIB = 1024 * 1024;
 
-test("memory is zeroed, page-aligned, and where its bytes are", () => {
+test("memory is zeroed and page-aligned, and its address is that of its bytes", () => {
   const memory = PinnedMemory.allocate(3 * MIB + 1, "a test");
   const bytes = memory.bytes();
   expect(bytes.length).toBe(3 * MIB + 1);
@@ -14,7 +14,7 @@ test("memory is zeroed, page-aligned, and where its bytes are", () => {
   memory.free();
 });
 
-test("populating makes pages, changes nothing, and may be asked twice or beyond the end", () => {
+test("populate keeps the contents, and accepts a second call and an offset beyond the end", () => {
   const memory = PinnedMemory.allocate(MIB + 1, "a test");
   memory.bytes().fill(7);
   for (const end of [1, MIB, MIB, MIB + 1, 9 * MIB]) memory.populate(end);
@@ -25,7 +25,7 @@ test("populating makes pages, changes nothing, and may be asked twice or beyond 
   memory.free();
 });
 
-test("growing and shrinking keep what is in it", () => {
+test("growing and shrinking keep the contents", () => {
   const memory = PinnedMemory.allocate(5000, "a test");
   memory.bytes().fill(7);
   memory.resize(64 * MIB);
@@ -37,7 +37,7 @@ test("growing and shrinking keep what is in it", () => {
   memory.free();
 });
 
-test("after free there are no bytes, and a second free is nothing", () => {
+test("after free, bytes() throws and a second free has no effect", () => {
   const memory = PinnedMemory.allocate(1, "a test");
   memory.free();
   memory.free();
@@ -49,14 +49,14 @@ test.each([0, -1, 1.5, PINNED_MAX + 1])("%d bytes are refused", (size) => {
   expect(() => PinnedMemory.allocate(size, "a test")).toThrow(RangeError);
 });
 
-test("more bytes than there are are refused", () => {
+test("more bytes than the memory has are refused", () => {
   const memory = PinnedMemory.allocate(10, "a test");
   expect(() => memory.bytes(11)).toThrow(RangeError);
   expect(memory.bytes(0).length).toBe(0);
   memory.free();
 });
 
-test("the longest memory has its last byte", () => {
+test("the last byte of the longest memory can be written", () => {
   const memory = PinnedMemory.allocate(PINNED_MAX, "a test");
   const bytes = memory.bytes();
   bytes[PINNED_MAX - 1] = 0x5a;
@@ -65,7 +65,7 @@ test("the longest memory has its last byte", () => {
   memory.free();
 });
 
-test("no bytes have the address 0, which the runtime would refuse to tell", () => {
+test("addressOf an empty array is 0, where the runtime would throw", () => {
   expect(addressOf(new Uint8Array(0))).toBe(0n);
 });
 
@@ -73,7 +73,7 @@ test.each([0n, -1n, 1n << 60n])("%p is no address", (address) => {
   expect(() => asPointer(address)).toThrow(RangeError);
 });
 
-test("texts go to C and back as bytes", () => {
+test("texts are converted to C and back as bytes", () => {
   const text = "b\xe4r\xff";
   const bytes = cString(text);
   expect(bytes).toEqual(new Uint8Array([0x62, 0xe4, 0x72, 0xff, 0]));
@@ -81,7 +81,7 @@ test("texts go to C and back as bytes", () => {
   expect(() => cString("a\0b")).toThrow(RangeError);
 });
 
-test("keeping gives the call's result, or its throw", () => {
+test("keeping returns the call's result, or throws its error", () => {
   expect(keeping([new Uint8Array(1)], () => 5)).toBe(5);
   const call = () =>
     keeping([], () => {

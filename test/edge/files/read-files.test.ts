@@ -27,7 +27,7 @@ const MIB = 1024 * 1024;
 const HASH = { hash: true };
 const PLAIN = { hash: false };
 
-/** Bytes that differ everywhere, so that a piece in the wrong place shows. */
+/** Bytes without repetition, so that a chunk at the wrong offset is detected. */
 function pattern(length: number): Uint8Array {
   const words = new Uint32Array(Math.ceil(length / 4));
   for (let i = 0; i < words.length; i += 1) words[i] = Math.imul(i, 0x9e3779b1);
@@ -48,7 +48,7 @@ function pipeOf(bytes: Uint8Array): string {
   return path;
 }
 
-/** Open descriptors of this process: none may be left over. */
+/** Number of open descriptors of this process, to detect leaks. */
 const descriptors = (): string[] => readdirSync("/proc/self/fd");
 
 describe("readWholeFile", () => {
@@ -66,7 +66,7 @@ describe("readWholeFile", () => {
     expect(readWholeFile(fileOf(pattern(10)), PLAIN).sha256).toBeNull();
   });
 
-  test("a path is bytes, and comes back as given", () => {
+  test("a path is bytes, and is returned unchanged", () => {
     const path = join(scratch(), "k\xe4rnel");
     writeFileSync(Buffer.from(path, "latin1"), "x");
     expect(readWholeFile(path, PLAIN)).toMatchObject({ path, bytes: new Uint8Array([0x78]) });
@@ -79,12 +79,12 @@ describe("readWholeFile", () => {
     expect(file.sha256).toEqual(sha256(bytes));
   });
 
-  test("a file of /proc, which says that it has 0 bytes", () => {
+  test("a file of /proc, whose st_size is 0", () => {
     const { bytes } = readWholeFile("/proc/version", PLAIN);
     expect(bytes).toEqual(new Uint8Array(readFileSync("/proc/version")));
   });
 
-  test("the observer hears of every piece, up to the end", () => {
+  test("the observer is called after every read(2), up to the end", () => {
     const heard: [number, number | null][] = [];
     const observe = (done: number, total: number | null): void => {
       heard.push([done, total]);
@@ -129,7 +129,7 @@ describe("readWholeFile", () => {
     expect(error.message).toContain("it has 4294967297 bytes, and at most 4294967296");
   });
 
-  test("no descriptor is left open, whatever happens", () => {
+  test("no descriptor is left open, on success or failure", () => {
     const before = descriptors();
     readWholeFile(fileOf(pattern(10)), PLAIN);
     refusal(() => readWholeFile(join(directory, "empty"), PLAIN));
@@ -139,7 +139,7 @@ describe("readWholeFile", () => {
 });
 
 describe("a file that changes while it is read", () => {
-  /** Reads with a size that stat might have told before the change. */
+  /** Reads with the size that the file had before the change. */
   function readAs(size: number, actual: number) {
     const path = fileOf(pattern(actual));
     const fd = openSync(path, "r");
@@ -152,19 +152,19 @@ describe("a file that changes while it is read", () => {
     }
   }
 
-  test("shrinking ends in kexec-tools' words", () => {
+  test("a file that shrinks: kexec-tools' message", () => {
     const error = readAs(3 * MIB, 2 * MIB + 5);
     expect(error.code).toBe("file.changed");
     expect(error.message).toBe("Read on F ended before stat said it should");
   });
 
-  test("growing is refused, since half of a file would be loaded", () => {
+  test("a file that grows is refused, since only a part of it would be loaded", () => {
     const error = readAs(100, 101);
     expect(error.code).toBe("file.changed");
     expect(error.message).toContain("grew");
   });
 
-  test("an observer that truncates it in the middle", () => {
+  test("a file that is truncated during the read", () => {
     const path = fileOf(pattern(6 * MIB));
     const observe = (): void => truncateSync(path, 3 * MIB);
     expect(refusal(() => readWholeFile(path, { hash: true, observe })).code).toBe("file.changed");
@@ -206,7 +206,7 @@ describe("openForKernel", () => {
     expect(descriptors()).toEqual(before);
   });
 
-  test("without the kernel's path the second line is left out", () => {
+  test("without the kernel's path the message has no second line", () => {
     const path = join(directory, "missing");
     const error = refusal(() => openForKernel(path, "initrd", null, PLAIN));
     expect(error.message).toBe(`Could not open initrd file ${path}:No such file or directory`);
@@ -229,7 +229,7 @@ describe("openForKernel", () => {
     expect(error.exitStatus).toBe(1);
   });
 
-  test("a pipe is copied into a file, which the kernel can read", () => {
+  test("a pipe is copied into a memory file, which the kernel can read", () => {
     const bytes = pattern(3 * MIB + 1);
     const path = pipeOf(bytes);
     const file = openForKernel(path, "initrd", "K", PLAIN);

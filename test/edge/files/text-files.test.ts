@@ -7,20 +7,20 @@ import { removeScratch, scratch } from "../run-script.ts";
 
 afterAll(removeScratch);
 
-test("texts go out and come back as bytes, under names that are bytes", () => {
+test("texts are written and read as bytes, at paths that are bytes", () => {
   const path = join(scratch(), "f\xe4cts");
   writeTextFile(path, "b\xe4r\n");
   expect(readFileSync(Buffer.from(path, "latin1"))).toEqual(Buffer.from("b\xe4r\n", "latin1"));
   expect(readTextFile(path)).toBe("b\xe4r\n");
 });
 
-test("a new file is its owner's alone: facts tell addresses of the kernel", () => {
+test("a new file has mode 0600: facts contain kernel addresses", () => {
   const path = join(scratch(), "facts");
   writeTextFile(path, "");
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
-test("what fails is named, with the system's words", () => {
+test("an error names the path and the system's reason", () => {
   const path = join(scratch(), "no/facts");
   const reading = refusal(() => readTextFile(path));
   expect(reading.message).toBe(`Cannot open \`${path}': No such file or directory`);

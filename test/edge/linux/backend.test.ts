@@ -18,7 +18,7 @@ test.each([
   expect(backend(fakeLinux()).attempts(method)).toEqual(kinds);
 });
 
-test("choosing and closing make no call", () => {
+test("linuxBackend and close make no kexec call", () => {
   const linux = fakeLinux();
   backend(linux).close();
   expect(backend(linux)).toMatchObject({ name: "linux", evidence: ["no Xen"] });
@@ -26,7 +26,7 @@ test("choosing and closing make no call", () => {
 });
 
 describe("kexec_load", () => {
-  test("gets entry, segments and memory as planned", () => {
+  test("gets the plan's entry, segments and memory", () => {
     const linux = fakeLinux();
     const plan = segmentPlan();
     expect(backend(linux).load(plan)).toEqual({ kind: "loaded" });
@@ -70,7 +70,7 @@ describe("kexec_load", () => {
     expect(linux.calls).toEqual([]);
   });
 
-  test("a kernel that does not know KEXEC_DEBUG is asked again without", () => {
+  test("a kernel that rejects KEXEC_DEBUG gets a second call without it", () => {
     const linux = fakeLinux([EINVAL]);
     expect(backend(linux).load(segmentPlan({ debug: true }))).toEqual({ kind: "loaded" });
     expect(linux.calls.map((call) => call.flags)).toEqual([0x3e0010, 0x3e0000]);
@@ -82,7 +82,7 @@ describe("kexec_load", () => {
     expect(linux.calls.length).toBe(1);
   });
 
-  test("a failure is told in kexec-tools' words, with the segments", () => {
+  test("a failure has kexec-tools' message, with the segments", () => {
     const segments = [
       segment(0n, 0x1000n, new Uint8Array(0)),
       segment(0x100000n, 0x2000n, new Uint8Array(0x30)),
@@ -106,7 +106,7 @@ describe("kexec_load", () => {
     expect(error.exitStatus).toBe(255);
   });
 
-  test("a kernel without the call fails: there is nothing to fall back to", () => {
+  test("ENOSYS is an error: there is no other call to fall back to", () => {
     const error = refusal(() => backend(fakeLinux([ENOSYS])).load(segmentPlan()));
     expect(error.message).toStartWith("kexec_load failed: Function not implemented\nentry ");
     expect(error.exitStatus).toBe(255);
@@ -165,7 +165,7 @@ describe("kexec_file_load", () => {
     [ENOEXEC, "Exec format error"],
     [EOPNOTSUPP, "Operation not supported"],
     [ENOTSUPP, "Unknown error 524"],
-  ])("error %i leaves the way to kexec_load open", (errno, text) => {
+  ])("error %i is unsupported, so that -a tries kexec_load", (errno, text) => {
     const outcome = backend(fakeLinux([errno])).load(filePlan());
     if (outcome.kind !== "unsupported") throw new Error(outcome.kind);
     expect(outcome.why).toStartWith(`kexec_file_load: ${text}: `);
@@ -184,14 +184,14 @@ describe("kexec_file_load", () => {
     [99, "Cannot assign requested address"],
     [12, "Cannot allocate memory"],
     [27, "File too large"],
-  ])("error %i is final: a signature must not be gone around", (errno, text) => {
+  ])("error %i is final: kexec_load must not bypass a signature check", (errno, text) => {
     const error = refusal(() => backend(fakeLinux([errno])).load(filePlan()));
     expect(error.message).toBe(`kexec_file_load failed: ${text}`);
     expect(error.hint).toBe(`hint: ${errno} kexec_file_load normal`);
     expect(error.exitStatus).toBe(255);
   });
 
-  test("an older kernel is asked again without the flags that it may ignore", () => {
+  test("an older kernel gets a second call without the optional flags", () => {
     const linux = fakeLinux([EINVAL]);
     const plan = filePlan({ debug: true, noCma: true, purpose: "crash" });
     expect(backend(linux).load(plan)).toEqual({ kind: "loaded" });
@@ -221,7 +221,7 @@ describe("unload", () => {
     expect(linux.calls).toEqual([...calls]);
   });
 
-  test("-a goes on to kexec_load where there is no file call", () => {
+  test("-a unloads by kexec_load where there is no kexec_file_load", () => {
     const linux = fakeLinux([ENOSYS]);
     backend(linux).unload("crash", "auto");
     expect(linux.calls.map(({ name, flags }) => [name, flags])).toEqual([
@@ -230,7 +230,7 @@ describe("unload", () => {
     ]);
   });
 
-  test("-s does not, and says so", () => {
+  test("-s fails where there is no kexec_file_load", () => {
     const linux = fakeLinux([ENOSYS]);
     const error = refusal(() => backend(linux).unload("normal", "file"));
     expect(error.message).toBe("syscall kexec_file_load not available.");
@@ -249,7 +249,7 @@ describe("unload", () => {
     expect(error.exitStatus).toBe(255);
   });
 
-  test("on a machine of an unknown kind the kernel is asked for its own", () => {
+  test("on an unknown architecture the flags have no ELF machine number", () => {
     const linux = fakeLinux([], { architecture: null });
     backend(linux).unload("normal", "segments");
     expect(linux.calls[0]?.flags).toBe(0);
@@ -270,7 +270,7 @@ test.each([
   },
 );
 
-test("exec comes back only to say why it failed", () => {
+test("exec throws the kernel's error", () => {
   const linux = fakeLinux([EPERM]);
   const error = refusal(() => backend(linux).exec("normal"));
   expect(linux.calls).toEqual([{ name: "reboot" }]);
@@ -287,7 +287,7 @@ test(`${difference("jump-back").id}: exec returns where the next kernel jumped b
 describe("the jump back", () => {
   const nothing = { state: { loaded: false } };
 
-  test("is one segment of nothing, entered where the preserved kernel waits", () => {
+  test("is one empty segment, whose entry point is that of the preserved kernel", () => {
     const linux = fakeLinux([], nothing);
     backend(linux).loadJumpBack(0x7ff53000n);
     const empty = { buf: 0n, bufsz: 0n, mem: 0n, memsz: 0n };
@@ -298,8 +298,8 @@ describe("the jump back", () => {
 
   test.each([
     ["where a kernel is loaded", { state: { loaded: true } }, 1n, "There is kexec kernel loaded"],
-    ["where nobody knows", {}, 1n, "There is kexec kernel loaded"],
-    ["without the address", nothing, 0n, "Please specify jump back entry in command line"],
+    ["where it is unknown whether a kernel is loaded", {}, 1n, "There is kexec kernel loaded"],
+    ["without an entry point", nothing, 0n, "Please specify jump back entry in command line"],
   ] as const)("is refused %s", (_where, settings, entry, message) => {
     const linux = fakeLinux([], settings);
     const error = refusal(() => backend(linux).loadJumpBack(entry));
@@ -308,7 +308,7 @@ describe("the jump back", () => {
     expect(linux.calls).toEqual([]);
   });
 
-  test("is refused by a kernel that cannot do it", () => {
+  test("fails with the kernel's error", () => {
     const error = refusal(() => backend(fakeLinux([EINVAL], nothing)).loadJumpBack(0x100000n));
     expect(error.message).toBe("load jump back kernel failed: Invalid argument");
     expect(error.hint).toBe(`hint: ${EINVAL} kexec_load preserve-context`);
@@ -316,7 +316,7 @@ describe("the jump back", () => {
   });
 });
 
-test("a command line with a NUL cannot come here", () => {
+test("a command line with a NUL is a bug: it throws", () => {
   expect(() => backend(fakeLinux()).load(filePlan({ commandLine: "a\0b" }))).toThrow(RangeError);
 });
 
@@ -334,14 +334,14 @@ describe("probe", () => {
       [EINVAL, EPERM],
       [true, false],
     ],
-  ] as const)("answers %p: works %p", (answers, works) => {
+  ] as const)("calls that fail with errors %p work: %p", (answers, works) => {
     const linux = fakeLinux(answers);
     const probes = backend(linux).probe();
     expect(probes.map((one) => one.works)).toEqual([...works]);
     expect(probes.map(({ why }) => why === null)).toEqual([...works]);
   });
 
-  test("asks what every kernel must refuse: a flag that none knows, and too many segments", () => {
+  test("uses arguments that every kernel must reject: an undefined flag, too many segments", () => {
     const linux = fakeLinux([EINVAL, EINVAL]);
     backend(linux).probe();
     expect(linux.calls[0]).toMatchObject({ fds: [-1, -1], flags: 0x40000000 });

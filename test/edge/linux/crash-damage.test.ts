@@ -1,6 +1,6 @@
 /**
- * What a crash kernel is told of comes from files that a broken kernel may have damaged. Whatever
- * is in them, there is a plan, or a refusal that says why; never another error, and always an end.
+ * The facts for a crash kernel come from files that may be damaged. With any contents of them,
+ * planning ends with a plan or with a KexecError that has a reason; never with another error.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";
@@ -26,7 +26,7 @@ const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null };
 const REQUEST = loadRequest({ purpose: "crash" });
 const RUNS = { seed: 20_260_401, numRuns: 300 };
 
-/** Some bytes of a file replaced, added or taken away; or a part of it said twice. */
+/** Replaces, inserts or removes some bytes of a file, or repeats a part of it. */
 interface Edit {
   readonly at: number;
   readonly removed: number;
@@ -62,7 +62,7 @@ const damaged = (sample: Uint8Array): fc.Arbitrary<Uint8Array> =>
     },
   );
 
-/** "planned", or the code of the refusal. */
+/** "planned", or the code of the error. */
 function outcome(facts: HostFacts, plan: (facts: HostFacts) => unknown): string {
   const error = orRefusal(() => plan(facts));
   if (!(error instanceof KexecError)) return "planned";
@@ -82,7 +82,7 @@ const files = (facts: HostFacts) =>
   });
 const factsNow = () => readFacts({ ...quiet, root, crash: true });
 
-test("the machine as it is gets its plan", () => {
+test("with undamaged files there is a plan", () => {
   expect(outcome(factsNow(), segments)).toBe("planned");
   expect(outcome(factsNow(), files)).toBe("planned");
 });
@@ -112,7 +112,7 @@ describe("a damaged file", () => {
     } finally {
       writeFileSync(path, sample);
     }
-    // Both come: some damage does no harm.
+    // Some damage does no harm, so both results must occur.
     expect(found).toContain("planned");
     expect(found.size).toBeGreaterThan(file === "proc/kallsyms" ? 0 : 1);
     for (const code of found) {

@@ -22,17 +22,17 @@ const never = (): RefusalEvidence => {
   throw new Error("the machine was looked at");
 };
 
-/** A state of the kernel in which it refuses a call, and with what. [linux kernel/kexec.c,
+/** A state of the kernel in which a call fails, and its error. [linux kernel/kexec.c,
  * kernel/kexec_file.c, kernel/kexec_core.c, security/, crypto/asymmetric_keys/] */
 interface Refusal {
   readonly call: KexecCall;
   readonly errno: keyof typeof Errno;
-  /** null: the number alone says it, and nothing is read. */
+  /** null: the error number has one cause, and nothing is read. */
   readonly evidence: Partial<RefusalEvidence> | null;
   readonly purpose?: ImagePurpose;
-  /** How the kernel's documents call the cause. */
+  /** The term of the kernel's documents for the cause, which the hint must contain. */
   readonly cause: string;
-  /** What helps: an option of ours, a parameter, a privilege; null: nothing can be typed. */
+  /** The option, parameter or privilege that helps, which the hint must contain; null: none. */
   readonly remedy: string | null;
 }
 
@@ -47,7 +47,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     ...{ call: "kexec_load", errno: "EPERM", evidence: { capabilities: 0n } },
     ...{ cause: "CAP_SYS_BOOT", remedy: "as root" },
   },
-  "the caller has every capability but the one": {
+  "the caller has all capabilities but CAP_SYS_BOOT": {
     ...{ call: "exec", errno: "EPERM", evidence: { capabilities: ~(1n << 22n) } },
     ...{ cause: "CAP_SYS_BOOT", remedy: "as root" },
   },
@@ -95,11 +95,11 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     ...{ call: "kexec_file_load", errno: "ENOSYS", evidence: null },
     ...{ cause: "CONFIG_KEXEC_FILE", remedy: "-c" },
   },
-  "nothing is loaded, and reboot(2) is told to start it": {
+  "reboot(2) with nothing loaded": {
     ...{ call: "exec", errno: "EINVAL", evidence: null },
     ...{ cause: "No image is loaded", remedy: null },
   },
-  "a kernel to be returned to, without the code for it": {
+  "--load-preserve-context without CONFIG_KEXEC_JUMP": {
     ...{ call: "kexec_load", errno: "EINVAL", evidence: null, purpose: "preserve-context" },
     ...{ cause: "CONFIG_KEXEC_JUMP", remedy: null },
   },
@@ -138,7 +138,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   "the PKCS#7 message is cut short": signed("EMSGSIZE", "signature is malformed"),
 };
 
-describe("the hint names the cause, and what can be typed against it:", () => {
+describe("the hint has the cause and the remedy:", () => {
   test.each(Object.entries(REFUSALS))("%s", (_, refusal) => {
     const { call, errno, evidence, purpose = "normal", cause, remedy } = refusal;
     const look = evidence === null ? never : () => ({ ...ROOT, ...evidence });
@@ -147,7 +147,7 @@ describe("the hint names the cause, and what can be typed against it:", () => {
     if (remedy !== null) expect(hint).toContain(remedy);
   });
 
-  test("never the call that was refused", () => {
+  test("the hint never suggests the call that failed", () => {
     const options = { kexec_load: /(?:^|\s)-c\b/, kexec_file_load: /(?:^|\s)-s\b/ } as const;
     for (const [name, { call, errno, evidence, purpose = "normal" }] of Object.entries(REFUSALS)) {
       if (call !== "kexec_load" && call !== "kexec_file_load") continue;
@@ -162,7 +162,7 @@ test.each(["EINVAL", "EIO"] as const)("%s of kexec_load has too many causes to n
   expect(explainRefusal(Errno[errno], "kexec_load", "normal", never)).toBeUndefined();
 });
 
-test("no hint has more than three lines, or lines that a terminal breaks", () => {
+test("no hint has more than three lines, or a line of more than 100 characters", () => {
   const calls = ["kexec_load", "kexec_file_load", "unload", "file-unload", "exec"] as const;
   const looks: RefusalEvidence[] = [
     ROOT,
@@ -183,7 +183,7 @@ test("no hint has more than three lines, or lines that a terminal breaks", () =>
 });
 
 describe("readRefusalEvidence", () => {
-  test("of a machine", () => {
+  test("reads all files of a machine", () => {
     const root = fakeRoot(LINUX, {
       "proc/sys/kernel/kexec_load_limit_panic": "2\n",
       "proc/sys/kernel/kexec_load_limit_reboot": "-1\n",
@@ -197,7 +197,7 @@ describe("readRefusalEvidence", () => {
     expect(readRefusalEvidence("normal", root)).toEqual({ ...common, loadsLeft: null });
   });
 
-  test("of a machine that shows nothing", () => {
+  test("is null for each file that is missing", () => {
     expect(readRefusalEvidence("crash", fakeRoot())).toEqual({
       capabilities: null,
       lockdown: null,

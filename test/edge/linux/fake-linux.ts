@@ -1,4 +1,4 @@
-/** A Linux whose kexec calls write down what they are given and answer as told. */
+/** A fake Linux: its kexec calls record their arguments and return the given error numbers. */
 
 import { strerror } from "../../../src/edge/ffi/libc.ts";
 import type { LinuxHost } from "../../../src/edge/linux/host.ts";
@@ -29,7 +29,7 @@ export interface FakeLinux {
   readonly calls: Call[];
 }
 
-/** `answers`: error number of each call in turn, 0 for success, which also follows the last. */
+/** @param answers error number of each call in turn; 0 for success, as do all calls after these */
 export function fakeLinux(
   answers: readonly number[] = [],
   parts: { state?: Partial<KexecState>; architecture?: LinuxHost["architecture"] } = {},

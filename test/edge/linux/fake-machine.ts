@@ -1,4 +1,4 @@
-/** Directories that stand for `/` of a machine: tests choose which files it has. */
+/** Makes directories that stand for the `/` of a machine, with files that the test chooses. */
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import type { HostFacts } from "../../../src/model/host-facts.ts";
 
 const made: string[] = [];
 
-/** For afterAll() of each test file: called here, it would be that of the first file only. */
+/** Call it in afterAll() of each test file: an afterAll() here would belong to the first file. */
 export function removeFakeRoots(): void {
   for (const root of made.splice(0)) rmSync(root, { recursive: true, force: true });
 }
@@ -39,7 +39,7 @@ export const IOMEM = `00000000-00000fff : Reserved
   2f000000-36ffffff : Crash kernel
 `;
 
-/** What every machine has. */
+/** The files that every machine has. */
 export const LINUX: Files = {
   "proc/sys/kernel/arch": "x86_64\n",
   "proc/sys/kernel/osrelease": "6.1.0-test\n",

@@ -1,18 +1,18 @@
-/** The calls as the kernel would get them: strace shows them, and answers in the kernel's place. */
+/** The calls as the kernel would get them: strace prints them and injects their results. */
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { removeScratch, runScript } from "../run-script.ts";
 
 afterAll(removeScratch);
 
-/** Neither call ever reaches the kernel: both are answered. */
+/** strace injects the result of both calls, so that neither reaches the kernel. */
 function answered(answer: string): string[] {
   const calls = ["kexec_load", "kexec_file_load"];
   const injections = calls.flatMap((call) => ["-e", `inject=${call}:${answer}`]);
   return ["strace", "-f", "-qq", "-xx", "-s", "64", "-e", `trace=${calls}`, ...injections];
 }
 
-/** What strace wrote, a call a line, without process numbers. */
+/** strace's output, one line for each call, without process numbers. */
 function callsIn(stderr: string): string[] {
   return [...stderr.matchAll(/(kexec_\w+\(.*\)) = /g)].map((match) => match[1] ?? "");
 }
@@ -60,7 +60,7 @@ describe("under strace", () => {
     ]);
   });
 
-  test("an unload is a load of nothing", () => {
+  test("an unload is a load without segments", () => {
     const ran = runScript(`${IMPORT} k.kexecLoad(0n, [], [], 0x3e0000);`, {
       under: answered("retval=0"),
     });
@@ -84,7 +84,7 @@ describe("under strace", () => {
   });
 });
 
-test("what does not fit a register is a bug, and nothing is called", () => {
+test("a number that does not fit a register throws, and no call is made", () => {
   const ran = runScript(
     `${IMPORT}
      const tooBig = { buf: 0n, bufsz: 0n, mem: 1n << 64n, memsz: 0n };

@@ -1,4 +1,4 @@
-/** What is read for a crash kernel, on machines that tests make up. */
+/** The facts for a crash kernel, read from fake machines. */
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { ELF64_IDENT, Elf64_Ehdr, Elf64_Phdr } from "../../../src/core/elf.ts";
@@ -46,7 +46,7 @@ const read = (...parts: Files[]): HostFacts =>
 const without = (files: Files, ...paths: string[]): Files =>
   Object.fromEntries(Object.entries(files).filter(([path]) => !paths.includes(path)));
 
-test("all of it", () => {
+test("readFacts reads all facts for a crash kernel", () => {
   const { crash, notes } = read(RUNNING);
   expect(crash).toEqual({
     memory: [
@@ -64,12 +64,12 @@ test("all of it", () => {
   ).toEqual([]);
 });
 
-test("nothing of it unless it is asked for", () => {
+test("without `crash`, none of them is read", () => {
   expect(readFacts({ ...quiet, root: fakeRoot(LINUX, MEMMAP, RUNNING) }).crash).toBeNull();
 });
 
 describe("the notes of the CPUs", () => {
-  test("in the order of their numbers, of all that have some", () => {
+  test("are in the order of the CPUs' numbers, for all CPUs that have notes", () => {
     const cpus: Files = {
       [`${CPU}/cpu10/crash_notes`]: "a0000\n",
       [`${CPU}/cpu2/crash_notes`]: "20000\n",
@@ -81,7 +81,7 @@ describe("the notes of the CPUs", () => {
     expect(starts).toEqual([0x7e83a400n, 0x20000n, 0xa0000n]);
   });
 
-  test("one that is damaged means none, and a note", () => {
+  test("are empty, with a note, where one CPU's are damaged", () => {
     const { crash, notes } = read(RUNNING, { [`${CPU}/cpu1/crash_notes`]: "?\n" });
     expect(crash?.cpuNotes).toEqual([]);
     expect(sentencesOf({ notes })).toContain(`Cannot parse /${CPU}/cpu1/crash_notes: "?\\n".`);
@@ -91,7 +91,7 @@ describe("the notes of the CPUs", () => {
 describe("where the kernel is mapped", () => {
   const kernelText = { physical: 0x16e00000n, virtual: TEXT, size: 0x3430000n };
 
-  test("_stext is found behind many symbols, whatever a read ends with", () => {
+  test("_stext is found behind many symbols, across the borders of reads", () => {
     for (const filler of [65_510, 65_520, 65_536 - 17, 200_000]) {
       const before = `${"0000000000000000 A some_percpu_data\n".repeat(filler).slice(0, filler)}\n`;
       const kallsyms = `${before}${TEXT.toString(16)} T _stext\nffffffffa0000000 T later\n`;
@@ -100,7 +100,7 @@ describe("where the kernel is mapped", () => {
     }
   });
 
-  test("without kallsyms, or with its addresses hidden, by where it lies", () => {
+  test("without kallsyms, or with its addresses hidden, kcore's segment gives it", () => {
     const hidden = { "proc/kallsyms": "0000000000000000 T _stext\n" };
     expect(read(RUNNING, hidden).crash?.kernelText).toEqual(kernelText);
     const { crash, notes } = read(without(RUNNING, "proc/kallsyms"));
@@ -111,7 +111,7 @@ describe("where the kernel is mapped", () => {
   test.each<[string, Files, string]>([
     ["no kcore", without(RUNNING, "proc/kcore"), "/proc/kcore: No such file or directory."],
     [
-      "a kcore that is none",
+      "a kcore that is not ELF",
       { ...RUNNING, "proc/kcore": "no ELF" },
       "ELF core (kcore) parse failed: /proc/kcore has 6 bytes.",
     ],
@@ -130,20 +130,20 @@ describe("where the kernel is mapped", () => {
       { ...without(RUNNING, "proc/kcore"), "proc/kcore/x": "" },
       "/proc/kcore: EISDIR.",
     ],
-  ])("%s: none, and a note", (_, files, note) => {
+  ])("%s: null, and a note", (_, files, note) => {
     const { crash, notes } = read(files);
     expect(crash?.kernelText).toBeNull();
     expect(sentencesOf({ notes })).toContain(note);
   });
 });
 
-test("a damaged vmcoreinfo is none, and a note", () => {
+test("a damaged vmcoreinfo is null, with a note", () => {
   const { crash, notes } = read(RUNNING, { "sys/kernel/vmcoreinfo": "somewhere\n" });
   expect(crash?.vmcoreinfo).toBeNull();
   expect(sentencesOf({ notes })).toContain('Cannot parse /sys/kernel/vmcoreinfo: "somewhere\\n".');
 });
 
-test("nothing at all: empty, and noted", () => {
+test("without any file the facts are empty, with notes", () => {
   const { crash, notes } = readFacts({ ...quiet, root: fakeRoot({}), crash: true });
   expect(crash).toEqual({
     memory: [],

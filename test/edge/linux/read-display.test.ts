@@ -1,4 +1,4 @@
-/** Which screens and graphics cards are read: directories with links, as sysfs has them. */
+/** Displays and graphics cards, read from directories with symbolic links as in sysfs. */
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdirSync, symlinkSync } from "node:fs";
@@ -18,7 +18,7 @@ import {
 
 afterAll(removeFakeRoots);
 
-/** Links by where they are and where they lead to, both from the root. */
+/** Symbolic links: path and target, both relative to the root. */
 function displayOf(files: Files, links: Readonly<Record<string, string>>, machine: Files = LINUX) {
   const root = fakeRoot(machine, MEMMAP, BOOT_PARAMS, files);
   for (const [from, to] of Object.entries(links)) {
@@ -102,7 +102,7 @@ describe("display", () => {
     expect(displayOf({}, {})).toEqual(nothing);
   });
 
-  test("nothing of it is read on other machines than x86", () => {
+  test("displays are not read on other architectures than x86_64", () => {
     expect(displayOf({}, {}, { ...LINUX, "proc/sys/kernel/arch": "aarch64\n" })).toBeNull();
   });
 });

@@ -78,11 +78,11 @@ describe("a BIOS machine", () => {
     expect(facts.bootCommandLine).toBe("console=ttyS0 name=b\xc3\xa4r ");
   });
 
-  test("the only note is of EFI", () => {
+  test("the only note is about EFI", () => {
     expect(sentencesOf(facts)).toEqual(["/sys/firmware/efi: No such file or directory."]);
   });
 
-  test("they go to JSON and back", () => {
+  test("facts are the same after conversion to JSON and back", () => {
     expect(factsFromJson(factsToJson(facts))).toEqual(facts);
   });
 });
@@ -107,7 +107,7 @@ function runtimeMap(...names: number[]): Files {
 }
 
 describe("an EFI machine", () => {
-  test("its tables, and its runtime map in the kernel's order", () => {
+  test("has its tables, and its runtime map in the kernel's order", () => {
     const facts = read(LINUX, MEMMAP, EFI, runtimeMap(0, 1, 2, 9, 10, 11));
     expect(facts.efi).toMatchObject({
       systab: [
@@ -129,7 +129,7 @@ describe("an EFI machine", () => {
     expect(facts.acpiRsdp).toBe(0x3fb7e014n);
   });
 
-  test("a damaged runtime map is none, with a note", () => {
+  test("a damaged runtime map is empty, with a note", () => {
     const broken = { "sys/firmware/efi/runtime-map/1/num_pages": "many\n" };
     const facts = read(LINUX, MEMMAP, EFI, runtimeMap(0, 1), broken);
     expect(facts.efi?.runtimeMap).toEqual([]);
@@ -139,7 +139,7 @@ describe("an EFI machine", () => {
     );
   });
 
-  test("without systab the rest is still read", () => {
+  test("without systab the other files are still read", () => {
     const facts = read(LINUX, MEMMAP, { "sys/firmware/efi/fw_vendor": "0x1\n" });
     expect(facts.efi).toEqual({
       systab: [],
@@ -152,7 +152,7 @@ describe("an EFI machine", () => {
   });
 });
 
-/** Root may read everything, so for this long the tests are not root. */
+/** Runs without root, which may read every file. */
 function asNobody<T>(act: () => T): T {
   if (process.geteuid?.() !== 0) return act();
   process.seteuid?.(65534);
@@ -164,7 +164,7 @@ function asNobody<T>(act: () => T): T {
 }
 
 describe("what may not be read", () => {
-  test("a file that may not be read is a note", () => {
+  test("a file without read permission is a note", () => {
     const root = fakeRoot(LINUX, EFI);
     chmodSync(root, 0o755);
     chmodSync(join(root, "sys/firmware/efi/systab"), 0);
@@ -172,7 +172,7 @@ describe("what may not be read", () => {
     expect(sentencesOf({ notes })).toContain("/sys/firmware/efi/systab: Permission denied.");
   });
 
-  test("a link that leads nowhere but to itself is a note", () => {
+  test("a symbolic link to itself is a note", () => {
     const { "proc/iomem": _, ...rest } = LINUX;
     const root = fakeRoot(rest, MEMMAP);
     symlinkSync("iomem", join(root, "proc/iomem"));
@@ -193,7 +193,7 @@ describe("boot_params", () => {
   const elsewhere = (data: Files, mounts: string): HostFacts =>
     read(LINUX, MEMMAP, data, { "proc/mounts": mounts });
 
-  test("are found where sysfs is mounted elsewhere", () => {
+  test("are found where sysfs is mounted on another directory", () => {
     const data = { "mnt/my sys/kernel/boot_params/data": bootParams };
     const facts = elsewhere(data, "none /mnt/my\\040sys sysfs rw 0 0\n");
     expect(facts.x86_64?.bootParams).toEqual(bootParams);
@@ -206,7 +206,7 @@ describe("boot_params", () => {
     expect(facts.acpiRsdp).toBe(0xf59d0n);
   });
 
-  test("of another size are none", () => {
+  test("of another size are null", () => {
     const facts = read(LINUX, MEMMAP, { "sys/kernel/boot_params/data": bootParams.slice(1) });
     expect(facts.x86_64?.bootParams).toBeNull();
     expect(sentencesOf(facts)).toContain(
@@ -226,7 +226,7 @@ test("one damaged EDD drive means no EDD at all, with a note", () => {
   expect(sentencesOf(facts).join()).toContain("int13_dev81/version");
 });
 
-test("nothing at all: every fact is null or empty, and noted", () => {
+test("without any file every fact is null or empty, with a note", () => {
   const facts = read({});
   expect(facts).toMatchObject({
     machine: machine(),
@@ -254,7 +254,7 @@ test("nothing at all: every fact is null or empty, and noted", () => {
 });
 
 describe("kexec's state", () => {
-  test("is read from the newer kernels' directory where the old files are gone", () => {
+  test("is read from newer kernels' /sys/kernel/kexec where the old files are missing", () => {
     const root = fakeRoot({
       "sys/kernel/kexec/loaded": "0\n",
       "sys/kernel/kexec/crash_loaded": "1\n",
@@ -270,7 +270,7 @@ describe("kexec's state", () => {
     });
   });
 
-  test("text that is no number is no answer", () => {
+  test("text that is not a number gives null", () => {
     const root = fakeRoot({ "sys/kernel/kexec_loaded": "yes\n" });
     expect(readKexecState(root).loaded).toBeNull();
   });
@@ -279,7 +279,7 @@ describe("kexec's state", () => {
 describe("the framebuffer", () => {
   const root = fakeRoot(LINUX, { "dev/fb0": "" });
 
-  test("is what the two ioctls answer", () => {
+  test("is read with the two ioctls", () => {
     const ioctl = (fd: number, request: number, argument: Uint8Array): number => {
       expect(fd).toBeGreaterThan(2);
       if (request === 0x4602) FbFixScreeninfo.write(argument, { smem_start: 0xfd000000n });
@@ -305,15 +305,15 @@ describe("the RNG seed", () => {
   const seed = (getrandom: FactsSources["getrandom"]) =>
     readFacts({ ...quiet, root, ...(getrandom === undefined ? {} : { getrandom }) });
 
-  test("is what getrandom gives for 32 bytes", () => {
+  test("has the 32 bytes that getrandom returns", () => {
     expect(seed((length) => new Uint8Array(length).fill(7)).rngSeed).toEqual(
       new Uint8Array(32).fill(7),
     );
   });
 
   test.each<[string, (length: number) => Uint8Array | null]>([
-    ["none are ready", () => null],
-    ["too few come", () => new Uint8Array(31)],
+    ["getrandom has no bytes ready", () => null],
+    ["getrandom returns too few bytes", () => new Uint8Array(31)],
     ["the C library is unusable", () => fail({ code: "host.no-jit", message: "no JIT" })],
   ])("is null with a note where %s", (_, getrandom) => {
     const facts = seed(getrandom);
@@ -322,14 +322,14 @@ describe("the RNG seed", () => {
   });
 });
 
-test("this machine: with the real system calls, and back from JSON", () => {
+test("this machine: read with the real system calls, converted to JSON and back", () => {
   const facts = readFacts();
   expect(facts.machine).toBe(machine());
   expect(facts.rngSeed).toHaveLength(32);
   expect(factsFromJson(factsToJson(facts))).toEqual({ ...facts, rngSeed: null });
 });
 
-test("bugs are not taken for a machine's shortcomings", () => {
+test("an error that is not a KexecError is thrown, not noted", () => {
   const bug = (): never => {
     throw new TypeError("bug");
   };

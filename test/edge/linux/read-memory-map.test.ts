@@ -14,21 +14,21 @@ import {
 
 afterAll(removeFakeRoots);
 
-describe("where the memory map is from", () => {
+describe("the source of the memory map", () => {
   const fromIomem = [
     { start: 0x0n, end: 0x1000n, type: "reserved" },
     { start: 0x1000n, end: 0x9fc00n, type: "ram" },
     { start: 0x100000n, end: 0x3ffe0000n, type: "ram" },
   ];
 
-  test("add_efi_memmap, however far to the right, means /proc/iomem", () => {
+  test("with add_efi_memmap at the end of a long command line it is /proc/iomem", () => {
     const line = `${"quiet ".repeat(200)}add_efi_memmap\n`;
     const facts = read(LINUX, MEMMAP, { "proc/cmdline": line });
     expect(facts.memoryMap).toMatchObject({ source: "iomem", ranges: fromIomem });
     expect(sentencesOf(facts).join()).toContain("booted with add_efi_memmap");
   });
 
-  test("a word that only contains it does not", () => {
+  test("a parameter that only contains add_efi_memmap has no effect", () => {
     const facts = read(LINUX, MEMMAP, { "proc/cmdline": "not_add_efi_memmap\n" });
     expect(facts.memoryMap?.source).toBe("firmware-memmap");
   });
@@ -41,7 +41,7 @@ describe("where the memory map is from", () => {
       "without a type",
       { "sys/firmware/memmap/0/start": "0x0", "sys/firmware/memmap/0/end": "0x1" },
     ],
-  ])("a memmap that is %s means /proc/iomem, with a note", (_, files) => {
+  ])("with a memmap that is %s it is /proc/iomem, with a note", (_, files) => {
     const facts = read(LINUX, files);
     expect(facts.memoryMap).toMatchObject({ source: "iomem", ranges: fromIomem });
     expect(sentencesOf(facts)).toContain(
@@ -49,7 +49,7 @@ describe("where the memory map is from", () => {
     );
   });
 
-  test("overlaps of the firmware's map are mended", () => {
+  test("overlaps in the firmware's map are removed", () => {
     const files = memmap(["0x1000", "0x4fff", "System RAM"], ["0x3000", "0x7fff", "System RAM"]);
     expect(read(LINUX, files).memoryMap?.ranges).toEqual([
       { start: 0x1000n, end: 0x5000n, type: "ram" },
@@ -64,7 +64,7 @@ describe("where the memory map is from", () => {
     expect(sentencesOf({ notes }).join("\n")).toContain("/proc/iomem line 5 is not a resource");
   });
 
-  test("arm64 uses /proc/iomem without what is taken, and no boot_params", () => {
+  test("arm64 uses /proc/iomem without its reserved parts, and no boot_params", () => {
     const arm = { "proc/sys/kernel/arch": "aarch64\n", "proc/self/auxv": auxvOf(65536n) };
     const facts = read(LINUX, MEMMAP, BOOT_PARAMS, arm);
     expect(facts).toMatchObject({ architecture: "arm64", pageSize: 65536, x86_64: null });
@@ -82,7 +82,7 @@ describe("where the memory map is from", () => {
 describe("not root", () => {
   const hidden = { "proc/iomem": IOMEM.replace(/[0-9a-f]+-[0-9a-f]+ :/g, "00000000-00000000 :") };
 
-  test("zeros in /proc/iomem are no memory map and no crash region", () => {
+  test("addresses of 0 in /proc/iomem give no memory map and no crash region", () => {
     const facts = read(LINUX, hidden);
     expect(facts.memoryMap).toBeNull();
     expect(facts.crashRegions).toEqual([]);

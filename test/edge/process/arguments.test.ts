@@ -9,8 +9,14 @@ describe("argumentsOf", () => {
   test.each([
     ["no arguments", "/sbin/kexec\0", [...COMPILED], "/sbin/kexec", []],
     ["arguments", "kexec\0-l\0K\0", [...COMPILED, "-l", "K"], "kexec", ["-l", "K"]],
-    ["empty ones", "kexec\0--append\0\0", [...COMPILED, "--append", ""], "kexec", ["--append", ""]],
-    ["only empty ones", "kexec\0\0\0", [...COMPILED, "", ""], "kexec", ["", ""]],
+    [
+      "empty arguments",
+      "kexec\0--append\0\0",
+      [...COMPILED, "--append", ""],
+      "kexec",
+      ["--append", ""],
+    ],
+    ["only empty arguments", "kexec\0\0\0", [...COMPILED, "", ""], "kexec", ["", ""]],
     ["bytes that are not UTF-8", "kexec\0b\xe4r\0", [...COMPILED, "b\ufffdr"], "kexec", ["b\xe4r"]],
     ["an empty name", "\0-v\0", [...COMPILED, "-v"], "", ["-v"]],
     ["no name at all", "", [...COMPILED], "", []],
@@ -26,12 +32,12 @@ describe("argumentsOf", () => {
     expect(argumentsOf(cmdline, runtimeArgv)).toEqual({ argv0, argv });
   });
 
-  test("a disagreement with the runtime is a bug, not a guess", () => {
+  test("fewer words than the runtime counts are a bug: it throws", () => {
     expect(() => argumentsOf("kexec\0", [...COMPILED, "-l", "K"])).toThrow(RangeError);
   });
 });
 
-test("this process's own arguments, byte by byte", () => {
+test("the arguments of a real process, byte by byte", () => {
   const ran = runScript(
     `import { readArguments } from "@src/edge/process/arguments.ts";
      process.stdout.write(JSON.stringify(readArguments().argv));`,
@@ -50,7 +56,7 @@ test.each([
   expect(variableOf("PATH=/bin\0POSIXLY_CORRECT=\0X=a=b\0", name)).toBe(value);
 });
 
-test("a variable of this process", () => {
+test("a variable of this process's environment", () => {
   expect(readVariable("PATH")).toBe(process.env.PATH ?? "");
   expect(readVariable("NO_SUCH_VARIABLE")).toBeUndefined();
 });

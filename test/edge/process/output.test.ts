@@ -13,7 +13,7 @@ class SystemError extends Error {
 
 const { EINTR, EIO, EAGAIN, ENOSPC, EPIPE } = Errno;
 
-/** Takes at most `most` bytes a call; each of `errors` is thrown once, before a byte is taken. */
+/** Writes at most `most` bytes a call; first throws each of `errors` once. */
 function reader(
   most: number,
   errors: number[],
@@ -35,13 +35,13 @@ function reader(
 }
 
 describe("outputTo", () => {
-  test.each([1, 3, 100])("all bytes arrive, %i at a time", (most) => {
+  test.each([1, 3, 100])("all bytes arrive where write(2) takes %i at a time", (most) => {
     const { write, taken } = reader(most, []);
     outputTo(write)("b\xe4r and more\n");
     expect(taken.join("")).toBe("b\xe4r and more\n");
   });
 
-  test("a reader that is slow is waited for", () => {
+  test("a write that fails with EAGAIN is repeated", () => {
     const { write, taken } = reader(2, [EAGAIN, EINTR, EAGAIN]);
     outputTo(write)("abcde");
     expect(taken).toEqual(["ab", "cd", "e"]);
@@ -58,7 +58,7 @@ describe("outputTo", () => {
     },
   );
 
-  test("a bug is not taken for a closed pipe", () => {
+  test("an error that is not of a system call is thrown", () => {
     const out = outputTo(() => {
       throw new TypeError("a bug");
     });

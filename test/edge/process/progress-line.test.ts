@@ -25,7 +25,7 @@ test("a terminal without a size counts as 80 columns", () => {
   expect(progressLine(progress, 0)).toBe(progressLine(progress, 80));
 });
 
-test("without a known total the bytes are told", () => {
+test("without a known total the line has the bytes read so far", () => {
   expect(progressLine({ label, done: 3 << 20, total: null }, 80)).toBe(`${label} 3 MiB`);
 });
 

@@ -3,7 +3,7 @@ import { type Terminal, withProgress } from "../../../src/edge/process/progress.
 
 const TOTAL = 1 << 30;
 
-/** A terminal whose clock goes on by `step` milliseconds at each look. */
+/** A terminal whose clock advances by `step` milliseconds at each call of now(). */
 function terminal(columns: number | null, step: number): Terminal & { readonly shown: string[] } {
   let now = 0;
   const shown: string[] = [];
@@ -18,7 +18,7 @@ function terminal(columns: number | null, step: number): Terminal & { readonly s
   };
 }
 
-/** Reads in `pieces` and returns the result of reading. */
+/** Simulates a read in `pieces`; returns its result. */
 function readIn(pieces: number, screen: Terminal): number {
   return withProgress(
     "Reading initrd",
@@ -30,20 +30,20 @@ function readIn(pieces: number, screen: Terminal): number {
   );
 }
 
-/** What is left on a screen line after all that was shown. */
+/** The text of the screen line after all writes. */
 function lineAfter(shown: readonly string[]): string {
   let line = "";
   for (const part of shown.join("").split("\r")) line = part + line.slice(part.length);
   return line.trimEnd();
 }
 
-test("a short reading shows nothing", () => {
+test("a short read shows nothing", () => {
   const screen = terminal(80, 10);
   expect(readIn(40, screen)).toBe(40);
   expect(screen.shown).toEqual([]);
 });
 
-test("a long reading shows a line now and then, and leaves none behind", () => {
+test("a long read updates its line at intervals, and erases it at the end", () => {
   const screen = terminal(80, 100);
   readIn(40, screen);
   expect(screen.shown[0]).toMatch(/^\rReading initrd \[#+\.+\] +\d+% of 1 GiB$/);
@@ -52,19 +52,19 @@ test("a long reading shows a line now and then, and leaves none behind", () => {
   expect(lineAfter(screen.shown)).toBe("");
 });
 
-test("no escape sequence, no line feed", () => {
+test("the output has no escape sequence and no line feed", () => {
   const screen = terminal(0, 100);
   readIn(40, screen);
   expect(screen.shown.join("")).toMatch(/^[\r -~]+$/);
 });
 
-test("where nobody looks it stays silent", () => {
+test("without a terminal nothing is written", () => {
   const screen = terminal(null, 1000);
   readIn(40, screen);
   expect(screen.shown).toEqual([]);
 });
 
-test("a reading that fails leaves no line behind either", () => {
+test("a read that fails erases its line too", () => {
   const screen = terminal(80, 1000);
   const read = () =>
     withProgress(

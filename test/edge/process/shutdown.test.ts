@@ -1,4 +1,4 @@
-/** With calls that only write down what they are asked: the real ones would end this machine. */
+/** Uses fake calls that record their arguments: the real ones would shut this machine down. */
 
 import { describe, expect, test } from "bun:test";
 import { constants } from "node:os";
@@ -19,7 +19,7 @@ const GET = 0x8913;
 const SET = 0x8914;
 
 describe("execShutdown", () => {
-  test("tries kexec-tools' three places with its words, signals restored before", () => {
+  test("restores signals, then tries kexec-tools' three paths with its arguments", () => {
     const done: string[] = [];
     const error = refusal(() =>
       execShutdown({
@@ -68,7 +68,7 @@ interface Recorded {
 const nameOf = (request: Uint8Array): string =>
   Buffer.from(request.subarray(0, 16)).toString("latin1").replace(/\0.*$/s, "");
 
-/** Interfaces with their flags; `refuse` gives a call's error number. */
+/** Interfaces with their flags; `refuse` returns the error number of a call. */
 function network(
   flags: Record<string, number>,
   refuse: (request: number, name: string) => number = () => 0,
@@ -96,13 +96,13 @@ function network(
 }
 
 describe("takeInterfacesDown", () => {
-  test("clears IFF_UP alone, of what is up, and closes the socket", () => {
+  test("clears IFF_UP alone, on interfaces that are up, and closes the socket", () => {
     const { calls, done } = network({ lo: UP, eth0: UP, eth1: DOWN, eth2: 0x11043 & 0xffff });
     expect(takeInterfacesDown(calls)).toEqual([]);
     expect(done).toEqual(["eth0 1042", "eth2 1042", "close 5"]);
   });
 
-  test("one that resists does not keep the others up", () => {
+  test("where one fails, the others are taken down", () => {
     const { calls, done } = network({ eth0: UP, eth1: UP, eth2: UP }, (request, name) =>
       (request === GET && name === "eth0") || (request === SET && name === "eth1") ? EPERM : 0,
     );
@@ -113,13 +113,13 @@ describe("takeInterfacesDown", () => {
     expect(done).toEqual(["eth2 1042", "close 5"]);
   });
 
-  test("a name of 15 bytes is whole, and a name is bytes", () => {
+  test("a name of 15 bytes is not cut, and names are bytes", () => {
     const { calls, done } = network({ abcdefghijklmno: UP, "b\xe4r": UP });
     takeInterfacesDown(calls);
     expect(done).toEqual(["abcdefghijklmno 1042", "b\xe4r 1042", "close 5"]);
   });
 
-  test("without a socket nothing is asked", () => {
+  test("without a socket no interface is queried", () => {
     const { calls, done } = network({ eth0: UP });
     expect(takeInterfacesDown({ ...calls, socket: () => -EMFILE })).toEqual([
       "ifdown: socket: Too many open files",
@@ -127,7 +127,7 @@ describe("takeInterfacesDown", () => {
     expect(done).toEqual([]);
   });
 
-  test("without names the socket is closed", () => {
+  test("where the names cannot be read, the socket is closed", () => {
     const { calls, done } = network({});
     expect(takeInterfacesDown({ ...calls, names: () => -EPERM })).toEqual([
       "ifdown: if_nameindex: Operation not permitted",

@@ -1,4 +1,4 @@
-/** The Xen backend with a Xen that behaves as 4.17 does. */
+/** The Xen backend with a fake Xen that behaves as Xen 4.17. */
 
 import { describe, expect, test } from "bun:test";
 import { Errno } from "../../../src/edge/ffi/errno.ts";
@@ -22,8 +22,8 @@ const PLAN = segmentPlan({
   ],
 });
 
-describe("what reaches Xen", () => {
-  test("is the plan: type, architecture, entry, and every segment", () => {
+describe("a load passes to Xen", () => {
+  test("the plan: type, architecture, entry, and every segment", () => {
     const { xen, backend } = made();
     expect(backend.load(PLAN)).toEqual({ kind: "loaded" });
     const [load] = xen.loads;
@@ -37,13 +37,13 @@ describe("what reaches Xen", () => {
     ["normal", 0],
     ["crash", 1],
     ["live-update", 2],
-  ] as [ImagePurpose, number][])("%s is of type %p", (purpose, type) => {
+  ] as [ImagePurpose, number][])("the image type of purpose %s: %p", (purpose, type) => {
     const { xen, backend } = made();
     backend.load({ ...PLAN, purpose });
     expect(xen.loads.map((load): number => load.type)).toEqual([type]);
   });
 
-  test("every way of loading is by segments", () => {
+  test("a segment plan for every load method", () => {
     const { backend } = made();
     for (const method of ["file", "segments", "auto"] as const) {
       expect(backend.attempts(method)).toEqual(["segments"]);
@@ -52,8 +52,8 @@ describe("what reaches Xen", () => {
   });
 });
 
-describe("the mark says what is loaded, after whatever was before", () => {
-  /** Whether an image was loaded, and whether Xen's mark was up: all that others can leave. */
+describe("after each call the status bit says whether an image is loaded", () => {
+  /** Whether an image was loaded and the status bit set before: all states that tools can leave. */
   const BEFORE = [
     [false, false],
     [false, true],
@@ -61,7 +61,7 @@ describe("the mark says what is loaded, after whatever was before", () => {
     [true, true],
   ] as const;
 
-  test.each(BEFORE)("loaded %p, mark %p: load", (loaded, mark) => {
+  test.each(BEFORE)("before: loaded %p, bit %p: a load", (loaded, mark) => {
     const { xen, backend } = made();
     if (loaded) xen.loaded.add(0);
     if (mark) xen.marks.add(0);
@@ -70,7 +70,7 @@ describe("the mark says what is loaded, after whatever was before", () => {
     expect(backend.loadedState("normal").loaded).toBe(true);
   });
 
-  test.each(BEFORE)("loaded %p, mark %p: unload", (loaded, mark) => {
+  test.each(BEFORE)("before: loaded %p, bit %p: an unload", (loaded, mark) => {
     const { xen, backend } = made();
     if (loaded) xen.loaded.add(0);
     if (mark) xen.marks.add(0);
@@ -80,7 +80,7 @@ describe("the mark says what is loaded, after whatever was before", () => {
   });
 
   test.each(BEFORE)(
-    "loaded %p, mark %p: a load that fails leaves nothing loaded",
+    "before: loaded %p, bit %p: a load that fails leaves nothing loaded",
     (loaded, mark) => {
       const { xen, backend } = made({ fails: { load: [12] } });
       if (loaded) xen.loaded.add(0);
@@ -91,7 +91,7 @@ describe("the mark says what is loaded, after whatever was before", () => {
     },
   );
 
-  test("loading one type leaves the other alone", () => {
+  test("a load of one type does not change the other type", () => {
     const { xen, backend } = made();
     backend.load({ ...PLAN, purpose: "crash" });
     backend.load(PLAN);
@@ -100,22 +100,25 @@ describe("the mark says what is loaded, after whatever was before", () => {
     expect(backend.loadedState("crash").loaded).toBe(true);
   });
 
-  test("both answers say how far they can be trusted", () => {
+  test("loadedState has a doubt with both answers", () => {
     const { backend } = made();
     expect(backend.loadedState("normal").doubt).toContain("Xen reports no image.");
     backend.load(PLAN);
     expect(backend.loadedState("normal").doubt).toContain("Xen reports an image.");
   });
 
-  test.each(["ENOSYS", "EINVAL"] as const)("a Xen without the call (%s) has no mark", (name) => {
-    const { xen, backend } = made({ fails: { status: Array(9).fill(Errno[name]) } });
-    expect(backend.load(PLAN)).toEqual({ kind: "loaded" });
-    expect(xen.calls.filter((call) => call.startsWith("unload"))).toEqual([]);
-    expect(backend.loadedState("normal")).toEqual({
-      loaded: null,
-      doubt: "Xen does not report whether an image is loaded: this Xen has no status call.",
-    });
-  });
+  test.each(["ENOSYS", "EINVAL"] as const)(
+    "without the status call (%s) it is unknown whether an image is loaded",
+    (name) => {
+      const { xen, backend } = made({ fails: { status: Array(9).fill(Errno[name]) } });
+      expect(backend.load(PLAN)).toEqual({ kind: "loaded" });
+      expect(xen.calls.filter((call) => call.startsWith("unload"))).toEqual([]);
+      expect(backend.loadedState("normal")).toEqual({
+        loaded: null,
+        doubt: "Xen does not report whether an image is loaded: this Xen has no status call.",
+      });
+    },
+  );
 });
 
 describe("failures", () => {
@@ -138,7 +141,7 @@ describe("failures", () => {
     expect(error.hint).toContain(hint);
   });
 
-  test("a crash kernel's segment outside of the crash area has its own reason", () => {
+  test("a crash kernel's segment outside of the crash region has its own hint", () => {
     const { backend } = made({ fails: { load: [Errno.EADDRNOTAVAIL] } });
     const error = refusal(() => backend.load({ ...PLAN, purpose: "crash" }));
     expect(error.message).toContain("flags = 0x3e0001");
@@ -163,14 +166,14 @@ describe("failures", () => {
     expect(error.exitStatus).toBe(255);
   });
 
-  test("exec comes back only to say why it failed", () => {
+  test("exec throws Xen's error", () => {
     const error = refusal(() => made().backend.exec("normal"));
     expect(error.message).toBe("kexec failed: No such file or directory");
     expect(error.hint).toStartWith("Nothing is loaded.");
     expect(error.exitStatus).toBe(255);
   });
 
-  test("a live update is refused before anything is done, and explained", () => {
+  test("a live update is refused before anything else is done, with a hint", () => {
     const { xen, backend } = made({ fails: { status: [22] } });
     const error = refusal(() => backend.checkSupported("live-update", "exec"));
     expect(error.message).toBe("kexec failed: Invalid argument");
@@ -178,7 +181,7 @@ describe("failures", () => {
     expect(xen.calls).not.toContain("exec 2");
   });
 
-  test("a Xen that has it starts it, and the program goes on", () => {
+  test("a Xen with live update starts it after exec has returned", () => {
     const { xen, backend } = made();
     backend.checkSupported("live-update", "exec");
     backend.load({ ...PLAN, purpose: "live-update" });
@@ -186,13 +189,13 @@ describe("failures", () => {
     expect(xen.calls).toContain("exec 2");
   });
 
-  test("a kernel that comes back is not for Xen", () => {
+  test("--load-preserve-context is refused", () => {
     const error = refusal(() => made().backend.checkSupported("preserve-context", "load"));
     expect(error.message).toContain("not possible under Xen");
   });
 });
 
-describe("without a way to Xen", () => {
+describe("without libxenctrl and privcmd device", () => {
   const closed = () => made({ closed: true });
   const LAYOUT =
     "get_memory_ranges_xen: Failed to open Xen control interface\nCould not get memory layout";
@@ -202,20 +205,20 @@ describe("without a way to Xen", () => {
     ["load", (backend) => backend.load(PLAN), LAYOUT],
     ["unload", (backend) => backend.unload("normal", "auto"), "kexec unload failed: No such file"],
     ["exec", (backend) => backend.checkSupported("normal", "exec"), "kexec failed: No such file"],
-  ])("%s says kexec-tools' line, and why", (_name, act, message) => {
+  ])("%s fails with kexec-tools' message and the reason", (_name, act, message) => {
     const error = refusal(() => act(closed().backend));
     expect(error.message).toStartWith(message);
     expect(error.hint).toBe(WHY);
     expect(error.exitStatus).toBe(255);
   });
 
-  test("the state is not known, and -d says why", () => {
+  test("whether an image is loaded is unknown, with the reason", () => {
     const { backend } = closed();
     expect(backend.loadedState("normal")).toEqual({ loaded: null, doubt: WHY });
     expect(backend.evidence).toContain("cannot open /dev/xen/privcmd: No such file or directory");
   });
 
-  test("it is looked for once, since the library complains by itself", () => {
+  test("Xen is opened once only, since the library prints each failure itself", () => {
     const { xen, backend } = closed();
     backend.loadedState("normal");
     backend.loadedState("crash");
@@ -236,7 +239,7 @@ test("the interface is opened once, and closed once", () => {
   ]);
 });
 
-test("-d tells what was chosen, what was tried, and what serves", () => {
+test("-d has the decision, the attempts, and what hypercalls go through", () => {
   expect(made().backend.evidence).toEqual([
     "Xen, PV dom0",
     "libxenctrl.so.4.18: not found",

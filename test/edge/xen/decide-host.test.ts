@@ -5,7 +5,7 @@ import { BARE, XEN } from "../../facts/evidence.ts";
 
 const ARM = { ...XEN, architecture: "arm64" as const };
 
-/** As Xen composes them. [xen xen/common/kernel.c XENVER_get_features] */
+/** The features of each type of domain. [xen xen/common/kernel.c XENVER_get_features] */
 const bits = (...numbers: bigint[]): bigint => numbers.reduce((all, bit) => all | (1n << bit), 0n);
 const DOM0 = bits(11n);
 const PV_GUEST = bits(4n, 5n, 6n, 7n, 13n, 17n, 18n, 19n);
@@ -33,8 +33,8 @@ test.each([
   ["PVH dom0", { ...XEN, guestType: "PVH", features: PVH_DOM0 }, "none"],
   ["PVH dom0 by xenfs", { ...XEN, guestType: "PVH", capabilities: "control_d\n" }, "none"],
 
-  ["an unknown domain", XEN, "none"],
-  ["a dom0 of an unknown kind", { ...XEN, capabilities: "control_d\n" }, "none"],
+  ["a domain of unknown type", XEN, "none"],
+  ["a dom0 of unknown type", { ...XEN, capabilities: "control_d\n" }, "none"],
   ["only /proc/xen: no sysfs", { ...BARE, procXen: true }, "none"],
   ["only xenfs", { ...BARE, capabilities: "" }, "none"],
   ["only interrupts", { ...BARE, xenInterrupts: true }, "none"],
@@ -46,7 +46,7 @@ test.each([
   expect(decideHost({ ...BARE, ...evidence }).host).toBe(host as "linux" | "xen" | "none");
 });
 
-test("the evidence is told, file by file", () => {
+test("the evidence lists each file", () => {
   const { evidence } = decideHost({ ...XEN, guestType: "PV", features: 0x800n, capabilities: "" });
   expect(evidence).toEqual([
     "Xen, PV dom0",
@@ -62,14 +62,14 @@ test.each([
   ["unknown", XEN, "Mount sysfs"],
   ["PV guest", { ...XEN, guestType: "PV" }, "HVM"],
   ["PVH dom0", { ...XEN, guestType: "PVH", features: PVH_DOM0 }, "PV dom0"],
-])("%s: says what to try", (_name, evidence, hint) => {
+])("%s: the hint has a remedy", (_name, evidence, hint) => {
   const decision = decideHost(evidence);
   if (decision.host !== "none") throw new Error(decision.host);
   expect(decision.why).not.toBe("");
   expect(decision.hint).toContain(hint);
 });
 
-describe("whatever the files say", () => {
+describe("with any contents of the files", () => {
   const anyEvidence = fc.record({
     architecture: fc.constantFrom("x86_64", "arm64", null),
     type: fc.constantFrom(null, "xen"),

@@ -5,15 +5,15 @@ import { IMAGE_PURPOSES, type ImagePurpose } from "../../../src/model/purpose.ts
 
 const CALLS: readonly XenCall[] = ["load", "unload", "exec"];
 
-/** A state of Xen in which it refuses a call, and with what. [xen xen/common/kexec.c,
+/** A state of Xen in which a call fails, and its error. [xen xen/common/kexec.c,
  * xen/include/xsm] */
 interface Refusal {
   readonly errno: keyof typeof Errno;
   readonly calls: readonly XenCall[];
   readonly purposes?: readonly ImagePurpose[];
-  /** How Xen's documents call the cause. */
+  /** The term of Xen's documents for the cause, which the hint must contain. */
   readonly cause: string;
-  /** What can be typed against it; null: nothing. */
+  /** The command or parameter that helps, which the hint must contain; null: none. */
   readonly remedy: string | null;
 }
 
@@ -56,7 +56,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
 };
 
-test.each(Object.entries(REFUSALS))("%s: cause, and what can be typed", (_, refusal) => {
+test.each(Object.entries(REFUSALS))("the hint has the cause and the remedy: %s", (_, refusal) => {
   const { errno, calls, purposes = ["normal"], cause, remedy } = refusal;
   for (const call of calls) {
     for (const purpose of purposes) {
@@ -67,7 +67,7 @@ test.each(Object.entries(REFUSALS))("%s: cause, and what can be typed", (_, refu
   }
 });
 
-test("unaligned segments, which only a bug of ours brings about, do not blame the user", () => {
+test("the hint for an unaligned segment, an internal error, suggests no boot parameter", () => {
   expect(explainXen(Errno.EADDRNOTAVAIL, "load", "normal")).not.toMatch(/boot|crashkernel/);
 });
 
@@ -79,7 +79,7 @@ test.each<[keyof typeof Errno, XenCall]>([
   expect(explainXen(Errno[name], call, "normal")).toBeUndefined();
 });
 
-test("every hint fits under the message: three lines at most", () => {
+test("every hint has at most three lines", () => {
   for (const errno of Object.values(Errno)) {
     for (const call of CALLS) {
       for (const purpose of IMAGE_PURPOSES) {

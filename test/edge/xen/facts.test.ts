@@ -15,7 +15,7 @@ const INVALID = 2n ** 64n - 1n;
 describe("guestMemory", () => {
   const table = (entries: readonly bigint[]) => new Uint8Array(BigUint64Array.from(entries).buffer);
 
-  test("gives the runs of frames that some guest has", () => {
+  test("returns the ranges that belong to guests", () => {
     const entries = [INVALID, 5n, 6n, 9n, INVALID, INVALID - 1n, 0n, 1n];
     expect(guestMemory(table(entries), 0x100n, 1)).toEqual([
       { start: 0x101n * PAGE, end: 0x104n * PAGE },
@@ -23,17 +23,17 @@ describe("guestMemory", () => {
     ]);
   });
 
-  test("leaves out runs that are too short", () => {
+  test("leaves out ranges that are too short", () => {
     expect(guestMemory(table([1n, INVALID, 2n, 3n]), 0n, 2)).toEqual([
       { start: 2n * PAGE, end: 4n * PAGE },
     ]);
   });
 
-  test("of nothing there is nothing", () => {
+  test("an empty table has no ranges", () => {
     expect(guestMemory(new Uint8Array(0), 0n, 1)).toEqual([]);
   });
 
-  test("no frame is in a run that no guest has, and none is left out", () => {
+  test("for any table, a frame is in a range exactly if a guest has it", () => {
     const entry = fc.oneof(fc.constant(INVALID), fc.bigInt(0n, 2n ** 40n));
     fc.assert(
       fc.property(fc.array(entry, { maxLength: 60 }), (entries) => {
@@ -49,7 +49,7 @@ describe("guestMemory", () => {
 });
 
 describe("xenMemoryMap", () => {
-  test("is sorted, typed as kexec-tools types it", () => {
+  test("is sorted, with kexec-tools' types", () => {
     const map = xenMemoryMap(
       e820Entries([
         [0x100000n, 0x7fee0000n, 1],
@@ -77,7 +77,7 @@ describe("xenMemoryMap", () => {
     ]);
   });
 
-  test("of any bytes at all is sorted, and never a crash", () => {
+  test("is sorted for any bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
         const starts = xenMemoryMap(bytes).map(({ start }) => start);
@@ -108,11 +108,11 @@ test.each([
 });
 
 describe("xenctrlNames", () => {
-  /** Words of the cache: paths, whose ends are the names, and in older ones the names too. */
+  /** A loader's cache: paths that end with the names, and in older formats the names as well. */
   const cache = (...names: string[]): string =>
     `ld.so-1.7.0 \x01\x02${names.map((name) => `/usr/lib/${name}\0`).join("")}`;
 
-  test("the running version first, then the loader's, newest first, then the bare name", () => {
+  test("the running version, then the loader's names, newest first, then the bare name", () => {
     const names = ["libxenctrl.so.4.4", "libxenctrl.so.4.21", "libxenctrl.so.4.17", "libz.so.1"];
     expect(xenctrlNames("4.17", cache(...names))).toEqual([
       "libxenctrl.so.4.17",
@@ -137,7 +137,7 @@ describe("xenctrlNames", () => {
     expect(xenctrlNames(version, text)).toEqual([...names]);
   });
 
-  test("is never anything but a bare name", () => {
+  test("returns only names without a slash, for any cache", () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         for (const name of xenctrlNames("4.17", `${text}libxenctrl.so.4.9\0`)) {

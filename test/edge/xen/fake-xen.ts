@@ -1,6 +1,6 @@
 /**
- * A Xen that behaves as 4.17 does: it keeps an image of each type, and turns a type's mark over at
- * each load and unload. It writes down what it is asked, and fails where told.
+ * A fake Xen that behaves as Xen 4.17: it keeps an image of each type, and toggles the type's
+ * status bit at each load and unload. It records the calls, and fails as `settings` says.
  */
 
 import { Errno } from "../../../src/edge/ffi/errno.ts";
@@ -14,7 +14,7 @@ export interface FakeXenSettings {
   /** Error number of each call of a name, in turn; 0 for success, which also follows the last. */
   readonly fails?: Readonly<Record<string, readonly number[]>>;
   readonly loadOutcome?: XenLoadOutcome;
-  /** There is no way to Xen. */
+  /** Neither libxenctrl nor the privcmd device can be opened. */
   readonly closed?: boolean;
   readonly readFacts?: (calls: XenCalls, linux: HostFacts) => HostFacts;
 }

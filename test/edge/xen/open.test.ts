@@ -1,4 +1,4 @@
-/** Which way to Xen is taken, and what is said of those that were not. */
+/** How Xen's calls are opened, and the reasons why libraries are not used. */
 
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
@@ -38,7 +38,7 @@ interface Access extends XenAccess {
   readonly asked: string[];
 }
 
-/** What is not among `libraries` is not found. */
+/** Libraries that are not among `libraries` are not found. */
 function accessOf(
   libraries: Readonly<Record<string, OpenedLibrary>>,
   device: Privcmd | NoPrivcmd = DEVICE,
@@ -71,7 +71,7 @@ function xenUnavailable(open: () => unknown): XenUnavailable {
   throw error;
 }
 
-describe("the order", () => {
+describe("the order of attempts", () => {
   test("is the running version, the loader's newest first, the bare name, the device", () => {
     const access = accessOf({}, DEVICE, CACHE);
     const { calls, tried } = openXen(LOOK, "4.17", access);
@@ -88,7 +88,7 @@ describe("the order", () => {
   });
 
   test.each(["libxenctrl.so.4.17", "libxenctrl.so.4.21", "libxenctrl.so.4.4", "libxenctrl.so"])(
-    "ends at the first that is of use: %s",
+    "ends at the first library that can be used: %s",
     (name) => {
       const access = accessOf({ [name]: library(name) }, DEVICE, CACHE);
       expect(openXen(LOOK, "4.17", access).calls.servedBy).toBe(name);
@@ -96,22 +96,22 @@ describe("the order", () => {
     },
   );
 
-  test("is without a version of its own where sysfs tells none", () => {
+  test("has no name with the running version where sysfs has no version", () => {
     const access = accessOf({}, DEVICE, CACHE);
     openXen(LOOK, null, access);
     expect(access.asked.slice(1, 3)).toEqual(["libxenctrl.so.4.21", "libxenctrl.so.4.4"]);
   });
 });
 
-describe("why a library was passed over", () => {
+describe("why a library was not used:", () => {
   test.each<[string, OpenedLibrary, string | RegExp]>([
     [
-      "it is not there",
+      "it is missing",
       { failure: "libxenctrl.so.4.17: cannot open shared object file: No such file or directory" },
       "libxenctrl.so.4.17: cannot open shared object file: No such file or directory",
     ],
     [
-      "what it needs is not there",
+      "a library that it needs is missing",
       { failure: "libxencall.so.1: cannot open shared object file: No such file or directory" },
       "libxenctrl.so.4.17 cannot be loaded: libxencall.so.1: cannot open shared object file: " +
         "No such file or directory",
@@ -135,14 +135,14 @@ describe("why a library was passed over", () => {
     expect(tried[0]).toMatch(reason);
   });
 
-  test("the state alone may be missing", () => {
+  test("a library without xc_kexec_status is used", () => {
     const access = accessOf({ "libxenctrl.so": library("libxenctrl.so", ["xc_kexec_status"]) });
     expect(openXen(LOOK, null, access).calls.status(0)).toBe(-Errno.ENOSYS);
   });
 });
 
-describe("what the user chose", () => {
-  test("--xen-library: that one, and nothing else is asked", () => {
+describe("with an option", () => {
+  test("--xen-library: that library, and nothing else is opened", () => {
     const access = accessOf({ "/opt/x.so": library("/opt/x.so") }, DEVICE, CACHE);
     const { calls, tried } = openXen({ library: "/opt/x.so", direct: false }, "4.17", access);
     expect([calls.servedBy, access.asked, tried]).toEqual([
@@ -153,10 +153,10 @@ describe("what the user chose", () => {
   });
 
   test.each<[string, Readonly<Record<string, OpenedLibrary>>]>([
-    ["is not there", {}],
+    ["is missing", {}],
     ["lacks a function", { "/opt/x.so": library("/opt/x.so", ["xc_kexec_exec"]) }],
     ["does not open its interface", { "/opt/x.so": library("/opt/x.so", [], 0n) }],
-  ])("--xen-library that %s is no reason to take another way", (_name, libraries) => {
+  ])("where the library of --xen-library %s, nothing else is tried", (_name, libraries) => {
     const access = accessOf({ ...libraries, "libxenctrl.so.4.17": library("4.17") });
     const error = xenUnavailable(() =>
       openXen({ library: "/opt/x.so", direct: false }, "4.17", access),
@@ -167,7 +167,7 @@ describe("what the user chose", () => {
     expect(error.exitStatus).toBe(255);
   });
 
-  test("--xen-direct: the device, though there is a library", () => {
+  test("--xen-direct: the device, even where there is a library", () => {
     const access = accessOf({ "libxenctrl.so.4.17": library("libxenctrl.so.4.17") });
     const { calls, tried } = openXen({ library: null, direct: true }, "4.17", access);
     expect([calls.servedBy, access.asked]).toEqual(["/dev/xen/privcmd", ["device"]]);
@@ -176,7 +176,7 @@ describe("what the user chose", () => {
 });
 
 test.each([LOOK, { library: null, direct: true }])(
-  "without device there is none: %j",
+  "without library and device it throws: %j",
   (request) => {
     const error = xenUnavailable(() => openXen(request, "4.17", accessOf({}, NO_DEVICE)));
     expect(error.message).toBe("cannot open /dev/xen/privcmd: No such file or directory");
@@ -187,11 +187,11 @@ test.each([LOOK, { library: null, direct: true }])(
 );
 
 describe("privcmdAdvice", () => {
-  test.each([Errno.EACCES, Errno.EPERM])("error %p: be root", (errno) => {
+  test.each([Errno.EACCES, Errno.EPERM])("error %p: run as root", (errno) => {
     expect(privcmdAdvice({ path: "/dev/xen/privcmd", errno })).toBe("Run kexec as root.");
   });
 
-  test("a device that is missing comes with a module", () => {
+  test("a missing device: load the kernel module", () => {
     expect(PRIVCMD_PATHS.some((path) => existsSync(path))).toBe(false);
     expect(privcmdAdvice(NO_DEVICE)).toBe(
       "There is no /dev/xen/privcmd: the module xen-privcmd creates it. Try: modprobe xen-privcmd",

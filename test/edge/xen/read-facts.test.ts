@@ -1,4 +1,4 @@
-/** The facts of a machine as Xen tells them. */
+/** The facts of a machine as Xen reports them. */
 
 import { describe, expect, test } from "bun:test";
 import { Errno } from "../../../src/edge/ffi/errno.ts";
@@ -43,7 +43,7 @@ function xenCalls(changes: Partial<XenCalls> = {}): XenCalls {
   };
 }
 
-/** A device whose table says of each GiB which frames a guest has. */
+/** A privcmd device whose table says which frames of each GiB belong to guests. */
 function device(owned: (gib: number, frame: number) => boolean, extents = 2) {
   const seen: number[] = [];
   let open = 0;
@@ -91,7 +91,7 @@ function device(owned: (gib: number, frame: number) => boolean, extents = 2) {
 const nothingOwned = () => device(() => false).start;
 
 describe("readXenFacts", () => {
-  test("replaces what Linux cannot know, and leaves the rest", () => {
+  test("replaces the facts that Linux cannot know, and keeps the others", () => {
     const facts = readXenFacts(xenCalls(), LINUX, nothingOwned());
     expect(facts.memoryMap).toEqual({
       source: "xen",
@@ -112,14 +112,14 @@ describe("readXenFacts", () => {
     expect(facts.segmentRules).toMatchObject({ countMax: 15, halfOfMemory: false });
   });
 
-  test("a crash area of size 0 is none", () => {
+  test("a crash region of size 0 is none", () => {
     const getRange = () => ({ start: 0n, size: 0n });
     const facts = readXenFacts(xenCalls({ getRange }), LINUX, nothingOwned());
     expect(facts.crashRegions).toEqual([]);
     expect(facts.xen).toMatchObject({ hypervisor: null });
   });
 
-  test("for a crash kernel: CPUs, vmcoreinfo and memory of the machine", () => {
+  test("for a crash kernel: the machine's CPU notes, vmcoreinfo and memory", () => {
     const dom0 = { start: 0x7654000n, end: 0x7655000n };
     const crash = {
       ...{ memory: [], cpuNotes: [], vmcoreinfo: dom0, dom0Vmcoreinfo: null },
@@ -142,7 +142,7 @@ describe("readXenFacts", () => {
     });
   });
 
-  test("what is not told is a note", () => {
+  test("a fact that Xen does not report is a note", () => {
     const calls = xenCalls({
       version: () => -Errno.EPERM,
       capabilities: () => -Errno.EPERM,
@@ -158,7 +158,7 @@ describe("readXenFacts", () => {
     );
   });
 
-  test("without a memory map there are no facts", () => {
+  test("without a memory map it throws", () => {
     const machineMemoryMap = () => -Errno.EPERM;
     const error = refusal(() =>
       readXenFacts(xenCalls({ machineMemoryMap }), LINUX, nothingOwned()),
@@ -168,8 +168,8 @@ describe("readXenFacts", () => {
   });
 });
 
-describe("memory that guests have", () => {
-  test("is read from Xen's table, and everything is closed again", () => {
+describe("the memory of guests", () => {
+  test("is read from Xen's table, and the device is closed", () => {
     const one = device((gib, frame) => gib === 1 && frame >= 0x1000 && frame < 0x2000);
     const { segmentRules } = readXenFacts(xenCalls(), LINUX, one.start);
     expect(segmentRules.guestOwned).toEqual([{ start: GIB + 0x1000000n, end: GIB + 0x2000000n }]);
@@ -177,13 +177,13 @@ describe("memory that guests have", () => {
     expect(one.held()).toBe(0);
   });
 
-  test("runs that meet at a border of two extents are one", () => {
+  test("is one range across the border of two extents", () => {
     const one = device((gib, frame) => (gib === 0 ? frame >= 262000 : frame < 100));
     const { segmentRules } = readXenFacts(xenCalls(), LINUX, one.start);
     expect(segmentRules.guestOwned).toEqual([{ start: 262000n * 4096n, end: GIB + 100n * 4096n }]);
   });
 
-  test("of a large machine only as much is looked at as is enough: low first, then the top", () => {
+  test("is searched in the lowest 4 GiB, then from the top, until 16 GiB are found", () => {
     const machineMemoryMap = () => e820Entries([[0n, 64n * GIB, 1]]);
     const one = device(() => true, 64);
     const { segmentRules } = readXenFacts(xenCalls({ machineMemoryMap }), LINUX, one.start);
@@ -216,7 +216,7 @@ describe("memory that guests have", () => {
       () => ({ ...device(() => true).start(), allocate: () => -Errno.ENOMEM }),
       "Xen does not show which memory belongs to guests: Cannot allocate memory.",
     ],
-  ])("%s: none is known, and a note says why", (_name, open, note) => {
+  ])("%s: it is empty, and a note has the reason", (_name, open, note) => {
     const withClose = () => ({ ...open(), close() {} });
     const facts = readXenFacts(xenCalls(), LINUX, _name === "no device" ? open : withClose);
     expect(facts.segmentRules.guestOwned).toEqual([]);

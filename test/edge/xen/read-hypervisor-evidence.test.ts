@@ -4,7 +4,7 @@ import { fakeRoot, removeFakeRoots } from "../linux/fake-machine.ts";
 
 afterAll(removeFakeRoots);
 
-test("a machine without Xen shows nothing", () => {
+test("on a machine without Xen all evidence is null or false", () => {
   expect(readHypervisorEvidence(fakeRoot())).toMatchObject({
     type: null,
     guestType: null,
@@ -30,7 +30,7 @@ test("a PV dom0 with xenfs", () => {
   });
 });
 
-test("a guest whose files say nothing that is known", () => {
+test("a guest whose files have unknown contents", () => {
   const root = fakeRoot({
     "sys/hypervisor/type": "",
     "sys/hypervisor/properties/features": "?\n",
@@ -49,10 +49,10 @@ const major = "sys/hypervisor/version/major";
 const minor = "sys/hypervisor/version/minor";
 
 test.each<[string, Record<string, string>, string | null]>([
-  ["both halves", { [major]: "4\n", [minor]: "17\n" }, "4.17"],
-  ["no halves", {}, null],
-  ["half of it", { [major]: "4\n" }, null],
-  ["no number", { [major]: "4\n", [minor]: "17-unstable\n" }, null],
+  ["both numbers", { [major]: "4\n", [minor]: "17\n" }, "4.17"],
+  ["no files", {}, null],
+  ["no minor number", { [major]: "4\n" }, null],
+  ["text after the number", { [major]: "4\n", [minor]: "17-unstable\n" }, null],
   ["a path", { [major]: "4\n", [minor]: "../../x\n" }, null],
 ])("the version: %s", (_name, files, version) => {
   expect(readHypervisorEvidence(fakeRoot(XEN, files)).version).toBe(version);
@@ -60,7 +60,7 @@ test.each<[string, Record<string, string>, string | null]>([
 
 const INTERRUPTS = { "proc/interrupts": " 48:  100  xen-percpu    -virq      timer0\n" };
 
-test("interrupts tell where sysfs is not mounted, and are not asked where it is", () => {
+test("/proc/interrupts is read only where sysfs is not mounted", () => {
   expect(readHypervisorEvidence(fakeRoot(INTERRUPTS)).xenInterrupts).toBe(true);
   expect(readHypervisorEvidence(fakeRoot(INTERRUPTS, XEN)).xenInterrupts).toBe(false);
   expect(readHypervisorEvidence(fakeRoot()).xenInterrupts).toBe(false);
