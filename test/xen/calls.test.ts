@@ -1,6 +1,7 @@
 /**
- * Xen's calls, served by a stand-in for libxenctrl and by a stand-in for the privcmd device: both
- * pass the same tests. What fails is told, and what was allocated is free again.
+ * Xen's calls through a stand-in for libxenctrl and through a fake privcmd device. Both pass the
+ * same tests: a call that fails returns the error number, and all memory that it allocated is
+ * freed.
  */
 
 import { FFIType } from "bun:ffi";
@@ -17,13 +18,13 @@ import { openXenctrl } from "../../src/edge/xen/libxenctrl.ts";
 import { fakePrivcmd } from "./fake-privcmd.ts";
 import { buildStandIn } from "./stand-in.ts";
 
-/** What both stand-ins can be asked. */
+/** The control interface of both. */
 interface Server {
   readonly calls: XenCalls;
-  /** The nth operation of a kind, from 0, fails with an error number. */
+  /** Makes the `nth` call of `operation`, from 0, fail with `errno`. */
   fail(operation: Operation, errno: number, nth?: number): void;
   log(): readonly string[];
-  /** What is allocated or open. */
+  /** Number of allocations and open interfaces. */
   held(): number;
 }
 
@@ -98,8 +99,8 @@ const LOAD_LOG = [
   "segment buf=yes size=0x3 dest=0x100000+0x1000 fnv=d0aa6218672cf5ab",
   "segment buf=yes size=0x1388 dest=0x200000+0x2000 fnv=d4f2745412df8f0d",
 ];
-/** EPERM ENOENT ENOMEM EFAULT EBUSY EINVAL ENOSYS EADDRNOTAVAIL: what Xen says of kexec. */
 const { EADDRNOTAVAIL, EBUSY, EFAULT, EINVAL, ENOENT, ENOMEM, ENOSYS, EPERM } = Errno;
+/** The errors of Xen's kexec hypercalls. */
 const ERRORS = [EPERM, ENOENT, ENOMEM, EFAULT, EBUSY, EINVAL, ENOSYS, EADDRNOTAVAIL];
 
 const SERVERS = [
@@ -107,7 +108,7 @@ const SERVERS = [
   ["the device", directServer],
 ] as const;
 
-/** Serves, and checks that nothing but the open interface is held at the end, and then nothing. */
+/** Runs `body`, and checks that it frees all memory, and that `close` closes the interface. */
 function serveWith(makeServer: () => Server, body: (server: Server) => void): void {
   const server = makeServer();
   const before = server.held();
@@ -120,7 +121,7 @@ function serveWith(makeServer: () => Server, body: (server: Server) => void): vo
 describe.each(SERVERS)("a load through %s", (_name, makeServer) => {
   const serve = (body: (server: Server) => void) => serveWith(makeServer, body);
 
-  test("load gives Xen every number and byte", () =>
+  test("load passes all numbers and bytes to Xen", () =>
     serve(({ calls, log }) => {
       expect(calls.load(LOAD)).toEqual({ kind: "loaded" });
       expect(log()).toEqual(LOAD_LOG);
@@ -137,7 +138,7 @@ describe.each(SERVERS)("a load through %s", (_name, makeServer) => {
   test.each([
     [0, 1],
     [1, 2],
-  ])("no memory for the %p. piece that has bytes", (nth, segment) =>
+  ])("no memory for buffer %p, which is that of segment %p", (nth, segment) =>
     serve(({ calls, fail, log }) => {
       fail("segment memory", ENOMEM, nth);
       expect(calls.load(LOAD)).toEqual({ kind: "no-memory", errno: ENOMEM, segment });
@@ -150,7 +151,7 @@ describe.each(SERVERS)("a load through %s", (_name, makeServer) => {
 describe.each(SERVERS)("other calls through %s", (_name, makeServer) => {
   const serve = (body: (server: Server) => void) => serveWith(makeServer, body);
 
-  test("unload, status and exec are of the type asked for", () =>
+  test("unload, status and exec pass the type of image", () =>
     serve(({ calls, log }) => {
       expect([calls.status(0), calls.unload(0), calls.status(0), calls.status(1)]).toEqual([
         0, 0, 1, 0,
@@ -170,13 +171,13 @@ describe.each(SERVERS)("other calls through %s", (_name, makeServer) => {
     }),
   );
 
-  test("version and capabilities are texts", () =>
+  test("version and capabilities are read as texts", () =>
     serve(({ calls }) => {
       expect(calls.version()).toBe("4.17.7");
       expect(calls.capabilities()).toBe("xen-3.0-x86_64 hvm-3.0-x86_32 ");
     }));
 
-  test("the memory map is entries of 20 bytes", () =>
+  test("the memory map has entries of 20 bytes", () =>
     serve(({ calls }) => {
       const map = calls.machineMemoryMap();
       if (typeof map === "number") throw new Error(String(map));
@@ -184,7 +185,7 @@ describe.each(SERVERS)("other calls through %s", (_name, makeServer) => {
       expect(new DataView(map.buffer, map.byteOffset).getBigUint64(48, true)).toBe(0x7fee0000n);
     }));
 
-  test("ranges, and that there is none", () =>
+  test("getRange returns a range, a range of size 0, and an error", () =>
     serve(({ calls }) => {
       expect(calls.getRange(1, 0)).toEqual({ start: 0x7fa00000n, size: 0x3a6140n });
       expect(calls.getRange(0, 0)).toEqual({ start: 0n, size: 0n });
@@ -204,7 +205,7 @@ describe.each(SERVERS)("other calls through %s", (_name, makeServer) => {
   );
 });
 
-test("without memory for anything the device's calls say so, and hold nothing", () => {
+test("through the device, calls without memory return ENOMEM and free what they allocated", () => {
   const privcmd = fakePrivcmd();
   const calls = xenDirect(privcmd.device);
   for (const ask of [

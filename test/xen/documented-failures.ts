@@ -1,4 +1,4 @@
-/** What the table in libxenctrl.ts says that each function fails with. */
+/** The errors of each function of libxenctrl, as documented in the table of libxenctrl.ts. */
 
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -8,7 +8,7 @@ const TABLE = join(import.meta.dir, "../../src/edge/xen/libxenctrl.ts");
 
 export type Failure = readonly [call: string, error: string];
 
-/** Functions and names of errors, in the order of the table. */
+/** Pairs of a function and the name of one of its errors, in the order of the table. */
 export function documentedFailures(): Failure[] {
   const text = readFileSync(TABLE, "utf8");
   const rows = text.matchAll(/\/\*\* ((?:(?!\*\/).)*)\*\/\n {2}(xc_\w+): \{/gs);
@@ -18,7 +18,7 @@ export function documentedFailures(): Failure[] {
   });
 }
 
-/** @throws RangeError for a name that Linux does not have */
+/** The number of `error` on Linux. @throws RangeError for an unknown name */
 export function errorNumber(error: string): number {
   const found = Object.entries(constants.errno).find(([name]) => name === error);
   if (found === undefined) throw new RangeError(`${error} is no error of Linux`);

@@ -1,7 +1,7 @@
 /**
- * The built file in what looks like a PV dom0: a mount namespace with a /sys of the test's own, and
- * a stand-in for libxenctrl, or a /dev whose privcmd device a stand-in for the hypervisor answers.
- * What could stop this machine is refused to the program, so that `-e` and `-f` can be tried.
+ * Runs the built file in a simulated PV dom0: a mount namespace with its own /sys, and a stand-in
+ * for libxenctrl, or a /dev whose privcmd device is answered by a stand-in for the hypervisor. That
+ * stand-in also blocks the calls that could stop this machine, so that `-e` and `-f` can be tested.
  */
 
 import { execFileSync } from "node:child_process";
@@ -19,7 +19,7 @@ import { buildKexec, KEXEC } from "../../scripts/build.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { buildHypervisor, buildStandIn } from "./stand-in.ts";
 
-/** What dom0 looks like; `$1` is the hypervisor's version, or nothing. */
+/** Makes the /sys of a dom0; `$1` is the hypervisor's version, or empty for none. */
 const DOM0 = `
 set -e
 mount -t tmpfs tmpfs /sys && mkdir -p /sys/hypervisor/properties /sys/hypervisor/version
@@ -32,8 +32,9 @@ shift
 `;
 
 /**
- * A /dev with a privcmd device, which is the file $table: what is mapped of it is the table of
- * frames. /dev/zero gives fresh memory that is shared, as the hypercall device does.
+ * Makes a /dev whose privcmd device is a copy of the file $TABLE, so that a mapping of the device
+ * shows Xen's table of frames. /dev/zero takes the place of the hypercall device: a shared mapping
+ * of it is new memory.
  */
 const DEVICES = `
 mkdir -p /sys/dev/xen
@@ -46,36 +47,36 @@ const HYPERCALL_DEVICE = `
 touch /sys/dev/xen/hypercall; mount --bind /dev/zero /sys/dev/xen/hypercall
 `;
 const MOUNT_DEVICES = "mount --rbind /sys/dev /dev\n";
-/** No library is known to the loader. */
+/** Replaces the loader's cache by an empty one, so that the loader finds no library. */
 export const NO_CACHE = "printf '' > /sys/none; mount --bind /sys/none /etc/ld.so.cache\n";
 
 /**
- * Which way to Xen there is:
- * - "stand-in" for libxenctrl;
- * - "debian": the libxenctrl of this machine, which kexec-tools needs, and with it the device;
- * - "device", which is asked for;
- * - "memory": the device of a kernel before 4.18, which has no memory for hypercalls, so that it
- *   must be locked; it is come to because there is no library.
+ * How the program reaches Xen:
+ * - "stand-in": through the stand-in for libxenctrl;
+ * - "debian": through this machine's libxenctrl, which kexec-tools depends on, and the device;
+ * - "device": through the privcmd and hypercall devices, with --xen-direct;
+ * - "memory": through the privcmd device without a hypercall device, as on kernels before 4.18, so
+ *   that arguments are in locked memory; chosen by the program, because it finds no library.
  */
 export type Way = "stand-in" | "debian" | "device" | "memory";
 
 export interface Circumstances {
   readonly way?: Way;
-  /** Of the hypervisor, as sysfs has it; empty: it has none. */
+  /** Version of the hypervisor in /sys; empty: /sys has no version. */
   readonly version?: string;
   /** `NAME:ERRNO:N`: the Nth call of NAME, from 0, fails. */
   readonly fail?: string;
-  /** An image is loaded, and its mark is up. */
+  /** An image is loaded, and its status bit is set. */
   readonly loaded?: boolean;
-  /** Xen has an area for a crash kernel, and two CPUs. */
+  /** Xen has a crash region, and two CPUs. */
   readonly crashArea?: boolean;
   /** LD_LIBRARY_PATH, in place of the stand-in's directory. */
   readonly path?: string;
   readonly cwd?: string;
   /** Shell lines before the program. */
   readonly before?: string;
-  /** Words before the program, such as strace's: then no stand-in answers a device, and nothing
-   * that starts a kernel can be run. */
+  /** Words before the program, such as strace's. They replace the stand-in for the hypervisor, so
+   * that the device is not answered, and no command that starts a kernel is allowed. */
   readonly under?: readonly string[];
 }
 
@@ -83,30 +84,31 @@ export interface Ran {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** What the stand-in saw, without the next. */
+  /** The stand-in's log, without its lines about `failed`. */
   readonly log: readonly string[];
-  /** Whether what was to fail did. */
+  /** Whether the call of `fail` was made and failed. */
   readonly failed: boolean;
 }
 
 export interface Dom0 {
-  /** For what a test makes; removed at the end. */
+  /** A directory for the test's files; `remove` deletes it. */
   readonly directory: string;
   readonly kernel: string;
-  /** Where the stand-in for libxenctrl lies, and its path there. */
+  /** The directory with the stand-in for libxenctrl, and the path of the stand-in. */
   readonly libraries: string;
   readonly library: string;
-  /** For beforeAll(). */
+  /** Call it in beforeAll(). */
   build(): void;
-  /** Runs kexec. @throws Error for what starts a kernel and might take the network down first */
+  /** Runs kexec. @throws Error for a command that starts a kernel without -x and -y */
   run(words: readonly string[], circumstances?: Circumstances): Ran;
-  /** For afterAll(). */
+  /** Call it in afterAll(). */
   remove(): void;
 }
 
 const FRAMES_OF_GUESTS = { from: 0x8000, to: 0x20000 };
 
-/** 512 pages of the table of frames, for one GiB: 128 MiB to 512 MiB of it belong to guests. */
+/** 512 pages of Xen's table, for 1 GiB of machine memory, of which 128 MiB to 512 MiB are
+ * guests'. */
 function tableOfFrames(): Uint8Array {
   const table = new BigUint64Array(512 * 512).fill(2n ** 64n - 1n);
   for (let frame = FRAMES_OF_GUESTS.from; frame < FRAMES_OF_GUESTS.to; frame += 1) {
@@ -117,14 +119,15 @@ function tableOfFrames(): Uint8Array {
 
 const STARTS = /^(?:-[a-z]*[ef]|--exec|--force)/;
 
-/** The fence is a second one: the program is asked, too, to leave network and disks alone. */
+/** Demands -x and -y, and the stand-in that blocks reboot(2), for commands that start a kernel: the
+ * network stays up and disks are not synced even if one of the two fails. */
 function checkHarmless(words: readonly string[], fenced: boolean): void {
   if (!words.some((word) => STARTS.test(word))) return;
   if (fenced && words.includes("-x") && words.includes("-y")) return;
-  throw new Error(`${words.join(" ")}: -x and -y must be there, and the fence`);
+  throw new Error(`${words.join(" ")}: needs -x, -y and the stand-in for the hypervisor`);
 }
 
-/** Shell lines, the hypervisor's version, and words before the others. */
+/** Shell lines, the hypervisor's version, and the first words of the command line. */
 function setupOf(way: Way): readonly [string, string, ...string[]] {
   switch (way) {
     case "stand-in":
@@ -146,10 +149,10 @@ function debianVersion(): string {
   return version;
 }
 
-/** Not in /tmp, which some tests replace; the tree and what is built there may be. */
+/** Not /tmp, because some tests mount another directory there. */
 const SCRATCH_PARENT = "/var/tmp";
 
-/** A machine for the tests of one file. */
+/** A simulated dom0 for the tests of one file. */
 export function makeDom0(): Dom0 {
   const directory = mkdtempSync(join(SCRATCH_PARENT, "onekexec-dom0-"));
   const at = (name: string) => join(directory, name);
@@ -206,7 +209,7 @@ export function makeDom0(): Dom0 {
   };
 }
 
-/** What is said where no way to Xen was found. */
+/** Parts of the messages where neither library nor device can be opened. */
 export const NO_PRIVCMD = "There is no /dev/xen/privcmd: the module xen-privcmd creates it.";
 export const NO_LAYOUT =
   "get_memory_ranges_xen: Failed to open Xen control interface\nCould not get memory layout\n";

@@ -1,6 +1,6 @@
 /**
- * A privcmd device with a Xen behind it: it reads the arguments of hypercalls from where they lie,
- * as Xen does, and writes its answers there.
+ * A fake privcmd device with a fake Xen: it reads the arguments of hypercalls at their addresses,
+ * as Xen does, and writes the results there.
  */
 
 import { toArrayBuffer } from "bun:ffi";
@@ -42,7 +42,7 @@ const OPERATIONS: ReadonlyMap<string, string> = new Map([
 
 interface Behind {
   readonly log: string[];
-  readonly marks: Set<number>;
+  readonly statusBits: Set<number>;
 }
 
 function write(address: bigint, bytes: Uint8Array): number {
@@ -84,7 +84,7 @@ function range(argument: bigint): number {
   return 0;
 }
 
-function load(argument: bigint, { log, marks }: Behind): number {
+function load(argument: bigint, { log, statusBits }: Behind): number {
   const told = XenKexecLoad.read(at(argument, XenKexecLoad.size));
   const { type, arch, entry_maddr, nr_segments, segments } = told;
   log.push(
@@ -99,12 +99,12 @@ function load(argument: bigint, { log, marks }: Behind): number {
         `dest=0x${one.dest_maddr.toString(16)}+0x${one.dest_size.toString(16)} fnv=${digest}`,
     );
   }
-  turn(marks, type);
+  turn(statusBits, type);
   return 0;
 }
 
-function turn(marks: Set<number>, type: number): void {
-  if (!marks.delete(type)) marks.add(type);
+function turn(statusBits: Set<number>, type: number): void {
+  if (!statusBits.delete(type)) statusBits.add(type);
 }
 
 function kexec(command: string, argument: bigint, behind: Behind): number {
@@ -115,14 +115,14 @@ function kexec(command: string, argument: bigint, behind: Behind): number {
     return 0;
   }
   const { type } = XenKexecUnload.read(at(argument, XenKexecUnload.size));
-  if (command === "status") return Number(behind.marks.has(type));
+  if (command === "status") return Number(behind.statusBits.has(type));
   behind.log.push(`unload type=${type}`);
-  turn(behind.marks, type);
+  turn(behind.statusBits, type);
   return 0;
 }
 
 export function fakePrivcmd() {
-  const behind: Behind = { log: [], marks: new Set() };
+  const behind: Behind = { log: [], statusBits: new Set() };
   let failing: { operation: string; errno: number; nth: number } | null = null;
   let held = 1;
   const fails = (operation: string): boolean => {
@@ -161,7 +161,7 @@ export function fakePrivcmd() {
   };
   return {
     device,
-    /** The table of segments is allocated first, and no segment of its own. */
+    /** The table of segments is allocated first, so that the first segment is allocation 1. */
     fail(operation: string, errno: number, nth = 0) {
       failing =
         operation === "segment memory"

@@ -1,7 +1,7 @@
 /**
- * Our tables of Xen's structures, numbers and functions against the headers of Xen, of libxenctrl
- * and of Linux: a C program prints what the compiler makes of them, and assigns each function to a
- * pointer of the type that we call it by.
+ * Compares our tables of Xen's structures, numbers and functions with the headers of Xen,
+ * libxenctrl and Linux: a C program prints the compiler's values, and assigns each function to a
+ * pointer of the type with which we call it.
  */
 
 import { beforeAll, expect, test } from "bun:test";
@@ -30,7 +30,7 @@ const TABLES: readonly (readonly [string, Table])[] = [
   ["struct privcmd_mmapbatch_v2", xen.PrivcmdMmapbatchV2],
 ];
 
-/** By the names that C has for them. */
+/** Numbers, by their C expressions. */
 const CONSTANTS: Readonly<Record<string, number>> = {
   __HYPERVISOR_memory_op: xen.Hypercall.memory_op,
   __HYPERVISOR_xen_version: xen.Hypercall.xen_version,
@@ -116,7 +116,7 @@ beforeAll(() => {
   }
 }, 120_000);
 
-test("every structure, field and number is the headers', and every prototype too", () => {
+test("every structure, field, number and prototype agrees with the headers", () => {
   const ours = [
     ...TABLES.flatMap(([type, { size, fields }]) => [
       `${type} ${size}`,

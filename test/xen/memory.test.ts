@@ -1,7 +1,6 @@
 /**
- * Where the memory fails that Xen is to read, at every piece of it in turn, and where the device
- * itself does: the built file says which call failed and why, gives back what it has, and nothing
- * is loaded.
+ * Failures to allocate hypercall buffers, each allocation in turn, and to open the privcmd device.
+ * The built file reports the call that failed and the reason, frees all memory, and loads nothing.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
@@ -17,7 +16,7 @@ const { kernel } = dom0;
 const LOAD = ["-l", "--append=quiet", kernel];
 const ENOMEM = "Cannot allocate memory";
 
-/** Runs a load once for each call of `call`, the first without, until there is none left. */
+/** Repeats a load with the 1st, 2nd, 3rd call of `call` failing, until there is no such call. */
 function sweep(way: Way, call: string): Ran[] {
   const runs: Ran[] = [];
   for (let nth = 0; nth < 200; nth += 1) {
@@ -28,12 +27,13 @@ function sweep(way: Way, call: string): Ran[] {
   throw new Error(`${call} is called without end`);
 }
 
-/** What was said of the piece of memory that there was none for. */
+/** The message that names the buffer that could not be allocated. */
 const PIECE = /dom0 has too little memory for a hypercall buffer for (.*)\./;
 
 /**
- * @param held whether the library itself may forget some memory of its own
- * @returns the pieces that a load ended for
+ * Checks that no run has leaked memory, and that a run that failed has loaded nothing.
+ * @param held a pattern for the number of allocations at the end; Debian's library may leak one
+ * @returns the buffers whose allocation ended a load
  */
 function expectNothingIsLeft(runs: readonly Ran[], held = /held=0/): string[] {
   const pieces: string[] = [];
@@ -53,20 +53,20 @@ function expectNothingIsLeft(runs: readonly Ran[], held = /held=0/): string[] {
   return pieces;
 }
 
-test("a stand-in for libxenctrl: the array, and every buffer of it", () => {
+test("libxenctrl's stand-in: the buffer array, and every buffer of it", () => {
   const array = expectNothingIsLeft(sweep("stand-in", "xc_hypercall_buffer_array_create"));
   expect(array).toEqual(["the hypercall's arguments"]);
   const buffers = expectNothingIsLeft(sweep("stand-in", "xc__hypercall_buffer_array_alloc"));
   expect(buffers.toSorted()).toEqual(["the boot-params", "the kernel", "the purgatory"]);
 });
 
-describe.each(["device", "memory"] as const)("mmap, by the way %p", (way) => {
+describe.each(["device", "memory"] as const)("mmap fails, way %p:", (way) => {
   let runs: Ran[] = [];
   beforeAll(() => {
     runs = sweep(way, "mmap");
   }, 180_000);
 
-  test("ends the load where the load's own memory is not to be had", () => {
+  test("the load fails where one of its buffers cannot be allocated", () => {
     expect(expectNothingIsLeft(runs)).toEqual([
       // The table of segments, then the segments in their order, then the argument.
       "the hypercall's arguments",
@@ -75,15 +75,15 @@ describe.each(["device", "memory"] as const)("mmap, by the way %p", (way) => {
     ]);
   });
 
-  test("ends it where the memory map cannot be asked for, for which it takes two", () => {
+  test("the load fails where one of the two buffers for the memory map cannot be allocated", () => {
     const without = runs.filter(({ stderr }) => stderr.includes("Could not get memory layout"));
     expect(without).toHaveLength(2);
   });
 
-  test("is a note where the load goes on without", () => {
+  test("a fact that the load can do without is a note", () => {
     const loaded = runs.filter(({ status }) => status === 0);
     expect(loaded.length).toBeGreaterThan(5);
-    // Without a word only: the last part of the version, and whether something was loaded before.
+    // No note: the third part of the version, and the status before the load.
     const silent = loaded.filter(({ stderr }) => !stderr.includes(ENOMEM));
     expect(silent.length).toBe(2);
   });
@@ -91,8 +91,10 @@ describe.each(["device", "memory"] as const)("mmap, by the way %p", (way) => {
   test.each([
     [11, "Resource temporarily unavailable"],
     [19, "No such device"],
-  ])("with error %p has its own text", (errno, text) => {
-    const nth = runs.findIndex(({ stderr }) => stderr.includes("a copy of the kernel"));
+  ])("the load fails with the text of error %p", (errno, text) => {
+    const nth = runs.findIndex(({ stderr }) =>
+      stderr.includes("a hypercall buffer for the kernel"),
+    );
     const ran = dom0.run(LOAD, { way, fail: `mmap:${errno}:${nth}` });
     expect(ran.stderr).toStartWith(`kexec_load failed: ${text}\n`);
     expect(ran.status).toBe(255);
@@ -106,7 +108,7 @@ describe.each(["device", "memory"] as const)("mmap, by the way %p", (way) => {
       255,
       "Xen does not report whether an image is loaded: Cannot allocate memory.\n",
     ],
-  ])("ends %j", (words, status, says) => {
+  ])("%j fails", (words, status, says) => {
     const ran = dom0.run(words, { way, fail: "mmap:12" });
     expect([ran.failed, ran.status]).toEqual([true, status]);
     expect(ran.stderr).toStartWith(says);
@@ -114,22 +116,22 @@ describe.each(["device", "memory"] as const)("mmap, by the way %p", (way) => {
   });
 });
 
-test("mmap, below Debian's libxenctrl", () => {
+test("mmap fails below Debian's libxenctrl", () => {
   const runs = sweep("debian", "mmap");
   expect(runs.length).toBeGreaterThan(5);
-  // Its do_memory_op() keeps one page where it has no memory for another.
+  // Its do_memory_op() leaks one page where it cannot allocate another.
   const pieces = new Set(expectNothingIsLeft(runs, /held=[01] /));
   expect(pieces.size).toBeGreaterThan(0);
 }, 180_000);
 
-describe.each(["debian", "device", "memory"] as const)("guests' memory, by the way %p", (way) => {
-  test("is where all pieces lie", () => {
+describe.each(["debian", "device", "memory"] as const)("guests' memory, way %p:", (way) => {
+  test("all segments lie in it", () => {
     const { stderr, log } = dom0.run(["-d", ...LOAD], { way });
     expect(stderr).toContain("all segments lie in memory that the hypervisor does not allocate");
     const places = log.flatMap((line) => /buf=yes .* dest=0x([0-9a-f]+)\+/.exec(line)?.[1] ?? []);
     expect(places).toHaveLength(3);
     for (const place of places) {
-      // Of each GiB, 128 MiB to 512 MiB.
+      // Guests own 128 MiB to 512 MiB of each GiB.
       const within = BigInt(`0x${place}`) % (1n << 30n);
       expect(within >= 128n << 20n && within < 512n << 20n).toBe(true);
     }
@@ -142,7 +144,7 @@ describe.each(["debian", "device", "memory"] as const)("guests' memory, by the w
     ["mmapbatch", Errno.EINVAL],
     ["mmapbatch_frame", Errno.EINVAL],
     ["mmapbatch_frame", Errno.EPERM],
-  ])("is not known where %s fails with error %p: a note, and all lies low", (call, errno) => {
+  ])("where %s fails with error %p it is unknown: a note, and low addresses", (call, errno) => {
     const ran = dom0.run(["-d", ...LOAD], { way, fail: `${call}:${errno}` });
     expect([ran.failed, ran.status]).toEqual([true, 0]);
     expect(ran.stderr).toContain(
@@ -165,14 +167,14 @@ describe("a device that cannot be opened", () => {
       "No such file or directory",
       "modprobe xen",
     ],
-    ["is something else", { before: folder }, "Is a directory", HINT],
+    ["is a directory", { before: folder }, "Is a directory", HINT],
     [
-      "is for others",
+      "has mode 0",
       { before: "chmod 0 /dev/xen/privcmd\n", under: NOT_ROOT },
       "Permission denied",
       "Run kexec as root.\n",
     ],
-  ])("since it %s", (_name, circumstances, text, hint) => {
+  ])("because it %s", (_name, circumstances, text, hint) => {
     const setup: Circumstances = { way: "device", ...circumstances };
     const line = `cannot open /dev/xen/privcmd: ${text}\n`;
     const load = dom0.run(LOAD, setup);
@@ -189,7 +191,7 @@ describe("a device that cannot be opened", () => {
     expect([...load.log, ...unload.log, ...status.log]).toEqual([]);
   });
 
-  test("is told of before the network would go down", () => {
+  test("is reported before the network is taken down", () => {
     const ran = dom0.run(["-e", "-x", "-y"], { way: "device", before: folder });
     expect(ran.status).toBe(255);
     expect(ran.stderr).toStartWith("kexec failed: Is a directory\ncannot open /dev/xen/privcmd");

@@ -1,6 +1,6 @@
 /**
- * The built file in what looks like a PV dom0, with stand-ins for libxenctrl: which library it
- * opens, and what it says where that is of no use. ways.test.ts has what it does with it.
+ * The built file in a simulated PV dom0, with stand-ins for libxenctrl: which library it opens, and
+ * what it reports where the library cannot be used. ways.test.ts tests the calls through it.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
@@ -19,7 +19,7 @@ afterAll(dom0.remove);
 const { directory, libraries, library: LIBRARY } = dom0;
 const LOAD = ["-l", "--append=quiet", dom0.kernel];
 
-describe("a library that is of no use", () => {
+describe("a library that", () => {
   test.each(REQUIRED)("lacks %s", (symbol) => {
     const path = join(directory, `without-${symbol}.so`);
     buildStandIn(path, { without: [symbol] });
@@ -30,7 +30,7 @@ describe("a library that is of no use", () => {
     expect(log).toEqual([]);
   });
 
-  test("lacks xc_kexec_status: everything but the state works", () => {
+  test("lacks xc_kexec_status: all calls but the status work", () => {
     const path = join(directory, "without-status.so");
     buildStandIn(path, { without: ["xc_kexec_status"] });
     expect(dom0.run([`--xen-library=${path}`, ...LOAD])).toMatchObject({ status: 0, stderr: "" });
@@ -41,7 +41,7 @@ describe("a library that is of no use", () => {
     );
   });
 
-  test("lacks a library that it needs itself", () => {
+  test("needs a library that is missing", () => {
     const needed = join(directory, "libneeded.so");
     const path = join(directory, "needy.so");
     buildStandIn(needed, { soname: "libneeded.so" });
@@ -52,7 +52,7 @@ describe("a library that is of no use", () => {
     expect(stderr).toContain(`${path} cannot be loaded: libneeded.so: cannot open shared object`);
   });
 
-  test("is not there, and no other is tried", () => {
+  test("is missing, by --xen-library: no other is tried", () => {
     const { status, stderr, log } = dom0.run(["--xen-library=/nonexistent.so", ...LOAD]);
     expect(status).toBe(255);
     expect(stderr).toContain("--xen-library: /nonexistent.so: cannot open shared object file");
@@ -60,7 +60,7 @@ describe("a library that is of no use", () => {
   });
 
   test.each(documentedFailures().filter(([call]) => call === "xc_interface_open"))(
-    "%s fails with %s: the device is tried, and where the library was named nothing",
+    "%s fails with %s: the device is tried, but not with --xen-library",
     (call, error) => {
       const errno = errorNumber(error);
       const fail = `${call}:${errno}`;
@@ -89,7 +89,7 @@ describe("a library that is of no use", () => {
     ["xc_kexec_unload", ["-u"], "kexec unload failed:"],
     ["xc_get_machine_memory_map", LOAD, "get_memory_ranges_xen: xc_get_machine_memory_map:"],
     ["xc_interface_open", [`--xen-library=${LIBRARY}`, "-u"], "kexec unload failed: "],
-  ])("%s fails and does not say why", (call, words, message) => {
+  ])("%s fails without errno: an input/output error", (call, words, message) => {
     const { failed, status, stderr } = dom0.run(words, { fail: `${call}:0` });
     expect([failed, status]).toEqual([true, 255]);
     expect(stderr).toStartWith(message);
@@ -97,7 +97,7 @@ describe("a library that is of no use", () => {
   });
 });
 
-describe("which library", () => {
+describe("the choice of the library", () => {
   const many = join(directory, "many");
   const VERSIONS = [".4.4", ".4.17", ".4.21", ""] as const;
   beforeAll(() => {
@@ -112,11 +112,11 @@ describe("which library", () => {
     ["4.4", "libxenctrl.so.4.4"],
     ["4.17", "libxenctrl.so.4.17"],
     ["4.21", "libxenctrl.so.4.21"],
-  ])("Xen %s takes its own of four side by side", (version, name) => {
+  ])("Xen %s: the library of its version, of four installed ones", (version, name) => {
     expect(dom0.run(["-u"], { version, path: many }).log[0]).toBe(`open ${name}`);
   });
 
-  /** The loader's cache, with these four in it and in place of this machine's. */
+  /** Mounts a loader's cache with these four libraries over this machine's. */
   const CACHE = `
 printf '%s\\n' ${many} > /sys/conf && ldconfig -C /sys/cache -f /sys/conf
 mount --bind /sys/cache /etc/ld.so.cache`;
@@ -124,16 +124,16 @@ mount --bind /sys/cache /etc/ld.so.cache`;
   test.each([
     ["4.20", "libxenctrl.so.4.21"],
     ["", "libxenctrl.so.4.21"],
-  ])("Xen %p takes the newest that the loader knows", (version, name) => {
+  ])("Xen version %p: the newest library in the loader's cache", (version, name) => {
     expect(dom0.run(["-u"], { version, path: "", before: CACHE }).log[0]).toBe(`open ${name}`);
   });
 
-  test("Xen 4.20, and a loader that knows none, takes the one without a version", () => {
+  test("Xen 4.20 and an empty cache: the library without a version", () => {
     const { log } = dom0.run(["-u"], { version: "4.20", path: many, before: NO_CACHE });
     expect(log[0]).toBe("open libxenctrl.so");
   });
 
-  test("--xen-library takes the one named, --xen-direct none", () => {
+  test("--xen-library opens that library, --xen-direct none", () => {
     const named = join(many, "libxenctrl.so.4.4");
     expect(dom0.run([`--xen-library=${named}`, "-u"]).log[0]).toBe("open libxenctrl.so.4.4");
     const direct = dom0.run(["--xen-direct", "-u"], { path: many });
@@ -153,15 +153,15 @@ describe("hostile libraries in the working directory, which is /tmp", () => {
     }
   }, 180_000);
 
-  test("are a trap: whoever opens one runs it", () => {
+  test("would log their own name if they were opened", () => {
     const { log } = dom0.run(["--xen-library=/tmp/libxenctrl.so.4.99", "-u"], trap);
     expect(log[0]).toBe("open hostile");
   });
 
   test.each<[string, Circumstances, string[]]>([
-    ["where there is no other", { path: "" }, []],
-    ["where there is another", { version: "4.17" }, ["open stand-in"]],
-    ["where the device serves", { way: "memory" }, []],
+    ["where there is no other library", { path: "" }, []],
+    ["where the system has one", { version: "4.17" }, ["open stand-in"]],
+    ["where the device is used", { way: "memory" }, []],
   ])("are never opened %s", (_name, circumstances, opened) => {
     const under = ["strace", "-f", "-o", "/tmp/trace", "-e", "trace=%file"];
     const { log, stderr } = dom0.run(["-u"], { ...trap, ...circumstances, under });
@@ -176,7 +176,7 @@ describe("hostile libraries in the working directory, which is /tmp", () => {
   });
 });
 
-test("no library at all: the device, and which module makes it", () => {
+test("without library and device the hint names the kernel module", () => {
   const { status, stderr } = dom0.run(LOAD, {
     path: "",
     before: NO_CACHE,

@@ -2,16 +2,16 @@
 /*
  * stand-in-hypervisor PROGRAM ARGUMENT...
  *
- * Runs PROGRAM so that the ioctls that it makes on /dev/xen/privcmd are answered here, as Xen and
- * Linux would. The calls, and what fails, are as stand-in-xenctrl.c has them: STAND_IN_LOG, a file,
- * and STAND_IN_FAIL, "NAME:ERRNO:N", by the names of the library's functions, STAND_IN_LOADED and
- * STAND_IN_CRASH.
- * Further names are machphys, the table of frames; and of Linux mmap, for memory that a hypercall can
- * read, mmapbatch, and mmapbatch_frame for one frame of it.
+ * Runs PROGRAM and answers its ioctls on /dev/xen/privcmd, as Xen and Linux would. The environment
+ * is that of stand-in-xenctrl.c: STAND_IN_LOG, a file; STAND_IN_FAIL, "NAME:ERRNO:N", with the
+ * names of the library's functions; STAND_IN_LOADED and STAND_IN_CRASH.
+ * Further names for STAND_IN_FAIL: machphys, the hypercall for the table of frames; and Linux's
+ * mmap, for memory that a hypercall can read, mmapbatch, and mmapbatch_frame, for one of its
+ * frames.
  *
- * By answer-calls.h.
+ * It intercepts system calls with answer-calls.h.
  *
- * It is a fence too: kexec_load, kexec_file_load, reboot and taking an interface down fail with
+ * It also blocks kexec_load, kexec_file_load, reboot and taking an interface down: they fail with
  * EPERM, whatever PROGRAM is.
  */
 #define _GNU_SOURCE
@@ -33,7 +33,7 @@
 #define LOCKED_MEMORY (MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED)
 #define PAGE 4096ul
 
-/* At least 0, or minus an error number: Xen's are Linux's. */
+/* At least 0, or minus an error number; Xen and Linux have the same numbers. */
 typedef long answer;
 
 static int pid, memory;
@@ -54,7 +54,7 @@ static void say(const char *format, ...)
 	fclose(file);
 }
 
-/* Minus the error number that this call of `name` is to fail with, or 0. */
+/* Minus the error number if this call of `name` must fail, else 0. */
 static answer failure(const char *name)
 {
 	static int calls;
@@ -76,7 +76,7 @@ static int put(uint64_t address, const void *from, size_t size)
 	return pwrite(memory, from, size, address) == (ssize_t)size ? 0 : -EFAULT;
 }
 
-/* The path of an open file; "" where there is none. */
+/* The path of an open file; "" if the descriptor is not open. */
 static const char *path_of(int fd)
 {
 	static char path[4096];
@@ -95,9 +95,9 @@ static int is_privcmd(int fd)
 }
 
 /*
- * Goes through the mappings that are for hypercalls: the hypercall device's, for which /dev/zero
- * stands, privcmd's own, and memory that is locked and not copied on fork. Returns how many there
- * are, or where `address` is not 0, whether it is in one that is not privcmd's.
+ * Goes through the mappings for hypercalls: those of the hypercall device, whose place /dev/zero
+ * takes, those of privcmd, and memory that is locked and not copied on fork. Returns how many there
+ * are; or, if `address` is not 0, whether it is in one that is not privcmd's.
  */
 static int mappings(uint64_t address)
 {
@@ -125,7 +125,7 @@ static int mappings(uint64_t address)
 	return address ? inside : count;
 }
 
-/* An argument of Xen's, which it could not read from other memory. */
+/* Reads an argument; it must be in memory for hypercalls, since Xen can read no other. */
 static int argument(uint64_t address, void *to, size_t size)
 {
 	return mappings(address) ? get(address, to, size) : -EFAULT;
@@ -159,7 +159,7 @@ static answer memory_map(uint64_t address)
 	return put(address, &told, sizeof(told));
 }
 
-/* Where the table lies that shows who has which frame: each extent is 512 frames. */
+/* The frames of the machine-to-guest table; each extent has 512 frames. */
 static const uint64_t extents[] = { 0x1000, 0x2000 };
 #define EXTENTS (sizeof(extents) / sizeof(*extents))
 #define EXTENT_FRAMES 512
@@ -235,7 +235,7 @@ static answer exec(uint64_t address)
 	return failure("xc_kexec_exec");
 }
 
-/* Of a Xen that has an area for a crash kernel, and two CPUs. */
+/* The ranges of a Xen that has a crash region, and two CPUs. */
 static answer crash_range(xen_kexec_range_t *told)
 {
 	if (told->range == KEXEC_RANGE_MA_CRASH) {
@@ -331,7 +331,7 @@ static answer hypercall(uint64_t op, uint64_t command, uint64_t address)
 	return -ENOSYS;
 }
 
-/* How libxenctrl makes calls whose result may be longer than that of an ioctl. */
+/* multicall, which libxenctrl uses for results that are longer than an ioctl's. */
 static answer multicall(uint64_t address, uint64_t count)
 {
 	multicall_entry_t call;
@@ -350,7 +350,7 @@ static answer privcmd_hypercall(uint64_t address)
 {
 	struct privcmd_hypercall call;
 
-	/* This one is Linux's, which can read all memory. */
+	/* This argument is read by Linux, which can read all memory. */
 	if (get(address, &call, sizeof(call)))
 		return -EFAULT;
 	if (call.op == __HYPERVISOR_multicall)
@@ -366,7 +366,7 @@ static int is_in_extents(uint64_t frame)
 	return 0;
 }
 
-/* The device is a file here, and what is mapped of it shows each extent: nothing is to be done. */
+/* The device is a file whose mapping already shows the extent, so there is nothing to map. */
 static answer map_frames(uint64_t address)
 {
 	struct privcmd_mmapbatch_v2 told;
@@ -387,7 +387,7 @@ static answer map_frames(uint64_t address)
 	return error ? put((uint64_t)told.err, &error, sizeof(error)) : 0;
 }
 
-/* Answers a call; `passed` is set where Linux is to do it. */
+/* Answers a call; sets `passed` if Linux must execute it. */
 static answer judge(const struct seccomp_data *data, int *passed)
 {
 	const __u64 *args = data->args;
@@ -440,8 +440,8 @@ static void serve(const struct seccomp_notif *notice, struct seccomp_notif_resp 
 #define IF(value, then) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, then, 0)
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
 
-/* The lower halves of arguments are enough: numbers here have nothing above, and what is meant by
- * no program is passed on by judge(). */
+/* The filter compares the lower halves of arguments only, since all numbers here fit into them.
+ * Linux executes a call with other upper halves, because judge() passes it on. */
 static int filter_calls(void)
 {
 	struct sock_filter code[] = {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Stands in for libxenctrl: writes down its calls, and fails where told. It keeps account of what is
- * allocated, so that a test sees what is not freed.
+ * A stand-in for libxenctrl: it logs its calls, fails as requested, and counts allocations, so that
+ * a test detects leaks.
  *
- * -DOMIT_xc_NAME leaves a function out, -DNAME="..." names the library in its log. A program is told
- * by the environment (STAND_IN_LOG, a file; STAND_IN_FAIL, as below; STAND_IN_LOADED: an image is
- * loaded, and its mark is up; STAND_IN_CRASH: there is an area for a crash kernel), a test in the same
- * process by stand_in_fail, which takes "NAME:ERRNO:N": the Nth call of NAME, from 0, fails.
+ * -DOMIT_xc_NAME leaves a function out, -DNAME="..." is the library's name in its log. The
+ * environment controls it: STAND_IN_LOG, a file; STAND_IN_FAIL, "NAME:ERRNO:N": the Nth call of
+ * NAME, from 0, fails; STAND_IN_LOADED: an image is loaded, and its status bit is set;
+ * STAND_IN_CRASH: there is a crash region. A test in the same process calls stand_in_fail in place
+ * of STAND_IN_FAIL.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -16,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The library's own header, so that its prototypes are these. */
+/* The library's own header, so that the compiler checks these prototypes. */
 #include <xenctrl.h>
 #include <xen/kexec.h>
 
@@ -57,7 +58,7 @@ static void say(const char *format, ...)
 	write_line(line);
 }
 
-/* Whether this call of `name` is to fail; errno is set then. */
+/* Whether this call of `name` must fail; sets errno if so. */
 static int fails(const char *name)
 {
 	char line[160];
@@ -66,7 +67,7 @@ static int fails(const char *name)
 
 	if (!told_to_fail(told, name, &calls_of_name, &error))
 		return 0;
-	/* A program's test sees here that the failure was reached. */
+	/* The log tells the test that the call was made and failed. */
 	snprintf(line, sizeof(line), "failed %s", name);
 	write_line(line);
 	errno = error;
@@ -86,7 +87,7 @@ const char *stand_in_log(void)
 	return text;
 }
 
-/* Allocations that were not freed, and interfaces that were not closed. */
+/* Number of allocations that are not freed, and of interfaces that are not closed. */
 int stand_in_held(void)
 {
 	return held + opened;
@@ -161,7 +162,7 @@ int xc_kexec_exec(xc_interface *xch, int type)
 }
 #endif
 
-/* Of a Xen that has an area for a crash kernel, and two CPUs. */
+/* The ranges of a Xen that has a crash region, and two CPUs. */
 static int crash_range(int range, int nr, uint64_t *size, uint64_t *start)
 {
 	if (range == KEXEC_RANGE_MA_CRASH) {
@@ -183,7 +184,7 @@ static int crash_range(int range, int nr, uint64_t *size, uint64_t *start)
 #ifndef OMIT_xc_kexec_get_range
 int xc_kexec_get_range(xc_interface *xch, int range, int nr, uint64_t *size, uint64_t *start)
 {
-	/* As the real one, it writes even where it fails. */
+	/* Like the real function, it writes its results even if it fails. */
 	*size = *start = 0xdead;
 	if (fails("xc_kexec_get_range"))
 		return -1;
@@ -263,7 +264,7 @@ xc_hypercall_buffer_array_t *xc_hypercall_buffer_array_create(xc_interface *xch,
 void *xc__hypercall_buffer_array_alloc(xc_interface *xch, xc_hypercall_buffer_array_t *array,
 				       unsigned index, xc_hypercall_buffer_t *buffer, size_t size)
 {
-	/* The real one ends the program too. */
+	/* The real function aborts the program too. */
 	if (index >= array->count || array->memory[index] || buffer->ubuf != (void *)-1)
 		abort();
 	if (fails("xc__hypercall_buffer_array_alloc"))

@@ -1,4 +1,4 @@
-/** Builds the stand-ins, for libxenctrl and for the hypervisor, with the C compiler. */
+/** Compiles the stand-ins for libxenctrl and for the hypervisor. */
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { refreshPackageLists } from "../../scripts/machine.ts";
 import { ensureXenHeaders } from "../../scripts/xen-headers.ts";
 
 /**
- * Compiles a C source with Xen's headers, and with Linux's of privcmd as PRIVCMD_H.
+ * Compiles a C source with Xen's headers. PRIVCMD_H names Linux's header of the privcmd device.
  * @throws where there is no C compiler
  */
 export function compileWithXen(source: string, output: string, flags: readonly string[]): void {
@@ -16,8 +16,9 @@ export function compileWithXen(source: string, output: string, flags: readonly s
   const headers = ensureXenHeaders(say, () => refreshPackageLists(say));
   const folder = mkdtempSync(join(tmpdir(), "onekexec-headers-"));
   try {
-    // Linux's header lies in a folder of the same name as Xen's, so it is named by its path; what
-    // it includes, and does not bring, are the types that Xen's headers have.
+    // Linux's header is in a folder of the same name as Xen's headers, so it is included by its
+    // path. It includes xen/interface/xen.h, which user space lacks; an empty file serves, because
+    // Xen's own headers define the same types.
     mkdirSync(join(folder, "xen/interface"), { recursive: true });
     writeFileSync(join(folder, "xen/interface/xen.h"), "");
     const privcmd = '-DPRIVCMD_H="/usr/include/xen/privcmd.h"';
@@ -30,12 +31,12 @@ export function compileWithXen(source: string, output: string, flags: readonly s
 }
 
 export interface StandIn {
-  /** Functions that it is to lack. */
+  /** Functions that the library lacks. */
   readonly without?: readonly string[];
-  /** What its log calls it. */
+  /** The library's name in its log. */
   readonly name?: string;
   readonly soname?: string;
-  /** Further words for the compiler. */
+  /** Further options for the compiler. */
   readonly flags?: readonly string[];
 }
 
@@ -54,12 +55,12 @@ export function buildStandIn(
   ]);
 }
 
-/** Builds the program that answers what another asks the privcmd device. */
+/** Builds the program that runs another and answers its ioctls on the privcmd device. */
 export function buildHypervisor(path: string): void {
   compileWithXen(join(import.meta.dir, "stand-in-hypervisor.c"), path, ["-Wall", "-Wextra"]);
 }
 
-/** The functions that kexec cannot do without, in the order of the table in libxenctrl.ts. */
+/** The functions that kexec requires, in the order of the table in libxenctrl.ts. */
 export const REQUIRED = [
   "xc_interface_open",
   "xc_interface_close",

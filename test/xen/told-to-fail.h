@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which call of the stand-ins is to fail, the library's and the hypervisor's alike. */
+/* Decides which call fails, for both stand-ins: the library's and the hypervisor's. */
 #include <stdio.h>
 #include <string.h>
 
-/* Whether `told`, "NAME:ERRNO:N", means this call of `name`; `calls` counts those of NAME, N from 0.
- * `error` is ERRNO then, which may be 0: of a failure that does not say why. */
+/* Whether this call of `name` fails by `told`, "NAME:ERRNO:N": the Nth call of NAME, from 0, which
+ * `calls` counts. `error` is then ERRNO; 0 stands for a failure that does not set errno. */
 static int told_to_fail(const char *told, const char *name, int *calls, int *error)
 {
 	char which[128];

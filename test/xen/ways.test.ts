@@ -1,7 +1,7 @@
 /**
- * What the built file does in dom0 is the same whichever way it reaches Xen: through libxenctrl,
- * through the privcmd device, or through that of a kernel which has no memory for hypercalls. So is
- * what it says where a call fails, each with each error that is documented for it.
+ * The built file behaves the same in dom0 whichever way it reaches Xen: through libxenctrl, through
+ * the privcmd device, or through the privcmd device of a kernel without a hypercall device. So do
+ * its messages where a call fails, for each call and each documented error.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
@@ -13,7 +13,7 @@ const dom0 = makeDom0();
 beforeAll(() => {
   dom0.build();
   for (const [, way] of WAYS) {
-    // Whatever is run below is run by Xen's backend.
+    // Proves that the tests below run the Xen backend.
     const { stderr } = dom0.run(["-d", "-S"], { way });
     if (!stderr.includes("\nhypercalls go through ")) throw new Error(stderr);
   }
@@ -28,11 +28,12 @@ const WAYS: readonly (readonly [string, Way])[] = [
 ];
 const { kernel } = dom0;
 const LOAD = ["-l", "--append=quiet", kernel];
-/** Loads and starts at once. */
+/** Loads a kernel and starts it at once. */
 const FORCE = ["-f", "-x", "-y", kernel];
 
-/** What Xen was asked, without opening and closing; everything that was open is closed at the end,
- * all that was allocated was free then, and these types of image are loaded. */
+/** The calls that Xen received, without those that open and close the interface. Checks that
+ * everything is closed and freed at the end.
+ * @param loaded bit mask of the types of image that must be loaded at the end */
 function askedOf(ran: Ran, way: Way, loaded: number): string[] {
   const { log } = ran;
   const closings = log.filter((line) => line.startsWith("close "));
@@ -40,7 +41,7 @@ function askedOf(ran: Ran, way: Way, loaded: number): string[] {
     expect(log[0]).toBe("open stand-in");
     expect(closings).toHaveLength(1);
   }
-  // The real library has the device open more than once, and keeps memory until the last.
+  // Debian's library opens the device more than once, and frees memory at the last close.
   const counted = way === "debian" ? [] : closings;
   for (const line of counted) expect(line).toStartWith("close held=0 ");
   expect(log.at(-1)).toBe(`close held=0 loaded=${loaded}`);
@@ -62,19 +63,19 @@ describe.each(WAYS)("through %s", (_name, way) => {
     expect(segments).toHaveLength(4);
   });
 
-  test("the bytes that Xen reads are the image's own", () => {
+  test("Xen reads the image's bytes", () => {
     const { log } = run(LOAD);
     // FNV-1a of the 64-bit code that makeBzImage() makes.
     expect(log.some((line) => line.endsWith("fnv=76145de126bf5325"))).toBe(true);
   });
 
-  test("a load where one is loaded already: that is unloaded first", () => {
+  test("a load unloads the image that is loaded", () => {
     const [first, second = ""] = askedOf(run(LOAD, { loaded: true }), way, 1);
     expect(first).toBe("unload type=0");
     expect(second).toStartWith("load type=0 ");
   });
 
-  test("-u unloads, twice where Xen's mark says that nothing was loaded", () => {
+  test("-u unloads, twice if Xen's status bit was clear", () => {
     const once = run(["-u"], { loaded: true });
     expect([once.stderr, once.status]).toEqual(["", 0]);
     expect(askedOf(once, way, 0)).toEqual(["unload type=0"]);
@@ -100,7 +101,7 @@ describe.each(WAYS)("through %s", (_name, way) => {
     expect(run(["--print-ckr-size"], { crashArea: true }).stdout).toBe("134217728\n");
   });
 
-  test("-p into Xen's area for a crash kernel", () => {
+  test("-p loads into Xen's crash region", () => {
     const ran = run(["-p", "--append=quiet", kernel], { crashArea: true });
     expect([ran.stderr, ran.status]).toEqual(["", 0]);
     const [load, ...segments] = askedOf(ran, way, 2);
@@ -109,45 +110,45 @@ describe.each(WAYS)("through %s", (_name, way) => {
     for (const line of loaded) expect(line).toMatch(/ dest=0x6[0-7][0-9a-f]{6}\+/);
   });
 
-  test("-p without such an area: a size of 0 is none", () => {
+  test("-p without a crash region, which Xen reports as size 0", () => {
     const ran = run(["-p", "--append=quiet", kernel]);
     expect(ran.status).toBe(1);
     expect(ran.stderr).toStartWith("Memory for crashkernel is not reserved\n");
     expect(askedOf(ran, way, 0)).toEqual([]);
   });
 
-  test("what was loaded is started, and a start that comes back has failed", () => {
+  test("-f loads and starts; an exec call that returns has failed", () => {
     const ran = run(FORCE);
     expect([ran.stderr, ran.status]).toEqual(["kexec failed: Input/output error\n", 255]);
     expect(askedOf(ran, way, 1).at(-1)).toBe("exec type=0");
   });
 
-  test("nothing is started where nothing is loaded", () => {
+  test("-e fails where nothing is loaded", () => {
     const ran = run(["-e", "-x", "-y"]);
     expect(ran.status).toBe(1);
     expect(ran.stderr).toStartWith("Nothing has been loaded!\nXen reports no image.");
     expect(askedOf(ran, way, 0)).toEqual([]);
   });
 
-  test("a live update is an image of its own", () => {
+  test("a live update has its own type of image", () => {
     const ran = run(["--load-live-update", "--append=quiet", kernel]);
     expect([ran.stderr, ran.status]).toEqual(["", 0]);
     expect(askedOf(ran, way, 4)[0]).toStartWith("load type=2 arch=62 ");
   });
 });
 
-/** What is done so that the call is made, and what comes of its failing. */
-interface Deed {
+/** For each call, a command line that makes it, and the result where it fails. */
+interface Action {
   readonly words: readonly string[];
-  /** What is said, with the C library's text for TEXT. */
+  /** The message; TEXT stands for the C library's text of the error. */
   readonly says: string;
   readonly status: number;
-  /** Whether Xen has been given the image. */
+  /** Whether the image is loaded at the end. */
   readonly loaded?: boolean;
   readonly explained?: boolean;
 }
 
-const DEEDS: Readonly<Record<string, Deed>> = {
+const ACTIONS: Readonly<Record<string, Action>> = {
   xc_version: {
     words: ["-d", ...LOAD],
     says: "Xen does not report its version: TEXT.\n",
@@ -175,15 +176,15 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   xc_kexec_exec: { words: FORCE, says: "kexec failed: TEXT\n", status: 255, loaded: true },
 };
 
-/** Beside what the calls themselves fail with: who is not dom0, or has an older Xen. */
-const BY_XEN: readonly Failure[] = Object.keys(DEEDS)
+/** Errors of any call outside of dom0 (EPERM) and of an older Xen (ENOSYS). */
+const BY_XEN: readonly Failure[] = Object.keys(ACTIONS)
   .filter((call) => call.startsWith("xc_kexec"))
   .flatMap((call) => [[call, "EPERM"] as const, [call, "ENOSYS"] as const]);
 
 const documented = documentedFailures();
-const FAILURES = [...documented, ...BY_XEN].filter(([call]) => call in DEEDS);
+const FAILURES = [...documented, ...BY_XEN].filter(([call]) => call in ACTIONS);
 
-/** Has its own tests below, or is of the library alone. */
+/** Calls with their own tests, below or in memory.test.ts and program.test.ts. */
 const ELSEWHERE = [
   "xc_interface_open",
   "xc_kexec_status",
@@ -191,15 +192,15 @@ const ELSEWHERE = [
   "xc__hypercall_buffer_array_alloc",
 ];
 
-test("every failure that is documented is tried", () => {
+test("every documented error of a call is tested", () => {
   expect(documented.length).toBeGreaterThan(20);
-  const untried = documented.filter(([call]) => !(call in DEEDS) && !ELSEWHERE.includes(call));
+  const untried = documented.filter(([call]) => !(call in ACTIONS) && !ELSEWHERE.includes(call));
   expect(untried).toEqual([]);
 });
 
 describe.each(WAYS)("a call that fails, through %s", (_name, way) => {
   test.each(FAILURES)("%s with %s", (call, error) => {
-    const { words, says, status, loaded = false, explained = false } = DEEDS[call] as Deed;
+    const { words, says, status, loaded = false, explained = false } = ACTIONS[call] as Action;
     const errno = errorNumber(error);
     const ran = dom0.run(words, { way, fail: `${call}:${errno}` });
     expect(ran.failed).toBe(true);
@@ -212,7 +213,7 @@ describe.each(WAYS)("a call that fails, through %s", (_name, way) => {
   });
 
   test.each(documented.filter(([call]) => call === "xc_kexec_status"))(
-    "%s with %s: the state is not known, and a load works",
+    "%s with %s: it is unknown whether an image is loaded, and a load works",
     (call, error) => {
       const fail = `${call}:${errorNumber(error)}`;
       const ran = dom0.run(["-S", "-l"], { way, fail });
@@ -227,14 +228,14 @@ describe.each(WAYS)("a call that fails, through %s", (_name, way) => {
     },
   );
 
-  test("the load of another where the first cannot be unloaded", () => {
+  test("a load where the loaded image cannot be unloaded", () => {
     const ran = dom0.run(LOAD, { way, loaded: true, fail: "xc_kexec_unload:16" });
     expect(ran.status).toBe(255);
     expect(ran.stderr).toStartWith("kexec_load failed: Device or resource busy\n");
     expect(askedOf(ran, way, 1)).toEqual(["unload type=0"]);
   });
 
-  test("a load that fails leaves nothing of what was loaded before", () => {
+  test("a load that fails has unloaded the image before", () => {
     const ran = dom0.run(LOAD, { way, loaded: true, fail: "xc_kexec_load:12" });
     expect(ran.status).toBe(255);
     expect(askedOf(ran, way, 0)[0]).toBe("unload type=0");
@@ -247,7 +248,7 @@ describe.each(WAYS)("a call that fails, through %s", (_name, way) => {
       "xc_kexec_status:22",
       "kexec failed: Invalid argument\nThis Xen has no live update",
     ],
-  ])("a live update in a Xen that has none: %j", (words, fail, says) => {
+  ])("a live update with a Xen that does not support it: %j", (words, fail, says) => {
     const ran = dom0.run(words, { way, fail });
     expect([ran.failed, ran.status]).toEqual([true, 255]);
     expect(ran.stderr).toStartWith(says);

@@ -61,19 +61,19 @@ describe("after each call the status bit says whether an image is loaded", () =>
     [true, true],
   ] as const;
 
-  test.each(BEFORE)("before: loaded %p, bit %p: a load", (loaded, mark) => {
+  test.each(BEFORE)("before: loaded %p, bit %p: a load", (loaded, bit) => {
     const { xen, backend } = made();
     if (loaded) xen.loaded.add(0);
-    if (mark) xen.marks.add(0);
+    if (bit) xen.statusBits.add(0);
     backend.load(PLAN);
     expect([...xen.loaded]).toEqual([0]);
     expect(backend.loadedState("normal").loaded).toBe(true);
   });
 
-  test.each(BEFORE)("before: loaded %p, bit %p: an unload", (loaded, mark) => {
+  test.each(BEFORE)("before: loaded %p, bit %p: an unload", (loaded, bit) => {
     const { xen, backend } = made();
     if (loaded) xen.loaded.add(0);
-    if (mark) xen.marks.add(0);
+    if (bit) xen.statusBits.add(0);
     backend.unload("normal", "auto");
     expect([...xen.loaded]).toEqual([]);
     expect(backend.loadedState("normal").loaded).toBe(false);
@@ -81,13 +81,13 @@ describe("after each call the status bit says whether an image is loaded", () =>
 
   test.each(BEFORE)(
     "before: loaded %p, bit %p: a load that fails leaves nothing loaded",
-    (loaded, mark) => {
+    (loaded, bit) => {
       const { xen, backend } = made({ fails: { load: [12] } });
       if (loaded) xen.loaded.add(0);
-      if (mark) xen.marks.add(0);
+      if (bit) xen.statusBits.add(0);
       refusal(() => backend.load(PLAN));
       expect(backend.loadedState("normal").loaded).toBe(false);
-      if (mark) expect([...xen.loaded]).toEqual([]);
+      if (bit) expect([...xen.loaded]).toEqual([]);
     },
   );
 

@@ -23,9 +23,9 @@ export interface FakeXen {
   readonly host: XenHost;
   readonly calls: string[];
   readonly loads: XenLoad[];
-  /** Types of the images that are loaded. */
+  /** Types of the images that are loaded, and types whose status bit is set. */
   readonly loaded: Set<number>;
-  readonly marks: Set<number>;
+  readonly statusBits: Set<number>;
 }
 
 const { ENOENT } = Errno;
@@ -34,8 +34,9 @@ export function fakeXen(settings: FakeXenSettings = {}): FakeXen {
   const calls: string[] = [];
   const loads: XenLoad[] = [];
   const loaded = new Set<number>();
-  const marks = new Set<number>();
-  const turn = (type: number) => (marks.has(type) ? marks.delete(type) : marks.add(type));
+  const statusBits = new Set<number>();
+  const toggle = (type: number) =>
+    statusBits.has(type) ? statusBits.delete(type) : statusBits.add(type);
   const answer = (name: string, words: string): number => {
     const before = calls.filter((call) => call.split(" ")[0] === name).length;
     calls.push(`${name} ${words}`.trim());
@@ -53,17 +54,17 @@ export function fakeXen(settings: FakeXenSettings = {}): FakeXen {
       if (settings.loadOutcome !== undefined) return settings.loadOutcome;
       if (status < 0) return { kind: "refused", errno: -status };
       loaded.add(load.type);
-      turn(load.type);
+      toggle(load.type);
       return { kind: "loaded" };
     },
     unload(type) {
       const status = answer("unload", `${type}`);
       if (status < 0) return status;
       loaded.delete(type);
-      turn(type);
+      toggle(type);
       return 0;
     },
-    status: (type) => answer("status", `${type}`) || Number(marks.has(type)),
+    status: (type) => answer("status", `${type}`) || Number(statusBits.has(type)),
     exec(type) {
       const status = answer("exec", `${type}`);
       if (status < 0) return status;
@@ -87,5 +88,5 @@ export function fakeXen(settings: FakeXenSettings = {}): FakeXen {
     addressOf: () => 0x7f0000001000n,
     strerror,
   };
-  return { host, calls, loads, loaded, marks };
+  return { host, calls, loads, loaded, statusBits };
 }
