@@ -1,6 +1,6 @@
 /** Names for Linux's error numbers, which are the same on x86_64 and arm64. */
 
-/** The error numbers that this program handles by name.
+/** The error numbers that this program refers to.
  * [linux include/uapi/asm-generic/errno.h] */
 export const Errno = {
   EPERM: 1,

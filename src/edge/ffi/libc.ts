@@ -1,6 +1,6 @@
 /**
- * The C library, opened at its first use; `-v` and `-h` do not open it. This file gives its
- * functions to the other files, and converts their arguments and results.
+ * The C library, opened at its first use; `-v` and `-h` do not open it. This file declares the
+ * functions that this program calls, and checks their arguments and results.
  *
  * bun:ffi silently truncates numbers that do not fit their C type, so arguments go through `asInt`
  * and `asUlong`, which throw. `result` reads `errno` before any other code can run.
@@ -107,7 +107,7 @@ export function openingError(path: string, cause: unknown): KexecError {
     hint:
       "The runtime of this program compiles its system call stubs. Allow executable memory:\n" +
       "remove MemoryDenyWriteExecute= from the systemd unit, allow execmem in SELinux,\n" +
-      "unset BUN_JSC_useJIT, and raise ulimit -v to 4 GiB or more.",
+      "remove BUN_JSC_useJIT=0 from the environment, and raise ulimit -v to 4 GiB or more.",
     exitStatus: ExitStatus.failed,
     cause,
   });

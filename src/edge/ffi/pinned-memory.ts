@@ -1,7 +1,7 @@
 /**
- * Private anonymous memory at a fixed, page-aligned address, mapped from the kernel and unmapped
- * without a garbage collector. File contents are read into it, hashed there, and passed to
- * kexec_load without a copy.
+ * Private anonymous memory at a fixed, page-aligned address, which the garbage collector neither
+ * moves nor frees. File contents are read into it, hashed there, and passed to kexec_load without
+ * a copy.
  */
 
 import { toArrayBuffer } from "bun:ffi";

@@ -84,7 +84,8 @@ function tryOpen(host: XenHost): OpenedXen | XenUnavailable {
 const whyUnavailable = ({ message, hint }: XenUnavailable): string =>
   [message, hint].filter(Boolean).join("\n");
 
-/** Xen's calls. @param line kexec-tools' message for the reason why Xen's calls cannot be opened
+/** Xen's calls.
+ * @param line makes kexec-tools' message from the reason why Xen's calls cannot be opened
  * @throws KexecError `xen.open` with that message */
 function callsOf(host: XenHost, line: (why: string) => string): XenCalls {
   const opened = tryOpen(host);

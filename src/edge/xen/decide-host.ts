@@ -65,8 +65,8 @@ export function parseXenFeatures(text: string): bigint | null {
   return /^[0-9a-f]{1,16}$/i.test(digits) ? BigInt(`0x${digits}`) : null;
 }
 
-/** Whether the text of /proc/interrupts names an interrupt chip of Xen. [linux
- * drivers/xen/events] */
+/** Whether the text of /proc/interrupts names an interrupt chip of Xen.
+ * [linux drivers/xen/events] */
 export function hasXenInterrupts(interrupts: string): boolean {
   return /\bxen-(?:dyn|percpu|pirq)\b/.test(interrupts);
 }

@@ -1,7 +1,6 @@
 /**
  * Xen's calls without libxenctrl, for rescue images and other systems that have no Xen library:
- * each call is one hypercall through the privcmd device. These hypercalls are stable interfaces of
- * Xen.
+ * each call is one hypercall through the privcmd device. Xen keeps these hypercalls stable.
  */
 
 import { textUntilNul } from "../../core/bytes.ts";

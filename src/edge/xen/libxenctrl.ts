@@ -5,10 +5,11 @@
  * A library is accepted by its symbols, not by its version: every version since Xen 4.4 has the
  * required functions, with the same prototypes.
  *
- * Some functions that kexec-tools uses are not needed. xc_get_max_cpus: the CPUs' notes are read
- * until Xen reports that there is no such CPU, which needs no sysctl, whose interface depends on
- * Xen's version. xc__hypercall_buffer_alloc and _free, their _pages variants, _array_get, and
- * xc__hypercall_buffer_HYPERCALL_BUFFER_NULL: the buffer array serves for all memory.
+ * Some functions that kexec-tools uses are not needed. xc_get_max_cpus makes a sysctl hypercall,
+ * whose interface depends on Xen's version; instead, the CPUs' notes are read until Xen reports
+ * that there is no such CPU. xc__hypercall_buffer_alloc and _free, their _pages variants,
+ * _array_get, and xc__hypercall_buffer_HYPERCALL_BUFFER_NULL: the buffer array holds all hypercall
+ * buffers.
  *
  * [xen tools/include/xenctrl.h] [xen tools/libs/ctrl]
  */
