@@ -110,8 +110,8 @@ function lookingOrder(count: number): number[] {
   return [...numbers.slice(0, low), ...numbers.slice(low).reverse()];
 }
 
-/** The ranges that belong to guests, in the parts of memory that have `ram`; the search ends when it
- * has found 16 GiB. Or minus the error number. */
+/** The ranges that belong to guests, in the parts of memory that have `ram`; the search ends when
+ * it has found 16 GiB. Or minus the error number. */
 function readGuestMemory(privcmd: Privcmd, ram: readonly Range[]): Range[] | number {
   const starts = extents(privcmd);
   if (typeof starts === "number") return starts;
