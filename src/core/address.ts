@@ -36,7 +36,7 @@ export function isPowerOfTwo(value: bigint): boolean {
  */
 export function toLength(value: bigint, what: string): number {
   if (value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) {
-    fail({ code: "struct.size", message: `${what}: ${hex(value)} is not a length of a buffer` });
+    fail({ code: "struct.size", message: `${what}: ${hex(value)} is not a valid buffer length` });
   }
   return Number(value);
 }

@@ -78,7 +78,7 @@ export class CommandLine {
       fail({
         code: "plan.command-line",
         message: "Command line overflow",
-        hint: `With the ${added} bytes that are appended to it: ${excess}.`,
+        hint: `With the ${added} bytes that must be appended, ${excess}.`,
         exitStatus: ExitStatus.general,
       });
     }

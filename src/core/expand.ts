@@ -25,7 +25,7 @@ export function wrapperError(format: string, found: string, cause?: unknown): Ke
   return new KexecError({
     code: "image.wrapper",
     message: `${format}: ${found}`,
-    hint: "Copy or build the file again, or unpack it by hand and load what comes out.",
+    hint: "Copy or build the file again, or unpack it by hand and load the result.",
     exitStatus: ExitStatus.failed,
     cause,
   });
@@ -57,5 +57,5 @@ export function nextXzStream(bytes: Uint8Array, end: number): number | null {
 
 /** @param limit in bytes */
 export function tooLarge(format: string, limit: number): KexecError {
-  return wrapperError(format, `expands to more than ${limit} bytes, the most that is taken`);
+  return wrapperError(format, `expands to more than ${limit} bytes, the limit`);
 }

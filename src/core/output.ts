@@ -50,7 +50,11 @@ export class Output {
       this.#grow(Math.max(needed, Math.min(this.#limit, 2 * this.bytes.length)));
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw wrapperError(this.#format, `there is no memory for the ${needed} bytes of it`, error);
+      throw wrapperError(
+        this.#format,
+        `not enough memory for ${needed} bytes of expanded data`,
+        error,
+      );
     }
   }
 

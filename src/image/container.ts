@@ -16,7 +16,10 @@ export function containerType(
     parse(file) {
       const why = whyNot(file);
       if (why !== null) return notMine(why);
-      return failImage({ code: "image.container", message: `${what} inside another container` });
+      return failImage({
+        code: "image.container",
+        message: `${what} inside another container is not supported`,
+      });
     },
   };
 }

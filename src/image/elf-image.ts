@@ -53,7 +53,7 @@ export function whyNotElf(
   const { e_ident, e_type, e_machine } = Header.read(image);
   if (e_ident[4] !== (bits === 64 ? ELFCLASS64 : ELFCLASS32)) return `not a ${bits}-bit ELF file`;
   if (e_ident[5] !== ELFDATA2LSB) return "not a little-endian ELF file";
-  if (!machines.includes(e_machine)) return `e_machine ${e_machine} at offset 0x12`;
+  if (!machines.includes(e_machine)) return `wrong e_machine ${e_machine} at offset 0x12`;
   if (e_type !== ET_EXEC && e_type !== ET_DYN) {
     return `not an executable: e_type ${e_type} at offset 0x10`;
   }
@@ -146,7 +146,7 @@ function physicalEntry(entry: bigint, loads: readonly ElfLoad[]): bigint {
   if (load !== undefined) return entry - load.virtual + load.physical;
   return failImage({
     code: "image.elf-entry",
-    message: `the entry point ${hex(entry)} is in nothing that the file loads`,
+    message: `the entry point ${hex(entry)} is in no PT_LOAD segment`,
   });
 }
 
@@ -173,7 +173,7 @@ export function readElf(image: Uint8Array, bits: ElfBits): ElfImage {
     if (next === undefined || physicalEnd(load) <= next.physical) return;
     failImage({
       code: "image.elf-header",
-      message: `two parts of the ELF file are for the same memory at ${hex(next.physical)}`,
+      message: `two PT_LOAD segments overlap at physical address ${hex(next.physical)}`,
     });
   });
   const alignments = used.map(({ p_align }) => p_align).filter(isPowerOfTwo);

@@ -65,7 +65,7 @@ interface SectionTable {
 
 /** The section headers, which may reach beyond the file, or why there are none. */
 function sectionTable(file: Uint8Array): SectionTable | string {
-  const none = "no PE file";
+  const none = "not a PE file";
   if (file.length < DosHeader.size) return none;
   const { e_magic, e_lfanew } = DosHeader.read(file);
   if (e_magic !== MZ || e_lfanew + FileHeader.size > file.length) return none;
@@ -76,18 +76,18 @@ function sectionTable(file: Uint8Array): SectionTable | string {
 }
 
 const cutTable = ({ at, count, end }: SectionTable, file: Uint8Array): string =>
-  `a PE file whose ${count} section headers lie at offset ${hex(at)}, up to ${hex(end)}, ` +
+  `a truncated PE file: its ${count} section headers lie at offsets ${hex(at)} to ${hex(end)}, ` +
   `the file has ${hex(file.length)} bytes`;
 
 /** Why `file` is no PE file with a section `name`; null where it is one, however much of the
  * section the file has. */
 export function whyNoPeSection(file: Uint8Array, name: string): string | null {
-  const none = `no PE file with a section ${name}`;
+  const none = `not a PE file with a section ${name}`;
   const table = sectionTable(file);
   if (typeof table === "string") return none;
   for (let { at } = table; at < table.end; at += SectionHeader.size) {
     if (at + SectionHeader.size > file.length) {
-      return `${cutTable(table, file)}: none of the headers in it is that of ${name}`;
+      return `${cutTable(table, file)}, and no complete header is that of ${name}`;
     }
     if (textUntilNul(SectionHeader.read(file, at).Name) === name) return null;
   }
@@ -118,8 +118,8 @@ export function wholeSection({ name, bytes, memorySize, fileSize, offset }: PeSe
   return fail({
     code: "image.truncated",
     message:
-      `the section ${name} is ${hex(memorySize)} bytes by its VirtualSize, its header gives it ` +
-      `${hex(fileSize)} bytes of the file, at offset ${hex(offset)}`,
+      `the section ${name} has VirtualSize ${hex(memorySize)}, but SizeOfRawData is only ` +
+      `${hex(fileSize)}, at offset ${hex(offset)}`,
     hint: HINT,
   });
 }

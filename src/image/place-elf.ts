@@ -59,12 +59,12 @@ function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, why: stri
  */
 export function placeElf(context: PlanContext, elf: ElfImage, placing: ElfPlacing): PlacedElf {
   const { move, preferOwn, whole } = placing;
-  if (move !== null && !preferOwn) return takeMoved(context, elf, move, "it can be moved");
+  if (move !== null && !preferOwn) return takeMoved(context, elf, move, "the image is relocatable");
   const pieces = elfPieces(elf, BigInt(context.facts.pageSize), whole);
   const fixed = pieces.map((piece) => ({
     ...({ role: "kernel", start: piece.start, size: piece.size } as const),
     bytes: () => pieceBytes(piece),
-    reason: "where its headers say",
+    reason: "the physical address in its program headers",
     // What can be moved need not take memory that the host may hand out.
     guestOwnedOnly: move !== null,
   }));
@@ -74,7 +74,12 @@ export function placeElf(context: PlanContext, elf: ElfImage, placing: ElfPlacin
   }
   if (move === null) return refuseFixed(pieces, "its ELF headers say", segments);
   const { guestOwned } = context.facts.segmentRules;
-  const trouble =
+  const why =
     guestOwned === null ? "not free" : "not free, or the hypervisor may allocate some of it";
-  return takeMoved(context, elf, move, `its own, ${hex(pieces[0]?.start ?? 0n)}, is ${trouble}`);
+  return takeMoved(
+    context,
+    elf,
+    move,
+    `its own address, ${hex(pieces[0]?.start ?? 0n)}, is ${why}`,
+  );
 }

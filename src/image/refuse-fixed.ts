@@ -22,7 +22,7 @@ export function refuseFixed(
     code: "plan.not-ram",
     message: `Invalid memory segment ${hex(start)} - ${hex(end - 1n)}`,
     hint:
-      `The image runs only at ${places.map((p) => showRange(rangeOf(p))).join(", ")}, which ` +
+      `The image runs only at ${places.map((p) => showRange(rangeOf(p))).join(", ")}, as ` +
       `${who}, and not all of that is free RAM.\n${noRoom.found}`.trimEnd(),
   });
 }

@@ -60,8 +60,8 @@ function notesOf(sections: readonly PeSection[], used: readonly (PeSection | und
   const choices = sections.some(({ name }) => name === ".dtbauto");
   return [
     `uki: ${shown.map(({ name, bytes }) => `${name} ${humanSize(bytes.length)}`).join(", ")}`,
-    ...(profiles > 1 ? [`the first of its ${profiles} profiles is taken`] : []),
-    ...(choices ? ["none of its device trees to choose from (.dtbauto) is passed on"] : []),
+    ...(profiles > 1 ? [`the first of its ${profiles} profiles is loaded`] : []),
+    ...(choices ? ["its .dtbauto device trees are not passed on"] : []),
   ];
 }
 
@@ -76,7 +76,7 @@ function kernelOf(counting: readonly PeSection[], all: readonly PeSection[]): Ui
     message:
       bytes === null
         ? `no section ${KERNEL_SECTION}${elsewhere ? " in the first profile, only in others" : ""}`
-        : `the section ${KERNEL_SECTION} is empty by its header`,
+        : `the section ${KERNEL_SECTION} is empty`,
   });
 }
 

@@ -56,8 +56,8 @@ function planningArch(facts: HostFacts): Arch {
   return fail({
     code: "facts.page-size",
     message:
-      `the machine's pages have ${facts.pageSize} bytes, ` +
-      `those of ${arch.name} have ${arch.pageSizes.join(", ")}`,
+      `the machine's page size is ${facts.pageSize} bytes; ` +
+      `page sizes of ${arch.name}, in bytes: ${arch.pageSizes.join(", ")}`,
     exitStatus: ExitStatus.failed,
   });
 }
@@ -77,11 +77,11 @@ function withDigest(segment: Segment, inputs: PlanInputs): Segment {
 function refuseForeignOptions({ type, options }: Image, { given }: LoaderRequest): void {
   const foreign = given.find((name) => !options.includes(name));
   if (foreign === undefined) return;
-  const takers = options.map((name) => `--${name}`).join(", ");
+  const accepted = options.map((name) => `--${name}`).join(", ");
   failImage({
     code: "image.option",
-    message: `an image of type ${type} takes no --${foreign}`,
-    hint: takers === "" ? "It takes none." : `It takes ${takers}.`,
+    message: `image type ${type} does not accept --${foreign}`,
+    hint: accepted === "" ? "It accepts no loader options." : `It accepts ${accepted}.`,
   });
 }
 
@@ -234,12 +234,15 @@ export function buildSegmentPlan(
 
 function otherEntry({ entry }: LoadRequest): string[] {
   if (entry === 0n) return [];
-  return [`entered at ${hex(entry)}, as asked: nothing is checked or prepared before that`];
+  return [
+    `the running kernel jumps to ${hex(entry)} (--entry), not to the purgatory: ` +
+      "nothing is checked or prepared before that",
+  ];
 }
 
 function memoryLimits({ memMin, memMax }: LoadRequest): string[] {
   if (memMin === 0n && memMax === ADDRESS_END - 1n) return [];
-  return [`only memory from ${hex(memMin)} to ${hex(memMax)} is used, as asked`];
+  return [`only memory from ${hex(memMin)} to ${hex(memMax)} is used (--mem-min, --mem-max)`];
 }
 
 /** What the kernel loads of the files, as far as their sizes are known. */
@@ -254,7 +257,7 @@ function whyNotByFile(
   { refusal }: FilePurpose,
 ): string | null {
   if (refusal !== null) return refusal;
-  if (entry !== 0n) return "kexec_file_load enters an image where it chooses; --entry needs -c";
+  if (entry !== 0n) return "kexec_file_load chooses the entry point itself; --entry needs -c";
   return image.whyNotByFile;
 }
 

@@ -53,7 +53,9 @@ function checkMapped(segments: readonly Segment[], { segmentRules: { mapped } }:
   if (mapped === null || covers(normalize(segments.map(rangeOf)), mapped)) return;
   fail({
     code: "plan.mapped",
-    message: `not all of ${showRange(mapped)} is in a segment, which the next kernel needs mapped`,
+    message:
+      `the next kernel needs all of ${showRange(mapped)} mapped, ` +
+      "and the segments do not cover all of it",
     exitStatus: ExitStatus.failed,
   });
 }
@@ -79,7 +81,9 @@ function checkSegment(segment: Segment, facts: HostFacts): void {
   if (BigInt(bytes.length) > size) {
     fail({
       code: "plan.segment-size",
-      message: `${nameOf(segment)} has ${hex(size)} bytes of memory for ${hex(bytes.length)} bytes`,
+      message:
+        `${nameOf(segment)} has ${hex(size)} bytes of memory, ` +
+        `too few for its contents of ${hex(bytes.length)} bytes`,
       exitStatus: ExitStatus.failed,
     });
   }
@@ -133,7 +137,7 @@ function checkTotal(segments: readonly Segment[], facts: HostFacts): void {
     message:
       `the segments take ${humanSize(total)} (${hex(total)} bytes), the kernel allows half of ` +
       `this machine's memory: ${humanSize(limit)} (${hex(limit)} bytes)`,
-    hint: "A smaller initrd, or more memory, is needed.",
+    hint: "Use a smaller initrd, or add memory.",
     exitStatus: ExitStatus.failed,
   });
 }

@@ -43,7 +43,7 @@ export function nextCommandLine(
     return fail({
       code: "facts.command-line",
       message: "Failed to read /proc/cmdline",
-      hint: "--reuse-cmdline needs it: mount proc on /proc, or give the options with --append.",
+      hint: "--reuse-cmdline reads it: mount proc on /proc, or give the parameters with --append.",
     });
   }
   const reused = reusable(facts.bootCommandLine, notReused);

@@ -36,7 +36,7 @@ const shownCommandLine = ({ commandLine }: LoadPlan): string => {
 };
 
 function shownFile({ path, size, extracted }: FileReference): string {
-  return extracted ? `${humanSize(size)} out of ${path}` : `${path} (${humanSize(size)})`;
+  return extracted ? `${humanSize(size)} extracted from ${path}` : `${path} (${humanSize(size)})`;
 }
 
 function segmentTable(plan: SegmentPlan): string[] {

@@ -29,6 +29,6 @@ export function withoutEfiMemory(
   const kept = runtimeMemory(facts);
   const size = totalSize(normalize(usable.flatMap((r) => kept.map((one) => intersect(r, one)))));
   if (size === 0n) return { free: usable, notes: [] };
-  const note = `${humanSize(size)} of RAM are left alone: EFI's data for the next kernel is there.`;
+  const note = `${humanSize(size)} of RAM hold EFI data for the next kernel and get no segments`;
   return { free: subtract(usable, kept), notes: [note] };
 }

@@ -20,6 +20,6 @@ export function mappedSegments(segments: readonly Segment[], mapped: Range): Seg
     size: end - start,
     bytes: NO_BYTES,
     sha256: null,
-    reason: `the next kernel must find ${showRange(mapped)} mapped; nothing is loaded here`,
+    reason: `the next kernel needs ${showRange(mapped)} mapped; nothing is loaded here`,
   }));
 }

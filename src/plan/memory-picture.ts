@@ -44,8 +44,9 @@ export function memoryPicture(plan: SegmentPlan, facts: HostFacts): string[] {
     );
   const rows = [...segments, ...map].sort(byStart);
   const width = rows.reduce((most, row) => Math.max(most, hex(row.end).length), 0);
+  const source = MEMORY_MAP_SOURCE[facts.memoryMap?.source ?? "iomem"];
   return [
-    `memory by ${MEMORY_MAP_SOURCE[facts.memoryMap?.source ?? "iomem"]} (# segment, . free RAM):`,
+    `memory map from ${source} (# segment, . free RAM):`,
     ...rows.map(
       ({ start, end, what, mark }) =>
         `  ${hex(start).padStart(width)}  |${mark.repeat(BAR)}|  ${what.padEnd(12)}  ` +

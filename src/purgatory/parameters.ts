@@ -97,8 +97,8 @@ function regionsOf(regions: readonly PurgatoryRegion[]): Uint8Array {
   if (regions.length > REGIONS_MAX) {
     fail({
       code: "purgatory.regions",
-      message: `the purgatory can check ${REGIONS_MAX} segments, and there are ${regions.length}`,
-      hint: "join modules, or load with --no-checks",
+      message: `the purgatory can check ${REGIONS_MAX} segments, the plan has ${regions.length}`,
+      hint: "Join modules, or load with --no-checks.",
     });
   }
   const block = new Uint8Array(REGIONS_MAX * purgatoryRegion.size);
@@ -113,7 +113,7 @@ function checkMemory(what: string, start: bigint, size: bigint): void {
   if (start >= 0n && size >= 0n && start + size <= ADDRESS_END) return;
   fail({
     code: "purgatory.range",
-    message: `purgatory: ${what}: ${hex(size)} bytes at ${hex(start)} are not in 64 bits of memory`,
+    message: `purgatory: ${what}: ${hex(size)} bytes at ${hex(start)} exceed 64-bit addresses`,
   });
 }
 
@@ -125,7 +125,7 @@ function checkBackup({ source, destination, size }: PurgatoryBackup): void {
   if (size === 0n || !overlaps(from, to)) return;
   fail({
     code: "purgatory.backup",
-    message: `purgatory: a backup of ${hex(source)} to ${hex(destination)} overwrites itself`,
+    message: `purgatory: backup source ${hex(source)} and destination ${hex(destination)} overlap`,
   });
 }
 

@@ -27,7 +27,7 @@ describe.each([0, 1, 1 << 16, (1 << 16) + 1, 300_001])("a limit of %d bytes", (l
     for (let i = 0; i < limit; i += 1) output.push(i & 0xff);
     return output;
   };
-  const beyond = `test: expands to more than ${limit} bytes, the most that is taken`;
+  const beyond = `test: expands to more than ${limit} bytes, the limit`;
 
   test("is reached, and what was made is kept", () => {
     const output = filled();

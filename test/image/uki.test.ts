@@ -50,7 +50,7 @@ test("of several profiles the first, and of what it has not, what all share", ()
     deviceTree: null,
     notes: [
       `uki: .linux ${humanSize(KERNEL.length)}, .initrd 6 bytes`,
-      "the first of its 2 profiles is taken",
+      "the first of its 2 profiles is loaded",
     ],
   });
 });
@@ -58,7 +58,7 @@ test("of several profiles the first, and of what it has not, what all share", ()
 test("device trees to choose from are named, and left out", () => {
   const { deviceTree, notes } = readUki(makeUki({ ".linux": KERNEL, ".dtbauto": "tree" }));
   expect(deviceTree).toBeNull();
-  expect(notes[1]).toBe("none of its device trees to choose from (.dtbauto) is passed on");
+  expect(notes[1]).toBe("its .dtbauto device trees are not passed on");
 });
 
 test("microcode comes first, and the initrd at a multiple of four", () => {
@@ -76,14 +76,14 @@ test("other files are none, and say why", () => {
   expect(isUki(KERNEL)).toBe(false);
   expect(uki.parse(KERNEL, NO_LOADER)).toEqual({
     match: false,
-    why: "no PE file with a section .linux",
+    why: "not a PE file with a section .linux",
   });
   expect(isUki(SMALL)).toBe(true);
 });
 
 test("one inside another is refused", () => {
   expect(() => uki.parse(SMALL, NO_LOADER)).toThrow(
-    "a unified kernel image inside another container",
+    "a unified kernel image inside another container is not supported",
   );
 });
 
@@ -143,8 +143,8 @@ describe("a section that is not whole is named, with what its header says", () =
         expect(isUki(file)).toBe(true);
         expect(why(file)).toMatch(
           new RegExp(
-            `^the section \\${name} is 0x[0-9a-f]+ bytes by its VirtualSize, its header gives it ` +
-              `0x${size} bytes of the file, at offset 0x[0-9a-f]+$`,
+            `^the section \\${name} has VirtualSize 0x[0-9a-f]+, but SizeOfRawData is only ` +
+              `0x${size}, at offset 0x[0-9a-f]+$`,
           ),
         );
       }
@@ -159,14 +159,15 @@ describe("a section that is not whole is named, with what its header says", () =
 
   test("a kernel of no bytes", () => {
     const file = patched(patched(image, 1, VIRTUAL_SIZE, 0), 1, RAW_SIZE, 0);
-    expect(why(file)).toBe("the section .linux is empty by its header");
+    expect(why(file)).toBe("the section .linux is empty");
   });
 
   test("headers that the file is too short for: in front of .linux's, and behind it", () => {
     const before = image.subarray(0, TABLE_AT + 40 + 39);
-    const cut = "a PE file whose 6 section headers lie at offset 0x188, up to 0x278, the file has";
+    const cut =
+      "a truncated PE file: its 6 section headers lie at offsets 0x188 to 0x278, the file has";
     expect(container.whyNot(before)).toBe(
-      `${cut} 0x1d7 bytes: none of the headers in it is that of .linux`,
+      `${cut} 0x1d7 bytes, and no complete header is that of .linux`,
     );
     const behind = image.subarray(0, TABLE_AT + 2 * 40);
     expect(container.whyNot(behind)).toBeNull();

@@ -158,7 +158,7 @@ describe("refuses", () => {
       const short = segment(0n, MIB - 0x1000n, { role: "mapped", bytes: bytes(0) });
       for (const plan of [planOf(pages(1)), planOf([short, ...pages(1)], MIB)]) {
         expect(refusal(plan, settings({ mapped }))).toStartWith(
-          "plan.mapped: not all of [0x0, 0x100000) is in a segment",
+          "plan.mapped: the next kernel needs all of [0x0, 0x100000) mapped",
         );
       }
     });

@@ -69,14 +69,18 @@ test.each<[string, Partial<HostFacts>, RegExp]>([
   [
     "a small one",
     { crashRegions: [{ start: 0x1000000n, end: 0x5000000n }] },
-    /^note {2}crash memory +64 MiB at 0x1000000, which is little$/m,
+    /^note {2}crash memory +64 MiB at 0x1000000, probably too little$/m,
   ],
   [
     "a large one",
     { crashRegions: [{ start: 0x1000000n, end: 0x11000000n }] },
     /^ok {4}crash memory +256 MiB at 0x1000000$/m,
   ],
-  ["no memory map", { memoryMap: null }, /^no {4}memory map +no source of it can be read/m],
+  [
+    "no memory map",
+    { memoryMap: null },
+    /^no {4}memory map +no source of the memory map can be read/m,
+  ],
 ])("%s", (_name, changes, words) => {
   expect(lines({ ...BIOS, ...changes })).toMatch(words);
 });
@@ -115,12 +119,7 @@ describe("which screen", () => {
       /^note {2}screen +VGA text of 80x25 is assumed/m,
       false,
     ],
-    [
-      "no x86",
-      { architecture: "arm64" },
-      /^note {2}screen +nothing is passed on: only x86/m,
-      false,
-    ],
+    ["no x86", { architecture: "arm64" }, /^note {2}screen +not passed on: only x86/m, false],
   ])("%s", (_, change, words, hinted) => {
     const text = lines({ ...BIOS, ...change });
     expect(text).toMatch(words);
@@ -136,10 +135,10 @@ describe("which screen", () => {
 
 test("under Xen: how much memory is safe to load to, or that it is not known", () => {
   const xen = machine("qemu-2g-xen");
-  expect(lines(xen)).toMatch(/^ok {4}safe memory +the largest range that is safe to load to has/m);
+  expect(lines(xen)).toMatch(/^ok {4}safe memory +the largest range that the hypervisor does not/m);
   const blind = { ...xen, segmentRules: { ...xen.segmentRules, guestOwned: [] } };
   expect(lines(blind)).toMatch(
-    /^note {2}safe memory +Xen does not show which memory guests have$/m,
+    /^note {2}safe memory +Xen does not report which memory its guests own$/m,
   );
 });
 

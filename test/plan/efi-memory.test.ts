@@ -50,9 +50,7 @@ describe(`${difference("efi-data").id}: EFI's data for the next kernel`, () => {
     const ram = [{ start: 0x100000n, end: 0x200000n }];
     const { free, notes } = withoutEfiMemory(ram, withData(0x1ff000n, 4n, RUNTIME));
     expect(free).toEqual([{ start: 0x100000n, end: 0x1ff000n }]);
-    expect(notes).toEqual([
-      "4 KiB of RAM are left alone: EFI's data for the next kernel is there.",
-    ]);
+    expect(notes).toEqual(["4 KiB of RAM hold EFI data for the next kernel and get no segments"]);
     expect(withoutEfiMemory(ram, uefi)).toEqual({ free: ram, notes: [] });
     expect(withoutEfiMemory(ram, { ...uefi, efi: null })).toEqual({ free: ram, notes: [] });
   });

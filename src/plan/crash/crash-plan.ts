@@ -37,7 +37,7 @@ const putBackup = (saved: Range, { put }: PurposeInputs): Segment =>
     role: "backup",
     size: rangeSize(saved),
     bytes: NO_BYTES,
-    reason: `the purgatory saves ${showRange(saved)} here, which the crash kernel uses`,
+    reason: `the purgatory saves ${showRange(saved)} here before the crash kernel uses it`,
   });
 
 /** RAM for the crash kernel is what is reserved and not taken, and the low RAM that is saved. It
@@ -77,7 +77,7 @@ export function hotplugHeaderSize({ kexec, notes }: HostFacts): bigint {
       ...(missing === undefined ? [] : [`Cannot open ${noteSentence(missing).replace(/\.$/, "")}`]),
       `Path ${HEADER_SIZE} does not exist, the kernel needs CONFIG_CRASH_HOTPLUG`,
     ].join("\n"),
-    hint: "Load without --hotplug, and again whenever CPUs or memory come or go.",
+    hint: "Load without --hotplug, and again after each CPU or memory hotplug.",
     exitStatus: ExitStatus.general,
   });
 }
@@ -89,8 +89,8 @@ function headerSpace(facts: HostFacts, length: bigint, hotplug: boolean): bigint
   if (size >= length) return size;
   return fail({
     code: "plan.hotplug",
-    message: `the core header has ${length} bytes, and ${HEADER_SIZE} gives room for ${size}`,
-    hint: "Load without --hotplug, and again whenever CPUs or memory come or go.",
+    message: `the core header has ${length} bytes, ${HEADER_SIZE} allows ${size}`,
+    hint: "Load without --hotplug, and again after each CPU or memory hotplug.",
     exitStatus: ExitStatus.failed,
   });
 }
@@ -186,7 +186,7 @@ export function planCrash(
     hotplug,
     notes: [
       memoryNote(region, saved, lowMemoryEnd),
-      ...(crash.vmcoreinfo === null ? ["no vmcoreinfo: Xen does not say where its own is"] : []),
+      ...(crash.vmcoreinfo === null ? ["no vmcoreinfo: Xen does not report its address"] : []),
       ...hotplugNotes(request, facts),
     ],
   };

@@ -41,8 +41,8 @@ function whyNone({ notes, crashRules, bootCommandLine }: HostFacts): string {
   const hidden = notes.find(({ source }) => source === IOMEM);
   if (hidden !== undefined) return noteSentence(hidden);
   return hasKernelParameter(bootCommandLine ?? "", "crashkernel")
-    ? "This kernel was started with crashkernel=, and reserved nothing: see dmesg for it."
-    : "Start this kernel with crashkernel=256M, for example, and load again.";
+    ? "This kernel was booted with crashkernel=, but reserved nothing: see dmesg."
+    : "Boot this kernel with crashkernel=256M, for example, and load again.";
 }
 
 /**

@@ -42,6 +42,6 @@ export function crashRoomWarnings(
 
 /** A sentence for the error of a segment of a crash kernel that finds no room. */
 export function crashRoomRemark({ used, usedSize }: CrashRegion): string {
-  const where = `${humanSize(usedSize)} that crashkernel= reserved at ${hex(used.start)}`;
-  return `All of a crash kernel goes into the ${where}.`;
+  const region = `${humanSize(usedSize)} that crashkernel= reserved at ${hex(used.start)}`;
+  return `All segments of a crash kernel must lie in the ${region}.`;
 }

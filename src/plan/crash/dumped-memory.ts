@@ -25,25 +25,25 @@ interface Needed {
 const MEMORY: Needed = {
   sources: [],
   line: "Could not get memory layout",
-  hint: "A dump needs to know where all RAM is: see /proc/iomem.",
+  hint: "The core header must list all RAM: see /proc/iomem.",
   exitStatus: ExitStatus.failed,
 };
 const CPU_NOTES: Needed = {
   sources: [CPU_DIRECTORY, "CPU notes"],
   line: "Cannot parse /sys/devices/system/cpu/cpu0/crash_notes",
-  hint: "A dump has the CPUs' registers by these files. Is sysfs mounted on /sys?",
+  hint: "These files locate the CPUs' registers for a dump. Is sysfs mounted on /sys?",
   exitStatus: ExitStatus.general,
 };
 const VMCOREINFO: Needed = {
   sources: [VMCOREINFO_FILE, "vmcoreinfo"],
   line: "Cannot parse /sys/kernel/vmcoreinfo",
-  hint: "Without it no tool can read a dump. Is sysfs mounted on /sys?",
+  hint: "Without vmcoreinfo no tool can read a dump. Is sysfs mounted on /sys?",
   exitStatus: ExitStatus.general,
 };
 const KERNEL_TEXT: Needed = {
   sources: [KCORE, "kernel text"],
   line: "Can't find kernel text map area from kcore",
-  hint: "A dump must say where this kernel is mapped: see /proc/iomem and /proc/kcore.",
+  hint: "The core header must locate this kernel's text: see /proc/iomem and /proc/kcore.",
   exitStatus: ExitStatus.failed,
 };
 
@@ -82,8 +82,8 @@ export function crashFacts(facts: HostFacts, kernel: string): CrashFacts {
   if (crash === null) {
     return fail({
       code: "facts.crash",
-      message: "These facts lack what a crash kernel must know of the running one",
-      hint: "Save them again: an earlier version did not write it.",
+      message: "The facts lack the crash facts of the running kernel, which a crash kernel needs",
+      hint: "Save them again with --save-facts: an earlier version did not write the crash facts.",
       exitStatus: ExitStatus.failed,
     });
   }

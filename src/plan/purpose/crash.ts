@@ -33,7 +33,7 @@ function fileNotes({ passMemmapCmdline, hotplug }: LoadRequest, headerNote: stri
       ? ["--pass-memmap-cmdline has no effect: kexec_file_load builds the memory map itself"]
       : []),
     ...(hotplug
-      ? ["--hotplug has no effect: kexec_file_load has the kernel update elfcorehdr itself"]
+      ? ["--hotplug has no effect: after kexec_file_load the kernel updates elfcorehdr itself"]
       : []),
   ];
 }

@@ -40,8 +40,7 @@ export function ordinaryPieces({ memoryMap }: HostFacts): MemoryPiece[] {
 }
 
 /** What messages call RAM between `--mem-min` and `--mem-max`. */
-export const USABLE_RAM =
-  "RAM that may be used (see --mem-min, --mem-max and the memory map in --dry-run)";
+export const USABLE_RAM = "usable RAM (see --mem-min, --mem-max and the memory map in --dry-run)";
 
 export const normal: Purpose = {
   name: "normal",

@@ -104,9 +104,9 @@ function planForPurpose(
     hotplug: false,
     notes: [
       `the running kernel is preserved: the next one gets ${own.map(showRange).join(" and ")}`,
-      "kexec_jump_back_entry= on its command line will say what --load-jump-back-helper needs",
+      "kexec_jump_back_entry= on its command line gives the --entry for --load-jump-back-helper",
       ...(header === null
-        ? ["no /proc/vmcore there: this kernel's vmcoreinfo is swapped away"]
+        ? ["the next kernel has no /proc/vmcore: this kernel's vmcoreinfo is swapped out"]
         : []),
     ],
   };
@@ -130,7 +130,7 @@ function preservedSegments(
       size: end - start,
       bytes: NO_BYTES,
       sha256: null,
-      reason: `${humanSize(end - start)} of the running kernel, which come back with it`,
+      reason: `${humanSize(end - start)} of the running kernel, swapped back when it continues`,
     }));
 }
 
@@ -152,7 +152,10 @@ export const preserveContext: Purpose = {
   jumpsBack: true,
   notReused: [],
   forSegments,
-  forFiles: () => ({ ...ORDINARY_FILES, refusal: "kexec_file_load preserves no context" }),
+  forFiles: () => ({
+    ...ORDINARY_FILES,
+    refusal: "kexec_file_load does not support --load-preserve-context",
+  }),
   memoryPieces: ordinaryPieces,
   destinationName: () => USABLE_RAM,
 };

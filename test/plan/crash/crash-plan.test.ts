@@ -168,7 +168,7 @@ describe("the command line", () => {
     const loader = { ...NO_LOADER, commandLine: "x".repeat(2040) };
     const error = refusal(() => plan(LINUX, { loader }));
     expect(error).toMatchObject({ message: "Command line overflow", exitStatus: 1 });
-    expect(error.hint).toStartWith("With the 38 bytes that are appended to it: the command line");
+    expect(error.hint).toStartWith("With the 38 bytes that must be appended, the command line");
     const long = { ...loader, commandLine: "x".repeat(2100) };
     expect(refusal(() => plan(LINUX, { loader: long })).message).toStartWith("Cannot load ");
   });
@@ -182,11 +182,9 @@ describe("refuses", () => {
     const error = refusal(() => plan({ ...NONE, bootCommandLine: "quiet" }));
     expect(error.message).toStartWith(FIRST);
     expect(error.exitStatus).toBe(1);
-    expect(error.hint).toBe(
-      "Start this kernel with crashkernel=256M, for example, and load again.",
-    );
+    expect(error.hint).toBe("Boot this kernel with crashkernel=256M, for example, and load again.");
     const failed = { ...NONE, bootCommandLine: "quiet crashkernel=9G" };
-    expect(refusal(() => plan(failed)).hint).toStartWith("This kernel was started with crashk");
+    expect(refusal(() => plan(failed)).hint).toStartWith("This kernel was booted with crashk");
     const xen = refusal(() => plan({ ...XEN, crashRegions: [] }));
     expect(xen.hint).toContain("Xen's command line");
   });
@@ -197,7 +195,7 @@ describe("refuses", () => {
     expect(error.exitStatus).toBe(1);
     const small = { ...LINUX.kexec, crashElfcorehdrSize: 512n };
     expect(refusal(() => plan({ ...LINUX, kexec: small }, { hotplug: true })).message).toBe(
-      "the core header has 1024 bytes, and /sys/kernel/crash_elfcorehdr_size gives room for 512",
+      "the core header has 1024 bytes, /sys/kernel/crash_elfcorehdr_size allows 512",
     );
   });
 
@@ -206,7 +204,8 @@ describe("refuses", () => {
     const error = refusal(() => plan({ ...LINUX, crashRegions: tiny }));
     expect(error.code).toBe("plan.no-room");
     expect(error.hint).toEndWith(
-      "\nAll of a crash kernel goes into the 1 MiB that crashkernel= reserved at 0x6e000000.",
+      "\nAll segments of a crash kernel must lie in the " +
+        "1 MiB that crashkernel= reserved at 0x6e000000.",
     );
   });
 });

@@ -138,7 +138,7 @@ describe("a crash kernel is refused", () => {
     [
       "where the facts are an earlier version's",
       { ...LINUX, crash: null },
-      "These facts lack what a crash kernel must know of the running one",
+      "The facts lack the crash facts of the running kernel, which a crash kernel needs",
       255,
     ],
     [

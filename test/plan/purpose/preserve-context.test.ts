@@ -100,7 +100,9 @@ test("a kernel whose vmcoreinfo is swapped away is in no dump", () => {
   const made = plan({}, RECORDED);
   expect(made.segments.some(({ role }) => role === "elfcorehdr")).toBe(false);
   expect(made.commandLine).not.toContain("elfcorehdr");
-  expect(made.notes.join("\n")).toContain("no /proc/vmcore there");
+  expect(made.notes.join("\n")).toContain(
+    "no /proc/vmcore: this kernel's vmcoreinfo is swapped out",
+  );
 });
 
 test("what is preserved is mapped in the next kernel as it jumps back, and no RAM", () => {

@@ -106,10 +106,10 @@ describe("destinations", () => {
   });
 
   test.each<[ImagePurpose, string]>([
-    ["normal", "RAM that may be used"],
-    ["live-update", "RAM that may be used"],
+    ["normal", "usable RAM"],
+    ["live-update", "usable RAM"],
     ["crash", "the crash region [0x"],
-    ["preserve-context", "RAM that may be used"],
+    ["preserve-context", "usable RAM"],
   ])("%s: their name in an error", (name, start) => {
     expect(purposeOf(name).destinationName([USED])).toStartWith(start);
   });
@@ -118,7 +118,11 @@ describe("destinations", () => {
 test.each<[ImagePurpose, boolean, RegExp]>([
   ["normal", true, /^$/],
   ["live-update", true, /^$/],
-  ["crash", false, /^All of a crash kernel goes into the .* that crashkernel= reserved at 0x/],
+  [
+    "crash",
+    false,
+    /^All segments of a crash kernel must lie in the .* that crashkernel= reserved at 0x/,
+  ],
   ["preserve-context", true, /^$/],
 ])("%s: the placer's settings", (name, prefers, remark) => {
   const { placer } = segmentsOf(name);
@@ -208,7 +212,7 @@ describe("for kexec_file_load", () => {
     ["normal", null, 0, 0],
     ["live-update", null, 0, 0],
     ["crash", null, 30, 1],
-    ["preserve-context", "kexec_file_load preserves no context", 0, 0],
+    ["preserve-context", "kexec_file_load does not support --load-preserve-context", 0, 0],
   ])("%s: its refusal, the kernel's own parameter, notes", (name, reason, added, notes) => {
     const found = filesOf(name);
     expect(found.refusal).toBe(reason);
