@@ -1,5 +1,5 @@
 /**
- * Everything that the host will check, checked before asking it: it would only say "Invalid
+ * Checks a plan as the host will do, before it is handed over: the host would only answer "Invalid
  * argument". [linux kernel/kexec_core.c sanity_check_segment_list] [xen xen/common/kimage.c
  * do_kimage_alloc]
  */
@@ -48,7 +48,7 @@ function checkCount({ segments }: SegmentPlan, { segmentRules: { countMax } }: H
   });
 }
 
-/** Nothing else can be noticed to be missing: it would be a fault of the next kernel's start. */
+/** The host does not check this: the next kernel would take a page fault when it starts. */
 function checkMapped(segments: readonly Segment[], { segmentRules: { mapped } }: HostFacts): void {
   if (mapped === null || covers(normalize(segments.map(rangeOf)), mapped)) return;
   fail({
@@ -103,7 +103,7 @@ function checkOverlap(segments: readonly Segment[]): void {
   });
 }
 
-/** What of a segment must be RAM by the memory map. */
+/** The part of a segment that must be RAM in the memory map. */
 function neededOf(segment: Segment): Range {
   const range = rangeOf(segment);
   return { ...range, start: segment.ramFrom ?? range.start };
@@ -127,7 +127,7 @@ function checkMemory(
   }
 }
 
-/** The kernel takes at most half of its memory for all segments together. */
+/** Linux accepts segments that take at most half of its memory in total. */
 function checkTotal(segments: readonly Segment[], facts: HostFacts): void {
   const total = segments.reduce((sum, { size }) => sum + size, 0n);
   const limit = (facts.memTotal ?? mappedMemory(facts)) / 2n;
@@ -142,7 +142,7 @@ function checkTotal(segments: readonly Segment[], facts: HostFacts): void {
   });
 }
 
-/** Where the kernel does not say what it has: all RAM of the map, which is a little more. */
+/** All RAM of the memory map, in bytes: a little more than MemTotal, which may be unknown. */
 function mappedMemory(facts: HostFacts): bigint {
   const ranges = facts.memoryMap?.ranges ?? [];
   return totalSize(ranges.filter(({ type }) => type === "ram"));

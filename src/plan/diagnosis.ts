@@ -1,6 +1,6 @@
 /**
- * What works on a machine and what does not, and what to do about it, for `--doctor`. Pure: facts
- * and answers in, findings out. What only one architecture knows is said by that one (`Arch`).
+ * The findings of `--doctor`: what works on a machine, what does not, and what to do about it, from
+ * the facts and the host's answers. Pure. `Arch.findings` has those of one architecture.
  */
 
 import { findArch } from "../arch/index.ts";
@@ -19,19 +19,19 @@ export interface Diagnosis {
   readonly findings: readonly Finding[];
 }
 
-/** The host as it was chosen, or why there is none. */
+/** The host that was selected and what it answered, or why none could be selected. */
 export type ExaminedHost =
   | {
       readonly name: string;
       readonly evidence: readonly string[];
       readonly probes: readonly HostProbe[];
-      /** null: the host does not say. */
+      /** null: the host does not report it. */
       readonly loaded: boolean | null;
       readonly crashLoaded: boolean | null;
     }
   | { readonly refusal: string; readonly hint: string };
 
-/** Debian's and Fedora's kernels with their initrds hardly come up in less. */
+/** In bytes: kernels of Debian and Fedora with their initrds rarely boot in less. */
 const CRASH_REGION_USUAL = 160n << 20n;
 
 function hostFindings(host: ExaminedHost): Finding[] {
@@ -122,7 +122,7 @@ function loadedImages(host: ExaminedHost): Finding[] {
   return [finding("images", "note", text)];
 }
 
-/** Of an architecture that onekexec knows nothing of. */
+/** The findings of an architecture that onekexec does not support. */
 const UNKNOWN_ARCHITECTURE: ArchFindings = {
   firmware: [finding("Secure Boot", "note", "is off, or this machine has none")],
   handoff: [finding("screen", "note", "not passed on: only x86 kernels accept one")],
@@ -132,13 +132,13 @@ function archFindings(facts: HostFacts): ArchFindings {
   return findArch(facts)?.findings(facts) ?? UNKNOWN_ARCHITECTURE;
 }
 
-/** Why there are no facts. */
+/** Why the facts could not be read. */
 export interface Unreadable {
   readonly unreadable: string;
   readonly hint: string;
 }
 
-/** What works on a machine and what does not, from its facts and the host's answers. */
+/** Diagnoses a machine from its facts and the host's answers. */
 export function diagnose(facts: HostFacts | Unreadable, host: ExaminedHost): Diagnosis {
   if ("unreadable" in facts) {
     const map = finding("memory map", "no", facts.unreadable, facts.hint);

@@ -15,7 +15,7 @@ interface Row extends Range {
 const MARK = { segment: "#", free: ".", other: " " } as const;
 const BAR = 8;
 
-/** What the source of a memory map is called. */
+/** The names of the sources of a memory map, for people. */
 export const MEMORY_MAP_SOURCE: Readonly<Record<MemoryMap["source"], string>> = {
   "firmware-memmap": "/sys/firmware/memmap",
   iomem: "/proc/iomem",
