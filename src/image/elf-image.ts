@@ -41,7 +41,7 @@ export interface ElfImage {
 
 const physicalEnd = ({ physical, memorySize }: ElfLoad): bigint => physical + memorySize;
 
-/** Why a file is not an ELF executable for one of `machines` (e_machine) and `bits`; null: it is. */
+/** Why a file is not an ELF executable of `bits` for one of `machines` (e_machine); null: it is. */
 export function whyNotElf(
   image: Uint8Array,
   bits: ElfBits,
