@@ -95,7 +95,7 @@ describe("the purgatory", () => {
     expect(plan.segments.every((s) => s.sha256 === null)).toBe(true);
   });
 
-  test("a digest that was computed while reading is used, not made again", () => {
+  test("a digest that was computed while the file was read is used", () => {
     const known = new Uint8Array(32).fill(7);
     const plan = buildSegmentPlan(loadRequest(), machine("qemu-1g-bios"), {
       ...NO_FILES,
@@ -106,7 +106,7 @@ describe("the purgatory", () => {
   });
 });
 
-test("--entry is where the image is entered, and only a place that is loaded", () => {
+test("--entry is the plan's entry point, and must lie in a segment", () => {
   const usual = planOf({});
   const kernel = usual.segments.find(({ role }) => role === "kernel")?.start ?? 0n;
   const plan = planOf({ request: { entry: kernel } });
@@ -149,7 +149,7 @@ describe("places", () => {
   });
 });
 
-/** What a failing case says: status, first line, hint. */
+/** The refusal of a case: status, message and hint. */
 const refusal = (c: Case) => refusalText(() => planOf(c));
 
 describe("refusals", () => {

@@ -1,4 +1,4 @@
-/** What `--doctor` says of machines. */
+/** The findings of `--doctor`. */
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -51,7 +51,7 @@ describe("whether a kernel can be loaded", () => {
   });
 });
 
-test("what does not work says why, and what to do", () => {
+test("findings of what does not work have the reason, and what to do", () => {
   const text = lines(BIOS, linux(false, true));
   expect(text).toMatch(/^no {4}kexec_file_load +Operation not permitted\n +Run kexec as root\.$/m);
   expect(text).toMatch(/^ok {4}kexec_load +can be used$/m);
@@ -93,7 +93,7 @@ test("what the next kernel gets: EFI, ACPI, a screen", () => {
   expect(text).toContain("kernel: not loaded; crash kernel: loaded");
 });
 
-describe("which screen", () => {
+describe("the screen that is passed on", () => {
   const taken = display({ devices: [{ ...card, driver: "i915", drm: true }] });
   const hint = "-s and -a pass on the screen of this kernel's boot";
   test.each<[string, Partial<HostFacts>, RegExp, boolean]>([
@@ -133,7 +133,7 @@ describe("which screen", () => {
   });
 });
 
-test("under Xen: how much memory is safe to load to, or that it is not known", () => {
+test("under Xen: how much memory is guest-owned, or that this is not known", () => {
   const xen = machine("qemu-2g-xen");
   expect(lines(xen)).toMatch(/^ok {4}safe memory +the largest range that the hypervisor does not/m);
   const blind = { ...xen, segmentRules: { ...xen.segmentRules, guestOwned: [] } };
@@ -142,7 +142,7 @@ test("under Xen: how much memory is safe to load to, or that it is not known", (
   );
 });
 
-test("without facts it says why, and what the host says", () => {
+test("without facts there are the reason and the host's findings", () => {
   const found = diagnose(
     { unreadable: "Could not get memory layout", hint: "modprobe" },
     linux(true, true),
