@@ -1,6 +1,6 @@
 /**
- * Addresses and sizes of physical memory. Addresses are `bigint` (64 bits do not fit a number),
- * lengths of buffers are `number`; this file is where one becomes the other.
+ * Addresses and sizes of physical memory. Addresses are `bigint`, because a number cannot hold 64
+ * bits; lengths of buffers are `number`. `toLength` converts a size to a length.
  */
 
 import { fail } from "./error.ts";
@@ -31,12 +31,13 @@ export function isPowerOfTwo(value: bigint): boolean {
 }
 
 /**
- * A size as a `number`, for lengths of buffers.
+ * Converts a size in bytes to a buffer length.
+ * @param what the name of the size in the error
  * @throws KexecError `struct.size` beyond 2^53 - 1, which no buffer can have.
  */
 export function toLength(value: bigint, what: string): number {
   if (value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) {
-    fail({ code: "struct.size", message: `${what}: ${hex(value)} is not a length of a buffer` });
+    fail({ code: "struct.size", message: `${what}: ${hex(value)} is not a valid buffer length` });
   }
   return Number(value);
 }

@@ -1,5 +1,5 @@
 /**
- * Bytes, and text that is bytes.
+ * Bytes, byte strings, and numbers in bytes.
  *
  * Command lines, file names and the kernel's own texts are bytes, not Unicode. This program keeps
  * them as **byte strings**: JavaScript strings in which each character is one byte (U+0000 to
@@ -15,8 +15,8 @@ export function textOf(bytes: Uint8Array): string {
 
 /**
  * The bytes of a byte string.
- * @throws RangeError for a character above U+00FF: a bug, since every text from outside was read
- *   as bytes.
+ * @throws RangeError for a character above U+00FF: a bug, since all text from outside is read as a
+ *   byte string
  */
 export function bytesOf(text: string): Uint8Array {
   if (!isByteString(text)) throw new RangeError(`not a byte string: ${JSON.stringify(text)}`);
@@ -45,7 +45,7 @@ export function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
   return bytes.length >= prefix.length && prefix.every((byte, i) => bytes[i] === byte);
 }
 
-/** The pieces behind one another; a single one is not copied. */
+/** The pieces concatenated; a single piece is returned without a copy. */
 export function joined(pieces: readonly Uint8Array[]): Uint8Array {
   const [first] = pieces;
   if (pieces.length === 1 && first !== undefined) return first;
@@ -63,10 +63,10 @@ function view(bytes: Uint8Array): DataView {
 }
 
 /**
- * Reads numbers at absolute offsets of a file or structure: little-endian, unless told otherwise.
+ * Reads numbers at absolute offsets of a file or structure, little-endian by default.
  *
- * Every read is checked: beyond the end it throws a `KexecError` `struct.truncated` that names the
- * structure, the field's offset, and both sizes, so no parser can throw a bare RangeError.
+ * A read beyond the end throws a `KexecError` `struct.truncated` that names the structure, the
+ * field's offset, and both sizes, so that no parser throws a bare RangeError.
  */
 export class Reader {
   readonly bytes: Uint8Array;
@@ -121,7 +121,7 @@ export class Reader {
   }
 }
 
-/** Writes little-endian numbers at absolute offsets; out of bounds is a bug (RangeError). */
+/** Writes little-endian numbers at absolute offsets; a write out of bounds throws RangeError. */
 export class Writer {
   readonly bytes: Uint8Array;
   readonly #view: DataView;

@@ -1,7 +1,7 @@
 /**
- * A kernel's command line: its parameters, and the room that the kernel has for it. Command lines
- * are byte strings (see bytes.ts), so blanks are ASCII's; the byte 0xa0 is half of a character of
- * UTF-8, and no blank.
+ * A kernel's command line: its parameters, and the length that the kernel accepts. Command lines
+ * are byte strings (see bytes.ts), so that only ASCII blanks separate parameters: the byte 0xa0 is
+ * not a blank but may be part of a UTF-8 character.
  */
 
 import { ExitStatus, fail, failImage } from "./error.ts";
@@ -36,17 +36,17 @@ export function parameters(commandLine: string): Parameter[] {
   return found;
 }
 
-/** What a kernel takes of a command line. */
+/** The longest command line that a kernel accepts. */
 export interface CommandLineLimit {
   /** In bytes, without the NUL. */
   readonly max: number;
-  /** Who takes no more: `this kernel`. */
+  /** The subject of the error, e.g. `this kernel`. */
   readonly who: string;
-  /** Where that is said: ` (cmdline_size at 0x238)`; may be empty. */
+  /** Where the limit is from, e.g. ` (cmdline_size at 0x238)`; may be empty. */
   readonly source: string;
 }
 
-/** A command line that its kernel has room for. A value: appending makes another one. */
+/** A command line that its kernel accepts. It is immutable: `append` returns a new one. */
 export class CommandLine {
   readonly text: string;
   readonly #limit: CommandLineLimit | null;
@@ -57,8 +57,9 @@ export class CommandLine {
   }
 
   /**
-   * @param limit null: the image does not say what it takes
-   * @throws ImageError `image.command-line` for a text that is longer
+   * The command line `text`, a byte string.
+   * @param limit null: any length
+   * @throws ImageError `image.command-line` for a text that is longer than the limit
    */
   static of(text: string, limit: CommandLineLimit | null): CommandLine {
     const excess = excessOf(text.length, limit);
@@ -67,8 +68,8 @@ export class CommandLine {
   }
 
   /**
-   * This command line with `parameters` behind it, which begin with a blank or are empty.
-   * @param room bytes that must be left behind them, for whoever appends more later
+   * This command line followed by `parameters`, which begin with a blank or are empty.
+   * @param room bytes that must stay free behind them, e.g. for what the purgatory appends
    * @throws KexecError `plan.command-line`, in kexec-tools' words, where they do not fit
    */
   append(parameters: string, room = 0): CommandLine {
@@ -78,7 +79,7 @@ export class CommandLine {
       fail({
         code: "plan.command-line",
         message: "Command line overflow",
-        hint: `With the ${added} bytes that are appended to it: ${excess}.`,
+        hint: `With the ${added} bytes that must be appended, ${excess}.`,
         exitStatus: ExitStatus.general,
       });
     }

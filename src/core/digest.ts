@@ -1,14 +1,13 @@
-/** SHA-256, the digest that the purgatory checks, and xxHash32, which lz4 has. Computation only: no
- * world is touched. */
+/** SHA-256, the digest that the purgatory checks, and xxHash32, the checksum of lz4. Pure. */
 
-/** 32 bytes over the concatenation of `parts`. */
+/** The SHA-256 digest of the concatenation of `parts`, 32 bytes. [sha-256] */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const hasher = new Bun.CryptoHasher("sha256");
   for (const part of parts) hasher.update(part);
   return new Uint8Array(hasher.digest());
 }
 
-/** With seed 0. [lz4 doc/lz4_Frame_format.md] */
+/** The xxHash32 of `bytes` with seed 0. [lz4 doc/lz4_Frame_format.md] */
 export function xxHash32(bytes: Uint8Array): number {
   return Bun.hash.xxHash32(bytes, 0);
 }

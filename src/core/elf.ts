@@ -1,4 +1,4 @@
-/** The structures of ELF files that this program reads and writes. [elf] */
+/** The ELF structures and constants that this program uses. [elf] */
 
 import { blob, defineStruct, u16, u32, u64 } from "./struct.ts";
 
@@ -58,11 +58,11 @@ export const ELF64_IDENT = Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, ...new
 
 export const ELF_MAGIC = ELF64_IDENT.subarray(0, 4);
 
-/** The first section header has in sh_info what is too much for a field of 16 bits. */
+/** Section header 0: its sh_info is the number of program headers where e_phnum is PN_XNUM. */
 export const Elf64_Shdr = defineStruct("Elf64_Shdr", 64, { sh_info: u32(44) });
 export const Elf32_Shdr = defineStruct("Elf32_Shdr", 40, { sh_info: u32(28) });
 
-/** e_phnum where there are more program headers: section 0's sh_info has their number. */
+/** The value of e_phnum where the number of program headers does not fit into its 16 bits. */
 export const PN_XNUM = 0xffff;
 
 /** e_machine. [linux include/uapi/linux/elf-em.h] */

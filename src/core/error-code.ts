@@ -1,6 +1,6 @@
 /**
- * THE list of failures: a stable name for each, for tests and reports. What comes before the point
- * is where the failure belongs. Nothing branches on a name, nor on a part of one.
+ * The list of failures: a stable code for each, for tests and reports. The part before the point is
+ * the area of the failure. No code branches on an error code or on a part of one.
  */
 
 export type ErrorCode =

@@ -1,8 +1,6 @@
 /**
- * The one error type of the program. Pure: it says what went wrong, `story/kexec.ts` prints it.
- *
- * What it does not do: it carries no stack for users. A stack means a bug in onekexec, and bugs are
- * other classes of error.
+ * The error type of all failures that are not bugs; `story/kexec.ts` prints it. Errors of other
+ * classes are bugs in onekexec. Pure.
  */
 
 import type { ErrorCode } from "./error-code.ts";
@@ -23,10 +21,11 @@ export const ExitStatus = {
 
 export interface KexecErrorParts {
   readonly code: ErrorCode;
-  /** kexec-tools' own line or lines where scripts know them, else ours: what was done, to what,
-   * what was found, what was needed. A byte string (see core/bytes.ts), without a last newline. */
+  /** kexec-tools' own line or lines where scripts may search for them, else onekexec's: what was
+   * done, to what, what was found, what was needed. A byte string (see core/bytes.ts), without a
+   * newline at its end. */
   readonly message: string;
-  /** At most three lines: the cause found by looking, and what to try. */
+  /** At most three lines: the cause, and what to try. */
   readonly hint?: string | undefined;
   /** 0–255; 1 unless given. */
   readonly exitStatus?: number | undefined;
@@ -48,7 +47,7 @@ export class KexecError extends Error {
   }
 }
 
-/** What an image cannot do, or cannot be: the message about it names the file and its type. */
+/** A failure of an image; the caller, who knows them, adds the file and its type to the message. */
 export class ImageError extends KexecError {}
 
 /** Throws an `ImageError`; for use where an expression is needed. */

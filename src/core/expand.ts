@@ -1,4 +1,4 @@
-/** What those that expand compressed data share. */
+/** What all decompressors share. */
 
 import { hex } from "./address.ts";
 import { startsWith } from "./bytes.ts";
@@ -6,41 +6,41 @@ import { ExitStatus, KexecError } from "./error.ts";
 
 export interface Expanded {
   readonly bytes: Uint8Array;
-  /** The offset where what was expanded ends. Other data may follow. */
+  /** The offset in the input at which the compressed data ends. Other data may follow. */
   readonly end: number;
 }
 
 /**
- * Expands one format. It holds what it makes once, and refuses as soon as that is more than `limit`
- * bytes, which the caller chooses.
- * @throws KexecError `image.wrapper` beyond `limit`, or where it is damaged
+ * Expands one format. It holds one copy of its output, and stops as soon as that has more than
+ * `limit` bytes.
+ * @throws KexecError `image.wrapper` beyond `limit`, or for damaged data
  */
 export type Expand = (bytes: Uint8Array, limit: number) => Expanded;
 
-/** As `Expand`, by a library of the host; null where it has none, or none that can. */
+/** As `Expand`, with a library of the host; null where the host has none, or it does not work. */
 export type HostExpand = (bytes: Uint8Array, limit: number) => Expanded | null;
 
-/** Damaged or over-large data; `format` as a user names it. */
+/** The error of damaged or too large data. @param format the format's name, e.g. `gzip` */
 export function wrapperError(format: string, found: string, cause?: unknown): KexecError {
   return new KexecError({
     code: "image.wrapper",
     message: `${format}: ${found}`,
-    hint: "Copy or build the file again, or unpack it by hand and load what comes out.",
+    hint: "Copy or build the file again, or unpack it by hand and load the result.",
     exitStatus: ExitStatus.failed,
     cause,
   });
 }
 
-/** XZ streams may follow one another. [xz-format] 2.1.1.1 */
+/** The magic bytes of an XZ stream. A file may have several streams. [xz-format] 2.1.1.1 */
 const XZ_MAGIC = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0);
-/** Between streams there may be zeros, so many that each begins at a multiple of this. */
+/** The size of the padding between streams is a multiple of this, in bytes; it is zeros. */
 const XZ_ALIGNMENT = 4;
 
 export const isXz = (bytes: Uint8Array): boolean => startsWith(bytes, XZ_MAGIC);
 
 /**
- * The offset of the XZ stream that follows the one that ends at `end`, behind the padding between
- * them; null where other data follow, or only zeros. [xz-format] 2.2
+ * The offset of the next XZ stream after the one that ends at `end` and after its padding; null
+ * where other data follows, or only zeros. [xz-format] 2.2
  * @throws KexecError `image.wrapper` for padding that is no multiple of four bytes
  */
 export function nextXzStream(bytes: Uint8Array, end: number): number | null {
@@ -55,7 +55,7 @@ export function nextXzStream(bytes: Uint8Array, end: number): number | null {
   );
 }
 
-/** @param limit in bytes */
+/** The error of data that expands to more than `limit` bytes. */
 export function tooLarge(format: string, limit: number): KexecError {
-  return wrapperError(format, `expands to more than ${limit} bytes, the most that is taken`);
+  return wrapperError(format, `expands to more than ${limit} bytes, the limit`);
 }

@@ -1,4 +1,4 @@
-/** Memory that was asked for and is not there, as a value: whoever has another place goes on. */
+/** The error of a piece that does not fit, as a value: the caller may try another place. */
 
 import { KexecError, type KexecErrorParts } from "./error.ts";
 
@@ -9,7 +9,7 @@ export class NoRoom {
     this.parts = parts;
   }
 
-  /** What the search found instead, for the hint of another refusal. */
+  /** What the placer needed and found, for the hint of another error. */
   get found(): string {
     return this.parts.hint ?? "";
   }

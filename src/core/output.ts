@@ -1,33 +1,33 @@
-/** Memory that compressed data is expanded into. */
+/** The output buffer of a decompressor. */
 
 import { tooLarge, wrapperError } from "./expand.ts";
 
-/** What fits into this is held in an array of this size: most of what is small, at once. */
+/** The initial size of the buffer, in bytes, unless the limit is smaller. */
 const SMALL = 1 << 16;
-/** The largest buffer that the engine makes. */
+/** The largest buffer that the JavaScript engine allocates, in bytes. */
 const BUFFER_MAX = 2 ** 32;
-/** Below this, one byte after the other is faster than a call. */
+/** For fewer bytes a loop is faster than a call of `copyWithin`. */
 const LONG_REPETITION = 48;
 
 /**
- * What was expanded so far, up to a limit. Repetitions reach back into it.
+ * The expanded bytes so far, up to a limit. Repetitions (matches) copy earlier bytes of it.
  *
- * It lies in one buffer, for which address space of the limit's size is kept. The buffer grows in
- * its place, and its pages take no memory before they are written to: so nothing is held twice, and
- * nothing is copied when it grows or is done.
+ * Once it is large, it is one buffer with reserved address space of the limit's size. The buffer
+ * grows in place, and its pages take no memory before they are written: there is never a second
+ * copy, neither when it grows nor when it is done.
  */
 export class Output {
-  /** The first `length` are made. Another array after each call that may grow it. */
+  /** The first `length` bytes are the output. Growing the output may replace the array. */
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
   readonly #format: string;
   readonly #limit: number;
-  /** null while it is small. */
+  /** null while the output fits into `SMALL` bytes. */
   #buffer: ArrayBuffer | null = null;
 
   /**
-   * @param format as a user names it
-   * @param limit the most bytes that it may hold
+   * @param format the format's name in errors, e.g. `gzip`
+   * @param limit the most bytes that the output may have
    */
   constructor(format: string, limit: number) {
     this.#format = format;
@@ -35,7 +35,7 @@ export class Output {
     this.bytes = new Uint8Array(Math.min(limit, SMALL));
   }
 
-  /** How many bytes may still be made. */
+  /** The number of bytes up to the limit. */
   get room(): number {
     return this.#limit - this.length;
   }
@@ -50,7 +50,11 @@ export class Output {
       this.#grow(Math.max(needed, Math.min(this.#limit, 2 * this.bytes.length)));
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw wrapperError(this.#format, `there is no memory for the ${needed} bytes of it`, error);
+      throw wrapperError(
+        this.#format,
+        `not enough memory for ${needed} bytes of expanded data`,
+        error,
+      );
     }
   }
 
@@ -62,13 +66,13 @@ export class Output {
     }
     const small = this.bytes;
     this.#buffer = new ArrayBuffer(size, { maxByteLength: Math.min(this.#limit, BUFFER_MAX) });
-    // It grows with its buffer.
+    // This array has no fixed length: it grows with its buffer.
     this.bytes = new Uint8Array(this.#buffer);
     this.bytes.set(small.subarray(0, this.length));
   }
 
-  /** Where to write what comes next, from 1 to `most` bytes. At the limit it is one byte elsewhere:
-   * `wrote` then finds out whether anything comes. */
+  /** The array for the next bytes of the output, of 1 to `most` bytes. At the limit it is a spare
+   * array of one byte: `wrote` refuses if the decompressor writes to it. */
   space(most: number): Uint8Array<ArrayBuffer> {
     if (this.room === 0) return new Uint8Array(1);
     this.reserve(1);
@@ -76,27 +80,29 @@ export class Output {
     return this.bytes.subarray(this.length, end);
   }
 
-  /** `count` bytes were written to `space`. @throws KexecError `image.wrapper` beyond the limit */
+  /** Adds `count` bytes that were written to `space` to the output.
+   * @throws KexecError `image.wrapper` beyond the limit */
   wrote(count: number): void {
     this.reserve(count);
     this.length += count;
   }
 
-  /** @throws KexecError `image.wrapper` beyond the limit */
+  /** Adds one byte. @throws KexecError `image.wrapper` beyond the limit */
   push(byte: number): void {
     if (this.length >= this.bytes.length) this.reserve(1);
     this.bytes[this.length] = byte;
     this.length += 1;
   }
 
-  /** @throws KexecError `image.wrapper` beyond the limit */
+  /** Adds bytes. @throws KexecError `image.wrapper` beyond the limit */
   add(bytes: Uint8Array): void {
     this.reserve(bytes.length);
     this.bytes.set(bytes, this.length);
     this.length += bytes.length;
   }
 
-  /** Repeats `length` bytes that begin `distance` before the end, which may overlap it.
+  /** Adds `length` bytes that begin `distance` bytes before the end. With `length` above `distance`
+   * they repeat.
    * @throws KexecError `image.wrapper` beyond the limit */
   repeat(distance: number, length: number): void {
     this.reserve(length);
@@ -109,7 +115,7 @@ export class Output {
       for (; to < end; to += 1) bytes[to] = bytes[to - distance] ?? 0;
       return;
     }
-    // What was copied is copied again with it: a multiple of the distance each time but the last.
+    // Each round copies all bytes from `from` on, the copies of earlier rounds included.
     while (to < end) {
       const count = Math.min(end - to, to - from);
       bytes.copyWithin(to, from, from + count);
@@ -117,7 +123,7 @@ export class Output {
     }
   }
 
-  /** What was made; a part of the array that it is in, without a copy. */
+  /** The output, a view of the buffer, without a copy. */
   done(): Uint8Array {
     return this.bytes.subarray(0, this.length);
   }

@@ -1,6 +1,6 @@
 /**
- * Ranges of physical addresses, half-open: `[start, end)`. The kernel prints inclusive ends; the
- * parsers in facts/ convert, and nothing else does.
+ * Ranges of physical addresses, half-open: `[start, end)`. The kernel prints inclusive ends, which
+ * the parsers in facts/ convert.
  */
 
 import { hex } from "./address.ts";
@@ -12,7 +12,7 @@ export interface Range {
 }
 
 export const range = (start: bigint, end: bigint): Range => ({ start, end });
-/** What begins at `start` and has `size` bytes. */
+/** The range that begins at `start` and has `size` bytes. */
 export const rangeOf = ({
   start,
   size,
@@ -21,12 +21,12 @@ export const rangeOf = ({
   readonly size: bigint;
 }): Range => range(start, start + size);
 export const rangeSize = (r: Range): bigint => r.end - r.start;
-/** Of disjoint ranges, how many addresses they have. */
+/** The total size of disjoint ranges, in bytes. */
 export const totalSize = (ranges: readonly Range[]): bigint =>
   ranges.reduce((sum, r) => sum + rangeSize(r), 0n);
 export const isEmpty = (r: Range): boolean => r.end <= r.start;
 export const overlaps = (a: Range, b: Range): boolean => a.start < b.end && b.start < a.end;
-/** For sorting; a range that begins with another is its equal. */
+/** Compares ranges for sorting, by their starts only. */
 export const byStart = (a: { readonly start: bigint }, b: { readonly start: bigint }): number =>
   a.start < b.start ? -1 : a.start > b.start ? 1 : 0;
 export const contains = (outer: Range, inner: Range): boolean =>
@@ -37,7 +37,7 @@ export function showRange(r: Range): string {
   return `[${hex(r.start)}, ${hex(r.end)})`;
 }
 
-/** The part that both have, which may be empty. */
+/** The intersection of two ranges, which may be empty. */
 export function intersect(a: Range, b: Range): Range {
   const start = a.start > b.start ? a.start : b.start;
   const end = a.end < b.end ? a.end : b.end;
@@ -81,7 +81,7 @@ export function covers(ranges: readonly Range[], inner: Range): boolean {
   return ranges.some((r) => contains(r, inner));
 }
 
-/** The largest range, or undefined of none. */
+/** The largest range; undefined where there is none. */
 export function largest(ranges: readonly Range[]): Range | undefined {
   return ranges.reduce<Range | undefined>(
     (best, r) => (best === undefined || rangeSize(r) > rangeSize(best) ? r : best),

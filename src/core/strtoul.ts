@@ -1,16 +1,16 @@
 /**
- * C's strtoul on a 64-bit machine, as glibc 2.36 has it: numbers in options mean to users what they
- * mean to kexec-tools.
+ * strtoul(3) of glibc 2.36 on a 64-bit machine, so that onekexec reads numbers in options as
+ * kexec-tools does.
  */
 
 import { ADDRESS_END } from "./address.ts";
 
 /**
- * The number that all of `text` is; null where something follows the number, or where there is
- * blank or sign and no number. The empty text is 0, a negative number counts down from 2^64, and
- * one that is too large is 2^64 - 1.
+ * Converts the whole of `text` to a number; null where other characters follow the number, or where
+ * blanks or a sign stand without one. The empty text is 0, a negative number is subtracted from
+ * 2^64, and a number that is too large is 2^64 - 1.
  *
- * @param base 0: by the prefix, `0x` for 16 and `0` for 8; 16: with or without `0x`
+ * @param base 0: 16 after the prefix `0x`, 8 after `0`, else 10; 16: with or without `0x`
  */
 export function strtoul(text: string, base: 0 | 16): bigint | null {
   if (text === "") return 0n;

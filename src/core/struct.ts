@@ -1,6 +1,6 @@
 /**
- * Binary structures as tables: the specification's field names at absolute offsets. One table gives
- * the TypeScript type, reading, writing and describing, so none of these can disagree.
+ * Binary structures as tables: the specification's field names at their offsets. The TypeScript
+ * type and the functions that read, write and describe a structure all use its one table.
  */
 
 import { hex } from "./address.ts";
@@ -39,10 +39,11 @@ export interface Struct<F extends Fields> {
   /** In bytes. */
   readonly size: number;
   readonly fields: F;
-  /** Reads every field at `base`, little-endian unless told otherwise.
+  /** Reads every field of the structure at `base`, little-endian by default.
    * @throws KexecError `struct.truncated` */
   read(bytes: Uint8Array, base?: number, littleEndian?: boolean): StructValue<F>;
-  /** Writes the given fields at `base` and leaves the rest of `bytes` alone. */
+  /** Writes the given fields of the structure at `base`, little-endian, and no other bytes.
+   * @throws RangeError for a value that its field cannot hold */
   write(bytes: Uint8Array, value: Partial<StructValue<F>>, base?: number): void;
   /** Lines `name @0xOFFSET = value`, for `-d` and for tests. */
   describe(value: Partial<StructValue<F>>): string[];
@@ -83,7 +84,7 @@ function show(value: unknown): string {
   return hex(value as number | bigint);
 }
 
-/** Makes a structure from its table. `size` is the whole structure's, in bytes. */
+/** Makes a structure from its table. @param size of the whole structure, in bytes */
 export function defineStruct<const F extends Fields>(
   name: string,
   size: number,

@@ -1,11 +1,12 @@
-/** What the containers share. */
+/** What all containers share. */
 
 import { failImage } from "../core/error.ts";
 import type { Container } from "../model/container.ts";
 import { type ImageType, notMine } from "../model/image-type.ts";
 
-/** The image type of a container that people call `what`: it is for `-t` and for `-h`, since only a
- * container inside another one is left to it. */
+/** The image type of a container, for `-t` and `-h`. Containers are extracted before images are
+ * read, so that its `parse` sees only a container inside another one, and refuses it.
+ * @param what the container's name in messages, e.g. `a unified kernel image` */
 export function containerType(
   what: string,
   { name, options, whyNot }: Pick<ImageType, "name" | "options"> & Pick<Container, "whyNot">,
@@ -16,7 +17,10 @@ export function containerType(
     parse(file) {
       const why = whyNot(file);
       if (why !== null) return notMine(why);
-      return failImage({ code: "image.container", message: `${what} inside another container` });
+      return failImage({
+        code: "image.container",
+        message: `${what} inside another container is not supported`,
+      });
     },
   };
 }

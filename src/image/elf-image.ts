@@ -1,4 +1,4 @@
-/** ELF executables as images: what is in the file, and where it goes in memory. [elf] */
+/** Reads ELF executables: the PT_LOAD segments of the file and their physical addresses. [elf] */
 
 import { alignDown, alignUp, hex, isPowerOfTwo } from "../core/address.ts";
 import { startsWith } from "../core/bytes.ts";
@@ -19,7 +19,7 @@ import { failImage } from "../core/error.ts";
 
 export type ElfBits = 32 | 64;
 
-/** One PT_LOAD header with memory; all in bytes and addresses. */
+/** One PT_LOAD segment with memory: its bytes in the file, addresses, and size in bytes. */
 export interface ElfLoad {
   readonly bytes: Uint8Array;
   readonly virtual: bigint;
@@ -29,11 +29,11 @@ export interface ElfLoad {
 
 export interface ElfImage {
   readonly bits: ElfBits;
-  /** ET_DYN: made to run anywhere. */
+  /** ET_DYN: position-independent. */
   readonly relocatable: boolean;
   /** The physical address of the first instruction. */
   readonly entry: bigint;
-  /** The largest alignment that a header asks for. */
+  /** The largest p_align that is a power of two, in bytes; at least 1. */
   readonly alignment: bigint;
   /** Sorted by physical address, disjoint, at least one. */
   readonly loads: readonly ElfLoad[];
@@ -41,7 +41,7 @@ export interface ElfImage {
 
 const physicalEnd = ({ physical, memorySize }: ElfLoad): bigint => physical + memorySize;
 
-/** Why a file is no ELF executable for one of `machines` with this many bits; null: it is one. */
+/** Why a file is not an ELF executable of `bits` for one of `machines` (e_machine); null: it is. */
 export function whyNotElf(
   image: Uint8Array,
   bits: ElfBits,
@@ -53,7 +53,7 @@ export function whyNotElf(
   const { e_ident, e_type, e_machine } = Header.read(image);
   if (e_ident[4] !== (bits === 64 ? ELFCLASS64 : ELFCLASS32)) return `not a ${bits}-bit ELF file`;
   if (e_ident[5] !== ELFDATA2LSB) return "not a little-endian ELF file";
-  if (!machines.includes(e_machine)) return `e_machine ${e_machine} at offset 0x12`;
+  if (!machines.includes(e_machine)) return `wrong e_machine ${e_machine} at offset 0x12`;
   if (e_type !== ET_EXEC && e_type !== ET_DYN) {
     return `not an executable: e_type ${e_type} at offset 0x10`;
   }
@@ -138,7 +138,7 @@ function loadOf(image: Uint8Array, bits: ElfBits, header: ProgramHeader): ElfLoa
   return { bytes, virtual: p_vaddr, physical: p_paddr, memorySize: p_memsz };
 }
 
-/** Most files say the physical address; some have the virtual one, which is meant to be mapped. */
+/** In most files e_entry is a physical address. In some it is a virtual one, which is converted. */
 function physicalEntry(entry: bigint, loads: readonly ElfLoad[]): bigint {
   const within = (start: bigint, size: bigint) => entry >= start && entry < start + size;
   if (loads.some(({ physical, memorySize }) => within(physical, memorySize))) return entry;
@@ -146,13 +146,13 @@ function physicalEntry(entry: bigint, loads: readonly ElfLoad[]): bigint {
   if (load !== undefined) return entry - load.virtual + load.physical;
   return failImage({
     code: "image.elf-entry",
-    message: `the entry point ${hex(entry)} is in nothing that the file loads`,
+    message: `the entry point ${hex(entry)} is in no PT_LOAD segment`,
   });
 }
 
 /**
- * The image in a file that `whyNotElf` found nothing against.
- * @throws KexecError `image.*` or `struct.truncated` for a file that is cut short or makes no sense
+ * Reads a file for which `whyNotElf` returned null.
+ * @throws KexecError `image.*` or `struct.truncated` for a file that is truncated or inconsistent
  */
 export function readElf(image: Uint8Array, bits: ElfBits): ElfImage {
   const header = readHeader(image, bits);
@@ -173,7 +173,7 @@ export function readElf(image: Uint8Array, bits: ElfBits): ElfImage {
     if (next === undefined || physicalEnd(load) <= next.physical) return;
     failImage({
       code: "image.elf-header",
-      message: `two parts of the ELF file are for the same memory at ${hex(next.physical)}`,
+      message: `two PT_LOAD segments overlap at physical address ${hex(next.physical)}`,
     });
   });
   const alignments = used.map(({ p_align }) => p_align).filter(isPowerOfTwo);
@@ -186,15 +186,15 @@ export function readElf(image: Uint8Array, bits: ElfBits): ElfImage {
   };
 }
 
-/** Whole pages and what is loaded into them: what lies in one page is one piece. */
+/** Whole pages and the PT_LOAD segments in them: segments that share a page are one piece. */
 export interface ElfPiece {
   readonly start: bigint;
   readonly size: bigint;
   readonly loads: readonly ElfLoad[];
 }
 
-/** A piece's bytes, up to the last that is in the file. Only for a piece that has its memory: a
- * broken file may ask for any amount. */
+/** A piece's bytes, up to the last one that is in the file. Call it only once the piece has its
+ * memory: a broken file may demand any size. */
 export function pieceBytes({ start, loads }: ElfPiece): Uint8Array {
   const filled = loads.filter(({ bytes }) => bytes.length > 0);
   const last = filled.at(-1);
@@ -206,7 +206,8 @@ export function pieceBytes({ start, loads }: ElfPiece): Uint8Array {
 
 /**
  * The image as pieces of whole pages, sorted.
- * @param whole one piece from the first to the last byte: what lies between belongs to the image
+ * @param page page size in bytes
+ * @param whole one piece from the first to the last page, with the gaps between the segments
  */
 export function elfPieces({ loads }: ElfImage, page: bigint, whole: boolean): ElfPiece[] {
   const pieces: { start: bigint; end: bigint; loads: ElfLoad[] }[] = [];

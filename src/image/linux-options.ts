@@ -1,4 +1,4 @@
-/** Long names of the options that everything takes which has a command line and an initrd. */
+/** Long names of the loader options of every image type with a command line and an initrd. */
 export const LINUX_OPTIONS = [
   "command-line",
   "append",

@@ -1,4 +1,4 @@
-/** The sections of a PE file, which EFI programs are. [pe-coff] */
+/** The sections of a PE file, the format of EFI programs. [pe-coff] */
 
 import { hex } from "../core/address.ts";
 import { textUntilNul } from "../core/bytes.ts";
@@ -10,7 +10,7 @@ const MZ = 0x5a4d;
 const PE_SIGNATURE = 0x4550;
 
 const DosHeader = defineStruct("DOS header", 0x40, { e_magic: u16(0), e_lfanew: u32(0x3c) });
-/** The signature and the COFF file header behind it. */
+/** The signature and the COFF file header that follows it. */
 const FileHeader = defineStruct("PE header", 24, {
   Signature: u32(0),
   NumberOfSections: u16(6),
@@ -26,15 +26,15 @@ const SectionHeader = defineStruct("PE section header", 40, {
 const HINT = "Copy or build the file again, and compare its size.";
 
 export interface PeSection {
-  /** `.linux` */
+  /** E.g. `.linux`. */
   readonly name: string;
-  /** What is in the file: it may be padded beyond the size in memory. */
+  /** The bytes in the file, without padding beyond the size in memory. */
   readonly bytes: Uint8Array;
-  /** Where that begins in the file. */
+  /** Where `bytes` begin in the file, in bytes. */
   readonly offset: number;
   /** VirtualSize, in bytes; 0 where the linker left it out. */
   readonly memorySize: number;
-  /** SizeOfRawData, in bytes: what its header says that the file has. */
+  /** SizeOfRawData, in bytes: the section's size in the file by its header. */
   readonly fileSize: number;
 }
 
@@ -63,9 +63,10 @@ interface SectionTable {
   readonly end: number;
 }
 
-/** The section headers, which may reach beyond the file, or why there are none. */
+/** The place of the section headers, which may lie beyond the end of the file, or why the file has
+ * none. */
 function sectionTable(file: Uint8Array): SectionTable | string {
-  const none = "no PE file";
+  const none = "not a PE file";
   if (file.length < DosHeader.size) return none;
   const { e_magic, e_lfanew } = DosHeader.read(file);
   if (e_magic !== MZ || e_lfanew + FileHeader.size > file.length) return none;
@@ -76,18 +77,18 @@ function sectionTable(file: Uint8Array): SectionTable | string {
 }
 
 const cutTable = ({ at, count, end }: SectionTable, file: Uint8Array): string =>
-  `a PE file whose ${count} section headers lie at offset ${hex(at)}, up to ${hex(end)}, ` +
+  `a truncated PE file: its ${count} section headers lie at offsets ${hex(at)} to ${hex(end)}, ` +
   `the file has ${hex(file.length)} bytes`;
 
-/** Why `file` is no PE file with a section `name`; null where it is one, however much of the
- * section the file has. */
+/** Why `file` is not a PE file with a section `name`; null: it is, even if the file is truncated
+ * within that section. */
 export function whyNoPeSection(file: Uint8Array, name: string): string | null {
-  const none = `no PE file with a section ${name}`;
+  const none = `not a PE file with a section ${name}`;
   const table = sectionTable(file);
   if (typeof table === "string") return none;
   for (let { at } = table; at < table.end; at += SectionHeader.size) {
     if (at + SectionHeader.size > file.length) {
-      return `${cutTable(table, file)}: none of the headers in it is that of ${name}`;
+      return `${cutTable(table, file)}, and no complete header is that of ${name}`;
     }
     if (textUntilNul(SectionHeader.read(file, at).Name) === name) return null;
   }
@@ -95,8 +96,8 @@ export function whyNoPeSection(file: Uint8Array, name: string): string | null {
 }
 
 /**
- * The sections in their order.
- * @throws KexecError `image.pe`; `image.truncated` where one reaches beyond the file
+ * The sections in the order of their headers.
+ * @throws KexecError `image.pe`; `image.truncated` where a section lies beyond the end of the file
  */
 export function peSections(file: Uint8Array): PeSection[] {
   const table = sectionTable(file);
@@ -109,17 +110,17 @@ export function peSections(file: Uint8Array): PeSection[] {
 }
 
 /**
- * The bytes of a section that is to be whole.
- * @throws KexecError `image.truncated` where its header gives it less in the file than in memory:
- *   the section was cut, or left out of a stub
+ * The bytes of a section that must be complete in the file.
+ * @throws KexecError `image.truncated` where SizeOfRawData is less than VirtualSize: the section
+ *   was truncated, or the file is a stub without it
  */
 export function wholeSection({ name, bytes, memorySize, fileSize, offset }: PeSection): Uint8Array {
   if (fileSize >= memorySize) return bytes;
   return fail({
     code: "image.truncated",
     message:
-      `the section ${name} is ${hex(memorySize)} bytes by its VirtualSize, its header gives it ` +
-      `${hex(fileSize)} bytes of the file, at offset ${hex(offset)}`,
+      `the section ${name} has VirtualSize ${hex(memorySize)}, but SizeOfRawData is only ` +
+      `${hex(fileSize)}, at offset ${hex(offset)}`,
     hint: HINT,
   });
 }

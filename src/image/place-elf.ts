@@ -1,4 +1,4 @@
-/** Takes memory for an ELF image: where its headers say, or elsewhere where it can be moved. */
+/** Places an ELF image: at the addresses in its program headers, or elsewhere if it is movable. */
 
 import { alignDown, alignUp, hex } from "../core/address.ts";
 import { NoRoom } from "../core/no-room.ts";
@@ -7,7 +7,7 @@ import type { Segment } from "../model/load-plan.ts";
 import { type ElfImage, elfPieces, pieceBytes } from "./elf-image.ts";
 import { refuseFixed } from "./refuse-fixed.ts";
 
-/** How an image may be moved; in bytes and addresses, `max` being one past the highest. */
+/** How an image may be moved: alignment in bytes, lowest address, one past the highest address. */
 export interface ElfMove {
   readonly alignment: bigint;
   readonly min: bigint;
@@ -19,26 +19,26 @@ export interface PlacedElf {
   readonly segments: readonly Segment[];
   /** Physical. */
   readonly entry: bigint;
-  /** Where the image's first page is. */
+  /** Physical address of the image's first page. */
   readonly start: bigint;
 }
 
 export interface ElfPlacing {
-  /** null: it runs only where its headers say. */
+  /** null: it runs only at the addresses in its program headers. */
   readonly move: ElfMove | null;
-  /** Whether it goes first where its headers say, and is moved only if that is not free. */
+  /** Whether it is moved only if the memory at the addresses in its headers is not free. */
   readonly preferOwn: boolean;
-  /** Whether what lies between its parts belongs to it. */
+  /** Whether the gaps between its segments belong to it. */
   readonly whole: boolean;
 }
 
-/** @param why it is not where its headers say */
+/** Places the image as one segment at another address. @param why it is moved, for the reason */
 function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, why: string): PlacedElf {
   const page = BigInt(context.facts.pageSize);
   const alignment = move.alignment > page ? move.alignment : page;
   const [piece] = elfPieces(elf, page, true);
   if (piece === undefined) throw new RangeError("an ELF image without a piece");
-  // What the image counts on is its distance from a multiple of the alignment.
+  // The image keeps its offset from a multiple of the alignment, on which its code may depend.
   const base = alignDown(piece.start, alignment);
   const size = alignUp(piece.size + (piece.start - base), page);
   const { min, max, from } = move;
@@ -53,19 +53,19 @@ function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, why: stri
 }
 
 /**
- * Segments for `elf`.
+ * Takes memory for `elf` and makes its segments.
  * @throws KexecError `plan.not-ram` where it cannot be moved and its memory is not free,
- *   `plan.no-room` where it can, and there is none
+ *   `plan.no-room` where it can be moved and does not fit anywhere
  */
 export function placeElf(context: PlanContext, elf: ElfImage, placing: ElfPlacing): PlacedElf {
   const { move, preferOwn, whole } = placing;
-  if (move !== null && !preferOwn) return takeMoved(context, elf, move, "it can be moved");
+  if (move !== null && !preferOwn) return takeMoved(context, elf, move, "the image is relocatable");
   const pieces = elfPieces(elf, BigInt(context.facts.pageSize), whole);
   const fixed = pieces.map((piece) => ({
     ...({ role: "kernel", start: piece.start, size: piece.size } as const),
     bytes: () => pieceBytes(piece),
-    reason: "where its headers say",
-    // What can be moved need not take memory that the host may hand out.
+    reason: "the physical address in its program headers",
+    // An image that can be moved does not need memory that the host may allocate during the load.
     guestOwnedOnly: move !== null,
   }));
   const segments = context.tryPutFixed(fixed);
@@ -74,7 +74,12 @@ export function placeElf(context: PlanContext, elf: ElfImage, placing: ElfPlacin
   }
   if (move === null) return refuseFixed(pieces, "its ELF headers say", segments);
   const { guestOwned } = context.facts.segmentRules;
-  const trouble =
+  const why =
     guestOwned === null ? "not free" : "not free, or the hypervisor may allocate some of it";
-  return takeMoved(context, elf, move, `its own, ${hex(pieces[0]?.start ?? 0n)}, is ${trouble}`);
+  return takeMoved(
+    context,
+    elf,
+    move,
+    `its own address, ${hex(pieces[0]?.start ?? 0n)}, is ${why}`,
+  );
 }

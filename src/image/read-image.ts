@@ -1,4 +1,4 @@
-/** Which image type a file is: what `-t` says, or the first that takes it. */
+/** Finds the image type of a file, as `-t` names it or the first that matches, and reads it. */
 
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
 import type { Container, ContainerParts } from "../model/container.ts";
@@ -7,7 +7,7 @@ import type { LoaderRequest } from "../model/request.ts";
 
 const failed = ExitStatus.failed;
 
-/** Files that people try and that no registered type takes, by their first bytes. */
+/** Common files that no registered type matches, by their first bytes. */
 const KNOWN_OTHERS: readonly { readonly magic: readonly number[]; readonly name: string }[] = [
   { magic: [0x1f, 0x8b], name: "gzip-compressed data" },
   { magic: [0x42, 0x5a, 0x68], name: "bzip2-compressed data" },
@@ -21,8 +21,8 @@ function looksLike(bytes: Uint8Array): string {
 }
 
 /**
- * A loader that cannot go on ends, in kexec-tools, with the line `Cannot load FILE`; ours adds the
- * reason.
+ * The error of an image that cannot be loaded: kexec-tools' line `Cannot load FILE`, and the
+ * reason, which kexec-tools does not print, as the hint.
  */
 export function cannotLoad(type: string, path: string, error: KexecError): KexecError {
   return new KexecError({
@@ -35,8 +35,9 @@ export function cannotLoad(type: string, path: string, error: KexecError): Kexec
 }
 
 /**
- * What is in a container.
- * @param file as the user named it; `bytes` is what is in it once it is expanded
+ * Extracts the parts of a container.
+ * @param file as the user named it
+ * @param bytes the file's contents, expanded where the file is compressed
  * @throws KexecError `image.*` where the container is broken
  */
 export function readContainer(
@@ -51,12 +52,12 @@ export function readContainer(
   }
 }
 
-/** What a type says of a file that it takes: the image, or why it is broken. */
+/** The answer of a type that matches a file: the image, or why it is broken. */
 type Claim =
   | { readonly type: ImageType; readonly image: Image }
   | { readonly type: ImageType; readonly broken: KexecError };
 
-/** A claim, or why the type does not take the file. */
+/** The type's claim, or why it does not match the file. */
 function ask(type: ImageType, file: Uint8Array, loader: LoaderRequest): Claim | string {
   try {
     const image = type.parse(file, loader);
@@ -109,8 +110,8 @@ function claimOf(
 }
 
 /**
- * The image in `file`, read by its type.
- * @param asked what `-t` named, or null
+ * Reads the image in `file` with its type.
+ * @param asked the argument of `-t`; null: the first type that matches
  * @throws KexecError `image.*` in kexec-tools' words, with each type's reason as the hint
  */
 export function readImage(

@@ -1,4 +1,4 @@
-/** Images that run only at the addresses that they name. */
+/** The error of images that run only at fixed addresses. */
 
 import { hex } from "../core/address.ts";
 import { fail } from "../core/error.ts";
@@ -6,9 +6,10 @@ import type { NoRoom } from "../core/no-room.ts";
 import { rangeOf, showRange } from "../core/range.ts";
 
 /**
- * In kexec-tools' words, for an image whose places are not free.
- * @param who what of the image names them: `its ELF headers say`
- * @param noRoom of the first that is not free
+ * Refuses, in kexec-tools' words, an image whose fixed addresses are not free.
+ * @param places the image's ranges, in bytes
+ * @param who which part of the image has the addresses, e.g. `its ELF headers say`
+ * @param noRoom the placer's answer for the first range that is not free
  * @throws KexecError `plan.not-ram`
  */
 export function refuseFixed(
@@ -22,7 +23,7 @@ export function refuseFixed(
     code: "plan.not-ram",
     message: `Invalid memory segment ${hex(start)} - ${hex(end - 1n)}`,
     hint:
-      `The image runs only at ${places.map((p) => showRange(rangeOf(p))).join(", ")}, which ` +
+      `The image runs only at ${places.map((p) => showRange(rangeOf(p))).join(", ")}, as ` +
       `${who}, and not all of that is free RAM.\n${noRoom.found}`.trimEnd(),
   });
 }

@@ -2,8 +2,8 @@
  * uki: a unified kernel image, an EFI program with a kernel, its initrd and its command line in
  * sections.
  *
- * Of profiles the first is taken, as systemd's stub does. It does not do add-ons, nor choose a
- * device tree by the machine (.dtbauto). [uapi uki]
+ * Of several profiles the first is loaded, as by systemd's stub. Add-ons, and device trees that are
+ * chosen by the machine (.dtbauto), are not supported. [uapi uki]
  */
 
 import { humanSize } from "../core/address.ts";
@@ -17,13 +17,13 @@ import { type PeSection, peSections, wholeSection, whyNoPeSection } from "./pe-s
 const KERNEL_SECTION = ".linux";
 /** Begins a profile, which ends where the next begins. */
 const PROFILE_SECTION = ".profile";
-/** What is taken out. */
+/** The sections that are extracted and listed in the notes. */
 const USED = [".linux", ".ucode", ".initrd", ".dtb"];
 /** Archives in one initrd begin at multiples of this. [linux early-userspace buffer-format] */
 const CPIO_ALIGNMENT = 4;
 const BLANKS = " \t\n\v\f\r";
 
-/** Archives behind one another, each at a multiple of four. */
+/** The archives concatenated, each at a multiple of four bytes; null: there are none. */
 function joined(archives: readonly Uint8Array[]): Uint8Array | null {
   const [first] = archives;
   if (first === undefined) return null;
@@ -38,8 +38,8 @@ function joined(archives: readonly Uint8Array[]): Uint8Array | null {
   return all;
 }
 
-/** Up to the first NUL, without the newline and other blanks that an editor left. A blank is one
- * of ASCII's: the line is bytes, and 0xA0 may be part of a letter. */
+/** The text up to the first NUL, without the newline and other blanks at its end. Only ASCII blanks
+ * are removed: the text is bytes, and 0xa0 may be part of a UTF-8 character. */
 function commandLineOf(bytes: Uint8Array): string {
   const line = textUntilNul(bytes);
   let end = line.length;
@@ -47,7 +47,7 @@ function commandLineOf(bytes: Uint8Array): string {
   return line.slice(0, end);
 }
 
-/** What counts where no profile is chosen: what is in the first one, and then what all share. */
+/** The sections of the first profile, followed by those before it, which all profiles share. */
 function inFirstProfile(sections: readonly PeSection[]): PeSection[] {
   const starts = sections.flatMap(({ name }, i) => (name === PROFILE_SECTION ? [i] : []));
   const [first = sections.length, second = sections.length] = starts;
@@ -60,8 +60,8 @@ function notesOf(sections: readonly PeSection[], used: readonly (PeSection | und
   const choices = sections.some(({ name }) => name === ".dtbauto");
   return [
     `uki: ${shown.map(({ name, bytes }) => `${name} ${humanSize(bytes.length)}`).join(", ")}`,
-    ...(profiles > 1 ? [`the first of its ${profiles} profiles is taken`] : []),
-    ...(choices ? ["none of its device trees to choose from (.dtbauto) is passed on"] : []),
+    ...(profiles > 1 ? [`the first of its ${profiles} profiles is loaded`] : []),
+    ...(choices ? ["its .dtbauto device trees are not passed on"] : []),
   ];
 }
 
@@ -76,11 +76,11 @@ function kernelOf(counting: readonly PeSection[], all: readonly PeSection[]): Ui
     message:
       bytes === null
         ? `no section ${KERNEL_SECTION}${elsewhere ? " in the first profile, only in others" : ""}`
-        : `the section ${KERNEL_SECTION} is empty by its header`,
+        : `the section ${KERNEL_SECTION} is empty`,
   });
 }
 
-/** @throws KexecError `image.*` where a section is not whole, or reaches beyond the file */
+/** Extracts the parts. @throws KexecError `image.*` where the kernel or a section is incomplete */
 function readUki(image: Uint8Array): ContainerParts {
   const sections = peSections(image);
   const counting = inFirstProfile(sections);

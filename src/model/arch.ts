@@ -1,4 +1,4 @@
-/** What an architecture is to everything else: one folder in arch/, one line in its registry. */
+/** The interface of an architecture, which is one folder in arch/ and one line in its registry. */
 
 import type { Range } from "../core/range.ts";
 import type { Architecture } from "./architecture.ts";
@@ -11,26 +11,26 @@ import type { Segment } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
 import type { ConsoleRequest } from "./request.ts";
 
-/** What the purgatory has to know. */
+/** What a purgatory is built from. */
 export interface PurgatoryRequest {
   readonly entryState: EntryState;
   /** Segments whose `sha256` is to be checked before the jump; empty with `--no-checks`. */
   readonly checked: readonly Segment[];
   readonly console: ConsoleRequest;
-  /** What is copied before the jump, for a crash kernel; in bytes. */
+  /** RAM that the purgatory copies to `destination` before it starts a crash kernel; null: none. */
   readonly backup: { readonly source: Range; readonly destination: bigint } | null;
-  /** Physical address of the command line's NUL, where the address to jump back to is appended;
-   * null: it is not. */
+  /** Physical address of the command line's NUL, where the purgatory appends the address to jump
+   * back to; null: it appends nothing. */
   readonly jumpBackText: bigint | null;
 }
 
 export interface Purgatory {
-  /** Bytes of memory that it takes, a multiple of the page size. */
+  /** Memory that it takes, in bytes, a multiple of the page size. */
   size(): bigint;
   /**
-   * Its bytes, and its entry as an offset from its start.
-   * @param start the physical address that it is loaded to
-   * @throws KexecError `purgatory.*` for what it cannot do
+   * Its bytes, and its entry point as an offset from its start, in bytes.
+   * @param start the physical address to which it is loaded
+   * @throws KexecError `purgatory.*` for a request that it does not support
    */
   build(
     request: PurgatoryRequest,
@@ -38,13 +38,14 @@ export interface Purgatory {
   ): { readonly bytes: Uint8Array; readonly entry: bigint };
 }
 
-/** What a crash kernel, or one that the running kernel is preserved for, has to learn. */
+/** What is passed to a crash kernel, or to a kernel for which the running one is preserved. */
 export interface CrashHandoff {
   /** Physical address of the core header, a multiple of the page size; null: there is none. */
   readonly elfcorehdr: bigint | null;
-  /** What the kernel may use as its RAM, sorted, disjoint. */
+  /** The RAM that the kernel may use, sorted, disjoint. */
   readonly usable: readonly Range[];
-  /** `usable` without what segments keep, and memory that the kernel must know of; sorted. */
+  /** The kernel's memory map, sorted: `usable` without the segments that must stay, and other
+   * memory that the kernel must know of. */
   readonly memory: readonly MemoryRange[];
   /** `--pass-memmap-cmdline`: `memory` goes on the command line. */
   readonly memoryByCommandLine: boolean;
@@ -54,14 +55,14 @@ export interface CrashHandoff {
   readonly acpiRsdp: bigint | null;
 }
 
-/** What crash kernels of one architecture have of their own. */
+/** The rules for crash kernels of one architecture. */
 export interface ArchCrashRules {
-  /** One past the end of the low memory that the architecture's kernels cannot do without, so that
-   * it is backed up before a crash kernel uses it; null: a crash kernel needs none. */
+  /** One past the end of the low memory without which the architecture's kernels do not run, so
+   * that the purgatory saves it before a crash kernel uses it; null: a crash kernel needs none. */
   readonly lowMemoryEnd: bigint | null;
   /** The kernel parameters that pass `handoff` to the kernel, in order. */
   parameters(handoff: CrashHandoff): readonly string[];
-  /** Most bytes that kexec_file_load itself adds to a crash kernel's command line. */
+  /** The most bytes that kexec_file_load itself adds to a crash kernel's command line. */
   readonly addedByKernel: number;
   /** One sentence: how kexec_file_load passes the core header. */
   readonly fileNote: string;
@@ -69,17 +70,17 @@ export interface ArchCrashRules {
 
 export interface Arch {
   readonly name: Architecture;
-  /** In bytes; a machine with others is none of this architecture. */
+  /** The page sizes that onekexec supports on this architecture, in bytes. */
   readonly pageSizes: readonly number[];
-  /** The image types. The order is behaviour: the first that matches is taken. [kexec-tools] */
+  /** The image types in the order in which they are tried: the first match wins. [kexec-tools] */
   readonly imageTypes: readonly ImageType[];
   readonly containers: readonly Container[];
   readonly purgatory: Purgatory;
-  /** What `--doctor` says of a machine of this architecture alone. */
+  /** The findings of `--doctor` that only this architecture has. */
   findings(facts: HostFacts): ArchFindings;
-  /** What a plan by kexec_file_load says of the machine, a sentence each. */
+  /** Notes on the machine for a plan by kexec_file_load, one sentence each. */
   fileNotes(facts: HostFacts): readonly string[];
   readonly crash: ArchCrashRules;
-  /** Most bytes that the purgatory appends to the command line of an image that may jump back. */
+  /** The most bytes that the purgatory appends to the command line for a jump back. */
   readonly jumpBackRoom: number;
 }

@@ -1,6 +1,6 @@
 /**
- * What a host (Linux, Xen) does with a finished plan. Two hosts differ here and nowhere else: no
- * method is optional, and nobody but the selection in edge/select.ts asks which host this is.
+ * The interface of a host (Linux, Xen) that loads and starts plans. Every host has every method,
+ * and only edge/select.ts asks which host this is.
  */
 
 import type { HostFacts } from "./host-facts.ts";
@@ -8,27 +8,27 @@ import type { LoadPlan, PlanKind } from "./load-plan.ts";
 import type { ImagePurpose } from "./purpose.ts";
 import type { LoadMethod } from "./request.ts";
 
-/** How an attempt ended that did not throw. */
+/** The result of an attempt to load that did not throw. */
 export type LoadOutcome =
   | { readonly kind: "loaded" }
-  /** The host has no such call, or did not understand the image: another attempt may work. */
+  /** The host does not have the call, or does not support the image: another attempt may work. */
   | { readonly kind: "unsupported"; readonly why: string };
 
 /** Whether an image is loaded. */
 export interface LoadedState {
-  /** null where the host cannot tell. */
+  /** null: the host does not report it. */
   readonly loaded: boolean | null;
-  /** How far the host's answer can be trusted, or why there is none; null where it simply is so. */
+  /** Why the host's answer may be wrong, or why there is none; null: the answer is reliable. */
   readonly doubt: string | null;
 }
 
-/** Whether the host takes plans of a kind, found out without loading anything. */
+/** Whether the host accepts plans of a kind, found out without loading anything. */
 export interface HostProbe {
   readonly kind: PlanKind;
-  /** What the call is named. */
+  /** The name of the call. */
   readonly call: string;
   readonly works: boolean;
-  /** The host's own words where it does not, and what they mean. */
+  /** The host's own error where the call does not work; `hint` explains it. */
   readonly why: string | null;
   readonly hint: string | null;
 }
@@ -38,36 +38,36 @@ export interface Backend {
   /** Why this backend was chosen, and how it reaches its host, for `-d`. */
   readonly evidence: readonly string[];
   /**
-   * Refuses a purpose that this host does not have, before anything is done for it.
+   * Refuses a purpose that this host does not support, before anything is done for it.
    * @throws KexecError
    */
   checkSupported(purpose: ImagePurpose, action: "load" | "exec"): void;
-  /** Asks for each kind of plan whether it would be taken. Changes nothing. */
+  /** Finds out for each kind of plan whether the host accepts it. Changes nothing. */
   probe(): readonly HostProbe[];
-  /** The kinds of plan to try, best first, for what the user asked. */
+  /** The kinds of plan to try for the requested method, best first. */
   attempts(method: LoadMethod): readonly PlanKind[];
   /**
-   * The facts of the machine that plans are for, from those that the running Linux shows.
-   * @throws KexecError where the host cannot be asked
+   * The facts of the machine for which plans are made, from those of the running Linux.
+   * @throws KexecError where the host does not answer
    */
   hostFacts(linux: HostFacts): HostFacts;
   /**
-   * Hands the plan over. After a throw nothing is half loaded.
-   * @throws KexecError where the host refused for a reason that another attempt cannot mend
+   * Hands the plan over. After an error nothing is half loaded.
+   * @throws KexecError where the host refuses for a reason that no other kind of plan avoids
    */
   load(plan: LoadPlan): LoadOutcome;
-  /** Unloads what is loaded for `purpose`; nothing loaded is no failure. @throws KexecError */
+  /** Unloads the image for `purpose`; it is no error if none is loaded. @throws KexecError */
   unload(purpose: ImagePurpose, method: LoadMethod): void;
   loadedState(purpose: ImagePurpose): LoadedState;
   /** Starts the loaded image: returns only by throwing KexecError, except for a live update, which
    * begins after the return, and for an image that jumped back to the running kernel. */
   exec(purpose: ImagePurpose): void;
   /**
-   * Loads what jumps back, once started, to the kernel that was preserved.
-   * @param entry as that kernel said on the command line; 0: unknown
+   * Loads an image that, once started, jumps back to the preserved kernel.
+   * @param entry physical address, as that kernel passed it on the command line; 0: unknown
    * @throws KexecError
    */
   loadJumpBack(entry: bigint): void;
-  /** Closes what was opened. */
+  /** Closes the libraries and devices that it opened. */
   close(): void;
 }

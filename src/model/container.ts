@@ -1,5 +1,5 @@
-/** Files in which a kernel comes together with its initrd and its command line. They are extracted
- * before a plan is made, and what is inside is loaded. */
+/** Files with a kernel, its initrd and its command line. Their parts are extracted before a plan is
+ * made, and the plan loads the parts. */
 
 import type { ImageType } from "./image-type.ts";
 
@@ -11,14 +11,15 @@ export interface ContainerParts {
   readonly commandLine: string | null;
   /** null: there is none. */
   readonly deviceTree: Uint8Array | null;
-  /** One sentence for each part, and for what is left out. */
+  /** Sentences on the parts, and on those that are not loaded. */
   readonly notes: readonly string[];
 }
 
 export interface Container {
   readonly type: ImageType;
-  /** Why a file is none; null: it is one. */
+  /** Why a file is not such a container; null: it is one. */
   whyNot(file: Uint8Array): string | null;
-  /** What is in a file that is one. @throws KexecError `image.*`, `struct.truncated` */
+  /** The parts of a file for which `whyNot` is null. @throws KexecError `image.*`,
+   *   `struct.truncated` */
   read(file: Uint8Array): ContainerParts;
 }

@@ -1,8 +1,9 @@
-/** Who shows something on which screen, as Linux says it. */
+/** The frame buffers and display devices of a machine, as Linux reports them. */
 
 import type { Range } from "../core/range.ts";
 
-/** What FBIOGET_FSCREENINFO and FBIOGET_VSCREENINFO say of /dev/fb0. [linux uapi/linux/fb.h] */
+/** The answers of FBIOGET_FSCREENINFO and FBIOGET_VSCREENINFO for /dev/fb0, with the names of their
+ * fields. [linux include/uapi/linux/fb.h] */
 export interface FramebufferFacts {
   readonly id: string;
   readonly smemStart: bigint;
@@ -22,27 +23,27 @@ export interface BitField {
   readonly length: number;
 }
 
-/** A graphics card, or what stands for the firmware's frame buffer. */
+/** A graphics card, or the device that Linux makes for the firmware's frame buffer. */
 export interface DisplayDevice {
-  /** Its place among all devices: `pci0000:00/0000:00:02.0`. */
+  /** Its path below /sys/devices, e.g. `pci0000:00/0000:00:02.0`. */
   readonly path: string;
-  /** `pci`, `platform`, `virtio`, …; null where the kernel does not say. */
+  /** `pci`, `platform`, `virtio`, …; null: the kernel does not report it. */
   readonly bus: string | null;
-  /** null: no driver has it. */
+  /** null: no driver is bound to it. */
   readonly driver: string | null;
-  /** Whether a DRM driver shows something on it. */
+  /** Whether it has a DRM device. */
   readonly drm: boolean;
-  /** Whether it is the VGA that the machine was started with. */
+  /** Whether it is the VGA device that the firmware used at boot. */
   readonly vga: boolean;
-  /** What memory it answers to; PCI only. */
+  /** The memory ranges of its BARs; empty where it is not a PCI device. */
   readonly memory: readonly Range[];
 }
 
-/** Who shows something on which screen. */
+/** The frame buffers and display devices of a machine. */
 export interface DisplayFacts {
   /** The names in /proc/fb, that of /dev/fb0 first. */
   readonly framebuffers: readonly string[];
-  /** Where the kernel found the firmware's frame buffer; null where /proc/iomem does not say. */
+  /** The memory of the firmware's frame buffer; null where /proc/iomem does not list it. */
   readonly firmwareMemory: Range | null;
   readonly devices: readonly DisplayDevice[];
 }

@@ -1,6 +1,6 @@
-/** What is said of a fact that could not be read as expected. */
+/** Notes on facts that could not be read as expected. */
 
-/** What sentences are about that do not begin with a file's path. */
+/** The subjects of notes that are not about one file. */
 export const NOTE_SUBJECTS = [
   "memory map",
   "CPU notes",
@@ -12,9 +12,9 @@ export const NOTE_SUBJECTS = [
 export type NoteSubject = (typeof NOTE_SUBJECTS)[number];
 
 export interface FactNote {
-  /** A file's path where the note is of this file alone, else what it is about. */
+  /** A file's path where the note is about this file only, else its subject. */
   readonly source: `/${string}` | NoteSubject;
-  /** What happened: of a file the reason, `Permission denied.`; else one whole sentence. */
+  /** For a file only the reason, e.g. `Permission denied.`; else one whole sentence. */
   readonly text: string;
 }
 
@@ -22,8 +22,8 @@ export interface FactNote {
 const OF_FILE = /^(\/[^\s:]+): (.*)$/s;
 
 /**
- * The note that `sentence` is: of the file whose path and a colon it begins with, else of
- * `subject`.
+ * Makes a note from a sentence: about the file, where the sentence begins with a path and a colon,
+ * else about `subject`.
  */
 export function noteOf(sentence: string, subject: NoteSubject): FactNote {
   const [, path, reason] = OF_FILE.exec(sentence) ?? [];
@@ -31,12 +31,12 @@ export function noteOf(sentence: string, subject: NoteSubject): FactNote {
   return { source: `/${path.slice(1)}`, text: reason };
 }
 
-/** The sentence that people read. */
+/** The note as a sentence, with the file's path in front of the reason. */
 export function noteSentence({ source, text }: FactNote): string {
   return source.startsWith("/") ? `${source}: ${text}` : text;
 }
 
-/** Whether the note is of one of these, or of a file in such a directory. */
+/** Whether the note is about one of `sources`, or about a file in a directory among these. */
 export function isOf({ source }: FactNote, ...sources: readonly FactNote["source"][]): boolean {
   return sources.some((one) => source === one || source.startsWith(`${one}/`));
 }

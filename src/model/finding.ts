@@ -1,6 +1,6 @@
-/** What `--doctor` finds on a machine. */
+/** The findings of `--doctor`. */
 
-/** `ok` works, `no` does not, `note` is to be known. */
+/** `ok`: works; `no`: does not work; `note`: for information. */
 export type Verdict = "ok" | "no" | "note";
 
 export interface Finding {
@@ -9,15 +9,15 @@ export interface Finding {
   readonly verdict: Verdict;
   /** One sentence. */
   readonly text: string;
-  /** What to do; empty where there is nothing. */
+  /** What to do about it; may be empty. */
   readonly hint: string;
 }
 
-/** What only an architecture knows of a machine, by where it stands among the other findings. */
+/** The findings that only an architecture has, by their place among the others. */
 export interface ArchFindings {
-  /** Which images the firmware lets run: before what the kernel lets load. */
+  /** Which images the firmware allows to run; they precede the findings on lockdown. */
   readonly firmware: readonly Finding[];
-  /** What the next kernel is told of the machine: the last findings. */
+  /** Which data of the machine the next kernel gets; these come last. */
   readonly handoff: readonly Finding[];
 }
 

@@ -1,6 +1,7 @@
 /**
- * `HostFacts`: all that a plan needs to know of the machine, read once, as a plain value that goes
- * to JSON and back. A bug report with the facts file is a test fixture the same day.
+ * `HostFacts`: everything about the machine that a plan depends on, read once, as a plain value
+ * that can be saved as JSON and read again. The facts file of a bug report can serve as a test
+ * fixture.
  *
  * Texts are byte strings, addresses `bigint`, byte blobs `Uint8Array`; in JSON these are text with
  * `\u00XX` escapes, "0x…" text, and base64 text. `facts/facts-file.ts` does the JSON.
@@ -14,13 +15,13 @@ import type { MemoryRange } from "./memory.ts";
 import type { X86Facts } from "./x86-64.ts";
 
 export interface MemoryMap {
-  /** Where it was read: `/sys/firmware/memmap`, `/proc/iomem`, or Xen's machine memory map. */
+  /** The source: `/sys/firmware/memmap`, `/proc/iomem`, or Xen's machine memory map. */
   readonly source: "firmware-memmap" | "iomem" | "xen";
   /** Sorted by start. Ends are one past the last address. */
   readonly ranges: readonly MemoryRange[];
 }
 
-/** A line of /sys/firmware/efi/runtime-map. [uefi §7.2 EFI_MEMORY_DESCRIPTOR] */
+/** An entry of /sys/firmware/efi/runtime-map. [uefi §7.2 EFI_MEMORY_DESCRIPTOR] */
 export interface EfiMemoryDescriptor {
   readonly type: number;
   readonly physAddr: bigint;
@@ -52,42 +53,43 @@ export interface KexecState {
   readonly crashElfcorehdrSize: bigint | null;
 }
 
-/** What the host that takes a plan's segments demands of them. Linux and Xen differ here. */
+/** The host's rules for the segments of a plan. Those of Linux and Xen differ. */
 export interface SegmentRules {
-  /** Most segments of one plan. */
+  /** The most segments of one plan. */
   readonly countMax: number;
   /** Whether all segments together may take at most half of the host's memory. */
   readonly halfOfMemory: boolean;
-  /** Addresses that the next kernel must find mapped, so that all of them belong to some segment,
-   * be it one without bytes; null where the host maps all memory for it. */
+  /** Addresses that the next kernel needs mapped where the host maps only segments: every one must
+   * lie in a segment, if need be in one without bytes. null: the host maps all memory. */
   readonly mapped: Range | null;
-  /** RAM that the host does not hand out while it takes a plan, and so the place for segments: what
-   * a segment takes elsewhere may be needed meanwhile. Empty where the host did not say; null where
-   * all RAM is as good. */
+  /** RAM that the host does not allocate while it loads a plan, and thus the place for segments:
+   * elsewhere the host may overwrite a segment during the load. Empty where the host did not report
+   * it; null where all RAM is equally good. */
   readonly guestOwned: readonly Range[] | null;
 }
 
-/** What the host that keeps a crash kernel does and demands. Linux and Xen differ here too. */
+/** The host's rules for crash kernels. Those of Linux and Xen differ. */
 export interface CrashRules {
-  /** Whether it updates elfcorehdr on CPU and memory hotplug. */
+  /** Whether the host updates elfcorehdr on CPU and memory hotplug. */
   readonly hotplug: boolean;
-  /** What a dump is worth nothing without. */
+  /** The facts without which no tool can read a dump. */
   readonly needs: readonly ("vmcoreinfo" | "kernel-text")[];
-  /** Where its memory is reserved, a sentence for those who reserved none; null: as ever. */
+  /** A sentence for the error where no memory is reserved: how to reserve some on this host; null:
+   * as on any Linux. */
   readonly reservedWhere: string | null;
 }
 
-/** What Xen says of itself. All addresses are machine addresses. [xen-kexec] */
+/** What Xen reports about itself. All addresses are machine addresses. [xen-kexec] */
 export interface XenFacts {
   /** As Xen prints it: `4.17.7`. */
   readonly version: string;
   /** XENVER_capabilities: `xen-3.0-x86_64 hvm-3.0-x86_32 …`. */
   readonly capabilities: string;
-  /** KEXEC_RANGE_MA_XEN: the hypervisor's own code and data; null where it does not say. */
+  /** KEXEC_RANGE_MA_XEN: the hypervisor's code and data; null: Xen does not report it. */
   readonly hypervisor: Range | null;
 }
 
-/** Where the text of the running kernel is. */
+/** The physical and virtual address of the running kernel's text. */
 export interface KernelText {
   readonly physical: bigint;
   readonly virtual: bigint;
@@ -95,25 +97,25 @@ export interface KernelText {
   readonly size: bigint;
 }
 
-/** What is passed to a crash kernel so that it finds what is left of this one. */
+/** The facts with which a crash kernel finds the memory and registers of this kernel. */
 export interface CrashFacts {
-  /** The memory that is in use, and other that a crash kernel must know of; sorted. */
+  /** The RAM, and other memory that a crash kernel must know of, e.g. ACPI tables; sorted. */
   readonly memory: readonly MemoryRange[];
-  /** Where each CPU leaves its state, by the CPUs' numbers. */
+  /** The memory where each CPU saves its registers on a crash, by CPU number. */
   readonly cpuNotes: readonly Range[];
   readonly vmcoreinfo: Range | null;
-  /** dom0's, where `vmcoreinfo` is Xen's; null: there is none, or it is not known. */
+  /** dom0's vmcoreinfo, where `vmcoreinfo` is Xen's; null: there is none, or it is not known. */
   readonly dom0Vmcoreinfo: Range | null;
-  /** null where the memory's own mapping has it. */
+  /** null: not known, or the dump needs no header for it, as under Xen. */
   readonly kernelText: KernelText | null;
-  /** The virtual address of physical address 0. */
+  /** The virtual address of physical address 0 in the kernel's direct mapping. */
   readonly pageOffset: bigint;
 }
 
 export interface HostFacts {
   /** Version of this structure in JSON. */
   readonly format: 1;
-  /** null on a machine that onekexec cannot plan for. */
+  /** null on a machine that onekexec does not support. */
   readonly architecture: Architecture | null;
   /** uname -m, -r and -v. */
   readonly machine: string;
@@ -123,37 +125,36 @@ export interface HostFacts {
   readonly pageSize: number;
   /** null where no source could be read; `notes` says why. */
   readonly memoryMap: MemoryMap | null;
-  /** /proc/meminfo's MemTotal, in bytes: what the running kernel has; null where it is
-   * unreadable. */
+  /** MemTotal of /proc/meminfo, in bytes: the running kernel's memory; null: unreadable. */
   readonly memTotal: bigint | null;
   /** "Crash kernel" lines of /proc/iomem, or Xen's crash area; empty where nothing is reserved. */
   readonly crashRegions: readonly Range[];
-  /** null where it was not asked for: reading it takes its time. */
+  /** null where these facts were not requested: reading them takes long. */
   readonly crash: CrashFacts | null;
   /** /proc/cmdline without its newline. */
   readonly bootCommandLine: string | null;
   readonly efi: EfiFacts | null;
   /** Physical address of the ACPI root pointer; null: not known. */
   readonly acpiRsdp: bigint | null;
-  /** What only Linux on x86_64 says; null on another machine. */
+  /** What only Linux on x86_64 reports; null on another machine. */
   readonly x86_64: X86Facts | null;
   readonly kexec: KexecState;
-  /** /sys/kernel/security/lockdown's choice; null where the file is missing. */
+  /** The selected mode in /sys/kernel/security/lockdown; null where the file is missing. */
   readonly lockdown: "none" | "integrity" | "confidentiality" | null;
   /** CapEff of /proc/self/status, a bit mask; null where it cannot be read. */
   readonly capabilities: bigint | null;
-  /** 32 random bytes for the next kernel's RNG seed; null where the kernel had none ready. They are
-   * not written to facts files: a plan with `--facts` has none. */
+  /** 32 random bytes for the next kernel's RNG seed; null where the kernel's random generator was
+   * not ready. Facts files do not have them, so that a plan with `--facts` has no seed. */
   readonly rngSeed: Uint8Array | null;
-  /** What kinds of plan the host takes, best first. */
+  /** The kinds of plan that the host accepts, best first. */
   readonly planKinds: readonly PlanKind[];
   readonly segmentRules: SegmentRules;
   readonly crashRules: CrashRules;
-  /** What Xen says, where it is Xen that takes plans; else null. */
+  /** What Xen reports, where Xen is the host that loads plans; else null. */
   readonly xen: XenFacts | null;
-  /** What could not be read as expected, in the order of reading, for `-d`. */
+  /** Notes on what could not be read as expected, in the order of reading, for `-d`. */
   readonly notes: readonly FactNote[];
 }
 
-/** CAP_SYS_BOOT's bit in `HostFacts.capabilities`. [linux include/uapi/linux/capability.h] */
+/** The bit of CAP_SYS_BOOT in `HostFacts.capabilities`. [linux include/uapi/linux/capability.h] */
 export const CAP_SYS_BOOT = 1n << 22n;

@@ -1,6 +1,6 @@
 /**
- * What an image type is: one file in image/ or arch/NAME/image/, one line in its architecture's
- * list. It reads a file once, and what it found is an `Image`, which everything else asks.
+ * The interface of an image type, which is one file in image/ or arch/NAME/image/ and one line in
+ * its architecture's list. It reads a file once, and returns an `Image`, which all others use.
  */
 
 import type { CommandLine, CommandLineLimit } from "../core/command-line.ts";
@@ -13,16 +13,16 @@ import type { MemoryRange } from "./memory.ts";
 import type { PurposeTraits } from "./purpose.ts";
 import type { LoaderRequest, LoadRequest } from "./request.ts";
 
-/** A file that was read once into private memory. */
+/** A file, read once into private memory. */
 export interface InputFile {
   /** As the user gave it, a byte string. */
   readonly path: string;
   readonly bytes: Uint8Array;
-  /** Of all of `bytes`, if whoever read the file computed it on the way. */
+  /** The digest of all of `bytes`, where it was computed while the file was read; else null. */
   readonly sha256: Uint8Array | null;
 }
 
-/** What `--module="FILE ARGUMENTS"` named. */
+/** The file of `--module="FILE ARGUMENTS"`. */
 export interface ModuleFile extends InputFile {
   /** The whole text of the option: path, blank, arguments; a byte string. */
   readonly commandLine: string;
@@ -37,27 +37,26 @@ export interface PlanInputs {
   readonly dtb: InputFile | null;
 }
 
-/** Where a piece of memory may lie; it gets the highest place that fits, or with `from: "bottom"`
- * the lowest. */
+/** Where a piece may lie: it gets the highest place that fits, with `from: "bottom"` the lowest. */
 export interface Placement {
   readonly role: SegmentRole;
-  /** Bytes of memory needed; rounded up to pages. */
+  /** Memory that it needs, in bytes; the placer rounds it up to whole pages. */
   readonly size: bigint;
-  /** A power of two; at least a page is used. */
+  /** In bytes, a power of two; the placer uses at least the page size. */
   readonly alignment: bigint;
   /** Lowest start, and one past the highest end. */
   readonly min: bigint;
   readonly max: bigint;
   readonly from: "top" | "bottom";
-  /** Only guest-owned memory will do where the host has such: the piece has another place. */
+  /** Where the host has guest-owned memory, accept no other: the caller tries another place. */
   readonly guestOwnedOnly?: boolean;
 }
 
-/** A segment that is to be put somewhere. What is left out of its placement: as many bytes as
- * `bytes` has, any page, the highest that is free. */
+/** A segment without its address. Defaults: a size of `bytes.length`, page alignment, any address,
+ * from the top. */
 export interface Piece extends Partial<Omit<Placement, "role">> {
   readonly role: SegmentRole;
-  /** Bytes that hold addresses are made once the place is known; `size` then says how many. */
+  /** A function for bytes that depend on their address; `size` is then required. */
   readonly bytes: Uint8Array | ((start: bigint) => Uint8Array);
   /** Why it lies where it lies; one sentence. */
   readonly reason: string | ((start: bigint) => string);
@@ -68,19 +67,19 @@ export interface FixedPiece {
   readonly role: SegmentRole;
   readonly start: bigint;
   readonly size: bigint;
-  /** Made only once all of its memory is free: a broken file may ask for any amount. */
+  /** Called only once all of the memory is taken: a broken file may demand any size. */
   readonly bytes: () => Uint8Array;
   readonly reason: string;
   readonly guestOwnedOnly?: boolean;
 }
 
-/** What an image drafts: everything but the purgatory. */
+/** An image's part of a plan: everything but the purgatory. */
 export interface DraftPlan {
   readonly segments: readonly Segment[];
   readonly entryState: EntryState;
   readonly commandLine: string | null;
-  /** The address of the command line's NUL, where the image has one that may be added to:
-   * `PlanContext.commandLineRoom` bytes are behind it. */
+  /** Physical address of the command line's NUL, followed by `PlanContext.commandLineRoom` free
+   * bytes; left out where nothing can be appended to the command line. */
   readonly commandLineEnd?: bigint;
   readonly notes: readonly string[];
 }
@@ -89,50 +88,50 @@ export interface PlanContext extends PurposeTraits {
   readonly request: LoadRequest;
   readonly facts: HostFacts;
   readonly inputs: PlanInputs;
-  /** Bytes to be left free behind the command line's NUL, for what the purgatory appends. */
+  /** Bytes that must stay free behind the command line's NUL, for what the purgatory appends. */
   readonly commandLineRoom: number;
-  /** The command line asked for, `--reuse-cmdline` included; null: none was asked for. */
+  /** The next kernel's command line; null: none was requested. */
   readonly commandLine: CommandLine | null;
   /** The memory map that is passed to the next kernel, sorted by start. */
   readonly memory: readonly MemoryRange[];
   /** Takes memory and makes the segment.
    * @throws KexecError `plan.no-room` with the size needed and the largest gap */
   put(piece: Piece): Segment;
-  /** As `put`, where the image has another place for the piece. */
+  /** As `put`, but returns `NoRoom` where the piece does not fit, for another attempt. */
   tryPut(piece: Piece): Segment | NoRoom;
   /** Takes all of the memory that the pieces name, or none of it. */
   tryPutFixed(pieces: readonly FixedPiece[]): Segment[] | NoRoom;
 }
 
-/** Where the purgatory may lie, which the image is entered from. */
+/** Where the purgatory may lie, which must be able to jump to the image. */
 export interface PurgatoryPlace {
   /** Lowest start, and one past the highest end. */
   readonly window: Range;
-  /** `first` gives the purgatory the highest place in the window; `last`, where the image names
-   * addresses in the same little memory, what the image leaves. */
+  /** `first`: the purgatory is placed before the image, at the highest place in the window. `last`:
+   * after it, for an image with fixed addresses in the same small window. */
   readonly order: "first" | "last";
 }
 
-/** A file that its type has read, and found to be whole. */
+/** A file that its type has read and checked. */
 export interface Image {
   readonly match: true;
   /** The name of its type: exactly what `kexec -t` accepts. */
   readonly type: string;
-  /** Long names of the loader options that it takes. */
+  /** Long names of the loader options that it accepts. */
   readonly options: readonly string[];
-  /** null: it takes a command line of any length, or none. */
+  /** null: there is no limit. */
   readonly commandLineLimit: CommandLineLimit | null;
   /** Whether it can take EFI over from the running kernel. */
   readonly takesEfi: boolean;
-  /** Bytes of memory that it has as it starts. */
+  /** Memory that it takes when it starts, in bytes. */
   readonly memorySize: bigint;
-  /** Why kexec_file_load cannot load it as asked, so that only kexec_load may be tried; null: the
-   * running kernel may be asked. */
+  /** Why kexec_file_load cannot load it as requested, so that only kexec_load is tried; null:
+   * kexec_file_load may load it. */
   readonly whyNotByFile: string | null;
   readonly purgatory: PurgatoryPlace;
   /**
-   * Lays the image out.
-   * @throws KexecError where no valid plan exists: `ImageError` for what the image cannot do
+   * Places the image's segments, and determines how it is entered.
+   * @throws KexecError where no valid plan exists; `ImageError` where the image is the reason
    */
   draft(context: PlanContext): DraftPlan;
 }
@@ -148,11 +147,11 @@ export const notMine = (why: string): NotMine => ({ match: false, why });
 export interface ImageType {
   /** Exactly what `kexec -t` accepts. */
   readonly name: string;
-  /** Long names of the loader options that it takes, for `-h`. */
+  /** Long names of the loader options that it accepts, for `-h`. */
   readonly options: readonly string[];
   /**
-   * Reads `file`, once, as `loader` asks for it: another entry of the same file may be another
-   * type's.
+   * Reads `file` once. It does not match if `loader` requests an entry point of the file that
+   * another type handles, e.g. `--real-mode`.
    * @throws KexecError where the file is of this type but broken
    */
   parse(file: Uint8Array, loader: LoaderRequest): Image | NotMine;

@@ -1,6 +1,6 @@
 /**
- * `LoadPlan`: the value that everything before it computes and everything after it obeys. It can be
- * printed, compared, and made for another machine.
+ * `LoadPlan`: what is to be loaded, and where, as a value. Planning computes it, and a backend
+ * hands it over unchanged. It can be printed, compared, and made for another machine.
  */
 
 import type { Architecture } from "./architecture.ts";
@@ -10,11 +10,11 @@ export type SegmentRole =
   | "kernel"
   | "initrd"
   | "boot-params"
-  /** What is entered in real mode, or lies beside it below 1 MiB. */
+  /** Code that is entered in real mode, and data that it needs below 1 MiB. */
   | "real-mode"
   | "boot-notes"
   | "multiboot-info"
-  /** The page at 0, as after a BIOS. */
+  /** The page at address 0, with what a BIOS leaves there. */
   | "bios-page"
   | "setup-data"
   | "efi-memory-map"
@@ -23,36 +23,37 @@ export type SegmentRole =
   | "backup"
   | "module"
   | "device-tree"
-  /** Has no bytes: memory that the next kernel finds mapped, as it was. */
+  /** Has no bytes: memory that the host must map for the next kernel, contents unchanged. */
   | "mapped"
-  /** Has no bytes: memory of the running kernel that the next one uses, and gives back. */
+  /** Has no bytes: memory that is swapped with the running kernel's while the next one runs. */
   | "preserved";
 
-/** A range of physical memory and what is put there. */
+/** A range of physical memory and the bytes that are loaded there. */
 export interface Segment {
   readonly role: SegmentRole;
   /** Physical (Xen: machine) address, page-aligned. */
   readonly start: bigint;
-  /** Bytes of memory taken, a multiple of the page size. */
+  /** Memory that it takes, in bytes, a multiple of the page size. */
   readonly size: bigint;
-  /** What is copied to `start`; the rest of `size` is zeroed by whoever loads it. */
+  /** The bytes for `start`; the host that loads the segment zeroes the rest of `size`. */
   readonly bytes: Uint8Array;
-  /** SHA-256 of `bytes`, where the purgatory checks it. */
+  /** SHA-256 of `bytes`; null: the purgatory does not check this segment. */
   readonly sha256: Uint8Array | null;
   /** Why it lies where it lies; one sentence. */
   readonly reason: string;
-  /** The first address of it that the memory map must call RAM, where that is not `start`. */
+  /** The address from which on it must be RAM in the memory map; left out: `start`. */
   readonly ramFrom?: bigint;
 }
 
-/** For kexec_load(2) and Xen's KEXEC_CMD_kexec_load: we lay memory out. */
+/** For kexec_load(2) and Xen's KEXEC_CMD_kexec_load: onekexec places the segments. */
 export interface SegmentPlan {
   readonly kind: "segments";
   readonly purpose: ImagePurpose;
   readonly architecture: Architecture;
-  /** Name of the image type, as `-t` takes it. */
+  /** The name of the image type, as `-t` accepts it. */
   readonly imageType: string;
-  /** Where the running kernel jumps to: inside the purgatory, unless `--entry` says otherwise. */
+  /** Physical address to which the running kernel jumps: in the purgatory, unless `--entry` is
+   * given. */
   readonly entry: bigint;
   /** Sorted by start, disjoint. */
   readonly segments: readonly Segment[];
@@ -60,21 +61,21 @@ export interface SegmentPlan {
   readonly commandLine: string | null;
   /** `-d`: KEXEC_DEBUG. */
   readonly debug: boolean;
-  /** `--hotplug`: the kernel may write a new core header as CPUs and memory come and go. */
+  /** `--hotplug`: the kernel updates the core header on CPU and memory hotplug. */
   readonly hotplug: boolean;
   /** One sentence for each decision; `-d` prints them. */
   readonly notes: readonly string[];
-  /** Sentences on what will most likely fail later: printed whenever such a plan is loaded. */
+  /** Sentences on what will most likely fail after the load; every load prints them. */
   readonly warnings: readonly string[];
 }
 
-/** For kexec_file_load(2): the running kernel reads the files and lays memory out. */
+/** For kexec_file_load(2): the running kernel reads the files and places the segments. */
 export interface FilePlan {
   readonly kind: "file";
   readonly purpose: ImagePurpose;
   readonly architecture: Architecture;
   readonly imageType: string;
-  /** Open file descriptors, owned by whoever opened them; null means no initrd. */
+  /** Open files; their opener closes them. `initrd` is null without one. */
   readonly kernel: FileReference;
   readonly initrd: FileReference | null;
   /** Byte string without NUL; null: none is passed (arm64 keeps the device tree's). */
@@ -87,7 +88,7 @@ export interface FilePlan {
   readonly warnings: readonly string[];
 }
 
-/** What cannot be asked of kexec_file_load, where another kind of plan may do it. */
+/** The result where kexec_file_load cannot load the image, but kexec_load may. */
 export interface NotByFile {
   /** The reason, a sentence. */
   readonly notByFile: string;
@@ -99,7 +100,7 @@ export interface FileReference {
   readonly fd: number;
   /** In bytes. */
   readonly size: bigint;
-  /** What is handed over was extracted from the file at `path`. */
+  /** `fd` is not the file at `path`, but has contents that were extracted from it. */
   readonly extracted?: true;
 }
 

@@ -1,8 +1,8 @@
-/** What physical memory is used for, as the firmware or the hypervisor says. */
+/** The types of physical memory in the firmware's or the hypervisor's memory map. */
 
 import type { Range } from "../core/range.ts";
 
-/** The kinds that kexec-tools knows; an unknown one is "reserved". */
+/** The types that kexec-tools knows; an unknown type is "reserved". */
 export const MEMORY_TYPES = [
   "ram",
   "reserved",

@@ -1,32 +1,32 @@
-/** An option as a row of a table, and what the options of an architecture may change. */
+/** A row of the option table, and the settings that the options of an architecture change. */
 
 import type { ConsoleRequest } from "./request.ts";
 
-/** Whom an option is for; "own": kexec-tools has no such option. */
+/** The part of the program that an option is for; "own": kexec-tools does not have the option. */
 export type OptionScope = "general" | "arch" | "loader" | "own";
 
 export interface Option<Name extends string = string> {
   /** Without the two dashes. */
   readonly name: Name;
-  /** The letter after one dash; null: it has none. */
+  /** The letter after one dash; null: there is none. */
   readonly short: string | null;
   readonly argument: "none" | "required" | "optional";
-  /** What stands for the argument in help; empty where there is none. */
+  /** The placeholder for the argument in the help; empty without an argument. */
   readonly argumentName: string;
   readonly scope: OptionScope;
-  /** Each use counts, where otherwise the last one does. */
+  /** Every use has an effect; of other options only the last use has. */
   readonly repeatable: boolean;
-  /** The name of the option that this one is another spelling of; its own name if of none. */
+  /** The name of the option of which this one is a synonym; its own name if of none. */
   readonly synonymOf: string;
-  /** A mistake where nothing is to be loaded. */
+  /** An error where no load is requested. */
   readonly onlyWithLoad: boolean;
-  /** What it does, for help: without a full stop. */
+  /** What it does, for the help, without a full stop. */
   readonly help: string;
 }
 
 type Details = Partial<Omit<Option, "name" | "help" | "argument" | "scope">>;
 
-/** Makes rows of one scope; a row is (name, help), and what is out of the ordinary. */
+/** Makes rows of one scope, from name, help, and the fields that differ from their defaults. */
 export function rowsOf(scope: OptionScope) {
   const row = <const Name extends string>(name: Name, help: string, more: Details) => ({
     name,
@@ -45,14 +45,14 @@ export function rowsOf(scope: OptionScope) {
       help: string,
       more: Details = {},
     ): Option<Name> => ({ ...row(name, help, more), argument: "none" }),
-    /** An option with an argument, which help calls `argumentName`. */
+    /** An option with an argument. */
     valued: <const Name extends string>(
       name: Name,
       argumentName: string,
       help: string,
       more: Details = {},
     ): Option<Name> => ({ ...row(name, help, { ...more, argumentName }), argument: "required" }),
-    /** An option whose argument may be left out: only `--name=ARGUMENT` gives one. */
+    /** An option with an optional argument, in the form `--name=ARGUMENT`. */
     perhapsValued: <const Name extends string>(
       name: Name,
       argumentName: string,
@@ -61,25 +61,25 @@ export function rowsOf(scope: OptionScope) {
   };
 }
 
-/** The settings that an architecture's options may change while the command line is read. */
+/** The settings that an architecture's options change while the command line is read. */
 export interface ArchSettings {
   readonly console: { -readonly [K in keyof ConsoleRequest]: ConsoleRequest[K] };
   passMemmapCmdline: boolean;
   noEfi: boolean;
   reuseVideoType: boolean;
-  /** The complaint about the first bad serial port or speed; null: none was bad. */
+  /** The message about the first invalid serial port or speed; null: all were valid. */
   badPort: string | null;
 }
 
-/** @param argument empty where the option takes none */
+/** Applies an option. @param argument empty for an option without an argument */
 type ArchEffect = (settings: ArchSettings, argument: string) => void;
 
-/** An option that one architecture has: its row says what it does. */
+/** An option of one architecture: its row has its effect. */
 export interface ArchOption<Name extends string = string> extends Option<Name> {
   readonly apply: ArchEffect;
 }
 
-/** A row of an architecture's options. */
+/** Makes a row of an architecture's options. */
 export function archOption<const Name extends string>(
   row: Option<Name>,
   apply: ArchEffect,

@@ -1,6 +1,5 @@
 /**
- * `Request`: what the user asked for, typed and complete. `cli/to-request.ts` makes it from the
- * command line, and nothing else does.
+ * `Request`: the command line, typed and complete. Only `cli/to-request.ts` makes it.
  *
  * Texts are byte strings; addresses are `bigint`, below 2^64.
  */
@@ -11,7 +10,7 @@ import type { ImagePurpose } from "./purpose.ts";
 /** How a loaded image reaches the kernel: `-s`, `-c`, `-a`. */
 export type LoadMethod = "file" | "segments" | "auto";
 
-/** What the image's own loader takes. */
+/** The loader options: those of the image types. */
 export interface LoaderRequest {
   /** `--command-line`, `--append`; null: not given. */
   readonly commandLine: string | null;
@@ -19,35 +18,35 @@ export interface LoaderRequest {
   readonly initrd: string | null;
   /** `--args-elf`, `--args-linux`, `--args-none`; null: the image type's own default. */
   readonly argumentStyle: "elf" | "linux" | "none" | null;
-  /** `--module`, in order: a path, then perhaps a blank and the module's arguments. */
+  /** `--module`, in order: each a path, and optionally a blank and the module's arguments. */
   readonly modules: readonly string[];
   readonly realMode: boolean;
   /** `--entry-32bit` */
   readonly entry32Bit: boolean;
   /** A device tree blob's path. */
   readonly dtb: string | null;
-  /** The long names of the loader options that were given, each once, as they were written. */
+  /** The long names of the loader options that were given, as written, each once. */
   readonly given: readonly string[];
 }
 
-/** What the purgatory does to the console of the machine. */
+/** How the purgatory uses the machine's console. */
 export interface ConsoleRequest {
   readonly resetVga: boolean;
   readonly vga: boolean;
   readonly serial: boolean;
   /** I/O port, below 0x10000. */
   readonly serialBase: number;
-  /** 0: leave the port's speed alone. */
+  /** In baud; 0: the purgatory does not set the port's speed. */
   readonly serialBaud: number;
 }
 
-/** What is to be loaded, and how: all that a plan needs to know of the command line. */
+/** The image to load, and how: everything of the command line on which a plan depends. */
 export interface LoadRequest {
   readonly purpose: ImagePurpose;
   readonly method: LoadMethod;
   /** The first operand. */
   readonly kernel: string | null;
-  /** `-t`; null: find out. */
+  /** `-t`; null: the first image type that matches. */
   readonly type: string | null;
   readonly loader: LoaderRequest;
   readonly console: ConsoleRequest;
@@ -61,17 +60,17 @@ export interface LoadRequest {
   readonly reuseVideoType: boolean;
   readonly noCma: boolean;
   readonly forceDtb: boolean;
-  /** `--entry`: where the running kernel jumps to; 0: where the plan says. */
+  /** `--entry`: physical address to which the running kernel jumps; 0: the plan's. */
   readonly entry: bigint;
   /** `--hotplug` */
   readonly hotplug: boolean;
   /** `--pass-memmap-cmdline` */
   readonly passMemmapCmdline: boolean;
-  /** `--facts=FILE`: plan for the machine that it describes; null: for this one. */
+  /** `--facts=FILE`: plan for the machine that the file describes; null: for this machine. */
   readonly facts: string | null;
 }
 
-/** What a command line without options asks of a loader, a console and a load. */
+/** The values of a command line without options. */
 export const LOADER_DEFAULTS: LoaderRequest = {
   commandLine: null,
   reuseCommandLine: false,
@@ -113,23 +112,23 @@ export const LOAD_DEFAULTS: LoadRequest = {
   facts: null,
 };
 
-/** A load whose kernel is known. */
+/** A load request that names its kernel. */
 export interface KernelLoadRequest extends LoadRequest {
   readonly kernel: string;
 }
 
-/** How Xen is reached, where the machine has one. */
+/** How to reach Xen, where the machine runs Xen. */
 export interface XenRequest {
-  /** `--xen-library`, an absolute path; null: look for libxenctrl. */
+  /** `--xen-library`, an absolute path; null: search for libxenctrl. */
   readonly library: string | null;
   /** `--xen-direct` */
   readonly direct: boolean;
 }
 
-/** What the world is opened for. */
+/** The parts of a request that the world depends on. */
 export interface WorldRequest {
   readonly xen: XenRequest;
-  /** The facts have what a dump needs: reading it takes its time. */
+  /** Whether to read the crash facts, which takes long. */
   readonly crashFacts: boolean;
 }
 
@@ -141,18 +140,18 @@ export interface SaveFactsStep {
   readonly path: string;
 }
 
-/** `--reuseinitrd`: refused where no machine passes its initrd on. */
+/** `--reuseinitrd`, which is always refused. */
 export interface RefuseInitrdReuseStep {
   readonly kind: "refuse-initrd-reuse";
 }
 
-/** What comes before a dry run too. */
+/** Steps that a dry run has too. */
 export type EarlyStep = SaveFactsStep | RefuseInitrdReuseStep;
 
-/** One thing that happens, with all that it needs. */
+/** One step of a run, with its parameters. */
 export type Step =
   | EarlyStep
-  /** Refuse a purpose that the host does not have. */
+  /** Refuse a purpose that the host does not support. */
   | {
       readonly kind: "check-supported";
       readonly purpose: ImagePurpose;
@@ -164,17 +163,17 @@ export type Step =
   | { readonly kind: "require-hotplug" }
   /** `-d`: print which host this is, and why. */
   | { readonly kind: "describe-host" }
-  /** `-S`: its answer is the exit status, and the end. */
+  /** `-S`: the answer is the exit status; the last step. */
   | { readonly kind: "status"; readonly purpose: ImagePurpose }
   | { readonly kind: "unload"; readonly purpose: ImagePurpose; readonly method: LoadMethod }
   | { readonly kind: "load"; readonly request: KernelLoadRequest }
-  /** A mistake that kexec-tools notices only after the steps before; the end. */
+  /** An error that kexec-tools reports only after the steps before it; the last step. */
   | { readonly kind: "usage"; readonly text: TextRequest }
-  /** Nobody's machine goes down when there is nothing to start. */
+  /** Refuse to shut down or start where no image is loaded. */
   | {
       readonly kind: "require-loaded";
       readonly purpose: ImagePurpose;
-      /** The image was unloaded a moment ago, and none was loaded since. */
+      /** An earlier step unloaded the image, and no step loads another. */
       readonly unloaded: boolean;
     }
   /** Run `shutdown -r now`, which ends in `kexec -e`. */
@@ -183,17 +182,17 @@ export type Step =
   /** Take the network interfaces down. */
   | { readonly kind: "ifdown" }
   | { readonly kind: "exec"; readonly purpose: ImagePurpose }
-  /** Load what jumps back to the kernel that was preserved. */
+  /** Load the image that jumps back to the preserved kernel. */
   | { readonly kind: "jump-back"; readonly entry: bigint };
 
-/** Steps in the order in which they happen; one that fails is the last. */
+/** Steps in their order; a step that fails ends the run. */
 export interface RunRequest {
   readonly action: "run";
   readonly world: WorldRequest;
   readonly steps: readonly Step[];
 }
 
-/** `--dry-run`: print what would be loaded; change nothing of the machine. */
+/** `--dry-run`: print the plans that would be loaded, and change nothing on the machine. */
 export interface DryRunRequest {
   readonly action: "dry-run";
   readonly world: WorldRequest;
@@ -202,14 +201,14 @@ export interface DryRunRequest {
   readonly load: KernelLoadRequest;
 }
 
-/** `--doctor`: look at the machine and say what works. */
+/** `--doctor`: examine the machine and report what works. */
 export interface DoctorRequest {
   readonly action: "doctor";
   readonly world: WorldRequest;
   readonly format: OutputFormat;
 }
 
-/** `--save-facts=FILE`, and nothing else. */
+/** `--save-facts=FILE` without another action. */
 export interface SaveFactsRequest {
   readonly action: "save-facts";
   readonly world: WorldRequest;
@@ -222,10 +221,10 @@ export interface PrintCrashSizeRequest {
   readonly world: WorldRequest;
 }
 
-/** Requests that end in a text: `-h`, `-v`, and usage after a bad command line. */
+/** Requests that only print a text: `-h`, `-v`, and the usage after an invalid command line. */
 export interface TextRequest {
   readonly action: "help" | "version" | "usage";
-  /** Lines for stderr before the usage, without a last newline; may be empty. */
+  /** Lines for stderr before the usage, without a newline at the end; may be empty. */
   readonly complaint: string;
   readonly exitStatus: number;
 }

@@ -1,4 +1,4 @@
-/** The vocabulary that is x86_64's alone. */
+/** The types that only x86_64 needs. */
 
 import type { DisplayFacts, FramebufferFacts } from "./display.ts";
 
@@ -15,24 +15,24 @@ export interface EddDevice {
   readonly legacyMaxCylinder: number;
   readonly legacyMaxHead: number;
   readonly legacySectorsPerTrack: number;
-  /** raw_data; empty where the BIOS gave none. */
+  /** raw_data; empty where the BIOS provided none. */
   readonly rawData: Uint8Array;
   readonly mbrSignature: number | null;
 }
 
-/** What only Linux on x86_64 says. */
+/** What only Linux on x86_64 reports. */
 export interface X86Facts {
   /** boot_params of the running kernel, `BOOT_PARAMS_SIZE` bytes; null where it is unreadable. */
   readonly bootParams: Uint8Array | null;
-  /** Sorted by drive number; empty where there is no EDD, or it is damaged. */
+  /** Sorted by drive number; empty where EDD is missing or damaged. */
   readonly edd: readonly EddDevice[];
   /** null where there is no /dev/fb0. */
   readonly framebuffer: FramebufferFacts | null;
-  /** null in facts files from before it was looked at. */
+  /** null in facts files of earlier versions, which did not read it. */
   readonly display: DisplayFacts | null;
 }
 
-/** Of a machine that says none of it. */
+/** The facts of a machine that reports none of them. */
 export const NO_X86_FACTS: X86Facts = {
   bootParams: null,
   edd: [],

@@ -1,7 +1,7 @@
 /**
- * The heart: request, files and facts become a plan. Pure: bytes and facts in, plan out.
+ * Builds a plan from the request, the files and the facts. Pure.
  *
- *     choose the image type ─▶ its draft: where, and what is read ─▶ purgatory ─▶ check
+ *     read the image ─▶ draft and place its segments ─▶ build the purgatory ─▶ check the plan
  */
 
 import { archOf } from "../arch/index.ts";
@@ -56,13 +56,13 @@ function planningArch(facts: HostFacts): Arch {
   return fail({
     code: "facts.page-size",
     message:
-      `the machine's pages have ${facts.pageSize} bytes, ` +
-      `those of ${arch.name} have ${arch.pageSizes.join(", ")}`,
+      `the machine's page size is ${facts.pageSize} bytes; ` +
+      `page sizes of ${arch.name}, in bytes: ${arch.pageSizes.join(", ")}`,
     exitStatus: ExitStatus.failed,
   });
 }
 
-/** What has no bytes has nothing to check; what the kernel may write anew would not match. */
+/** Whether the purgatory checks a segment: it has bytes, and the kernel does not update them. */
 function isChecked({ role, bytes }: Segment, hotplug: boolean): boolean {
   return bytes.length > 0 && !(hotplug && role === "elfcorehdr");
 }
@@ -73,19 +73,20 @@ function withDigest(segment: Segment, inputs: PlanInputs): Segment {
   return { ...segment, sha256: known ?? sha256(segment.bytes) };
 }
 
-/** What was asked for is not left out. kexec-tools says so, and goes on without it; differs. */
+/** Refuses loader options that the image type does not accept. kexec-tools reports such an option
+ * and loads without it; this differs. @throws ImageError `image.option` */
 function refuseForeignOptions({ type, options }: Image, { given }: LoaderRequest): void {
   const foreign = given.find((name) => !options.includes(name));
   if (foreign === undefined) return;
-  const takers = options.map((name) => `--${name}`).join(", ");
+  const accepted = options.map((name) => `--${name}`).join(", ");
   failImage({
     code: "image.option",
-    message: `an image of type ${type} takes no --${foreign}`,
-    hint: takers === "" ? "It takes none." : `It takes ${takers}.`,
+    message: `image type ${type} does not accept --${foreign}`,
+    hint: accepted === "" ? "It accepts no loader options." : `It accepts ${accepted}.`,
   });
 }
 
-/** What `make` makes of an image. @throws KexecError `Cannot load` for what the image cannot do */
+/** Calls `make`. @throws KexecError `Cannot load FILE` with the reason of an `ImageError` */
 function loading<T>({ type }: Image, kernel: InputFile, make: () => T): T {
   try {
     return make();
@@ -94,7 +95,8 @@ function loading<T>({ type }: Image, kernel: InputFile, make: () => T): T {
   }
 }
 
-/** The command line that was asked for; empty where none was. */
+/** The requested command line, within the image's limit; empty where none was requested.
+ * @throws KexecError `image.option`, `image.command-line` */
 function checkedCommandLine(
   image: Image,
   kernel: InputFile,
@@ -107,7 +109,7 @@ function checkedCommandLine(
   });
 }
 
-/** Who takes part in a draft besides the image. */
+/** What a draft needs besides the image: the purpose, and the functions of the placer. */
 interface Drafting extends PurposeInputs, Pick<PlanContext, "tryPut" | "tryPutFixed"> {
   readonly purpose: Purpose;
   readonly bySegments: SegmentPurpose;
@@ -118,7 +120,7 @@ interface Drafted {
   readonly planned: PurposePlan;
 }
 
-/** Everything but the purgatory. */
+/** Drafts the whole plan but the purgatory. @throws KexecError `image.*`, `plan.*`, `facts.*` */
 function draftOf(
   request: LoadRequest,
   facts: HostFacts,
@@ -145,7 +147,8 @@ function draftOf(
   return { draft, planned };
 }
 
-/** Takes memory for the purgatory, and makes its segment once all others are known. */
+/** Takes memory for the purgatory, and returns the function that makes its segment, which must know
+ * all other segments. @throws KexecError `plan.no-room` */
 function placePurgatory({ purgatory }: Arch, { window }: PurgatoryPlace, placer: Placer) {
   const size = purgatory.size();
   const { start: min, end: max } = window;
@@ -187,7 +190,7 @@ export function buildSegmentPlan(
   };
   const { draft, planned } = draftOf(request, facts, inputs, image, drafting);
   const purgatory = first ?? placed();
-  // The purgatory counts regions as the plan lists segments.
+  // The purgatory numbers the regions that it checks in the order of the plan's segments.
   const segments = [...draft.segments, ...planned.segments]
     .toSorted(byStart)
     .map((s) => (!request.skipChecks && isChecked(s, planned.hotplug) ? withDigest(s, inputs) : s));
@@ -234,34 +237,39 @@ export function buildSegmentPlan(
 
 function otherEntry({ entry }: LoadRequest): string[] {
   if (entry === 0n) return [];
-  return [`entered at ${hex(entry)}, as asked: nothing is checked or prepared before that`];
+  return [
+    `the running kernel jumps to ${hex(entry)} (--entry), not to the purgatory: ` +
+      "nothing is checked or prepared before that",
+  ];
 }
 
 function memoryLimits({ memMin, memMax }: LoadRequest): string[] {
   if (memMin === 0n && memMax === ADDRESS_END - 1n) return [];
-  return [`only memory from ${hex(memMin)} to ${hex(memMax)} is used, as asked`];
+  return [`only memory from ${hex(memMin)} to ${hex(memMax)} is used (--mem-min, --mem-max)`];
 }
 
-/** What the kernel loads of the files, as far as their sizes are known. */
+/** The memory of the image and its initrd, in bytes, without what the running kernel adds. */
 function fileSizes({ memorySize }: Image, initrd: FileReference | null): LoadedSize {
   const initrdSize = initrd?.size ?? 0n;
   return { total: memorySize + initrdSize, initrd: initrdSize };
 }
 
+/** Why kexec_file_load cannot load the image as requested, a sentence; null: it can. */
 function whyNotByFile(
   image: Image,
   { entry }: LoadRequest,
   { refusal }: FilePurpose,
 ): string | null {
   if (refusal !== null) return refusal;
-  if (entry !== 0n) return "kexec_file_load enters an image where it chooses; --entry needs -c";
+  if (entry !== 0n) return "kexec_file_load chooses the entry point itself; --entry needs -c";
   return image.whyNotByFile;
 }
 
 /**
- * The plan for kexec_file_load. The running kernel lays memory out and judges the image; what would
- * only give "Invalid argument" there is refused here with its reason. For what kexec_file_load
- * cannot do the reason is returned, and `-a` goes on to kexec_load.
+ * The plan for kexec_file_load, where the running kernel reads the image and places its segments.
+ * What the kernel would answer with a mere "Invalid argument" is refused here with the reason.
+ * Where kexec_file_load cannot do what is requested, the reason is returned, and `-a` tries
+ * kexec_load.
  * @throws KexecError `image.*`, `facts.*`, `plan.no-crash-region`, `plan.command-line`
  */
 export function buildFilePlan(
@@ -278,7 +286,7 @@ export function buildFilePlan(
   const line = checkedCommandLine(image, kernel, request.loader, commandLine);
   const why = whyNotByFile(image, request, byFiles);
   if (why !== null) return { notByFile: why };
-  // The kernel would only say "Invalid argument" to what leaves no room for its own parameter.
+  // If the kernel's own parameter did not fit, the kernel would only answer "Invalid argument".
   line.append("", byFiles.addedByKernel);
   return {
     kind: "file",

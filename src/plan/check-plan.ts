@@ -1,5 +1,5 @@
 /**
- * Everything that the host will check, checked before asking it: it would only say "Invalid
+ * Checks a plan as the host will do, before it is handed over: the host would only answer "Invalid
  * argument". [linux kernel/kexec_core.c sanity_check_segment_list] [xen xen/common/kimage.c
  * do_kimage_alloc]
  */
@@ -48,12 +48,14 @@ function checkCount({ segments }: SegmentPlan, { segmentRules: { countMax } }: H
   });
 }
 
-/** Nothing else can be noticed to be missing: it would be a fault of the next kernel's start. */
+/** The host does not check this: the next kernel would take a page fault when it starts. */
 function checkMapped(segments: readonly Segment[], { segmentRules: { mapped } }: HostFacts): void {
   if (mapped === null || covers(normalize(segments.map(rangeOf)), mapped)) return;
   fail({
     code: "plan.mapped",
-    message: `not all of ${showRange(mapped)} is in a segment, which the next kernel needs mapped`,
+    message:
+      `the next kernel needs all of ${showRange(mapped)} mapped, ` +
+      "and the segments do not cover all of it",
     exitStatus: ExitStatus.failed,
   });
 }
@@ -79,7 +81,9 @@ function checkSegment(segment: Segment, facts: HostFacts): void {
   if (BigInt(bytes.length) > size) {
     fail({
       code: "plan.segment-size",
-      message: `${nameOf(segment)} has ${hex(size)} bytes of memory for ${hex(bytes.length)} bytes`,
+      message:
+        `${nameOf(segment)} has ${hex(size)} bytes of memory, ` +
+        `too few for its contents of ${hex(bytes.length)} bytes`,
       exitStatus: ExitStatus.failed,
     });
   }
@@ -99,7 +103,7 @@ function checkOverlap(segments: readonly Segment[]): void {
   });
 }
 
-/** What of a segment must be RAM by the memory map. */
+/** The part of a segment that must be RAM in the memory map. */
 function neededOf(segment: Segment): Range {
   const range = rangeOf(segment);
   return { ...range, start: segment.ramFrom ?? range.start };
@@ -123,7 +127,7 @@ function checkMemory(
   }
 }
 
-/** The kernel takes at most half of its memory for all segments together. */
+/** Linux accepts segments that take at most half of its memory in total. */
 function checkTotal(segments: readonly Segment[], facts: HostFacts): void {
   const total = segments.reduce((sum, { size }) => sum + size, 0n);
   const limit = (facts.memTotal ?? mappedMemory(facts)) / 2n;
@@ -133,12 +137,12 @@ function checkTotal(segments: readonly Segment[], facts: HostFacts): void {
     message:
       `the segments take ${humanSize(total)} (${hex(total)} bytes), the kernel allows half of ` +
       `this machine's memory: ${humanSize(limit)} (${hex(limit)} bytes)`,
-    hint: "A smaller initrd, or more memory, is needed.",
+    hint: "Use a smaller initrd, or add memory.",
     exitStatus: ExitStatus.failed,
   });
 }
 
-/** Where the kernel does not say what it has: all RAM of the map, which is a little more. */
+/** All RAM of the memory map, in bytes: a little more than MemTotal, which may be unknown. */
 function mappedMemory(facts: HostFacts): bigint {
   const ranges = facts.memoryMap?.ranges ?? [];
   return totalSize(ranges.filter(({ type }) => type === "ram"));

@@ -21,15 +21,15 @@ export function removeParameters(commandLine: string, prefix: string): string {
 }
 
 /**
- * The running kernel's command line as the next kernel may use it: without the boot loader's
- * BOOT_IMAGE and what the next one's purpose rules out. [kexec-man --reuse-cmdline]
+ * The running kernel's command line without BOOT_IMAGE, which the boot loader added, and without
+ * the parameters that begin with a prefix in `notReused`. [kexec-man --reuse-cmdline]
  */
 const reusable = (bootCommandLine: string, notReused: readonly string[]): string =>
   ["BOOT_IMAGE", ...notReused].reduce(removeParameters, bootCommandLine);
 
 /**
- * The command line that the user asked for, a byte string; null where none was.
- * `--reuse-cmdline` comes first, then what was given.
+ * The requested command line, a byte string; null where none was requested. The running kernel's
+ * parameters (`--reuse-cmdline`) come first, then those of `--append` or `--command-line`.
  * @param notReused prefixes of parameters that `--reuse-cmdline` leaves out
  * @throws KexecError `facts.command-line` where `--reuse-cmdline` has nothing to reuse
  */
@@ -43,7 +43,7 @@ export function nextCommandLine(
     return fail({
       code: "facts.command-line",
       message: "Failed to read /proc/cmdline",
-      hint: "--reuse-cmdline needs it: mount proc on /proc, or give the options with --append.",
+      hint: "--reuse-cmdline reads it: mount proc on /proc, or give the parameters with --append.",
     });
   }
   const reused = reusable(facts.bootCommandLine, notReused);

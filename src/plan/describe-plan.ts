@@ -1,4 +1,4 @@
-/** A plan as text for people and as JSON for programs. The plan is the object that is loaded. */
+/** A plan as text for people and as JSON for programs. A load hands over this same plan. */
 
 import { hex, humanSize } from "../core/address.ts";
 import { hexOf } from "../core/bytes.ts";
@@ -36,7 +36,7 @@ const shownCommandLine = ({ commandLine }: LoadPlan): string => {
 };
 
 function shownFile({ path, size, extracted }: FileReference): string {
-  return extracted ? `${humanSize(size)} out of ${path}` : `${path} (${humanSize(size)})`;
+  return extracted ? `${humanSize(size)} extracted from ${path}` : `${path} (${humanSize(size)})`;
 }
 
 function segmentTable(plan: SegmentPlan): string[] {
@@ -97,7 +97,7 @@ function fileToJson({ path, size, extracted }: FileReference): FilePlanJson["ker
 
 /**
  * The plan as a JSON value; json-schema.ts has its schema. Addresses and sizes are "0x…" texts,
- * because a JSON number cannot hold 64 bits; bytes of texts above 0x7f are `\u0080` to `\u00ff`.
+ * because a JSON number cannot hold 64 bits; bytes above 0x7f in texts are `\u0080` to `\u00ff`.
  */
 export function planToJson(plan: LoadPlan): PlanJson {
   const common = {

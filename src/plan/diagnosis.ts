@@ -1,6 +1,6 @@
 /**
- * What works on a machine and what does not, and what to do about it, for `--doctor`. Pure: facts
- * and answers in, findings out. What only one architecture knows is said by that one (`Arch`).
+ * The findings of `--doctor`: what works on a machine, what does not, and what to do about it, from
+ * the facts and the host's answers. Pure. `Arch.findings` has those of one architecture.
  */
 
 import { findArch } from "../arch/index.ts";
@@ -19,26 +19,26 @@ export interface Diagnosis {
   readonly findings: readonly Finding[];
 }
 
-/** The host as it was chosen, or why there is none. */
+/** The host that was selected and what it answered, or why none could be selected. */
 export type ExaminedHost =
   | {
       readonly name: string;
       readonly evidence: readonly string[];
       readonly probes: readonly HostProbe[];
-      /** null: the host does not say. */
+      /** null: the host does not report it. */
       readonly loaded: boolean | null;
       readonly crashLoaded: boolean | null;
     }
   | { readonly refusal: string; readonly hint: string };
 
-/** Debian's and Fedora's kernels with their initrds hardly come up in less. */
+/** In bytes: kernels of Debian and Fedora with their initrds rarely boot in less. */
 const CRASH_REGION_USUAL = 160n << 20n;
 
 function hostFindings(host: ExaminedHost): Finding[] {
   if ("refusal" in host) return [finding("host", "no", host.refusal, host.hint)];
   const why = host.evidence.filter((line) => line !== "").join("; ");
   return [
-    finding("host", "ok", `kexec goes to ${host.name} (${why})`),
+    finding("host", "ok", `kexec calls go to ${host.name} (${why})`),
     ...host.probes.map(({ call, works, why: reason, hint }) =>
       finding(
         call,
@@ -61,7 +61,7 @@ function privilege({ capabilities }: HostFacts): Finding {
 function lockdown({ lockdown: mode }: HostFacts): Finding {
   if (mode === null) return finding("lockdown", "note", "this kernel has none");
   if (mode === "none") return finding("lockdown", "ok", "none");
-  const hint = "Load with -s (or -a, the default), and a kernel that is signed.";
+  const hint = "Load a signed kernel with -s, or with -a, the default.";
   return finding("lockdown", "note", `${mode}: only -s with a signed kernel`, hint);
 }
 
@@ -75,13 +75,13 @@ function memory(facts: HostFacts): Finding {
   const { memoryMap } = facts;
   if (memoryMap === null || memoryMap.ranges.length === 0) {
     const hint = memoryMapNotes(facts).join("\n");
-    return finding("memory map", "no", "no source of it can be read", hint);
+    return finding("memory map", "no", "no source of the memory map can be read", hint);
   }
   const ram = normalize(memoryMap.ranges.filter(({ type }) => type === "ram"));
   const total = totalSize(ram);
   const best = largest(ram) ?? { start: 0n, end: 0n };
   const text =
-    `${humanSize(total)} of RAM by ${MEMORY_MAP_SOURCE[memoryMap.source]}, ` +
+    `${humanSize(total)} of RAM in ${MEMORY_MAP_SOURCE[memoryMap.source]}, ` +
     `the largest range ${humanSize(rangeSize(best))} at ${hex(best.start)}`;
   return finding("memory map", "ok", text);
 }
@@ -92,25 +92,26 @@ function guestOwned({ segmentRules }: HostFacts): Finding[] {
   const best = largest(ranges);
   if (best !== undefined) {
     const size = humanSize(rangeSize(best));
-    return [finding("safe memory", "ok", `the largest range that is safe to load to has ${size}`)];
+    const text = `the largest range that the hypervisor does not allocate during a load: ${size}`;
+    return [finding("safe memory", "ok", text)];
   }
   const hint =
     "Xen may overwrite the image while loading it; the purgatory's digest check would stop the boot.";
-  return [finding("safe memory", "note", "Xen does not show which memory guests have", hint)];
+  return [finding("safe memory", "note", "Xen does not report which memory its guests own", hint)];
 }
 
 function crashMemory(facts: HostFacts): Finding {
   const region = findCrashRegion(facts);
   if (region === null) {
     const hint =
-      "For -p reserve some: boot with crashkernel=256M (under Xen, on Xen's command line).";
+      "-p needs reserved memory: boot with crashkernel=256M (under Xen, on Xen's command line).";
     return finding("crash memory", "note", "none is reserved", hint);
   }
   const { used, usedSize } = region;
   const text = `${humanSize(usedSize)} at ${hex(used.start)}`;
   if (usedSize >= CRASH_REGION_USUAL) return finding("crash memory", "ok", text);
   const hint = `Most kernels with their initrd need more than ${humanSize(CRASH_REGION_USUAL)}.`;
-  return finding("crash memory", "note", `${text}, which is little`, hint);
+  return finding("crash memory", "note", `${text}, probably too little`, hint);
 }
 
 function loadedImages(host: ExaminedHost): Finding[] {
@@ -121,23 +122,23 @@ function loadedImages(host: ExaminedHost): Finding[] {
   return [finding("images", "note", text)];
 }
 
-/** Of an architecture that onekexec knows nothing of. */
+/** The findings of an architecture that onekexec does not support. */
 const UNKNOWN_ARCHITECTURE: ArchFindings = {
   firmware: [finding("Secure Boot", "note", "is off, or this machine has none")],
-  handoff: [finding("screen", "note", "nothing is passed on: only x86 kernels take one")],
+  handoff: [finding("screen", "note", "not passed on: only x86 kernels accept one")],
 };
 
 function archFindings(facts: HostFacts): ArchFindings {
   return findArch(facts)?.findings(facts) ?? UNKNOWN_ARCHITECTURE;
 }
 
-/** Why there are no facts. */
+/** Why the facts could not be read. */
 export interface Unreadable {
   readonly unreadable: string;
   readonly hint: string;
 }
 
-/** What works on a machine and what does not, from its facts and the host's answers. */
+/** Diagnoses a machine from its facts and the host's answers. */
 export function diagnose(facts: HostFacts | Unreadable, host: ExaminedHost): Diagnosis {
   if ("unreadable" in facts) {
     const map = finding("memory map", "no", facts.unreadable, facts.hint);

@@ -1,9 +1,8 @@
 /**
- * RAM that holds what EFI left for every kernel: the memory attributes table, the boot logo and
- * their like. It was the firmware's only until it started the first kernel, and so the machine's
- * memory map has it as RAM; but Linux keeps it, by calling it runtime memory in the map that is
- * passed on. [linux arch/x86/platform/efi/quirks.c efi_reserve_boot_services,
- * efi_arch_mem_reserve]
+ * RAM with EFI's data for every kernel that starts: the memory attributes table, the boot logo and
+ * others. It is boot services memory, so that the machine's memory map calls it RAM. Linux reserves
+ * it, and marks it as runtime memory in the EFI memory map that it passes on.
+ * [linux arch/x86/platform/efi/quirks.c efi_reserve_boot_services, efi_arch_mem_reserve]
  */
 
 import { humanSize } from "../core/address.ts";
@@ -20,8 +19,8 @@ function runtimeMemory({ efi }: HostFacts): Range[] {
     .map(({ physAddr, numPages }) => ({ start: physAddr, end: physAddr + numPages * EFI_PAGE }));
 }
 
-/** What of `usable` may be overwritten though the next kernel takes EFI over, and a note of what
- * may not. */
+/** The part of `usable` without EFI's data, for a next kernel that takes EFI over, and a note of
+ * the size of the other part. */
 export function withoutEfiMemory(
   usable: readonly Range[],
   facts: HostFacts,
@@ -29,6 +28,6 @@ export function withoutEfiMemory(
   const kept = runtimeMemory(facts);
   const size = totalSize(normalize(usable.flatMap((r) => kept.map((one) => intersect(r, one)))));
   if (size === 0n) return { free: usable, notes: [] };
-  const note = `${humanSize(size)} of RAM are left alone: EFI's data for the next kernel is there.`;
+  const note = `${humanSize(size)} of RAM hold EFI data for the next kernel and get no segments`;
   return { free: subtract(usable, kept), notes: [note] };
 }

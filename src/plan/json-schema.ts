@@ -1,10 +1,9 @@
 /**
- * What `--dry-run=json` and `--doctor=json` print, as schemas. Whoever writes the JSON imports the
- * types alone, which are gone when the program runs: nobody waits for zod. Tests hold real output
- * against the schemas.
+ * The schemas of what `--dry-run=json` and `--doctor=json` print. The code that writes the JSON
+ * imports only the types, so that the program does not load zod. Tests validate real output.
  *
- * Objects are strict, so that a field that is added or removed is seen here first: programs read
- * them. README says what each field means.
+ * Objects are strict: a field that is added or removed must be added or removed here too, because
+ * other programs read it. README says what each field means.
  */
 
 import * as z from "zod/mini";

@@ -1,7 +1,7 @@
 /**
- * Segments without bytes. Linux maps all memory for the next kernel, Xen only what is in a segment;
- * the purgatory and the next kernel want the lowest MiB too: the VGA text screen is there, firmware
- * tables, and what a crash kernel saves.
+ * Segments without bytes, for memory that the host must map. Linux maps all memory for the next
+ * kernel, Xen only what is in a segment. The purgatory and the next kernel also access the lowest
+ * MiB: the VGA text buffer, firmware tables, and the RAM that the purgatory saves for a dump.
  */
 
 import { type Range, rangeOf, showRange, subtract } from "../core/range.ts";
@@ -10,8 +10,9 @@ import type { Segment } from "../model/load-plan.ts";
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * Segments for all of `mapped` that no segment of `segments` has, sorted by start. `segments` in
- * any order, disjoint, of whole pages; `mapped` of whole pages too.
+ * Segments for the parts of `mapped` that `segments` do not cover, sorted by start.
+ * @param segments in any order, disjoint, of whole pages
+ * @param mapped whole pages
  */
 export function mappedSegments(segments: readonly Segment[], mapped: Range): Segment[] {
   return subtract([mapped], segments.map(rangeOf)).map(({ start, end }) => ({
@@ -20,6 +21,6 @@ export function mappedSegments(segments: readonly Segment[], mapped: Range): Seg
     size: end - start,
     bytes: NO_BYTES,
     sha256: null,
-    reason: `the next kernel must find ${showRange(mapped)} mapped; nothing is loaded here`,
+    reason: `the next kernel needs ${showRange(mapped)} mapped; nothing is loaded here`,
   }));
 }

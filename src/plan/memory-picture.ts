@@ -15,7 +15,7 @@ interface Row extends Range {
 const MARK = { segment: "#", free: ".", other: " " } as const;
 const BAR = 8;
 
-/** What the source of a memory map is called. */
+/** The names of the sources of a memory map, for people. */
 export const MEMORY_MAP_SOURCE: Readonly<Record<MemoryMap["source"], string>> = {
   "firmware-memmap": "/sys/firmware/memmap",
   iomem: "/proc/iomem",
@@ -44,8 +44,9 @@ export function memoryPicture(plan: SegmentPlan, facts: HostFacts): string[] {
     );
   const rows = [...segments, ...map].sort(byStart);
   const width = rows.reduce((most, row) => Math.max(most, hex(row.end).length), 0);
+  const source = MEMORY_MAP_SOURCE[facts.memoryMap?.source ?? "iomem"];
   return [
-    `memory by ${MEMORY_MAP_SOURCE[facts.memoryMap?.source ?? "iomem"]} (# segment, . free RAM):`,
+    `memory map from ${source} (# segment, . free RAM):`,
     ...rows.map(
       ({ start, end, what, mark }) =>
         `  ${hex(start).padStart(width)}  |${mark.repeat(BAR)}|  ${what.padEnd(12)}  ` +

@@ -1,13 +1,13 @@
 /**
- * Where each piece goes. The placer owns the free memory of one plan: it hands out ranges that are
- * inside usable RAM, aligned, within the piece's own limits, and disjoint from all before.
+ * Finds memory for each piece. The placer owns the free memory of one plan: it hands out ranges
+ * that are inside usable RAM, aligned, within the piece's own limits, and disjoint from all before.
  *
- * Two rules, as in kexec-tools: from the top (the highest place that fits), so that pieces stay out
- * of the way of the next kernel's early allocations, or from the bottom.
+ * It has two rules, as in kexec-tools: the highest place that fits (from the top), so that pieces
+ * stay out of the way of the next kernel's early allocations, or the lowest (from the bottom).
  *
- * Where the host says which memory guests own (`SegmentRules.guestOwned`), pieces go there. What
- * fits nowhere there gets the lowest place that fits: Xen's allocator, whose free memory it may be,
- * takes the highest first.
+ * Where the host reports which memory guests own (`SegmentRules.guestOwned`), pieces go there. A
+ * piece that does not fit there gets the lowest place that fits: that memory may be free memory of
+ * Xen, whose allocator takes the highest first.
  */
 
 import { ADDRESS_END, alignDown, alignUp, hex, humanSize, isPowerOfTwo } from "../core/address.ts";
@@ -25,7 +25,7 @@ import {
 import type { FixedPiece, Piece, Placement } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
 
-/** Below it lies what firmware left; nothing goes there that has another place. */
+/** Memory below it has data of the firmware: a piece that fits elsewhere does not go there. */
 const ONE_MIB = 1n << 20n;
 
 /** Whole pages of a canonical set. */
@@ -37,17 +37,17 @@ function wholePages(ranges: readonly Range[], pageSize: bigint): Range[] {
 
 export class Placer {
   readonly #pageSize: bigint;
-  /** null: all that is free is as good. */
+  /** null: the placer prefers no memory. */
   readonly #guestOwned: readonly Range[] | null;
   readonly #notes: string[] = [];
   readonly #remark: string;
   #free: Range[];
 
   /**
-   * @param usable memory that may be used; whole pages of it are
+   * @param usable memory that segments may go to; only its whole pages are used
    * @param pageSize in bytes, a power of two
-   * @param guest-owned memory that is better than the rest of `usable`; null where none is
-   * @param remark what must be known of `usable` where it has no room: a sentence, or nothing
+   * @param guestOwned memory that is better than the rest of `usable`; null: none is
+   * @param remark a sentence for the error of a piece that does not fit; may be empty
    */
   constructor(
     usable: readonly Range[],
@@ -61,8 +61,8 @@ export class Placer {
     this.#guestOwned = guestOwned === null ? null : wholePages(normalize(guestOwned), pageSize);
   }
 
-  /** What became of the demand for guest-owned memory, if there is one; one sentence for each piece
-   * that it was not met for. */
+  /** Whether the pieces lie in guest-owned memory, where the placer prefers such: one sentence for
+   * each piece that does not, or one for all pieces. */
   get notes(): readonly string[] {
     if (this.#guestOwned === null || this.#notes.length > 0) return this.#notes;
     return ["all segments lie in memory that the hypervisor does not allocate during the load"];
@@ -88,7 +88,7 @@ export class Placer {
     return segment instanceof NoRoom ? segment.throw() : segment;
   }
 
-  /** As `put`; where no memory is free nothing is taken. */
+  /** As `put`, but where no memory fits it takes none and returns `NoRoom`. */
   tryPut({ role, bytes, reason, ...where }: Piece): Segment | NoRoom {
     if (typeof bytes === "function" && where.size === undefined) {
       throw new RangeError(`the ${role} does not say how many bytes it will have`);
@@ -108,7 +108,8 @@ export class Placer {
     };
   }
 
-  /** All of the memory that the pieces name, or none of it: then the first that is not free. */
+  /** Takes the memory that the pieces name, and makes their segments. Where some of it is not free,
+   * it takes none and returns `NoRoom` for the first piece that does not fit. */
   tryPutFixed(pieces: readonly FixedPiece[]): Segment[] | NoRoom {
     const [free, notes] = [this.#free, this.#notes.length];
     for (const { role, start: min, size, guestOwnedOnly = false } of pieces) {
@@ -183,7 +184,7 @@ export class Placer {
   }
 }
 
-/** What two canonical sets have in common, as one. */
+/** The intersection of two canonical sets, as a canonical set. */
 function common(a: readonly Range[], b: readonly Range[]): Range[] {
   return a.flatMap((r) => b.map((other) => intersect(r, other)).filter((both) => !isEmpty(both)));
 }

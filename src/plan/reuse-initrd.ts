@@ -1,4 +1,4 @@
-/** `--reuseinitrd`, which no x86 kernel can grant: it does not tell where its initrd was. */
+/** `--reuseinitrd`, which cannot work on x86: the kernel does not report where its initrd lies. */
 
 import { fail } from "../core/error.ts";
 import type { HostFacts } from "../model/host-facts.ts";

@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The agreement between every purgatory and its loader: the head of the parameter block and its
- * regions. The C code, each architecture's assembly and parameters.ts beside it share it; a test
- * holds the tables there against the #defines here. Numbers are little-endian, and offsets count
+ * The interface between a purgatory and its loader: the head of the parameter block, and its
+ * regions. The C code, each architecture's assembly and parameters.ts use it; a test compares the
+ * tables of parameters.ts with the #defines here. Numbers are little-endian. Offsets are in bytes
  * from the start of the block.
  *
- * What it does not do: it does not say how the next kernel is entered. For that, the entry.h of
- * each architecture lays out the bytes from PARAMETERS_ENTRY to PARAMETERS_REGIONS. It says nothing
- * of the code behind the block, which may change freely. Any change of a field's place or meaning
- * takes a new PARAMETERS_VERSION_NOW.
+ * The bytes from PARAMETERS_ENTRY to PARAMETERS_REGIONS, which say how the next kernel is entered,
+ * are laid out by the entry.h of each architecture. A change of a field's place or meaning needs a
+ * new PARAMETERS_VERSION_NOW; a change of the code that follows the block does not.
  */
 
 #ifndef PURGATORY_CONTRACT_H
 #define PURGATORY_CONTRACT_H
 
-/* The block's distance from the blob's first byte, which is also the entry. */
+/* Offset of the block in the blob, in bytes. The blob's first byte is the entry point. */
 #define PARAMETERS_IN_BLOB 0x10
 
-/* "onekexec" as the bytes appear in memory. */
+/* The bytes "onekexec" in memory. */
 #define PARAMETERS_MAGIC_VALUE 0x636578656b656e6f
 #define PARAMETERS_VERSION_NOW 1
 
@@ -37,21 +36,21 @@
 #define PARAMETERS_REGIONS 0x100
 #define PARAMETERS_END 0x400
 
-/* A region, and how many the block has room for: kexec_load(2) takes 16 segments at most. */
+/* A region, and the most regions of a block: kexec_load(2) accepts at most 16 segments. */
 #define REGION_START 0x00
 #define REGION_LENGTH 0x08
 #define REGION_SHA256 0x10
 #define REGION_END 0x30
 #define REGIONS_MAX 16
 
-/* PARAMETERS_FLAGS. Each architecture's entry.h has FLAGS_KNOWN, the flags that it obeys: a
- * purgatory that meets another one refuses to go on. */
+/* PARAMETERS_FLAGS. FLAGS_KNOWN in each architecture's entry.h has the flags that it supports: a
+ * purgatory halts if another flag is set. */
 #define FLAG_SKIP_CHECKS 0x01
 #define FLAG_CONSOLE_VGA 0x02
 #define FLAG_CONSOLE_SERIAL 0x04
 #define FLAG_RESET_VGA 0x08
 
-/* PARAMETERS_SHA256_ROUTINE. 2 is kept for one that uses the CPU's SHA instructions. */
+/* PARAMETERS_SHA256_ROUTINE. 2 is reserved for a routine with the CPU's SHA instructions. */
 #define SHA256_ROUTINE_BEST 0
 #define SHA256_ROUTINE_GENERIC 1
 
@@ -78,7 +77,7 @@ struct parameters {
   uint64_t backup_destination;
   uint64_t backup_size;
   uint32_t sha256_routine;
-  /* Read through the struct of entry.h alone. */
+  /* Read only through the struct of entry.h. */
   uint8_t entry[PARAMETERS_REGIONS - PARAMETERS_ENTRY];
   struct region regions[REGIONS_MAX];
 };

@@ -1,6 +1,6 @@
 /**
- * A purgatory's manifest: what its blob is, and the hashes by which `scripts/purgatory.ts check`
- * proves that blob, listing and sources belong together.
+ * A purgatory's manifest: the layout of its blob, and the hashes with which `scripts/purgatory.ts
+ * check` proves that blob, listing and sources belong together.
  */
 
 import { fail } from "../core/error.ts";
@@ -8,17 +8,17 @@ import { ARCHITECTURES, type Architecture } from "../model/architecture.ts";
 
 export interface PurgatoryManifest {
   readonly architecture: Architecture;
-  /** Of the parameter block. */
+  /** The version of the parameter block. */
   readonly version: number;
   /** Length of the blob, in bytes. */
   readonly blobSize: number;
-  /** Bytes of memory that it takes, its stack behind the blob included; whole `alignment`s. */
+  /** Memory for the blob and the stack that follows it, in bytes, a multiple of `alignment`. */
   readonly memorySize: number;
-  /** Of its address, in bytes: a power of two. */
+  /** Alignment of its address, in bytes, a power of two. */
   readonly alignment: number;
-  /** From the blob's start to where the last kernel jumps. */
+  /** Offset of the entry point in the blob, in bytes: the running kernel jumps there. */
   readonly entryOffset: number;
-  /** From the blob's start to the parameter block. */
+  /** Offset of the parameter block in the blob, in bytes. */
   readonly parameterOffset: number;
   /** First lines of `gcc --version` and `ld --version`. */
   readonly compiler: string;
@@ -57,8 +57,8 @@ function hash(record: Record<string, unknown>, name: string): string {
 }
 
 /**
- * The manifest that a JSON value is.
- * @throws KexecError `purgatory.manifest` naming the first field that is missing or impossible
+ * Reads a manifest from a JSON value.
+ * @throws KexecError `purgatory.manifest` naming the first field that is missing or invalid
  */
 export function parseManifest(json: unknown): PurgatoryManifest {
   if (!isRecord(json)) bad("not an object");
@@ -92,10 +92,10 @@ export function parseManifest(json: unknown): PurgatoryManifest {
   return manifest;
 }
 
-/** A purgatory as it was built. */
+/** A purgatory as built, without parameters. */
 export interface Purgatory {
   readonly manifest: PurgatoryManifest;
-  /** With empty parameters. Nobody may write to it: whoever fills them in copies it. */
+  /** Shared, so that no one may write to it: `withHead` fills the parameters into a copy. */
   readonly blob: Uint8Array;
 }
 

@@ -1,8 +1,7 @@
 /**
- * What the parameter blocks of all purgatories share: the head and the regions of contract.h, and
- * how a plan fills them in. How the next kernel is entered is each architecture's own part of it.
- *
- * What it does not do: it chooses no addresses, and reads no blob from anywhere.
+ * The part of the parameter block that all purgatories share: the tables of contract.h's head and
+ * regions, and the function that fills them in. Each architecture fills in its own part, which
+ * describes how the next kernel is entered. Pure.
  */
 
 import { ADDRESS_END, hex } from "../core/address.ts";
@@ -12,10 +11,10 @@ import { blob as bytes, defineStruct, u32, u64 } from "../core/struct.ts";
 import type { ConsoleRequest } from "../model/request.ts";
 import type { PurgatoryManifest } from "./manifest.ts";
 
-/** "onekexec" as the bytes lie in memory. */
+/** The bytes "onekexec" in memory. */
 export const PARAMETERS_MAGIC = 0x636578656b656e6fn;
 export const PARAMETERS_VERSION = 1;
-/** How many regions one block has room for. */
+/** The most regions of one block. */
 export const REGIONS_MAX = 16;
 
 /** Bits of `flags`. */
@@ -34,8 +33,8 @@ export const purgatoryRegion = defineStruct("purgatory region", 0x30, {
 });
 
 /**
- * `struct parameters` of contract.h but for `entry`, the bytes from `ENTRY_START` to the regions,
- * for which each architecture has its own table. Offsets count from the start of the block.
+ * `struct parameters` of contract.h without `entry`, the bytes from `ENTRY_START` to the regions,
+ * for which each architecture has its own table. Offsets are from the start of the block.
  */
 export const purgatoryHead = defineStruct("purgatory parameters", 0x400, {
   magic: u64(0x000),
@@ -52,34 +51,34 @@ export const purgatoryHead = defineStruct("purgatory parameters", 0x400, {
   regions: bytes(0x100, REGIONS_MAX * purgatoryRegion.size),
 });
 
-/** Where an architecture's own part of the block begins; it ends at `regions`. In bytes. */
+/** The offset of an architecture's own part in the block, in bytes; it ends at `regions`. */
 export const ENTRY_START = 0x03c;
 
-/** Memory that must hold exactly what was put there. */
+/** Memory whose digest the purgatory checks. */
 export interface PurgatoryRegion {
   readonly start: bigint;
-  /** In bytes; the digest is over this many, and no padding. */
+  /** In bytes; the digest is over these bytes, without the zeros that fill the last page. */
   readonly length: bigint;
   readonly sha256: Uint8Array;
 }
 
-/** What is copied, after the checks, for a crash kernel to find. In bytes. */
+/** Memory that the purgatory copies after the checks, for a dump; addresses, and size in bytes. */
 export interface PurgatoryBackup {
   readonly source: bigint;
   readonly destination: bigint;
   readonly size: bigint;
 }
 
-/** What every purgatory is told. */
+/** The parameters that every purgatory has. */
 export interface HeadParameters {
   readonly regions: readonly PurgatoryRegion[];
-  /** Start the kernel whatever memory holds; `regions` is then not looked at. */
+  /** Start the kernel without checks; `regions` is then ignored. */
   readonly skipChecks: boolean;
   readonly console: ConsoleRequest;
   readonly backup?: PurgatoryBackup | undefined;
 }
 
-/** What the blob takes in memory, its stack included, in bytes: a multiple of its alignment. */
+/** The memory for the blob and its stack, in bytes, a multiple of its alignment. */
 export function purgatoryMemorySize(manifest: PurgatoryManifest): bigint {
   return BigInt(manifest.memorySize);
 }
@@ -97,8 +96,8 @@ function regionsOf(regions: readonly PurgatoryRegion[]): Uint8Array {
   if (regions.length > REGIONS_MAX) {
     fail({
       code: "purgatory.regions",
-      message: `the purgatory can check ${REGIONS_MAX} segments, and there are ${regions.length}`,
-      hint: "join modules, or load with --no-checks",
+      message: `the purgatory can check ${REGIONS_MAX} segments, the plan has ${regions.length}`,
+      hint: "Join modules, or load with --no-checks.",
     });
   }
   const block = new Uint8Array(REGIONS_MAX * purgatoryRegion.size);
@@ -113,7 +112,7 @@ function checkMemory(what: string, start: bigint, size: bigint): void {
   if (start >= 0n && size >= 0n && start + size <= ADDRESS_END) return;
   fail({
     code: "purgatory.range",
-    message: `purgatory: ${what}: ${hex(size)} bytes at ${hex(start)} are not in 64 bits of memory`,
+    message: `purgatory: ${what}: ${hex(size)} bytes at ${hex(start)} exceed 64-bit addresses`,
   });
 }
 
@@ -125,7 +124,7 @@ function checkBackup({ source, destination, size }: PurgatoryBackup): void {
   if (size === 0n || !overlaps(from, to)) return;
   fail({
     code: "purgatory.backup",
-    message: `purgatory: a backup of ${hex(source)} to ${hex(destination)} overwrites itself`,
+    message: `purgatory: backup source ${hex(source)} and destination ${hex(destination)} overlap`,
   });
 }
 
@@ -154,9 +153,9 @@ function checkBlob(blob: Uint8Array, manifest: PurgatoryManifest): void {
 /**
  * A copy of `blob` with the head and the regions of its parameter block filled in.
  *
- * @throws KexecError `purgatory.regions` for more than `REGIONS_MAX`, `purgatory.range` for what
- *   reaches beyond 64 bits, `purgatory.backup` for one that overlaps itself, `purgatory.blob` where
- *   blob and manifest are not of one kind
+ * @throws KexecError `purgatory.regions` for more than `REGIONS_MAX`, `purgatory.range` for memory
+ *   beyond 64-bit addresses, `purgatory.backup` where source and destination overlap,
+ *   `purgatory.blob` where the blob does not match its manifest or the version of the block
  * @throws RangeError for a number that its field cannot hold, or a digest of other than 32 bytes
  */
 export function withHead(

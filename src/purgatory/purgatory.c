@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What happens between two kernels: say so, check that the segments are what was loaded, save the
- * backup region. Returning means "start the kernel"; where something is wrong it never returns.
+ * The purgatory runs between two kernels: it prints a line, checks the digests of the segments, and
+ * copies the backup region. It returns to start the next kernel; on an error it halts.
  *
  * It is compiled for each architecture, whose folder has:
  *
  *   arch.h      static functions: halt, copy, enterable, arch_start, arch_write, arch_finish
- *   entry.h     FLAGS_KNOWN, and the part of the parameter block that says how the kernel is entered
+ *   entry.h     FLAGS_KNOWN, and the part of the parameter block that describes the kernel's entry
  *   console.h   struct console and the functions console_*
  *
- * What it does not do: of itself it writes to no memory but its own and the backup's destination.
+ * Apart from these functions it writes only to its own memory and to the backup's destination.
  */
 
 #include "arch.h"
@@ -23,14 +23,14 @@ static int same(const uint8_t *a, const uint8_t *b, size_t size) {
   return difference == 0;
 }
 
-/* A block of another version, or one that lost bytes, must not be half obeyed. */
+/* Whether the block is complete, of this version, and has only known flags. */
 static int understood(const struct parameters *p) {
   return p->magic == PARAMETERS_MAGIC_VALUE && p->version == PARAMETERS_VERSION_NOW &&
          p->block_size == PARAMETERS_END && (p->flags & ~FLAGS_KNOWN) == 0 &&
          p->region_count <= REGIONS_MAX && enterable(p);
 }
 
-/* One line, beginning as kexec-tools' does, since that is what people search for. */
+/* Prints one line that begins as kexec-tools' line does, because people search for that. */
 static void report(struct console *console, const struct parameters *p, uint32_t index,
                    const uint8_t *found) {
   const struct region *region = &p->regions[index];
@@ -61,7 +61,8 @@ static void verify(struct console *console, const struct parameters *p) {
   }
 }
 
-/* Called by each architecture's assembly alone. `jump_back_entry` is 0 where nobody asked for it. */
+/* Called only by each architecture's assembly. `jump_back_entry`, a physical address, is 0 unless
+ * the loader requested a jump back. */
 void purgatory(const struct parameters *p, uint64_t jump_back_entry) {
   struct console console;
   arch_start(p);

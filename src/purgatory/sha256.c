@@ -2,9 +2,9 @@
 /*
  * SHA-256 for general registers only. [fips-180-4]
  *
- * What it does not do: it keeps no state between calls, and allocates nothing. It is written to be
- * fast, because nobody can do anything else meanwhile: 16 rounds are unrolled, so that the eight
- * working variables rotate by name instead of being moved, and the schedule lives in 16 words.
+ * It keeps no state between calls, and allocates nothing. It is written to be fast, because the
+ * machine does nothing else meanwhile: 16 rounds are unrolled, so that the eight working variables
+ * rotate by name instead of being moved, and the message schedule is kept in 16 words.
  */
 
 #include "sha256.h"
@@ -30,8 +30,8 @@ static const uint32_t initial[8] = {
 
 static inline uint32_t ror(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
-/* Chained rotations need fewer of them than three separate ones:
- * ror(x, 2) ^ ror(x, 13) ^ ror(x, 22), and so on. */
+/* Chained rotations compile to fewer instructions than the three separate rotations of the
+ * standard, e.g. ror(x, 2) ^ ror(x, 13) ^ ror(x, 22). */
 static inline uint32_t big0(uint32_t x) { return ror(ror(ror(x, 9) ^ x, 11) ^ x, 2); }
 static inline uint32_t big1(uint32_t x) { return ror(ror(ror(x, 14) ^ x, 5) ^ x, 6); }
 static inline uint32_t small0(uint32_t x) { return ror(x, 7) ^ ror(x, 18) ^ x >> 3; }
@@ -42,7 +42,7 @@ static inline uint32_t majority(uint32_t x, uint32_t y, uint32_t z) {
   return (x & y) | ((x | y) & z);
 }
 
-/* Memory order is big-endian, and `data` may lie at any address. */
+/* Reads a big-endian word. `data` need not be aligned. */
 static inline uint32_t load32(const uint8_t *data) {
   uint32_t word;
   __builtin_memcpy(&word, data, sizeof(word));
@@ -54,7 +54,7 @@ static inline void store32(uint8_t *data, uint32_t word) {
   __builtin_memcpy(data, &word, sizeof(word));
 }
 
-/* One round: afterwards d and h hold the new e and a, and the caller's names move on by one. */
+/* One round: afterwards d and h hold the new e and a, and the caller rotates the names by one. */
 #define ROUND(a, b, c, d, e, f, g, h, i, word)                           \
   do {                                                                   \
     uint32_t t = h + big1(e) + choose(e, f, g) + k[base + i] + (word);   \
@@ -82,7 +82,8 @@ static inline void store32(uint8_t *data, uint32_t word) {
     ROUND(b, c, d, e, f, g, h, a, 15, WORD(15)); \
   } while (0)
 
-/* The schedule's first 16 words are the block, the others follow from the 16 before them. */
+/* The first 16 words of the message schedule are the block; each other one is computed from the 16
+ * words before it. */
 #define FIRST(i) (w[i] = load32(data + 4 * (i)))
 #define NEXT(i) \
   (w[i] += small1(w[((i) + 14) & 15]) + w[((i) + 9) & 15] + small0(w[((i) + 1) & 15]))
@@ -116,7 +117,7 @@ void sha256(sha256_blocks *blocks, const uint8_t *data, uint64_t length, uint8_t
   for (int i = 0; i < 8; i++) state[i] = initial[i];
   blocks(state, data, length / 64);
 
-  /* The last block, or two: what is left over, a one bit, zeros, and the length in bits. */
+  /* The last one or two blocks: the remaining bytes, a one bit, zeros, and the length in bits. */
   uint8_t tail[128];
   uint64_t left = length % 64;
   uint64_t end = left < 56 ? 64 : 128;

@@ -21,7 +21,7 @@ test("byte strings keep every byte", () => {
   );
 });
 
-test("a character that is no byte is a bug", () => {
+test("a character that is not a byte throws RangeError", () => {
   expect(isByteString("\u0100")).toBe(false);
   expect(() => bytesOf("\u20ac")).toThrow(RangeError);
 });
@@ -58,7 +58,7 @@ test.each([
   expect(humanSize(value)).toBe(want);
 });
 
-test("lengths that no buffer has are refused", () => {
+test("sizes that are not buffer lengths are refused", () => {
   expect(toLength(5n, "x")).toBe(5);
   expect(() => toLength(-1n, "x")).toThrow(KexecError);
   expect(() => toLength(1n << 60n, "x")).toThrow(KexecError);

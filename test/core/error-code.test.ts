@@ -27,7 +27,7 @@ test("nothing branches on a code", () => {
   const branches = sources.flatMap(
     (text) => text.match(/.*\.code (?:[!=]==|\.startsWith).*/g) ?? [],
   );
-  // An errno of node's, zlib's and an issue of zod's are other codes.
+  // The error codes of node and zlib, and the codes of zod's issues, are not ours.
   const others = /ERR_BUFFER_TOO_LARGE|ENOENT|unrecognized_keys|typeof error.code/;
   expect(branches.filter((line) => !others.test(line))).toEqual([]);
 });

@@ -1,4 +1,4 @@
-/** Memory that is expanded into: what is in it, where it ends, and how much it takes. */
+/** The output buffer of decompressors: its contents, its limit, and the memory that it takes. */
 
 import { describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
@@ -9,7 +9,7 @@ import { packedBy } from "../wrapper/make-wrapped.ts";
 const ROOT = join(import.meta.dir, "../..");
 
 describe("repetitions, short and long, of every distance", () => {
-  test.each([1, 2, 3, 7, 47, 48, 49, 200])("%d", (distance) => {
+  test.each([1, 2, 3, 7, 47, 48, 49, 200])("a distance of %d bytes", (distance) => {
     for (const length of [1, 47, 48, 49, 95, 96, 1000]) {
       const output = new Output("test", 1 << 12);
       const wanted = Array.from({ length: distance }, (_, i) => (i * 7 + 1) & 0xff);
@@ -27,9 +27,9 @@ describe.each([0, 1, 1 << 16, (1 << 16) + 1, 300_001])("a limit of %d bytes", (l
     for (let i = 0; i < limit; i += 1) output.push(i & 0xff);
     return output;
   };
-  const beyond = `test: expands to more than ${limit} bytes, the most that is taken`;
+  const beyond = `test: expands to more than ${limit} bytes, the limit`;
 
-  test("is reached, and what was made is kept", () => {
+  test("can be reached, and the output is kept", () => {
     const output = filled();
     expect(output.room).toBe(0);
     const bytes = output.done();
@@ -37,7 +37,7 @@ describe.each([0, 1, 1 << 16, (1 << 16) + 1, 300_001])("a limit of %d bytes", (l
     expect(bytes.every((byte, i) => byte === (i & 0xff))).toBe(true);
   });
 
-  test("is not passed, in any way", () => {
+  test("cannot be exceeded by any method", () => {
     expect(() => filled().push(1)).toThrow(beyond);
     expect(() => filled().add(Uint8Array.of(1))).toThrow(beyond);
     expect(() => filled().repeat(1, 1)).toThrow(beyond);
@@ -49,7 +49,7 @@ describe.each([0, 1, 1 << 16, (1 << 16) + 1, 300_001])("a limit of %d bytes", (l
   });
 });
 
-test("space is where the next bytes are", () => {
+test("space is the place of the next bytes", () => {
   const output = new Output("test", 1 << 20);
   output.add(Uint8Array.of(1, 2));
   output.space(3).set([3, 4, 5]);
@@ -58,7 +58,7 @@ test("space is where the next bytes are", () => {
   expect(output.space(1 << 20).length).toBeGreaterThan(0);
 });
 
-/** Prints the most memory that one process had, in MiB, before it expands stdin and after. */
+/** Prints the peak memory of a process, in MiB, before it expands stdin and afterwards. */
 const PEAK = `
   const { readFileSync } = require("node:fs");
   const { unwrap } = await import("./src/wrapper/unwrap.ts");
@@ -85,11 +85,11 @@ function peakOf(packed: Uint8Array, limit: number, own: boolean) {
   return { more: found.after - found.before, made: found.made };
 }
 
-describe("what is expanded is held once, and no more than the limit", () => {
+describe("memory has one copy of the output, and never more than the limit", () => {
   const MIB = 1 << 20;
   const SIZE = 64;
   const ZEROS = new Uint8Array(SIZE * MIB);
-  /** The decoders' own, and what the collector has not taken yet. */
+  /** In MiB: the decoders' own memory, and memory that is not yet garbage-collected. */
   const BESIDES = 56;
 
   test.each([

@@ -17,7 +17,7 @@ const anyRange = fc
   .tuple(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 0, max: 20 }))
   .map(([start, size]) => r(start, start + size));
 const anyRanges = fc.array(anyRange, { maxLength: 8 });
-/** The addresses of a set, one by one: the definition that the algebra must agree with. */
+/** All addresses of a set, with which the results of the range functions are compared. */
 const members = (ranges: readonly Range[]): Set<bigint> => {
   const set = new Set<bigint>();
   for (const { start, end } of ranges) for (let a = start; a < end; a += 1n) set.add(a);
@@ -50,7 +50,7 @@ describe("subtract", () => {
     );
   });
 
-  test("what was cut and what is left make the whole again", () => {
+  test("the removed and the remaining addresses are together all addresses", () => {
     fc.assert(
       fc.property(anyRanges, anyRanges, (ranges, holes) => {
         const rest = subtract(ranges, holes);
@@ -73,7 +73,7 @@ test("intersect and overlaps agree", () => {
   );
 });
 
-test("largest finds the largest, covers needs one range to hold all", () => {
+test("largest finds the largest range, covers needs one range that contains all", () => {
   expect(largest([])).toBeUndefined();
   expect(rangeSize(largest([r(0, 3), r(10, 20), r(30, 35)]) ?? r(0, 0))).toBe(10n);
   expect(covers([r(0, 10), r(20, 30)], r(2, 10))).toBe(true);

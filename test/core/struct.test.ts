@@ -31,7 +31,7 @@ describe("defineStruct", () => {
     });
   });
 
-  test("read gives what write put there, at any base", () => {
+  test("read returns the values that write wrote, at any base", () => {
     fc.assert(
       fc.property(anyValue, fc.nat(40), (value, base) => {
         const bytes = new Uint8Array(base + 24);
@@ -51,14 +51,14 @@ describe("defineStruct", () => {
     expect(bytes).toEqual(want);
   });
 
-  test("a structure cut at any offset is a clear error", () => {
+  test("a structure that is truncated at any offset is struct.truncated", () => {
     for (let length = 0; length < 20; length += 1) {
       expect(() => Example.read(new Uint8Array(length))).toThrow(KexecError);
     }
     expect(() => Example.read(new Uint8Array(20))).not.toThrow();
   });
 
-  test("values that do not fit are bugs", () => {
+  test("values that do not fit throw RangeError", () => {
     const bytes = new Uint8Array(24);
     expect(() => Example.write(bytes, { flag: 256 })).toThrow(RangeError);
     expect(() => Example.write(bytes, { port: -1 })).toThrow(RangeError);
@@ -73,7 +73,7 @@ describe("defineStruct", () => {
     ]);
   });
 
-  test("a field outside the structure is a bug", () => {
+  test("a field outside the structure throws RangeError", () => {
     expect(() => defineStruct("bad", 4, { late: u32(2) })).toThrow(RangeError);
   });
 });

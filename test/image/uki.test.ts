@@ -14,7 +14,7 @@ const KERNEL = makeBzImage({ codeSize: 0x200 });
 const INITRD = Uint8Array.from({ length: 1001 }, (_, i) => i & 0xff);
 const SMALL = makeUki({ ".linux": "kernel", ".initrd": "initrd", ".cmdline": "quiet" });
 
-test("its parts, without the padding of their sections", () => {
+test("parts are read without the padding of their sections", () => {
   const image = makeUki({
     ".osrel": "ID=debian\n",
     ".cmdline": "root=/dev/vda1 quiet\n\0\0\0",
@@ -32,7 +32,7 @@ test("its parts, without the padding of their sections", () => {
   });
 });
 
-test("of several profiles the first, and of what it has not, what all share", () => {
+test("the parts are those of the first profile, then those that all profiles share", () => {
   const image = makeUki([
     [".linux", KERNEL],
     [".cmdline", "shared"],
@@ -50,15 +50,15 @@ test("of several profiles the first, and of what it has not, what all share", ()
     deviceTree: null,
     notes: [
       `uki: .linux ${humanSize(KERNEL.length)}, .initrd 6 bytes`,
-      "the first of its 2 profiles is taken",
+      "the first of its 2 profiles is loaded",
     ],
   });
 });
 
-test("device trees to choose from are named, and left out", () => {
+test("a note names .dtbauto device trees, which are left out", () => {
   const { deviceTree, notes } = readUki(makeUki({ ".linux": KERNEL, ".dtbauto": "tree" }));
   expect(deviceTree).toBeNull();
-  expect(notes[1]).toBe("none of its device trees to choose from (.dtbauto) is passed on");
+  expect(notes[1]).toBe("its .dtbauto device trees are not passed on");
 });
 
 test("microcode comes first, and the initrd at a multiple of four", () => {
@@ -71,23 +71,23 @@ test("a kernel alone has no initrd and no command line", () => {
   expect(parts).toMatchObject({ initrd: null, commandLine: null });
 });
 
-test("other files are none, and say why", () => {
+test("other files do not match, with the reason", () => {
   expect(isUki(makeUki({ ".text": "x" }))).toBe(false);
   expect(isUki(KERNEL)).toBe(false);
   expect(uki.parse(KERNEL, NO_LOADER)).toEqual({
     match: false,
-    why: "no PE file with a section .linux",
+    why: "not a PE file with a section .linux",
   });
   expect(isUki(SMALL)).toBe(true);
 });
 
-test("one inside another is refused", () => {
+test("a unified kernel image inside another is refused", () => {
   expect(() => uki.parse(SMALL, NO_LOADER)).toThrow(
-    "a unified kernel image inside another container",
+    "a unified kernel image inside another container is not supported",
   );
 });
 
-/** The parts, or that it was refused; anything else is thrown on. */
+/** The parts, or that the file was refused; all other errors are rethrown. */
 function attempt(image: Uint8Array): "none" | "refused" | "read" {
   if (!isUki(image)) return "none";
   const parts = orRefusal(() => readUki(image));
@@ -96,7 +96,7 @@ function attempt(image: Uint8Array): "none" | "refused" | "read" {
   return "read";
 }
 
-test("of the command line only ASCII's blanks are cut off: a byte 0xa0 is part of a letter", () => {
+test("only ASCII blanks at the command line's end are removed: 0xa0 may be part of a letter", () => {
   const line = (text: string) =>
     readUki(makeUki({ ".linux": KERNEL, ".cmdline": text })).commandLine;
   // "à" in UTF-8.
@@ -119,7 +119,7 @@ function patched(image: Uint8Array, section: number, field: number, value: numbe
   return copy;
 }
 
-describe("a section that is not whole is named, with what its header says", () => {
+describe("the error of an incomplete section has its name and sizes", () => {
   const image = makeUki({
     ...{ ".osrel": "ID=x", ".linux": KERNEL, ".initrd": INITRD, ".cmdline": "quiet" },
     ...{ ".ucode": "code", ".dtb": "tree" },
@@ -143,37 +143,38 @@ describe("a section that is not whole is named, with what its header says", () =
         expect(isUki(file)).toBe(true);
         expect(why(file)).toMatch(
           new RegExp(
-            `^the section \\${name} is 0x[0-9a-f]+ bytes by its VirtualSize, its header gives it ` +
-              `0x${size} bytes of the file, at offset 0x[0-9a-f]+$`,
+            `^the section \\${name} has VirtualSize 0x[0-9a-f]+, but SizeOfRawData is only ` +
+              `0x${size}, at offset 0x[0-9a-f]+$`,
           ),
         );
       }
     },
   );
 
-  test("what is not taken out may be in memory only", () => {
+  test("sections that are not extracted may have no bytes in the file", () => {
     expect(readUki(patched(image, 0, RAW_SIZE, 0)).kernel).toEqual(KERNEL);
-    // Linkers may leave the size in memory out: then it is the one in the file.
+    // Linkers may set VirtualSize to 0: then the size in memory is SizeOfRawData.
     expect(readUki(patched(image, 5, VIRTUAL_SIZE, 0)).deviceTree?.length).toBe(0x200);
   });
 
-  test("a kernel of no bytes", () => {
+  test("an empty kernel section", () => {
     const file = patched(patched(image, 1, VIRTUAL_SIZE, 0), 1, RAW_SIZE, 0);
-    expect(why(file)).toBe("the section .linux is empty by its header");
+    expect(why(file)).toBe("the section .linux is empty");
   });
 
-  test("headers that the file is too short for: in front of .linux's, and behind it", () => {
+  test("section headers beyond the end of the file: before that of .linux, and after it", () => {
     const before = image.subarray(0, TABLE_AT + 40 + 39);
-    const cut = "a PE file whose 6 section headers lie at offset 0x188, up to 0x278, the file has";
+    const cut =
+      "a truncated PE file: its 6 section headers lie at offsets 0x188 to 0x278, the file has";
     expect(container.whyNot(before)).toBe(
-      `${cut} 0x1d7 bytes: none of the headers in it is that of .linux`,
+      `${cut} 0x1d7 bytes, and no complete header is that of .linux`,
     );
     const behind = image.subarray(0, TABLE_AT + 2 * 40);
     expect(container.whyNot(behind)).toBeNull();
     expect(why(behind)).toBe(`${cut} 0x1d8 bytes`);
   });
 
-  test("a kernel that only another profile has", () => {
+  test("a kernel section that only another profile has", () => {
     const file = makeUki([
       [".profile", "ID=main"],
       [".cmdline", "main"],
@@ -185,7 +186,7 @@ describe("a section that is not whole is named, with what its header says", () =
 });
 
 describe("broken files", () => {
-  test("cut at any offset: refused, or no such image", () => {
+  test("truncated at any offset: refused, or no match", () => {
     // The last section's padding is not needed.
     for (let length = 0; length < SMALL.length - 0x200; length += 1) {
       expect({ length, was: attempt(SMALL.subarray(0, length)) }).not.toMatchObject({
@@ -195,7 +196,7 @@ describe("broken files", () => {
     expect(attempt(SMALL)).toBe("read");
   });
 
-  test("any header byte changed: read, refused, or no such image, and never more memory", () => {
+  test("any header byte changed: read, refused, or no match, and never more memory", () => {
     for (let at = 0; at < 0x220; at += 1) {
       for (const value of [0, 1, 0x7f, 0x80, 0xff]) {
         const changed = SMALL.slice();

@@ -95,7 +95,7 @@ describe("the purgatory", () => {
     expect(plan.segments.every((s) => s.sha256 === null)).toBe(true);
   });
 
-  test("a digest that was computed while reading is used, not made again", () => {
+  test("a digest that was computed while the file was read is used", () => {
     const known = new Uint8Array(32).fill(7);
     const plan = buildSegmentPlan(loadRequest(), machine("qemu-1g-bios"), {
       ...NO_FILES,
@@ -106,14 +106,15 @@ describe("the purgatory", () => {
   });
 });
 
-test("--entry is where the image is entered, and only a place that is loaded", () => {
+test("--entry is the plan's entry point, and must lie in a segment", () => {
   const usual = planOf({});
   const kernel = usual.segments.find(({ role }) => role === "kernel")?.start ?? 0n;
   const plan = planOf({ request: { entry: kernel } });
   expect(plan.entry).toBe(kernel);
   expect({ ...plan, entry: usual.entry, notes: usual.notes }).toEqual(usual);
   expect(plan.notes.filter((note) => !usual.notes.includes(note))).toEqual([
-    `entered at 0x${kernel.toString(16)}, as asked: nothing is checked or prepared before that`,
+    `the running kernel jumps to 0x${kernel.toString(16)} (--entry), not to the purgatory: ` +
+      "nothing is checked or prepared before that",
   ]);
   expect(refusal({ request: { entry: 0x10n } }).message).toBe(
     "the entry point 0x10 is in no segment",
@@ -148,7 +149,7 @@ describe("places", () => {
   });
 });
 
-/** What a failing case says: status, first line, hint. */
+/** The refusal of a case: status, message and hint. */
 const refusal = (c: Case) => refusalText(() => planOf(c));
 
 describe("refusals", () => {
@@ -172,7 +173,7 @@ describe("refusals", () => {
       { request: { loader: { ...loadRequest().loader, modules: ["m"], given: ["module"] } } },
       255,
       "Cannot load /boot/vmlinuz",
-      "bzImage64: an image of type bzImage64 takes no --module\nIt takes ",
+      "bzImage64: image type bzImage64 does not accept --module\nIt accepts ",
     ],
     [
       "no room",
@@ -186,7 +187,7 @@ describe("refusals", () => {
       { image: { initSize: 0x20000000 }, initrd: 0x8000 },
       255,
       "the segments take 512 MiB",
-      "A smaller initrd",
+      "Use a smaller initrd",
     ],
     [
       "a kernel that cannot be moved",
@@ -214,7 +215,7 @@ describe("refusals", () => {
       { image: Uint8Array.of(0x1f, 0x8b, ...pattern(2000)) },
       255,
       "Cannot determine the file type of /boot/vmlinuz",
-      "no PE file with a section .linux. It looks like gzip-compressed data.",
+      "not a PE file with a section .linux. It looks like gzip-compressed data.",
     ],
     [
       "an unknown type",

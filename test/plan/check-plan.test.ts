@@ -1,4 +1,4 @@
-/** Each demand of the kernel, at both sides of its limit. */
+/** Each rule of the kernel, on both sides of its limit. */
 
 import { describe, expect, test } from "bun:test";
 import { KexecError } from "../../src/core/error.ts";
@@ -132,7 +132,7 @@ describe("refuses", () => {
     expect(refusal(plan)).toStartWith(words);
   });
 
-  describe("under other rules", () => {
+  describe("under the rules of another host", () => {
     const settings = (changes: Partial<SegmentRules>): HostFacts => ({
       ...FACTS,
       segmentRules: { ...LINUX_SEGMENT_RULES, ...changes },
@@ -140,7 +140,7 @@ describe("refuses", () => {
     const mapped = range(0n, MIB);
     const hole = segment(0n, MIB, { role: "mapped", bytes: bytes(0) });
 
-    test("fewer segments, those without bytes counted", () => {
+    test("fewer segments are accepted, and those without bytes count", () => {
       const plan = planOf([hole, ...pages(15)], MIB);
       expect(refusal(plan, settings({ countMax: 15 }))).toStartWith(
         "plan.segment-count: the plan has 16 segments, this host takes 1 to 15",
@@ -148,29 +148,29 @@ describe("refuses", () => {
       expect(refusal(planOf([hole, ...pages(14)], MIB), settings({ countMax: 15 }))).toBe("");
     });
 
-    test("a mapped segment need not be RAM, and what it covers is no overlap's excuse", () => {
+    test("a mapped segment need not be RAM, but must not overlap another", () => {
       expect(refusal(planOf([hole, ...pages(1)], MIB), settings({ mapped }))).toBe("");
       const twice = planOf([hole, { ...hole, size: 0x1000n }, ...pages(1)], MIB);
       expect(refusal(twice, settings({ mapped }))).toStartWith("plan.overlap");
     });
 
-    test("all that must be mapped is in a segment", () => {
+    test("segments that do not cover all memory that must be mapped are refused", () => {
       const short = segment(0n, MIB - 0x1000n, { role: "mapped", bytes: bytes(0) });
       for (const plan of [planOf(pages(1)), planOf([short, ...pages(1)], MIB)]) {
         expect(refusal(plan, settings({ mapped }))).toStartWith(
-          "plan.mapped: not all of [0x0, 0x100000) is in a segment",
+          "plan.mapped: the next kernel needs all of [0x0, 0x100000) mapped",
         );
       }
     });
 
-    test("half of this kernel's memory is no limit where another keeps the image", () => {
+    test("the limit of half of the memory does not apply where the rules do not have it", () => {
       const plan = planOf([segment(MIB, 60n * MIB)]);
       expect(refusal(plan)).toStartWith("plan.too-large");
       expect(refusal(plan, settings({ halfOfMemory: false }))).toBe("");
     });
   });
 
-  test("by the memory map, where the kernel does not say how much it has", () => {
+  test("more than half of the memory map's RAM, where MemTotal is unknown", () => {
     const memoryMap = {
       source: "iomem" as const,
       ranges: [

@@ -40,12 +40,12 @@ const loader = (commandLine: string | null, reuseCommandLine: boolean) => ({
 });
 
 describe("nextCommandLine", () => {
-  test("is what was given, or nothing", () => {
+  test("is the requested command line, or null", () => {
     expect(nextCommandLine(loader("quiet", false), facts("x"), [])).toBe("quiet");
     expect(nextCommandLine(loader(null, false), facts("x"), [])).toBeNull();
   });
 
-  test("reuses the running kernel's, then appends", () => {
+  test("begins with the running kernel's parameters with --reuse-cmdline", () => {
     const boot = facts("BOOT_IMAGE=/v root=/dev/sda crashkernel=1G");
     expect(nextCommandLine(loader("second", true), boot, [])).toBe(
       "root=/dev/sda crashkernel=1G second",
@@ -53,7 +53,7 @@ describe("nextCommandLine", () => {
     expect(nextCommandLine(loader(null, true), boot, ["crashkernel"])).toBe("root=/dev/sda ");
   });
 
-  test("says so where there is nothing to reuse", () => {
+  test("is refused where --reuse-cmdline has nothing to reuse", () => {
     expect(() => nextCommandLine(loader(null, true), facts(null), [])).toThrow(
       "Failed to read /proc/cmdline",
     );

@@ -1,4 +1,4 @@
-/** What `--doctor` says of machines. */
+/** The findings of `--doctor`. */
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -51,7 +51,7 @@ describe("whether a kernel can be loaded", () => {
   });
 });
 
-test("what does not work says why, and what to do", () => {
+test("findings of what does not work have the reason, and what to do", () => {
   const text = lines(BIOS, linux(false, true));
   expect(text).toMatch(/^no {4}kexec_file_load +Operation not permitted\n +Run kexec as root\.$/m);
   expect(text).toMatch(/^ok {4}kexec_load +can be used$/m);
@@ -69,14 +69,18 @@ test.each<[string, Partial<HostFacts>, RegExp]>([
   [
     "a small one",
     { crashRegions: [{ start: 0x1000000n, end: 0x5000000n }] },
-    /^note {2}crash memory +64 MiB at 0x1000000, which is little$/m,
+    /^note {2}crash memory +64 MiB at 0x1000000, probably too little$/m,
   ],
   [
     "a large one",
     { crashRegions: [{ start: 0x1000000n, end: 0x11000000n }] },
     /^ok {4}crash memory +256 MiB at 0x1000000$/m,
   ],
-  ["no memory map", { memoryMap: null }, /^no {4}memory map +no source of it can be read/m],
+  [
+    "no memory map",
+    { memoryMap: null },
+    /^no {4}memory map +no source of the memory map can be read/m,
+  ],
 ])("%s", (_name, changes, words) => {
   expect(lines({ ...BIOS, ...changes })).toMatch(words);
 });
@@ -89,7 +93,7 @@ test("what the next kernel gets: EFI, ACPI, a screen", () => {
   expect(text).toContain("kernel: not loaded; crash kernel: loaded");
 });
 
-describe("which screen", () => {
+describe("the screen that is passed on", () => {
   const taken = display({ devices: [{ ...card, driver: "i915", drm: true }] });
   const hint = "-s and -a pass on the screen of this kernel's boot";
   test.each<[string, Partial<HostFacts>, RegExp, boolean]>([
@@ -115,12 +119,7 @@ describe("which screen", () => {
       /^note {2}screen +VGA text of 80x25 is assumed/m,
       false,
     ],
-    [
-      "no x86",
-      { architecture: "arm64" },
-      /^note {2}screen +nothing is passed on: only x86/m,
-      false,
-    ],
+    ["no x86", { architecture: "arm64" }, /^note {2}screen +not passed on: only x86/m, false],
   ])("%s", (_, change, words, hinted) => {
     const text = lines({ ...BIOS, ...change });
     expect(text).toMatch(words);
@@ -134,16 +133,16 @@ describe("which screen", () => {
   });
 });
 
-test("under Xen: how much memory is safe to load to, or that it is not known", () => {
+test("under Xen: how much memory is guest-owned, or that this is not known", () => {
   const xen = machine("qemu-2g-xen");
-  expect(lines(xen)).toMatch(/^ok {4}safe memory +the largest range that is safe to load to has/m);
+  expect(lines(xen)).toMatch(/^ok {4}safe memory +the largest range that the hypervisor does not/m);
   const blind = { ...xen, segmentRules: { ...xen.segmentRules, guestOwned: [] } };
   expect(lines(blind)).toMatch(
-    /^note {2}safe memory +Xen does not show which memory guests have$/m,
+    /^note {2}safe memory +Xen does not report which memory its guests own$/m,
   );
 });
 
-test("without facts it says why, and what the host says", () => {
+test("without facts there are the reason and the host's findings", () => {
   const found = diagnose(
     { unreadable: "Could not get memory layout", hint: "modprobe" },
     linux(true, true),

@@ -13,7 +13,7 @@ import { loadRequest, NO_FILES } from "./requests.ts";
 const RUNTIME = 1n << 63n;
 const uefi = machine("qemu-uefi");
 
-/** With one more descriptor: boot services data. */
+/** The recorded facts with one more descriptor: boot services data. */
 function withData(physAddr: bigint, numPages: bigint, attribute: bigint): HostFacts {
   const { efi } = uefi;
   if (efi === null) throw new Error("a machine without EFI");
@@ -36,23 +36,21 @@ describe(`${difference("efi-data").id}: EFI's data for the next kernel`, () => {
   const page = { start: initrd.start, end: initrd.start + 4096n };
   const touches = ({ segments }: SegmentPlan) => segments.some((s) => overlaps(rangeOf(s), page));
 
-  test("nothing is put there", () => {
+  test("no segment lies in it", () => {
     expect(touches(before)).toBe(true);
     expect(touches(planOf(withData(page.start, 1n, RUNTIME | 0xfn)))).toBe(false);
   });
 
-  test("what is only listed is free, and all is for a kernel that gets no EFI", () => {
+  test("memory without EFI_MEMORY_RUNTIME is free, and all RAM is free with --noefi", () => {
     expect(touches(planOf(withData(page.start, 1n, 0xfn)))).toBe(true);
     expect(touches(planOf(withData(page.start, 1n, RUNTIME | 0xfn), true))).toBe(true);
   });
 
-  test("is named by its size, of RAM alone", () => {
+  test("the note has its size, which counts RAM only", () => {
     const ram = [{ start: 0x100000n, end: 0x200000n }];
     const { free, notes } = withoutEfiMemory(ram, withData(0x1ff000n, 4n, RUNTIME));
     expect(free).toEqual([{ start: 0x100000n, end: 0x1ff000n }]);
-    expect(notes).toEqual([
-      "4 KiB of RAM are left alone: EFI's data for the next kernel is there.",
-    ]);
+    expect(notes).toEqual(["4 KiB of RAM hold EFI data for the next kernel and get no segments"]);
     expect(withoutEfiMemory(ram, uefi)).toEqual({ free: ram, notes: [] });
     expect(withoutEfiMemory(ram, { ...uefi, efi: null })).toEqual({ free: ram, notes: [] });
   });

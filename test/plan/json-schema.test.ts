@@ -1,5 +1,5 @@
-/** The schemas of what programs read, and each reviewed plan. What the program itself prints is
- * held against them in test/story/kexec.test.ts. */
+/** The schemas of the JSON output, and each golden plan. test/story/kexec.test.ts validates what
+ * the program prints. */
 
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
@@ -30,7 +30,7 @@ describe("--dry-run=json", () => {
     DryRunJson.parse({ format: 1, attempts: [read(name)] });
   });
 
-  test("what programs do not expect is refused", () => {
+  test("fields that are unknown, missing or of another type are refused", () => {
     expect(accepts(FILE_PLAN)).toBe(true);
     expect(accepts({ ...FILE_PLAN, kernel: { path: "k", size: 16 } })).toBe(false);
     expect(accepts({ ...FILE_PLAN, entry: "0x10" })).toBe(false);
@@ -42,7 +42,7 @@ describe("--dry-run=json", () => {
   });
 });
 
-test("--doctor=json: what programs do not expect is refused", () => {
+test("--doctor=json: fields that are unknown, missing or of another type are refused", () => {
   const finding = { subject: "host", verdict: "ok", text: "t", hint: "" };
   const accepts = (changes: object) =>
     DoctorJson.safeParse({ format: 1, canLoad: true, findings: [{ ...finding, ...changes }] })

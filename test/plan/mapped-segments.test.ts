@@ -46,9 +46,9 @@ test.each<[string, readonly Segment[], readonly (readonly [bigint, bigint])[]]>(
   }
 });
 
-describe("whatever lies there", () => {
+describe("with any segments in the lowest MiB", () => {
   const page = fc.integer({ min: 0, max: 300 });
-  test("each page of the MiB is in one segment and no more", () => {
+  test("each page of it is in exactly one segment", () => {
     fc.assert(
       fc.property(fc.uniqueArray(page, { maxLength: 40 }), (pages) => {
         const segments = pages.map((n) => at(BigInt(n) * 0x1000n, 0x1000n));

@@ -1,4 +1,4 @@
-/** What tests of plans make and look at: files, and the segments that became of them. */
+/** Files for tests of plans, and functions that find a plan's segments. */
 
 import { x86Purgatory } from "../../src/arch/x86-64/purgatory/index.ts";
 import { purgatoryEntry } from "../../src/arch/x86-64/purgatory/parameters.ts";
@@ -8,7 +8,7 @@ import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
 
 export const file = (path: string, bytes: Uint8Array): InputFile => ({ path, bytes, sha256: null });
 
-/** `size` bytes, none like its neighbours. */
+/** `size` bytes, each different from the next. */
 export const pattern = (size: number): Uint8Array =>
   Uint8Array.from({ length: size }, (_, i) => (i * 13) & 0xff);
 
@@ -19,11 +19,11 @@ export function segment(plan: SegmentPlan, role: Segment["role"]): Segment {
   return found;
 }
 
-/** What the plan's purgatory was told: registers and entry mode among it. */
+/** The entry parameters of the plan's purgatory, for example registers and entry mode. */
 export const entryOf = (plan: SegmentPlan) =>
   purgatoryEntry.read(segment(plan, "purgatory").bytes, x86Purgatory().manifest.parameterOffset);
 
-/** `PlanContext.put` without a placer: pieces of whole pages where `startOf` says. */
+/** `PlanContext.put` without a placer: `startOf` gives the address of each piece. */
 export const putAt =
   (startOf: (size: bigint) => bigint) =>
   ({ role, bytes, size, reason }: Piece): Segment => {

@@ -53,7 +53,7 @@ describe("place", () => {
     );
   });
 
-  test("no memory at all in the window says so", () => {
+  test("no memory at all in the window: the hint says so", () => {
     const placer = new Placer(usable, PAGE);
     expect(() => placer.place(piece({ min: 1n << 32n }))).toThrow(
       expect.objectContaining({ hint: expect.stringContaining("no memory is free there") }),
@@ -79,7 +79,7 @@ const anyPiece = fc
     piece({ size, alignment: PAGE << BigInt(order), min, max: min + window, from }),
   );
 
-test("what is placed is in RAM, aligned, in its window, and disjoint", () => {
+test("every piece is in RAM, aligned, in its window, and disjoint from the others", () => {
   fc.assert(
     fc.property(anyUsable, fc.array(anyPiece, { maxLength: 8 }), (usable, pieces) => {
       const placer = new Placer(usable, PAGE);
@@ -114,36 +114,36 @@ describe("with guest-owned memory", () => {
     ]);
   });
 
-  test("or from the bottom, and within their limits", () => {
+  test("pieces go there from the bottom, and within their limits", () => {
     expect(placer().place(piece({ size: MIB, from: "bottom", min: MIB }))).toBe(8n * MIB);
     expect(placer().place(piece({ size: MIB, max: 12n * MIB }))).toBe(9n * MIB);
   });
 
-  test("nor elsewhere, for a piece that has another place", () => {
+  test("a piece with guestOwnedOnly goes nowhere else", () => {
     const fixed = piece({ size: MIB, min: 4n * MIB, max: 5n * MIB, guestOwnedOnly: true });
     expect(() => placer().place(fixed)).toThrow("Could not find a free area of memory");
     expect(new Placer(usable, PAGE).place(fixed)).toBe(4n * MIB);
   });
 
-  test("what fits nowhere there lies the lowest that fits, above 1 MiB, with a note", () => {
+  test("a piece that does not fit there gets the lowest place above 1 MiB, with a note", () => {
     const one = placer();
     expect(one.place(piece({ size: 4n * MIB }))).toBe(MIB);
     expect(one.notes).toHaveLength(1);
     expect(one.notes[0]).toStartWith("the kernel lies at 0x100000, the lowest that fits");
   });
 
-  test("below 1 MiB only where nothing else is left", () => {
+  test("a piece goes below 1 MiB only where it fits nowhere else", () => {
     const one = new Placer([range(0x1000n, 0x9f000n)], PAGE, []);
     expect(one.place(piece({}))).toBe(0x1000n);
   });
 
-  test("a host that says nothing of it leaves no note", () => {
+  test("there is no note where the host has no guest-owned memory", () => {
     const one = new Placer(usable, PAGE);
     one.place(piece({}));
     expect(one.notes).toEqual([]);
   });
 
-  test("every piece is inside guest-owned memory as long as that has room", () => {
+  test("every piece that fits into guest-owned memory lies there", () => {
     const sizes = fc.array(fc.bigInt(1n, 64n), { maxLength: 12 });
     fc.assert(
       fc.property(sizes, (pagesOf) => {

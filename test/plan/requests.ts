@@ -1,4 +1,4 @@
-/** Requests for tests of plans: `-c -l kernel` with what a test changes. */
+/** Requests for tests of plans: `-c -l kernel`, and a test's changes. */
 
 import type { PlanInputs } from "../../src/model/image-type.ts";
 import type { FilePlan, NotByFile } from "../../src/model/load-plan.ts";
@@ -25,7 +25,7 @@ export function loadRequest(changes: Partial<LoadRequest> = {}): LoadRequest {
   };
 }
 
-/** The plan, where kexec_file_load can do what is asked. */
+/** The plan; throws where kexec_file_load cannot load the image. */
 export function planned(result: FilePlan | NotByFile): FilePlan {
   if ("notByFile" in result) throw new Error(result.notByFile);
   return result;

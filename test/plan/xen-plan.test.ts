@@ -1,4 +1,4 @@
-/** Plans under Xen's rules, whatever memory it says that guests have. */
+/** Plans under Xen's rules, for any guest-owned memory. */
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -36,7 +36,7 @@ function planOf(facts: HostFacts, changes: Parameters<typeof loadRequest>[0] = {
 const rangesOf = (plan: SegmentPlan): Range[] =>
   plan.segments.map(({ start, size }) => range(start, start + size));
 
-/** What Xen will check, by other means than check-plan.ts. [xen xen/common/kimage.c] */
+/** Xen's own checks, written independently of check-plan.ts. [xen xen/common/kimage.c] */
 function expectXenTakes(plan: SegmentPlan): void {
   const all = rangesOf(plan);
   expect(all.length).toBeLessThanOrEqual(15);
@@ -56,7 +56,7 @@ const guestOwnedMemory = fc
   .array(fc.tuple(fc.bigInt(0n, 0x800n), fc.bigInt(1n, 0x40n)), { maxLength: 8 })
   .map((rows) => rows.map(([at, pages]) => range(at * 0x1000n, (at + pages) * 0x1000n)));
 
-test("every plan is one that Xen takes", () => {
+test("Xen accepts every plan", () => {
   fc.assert(
     fc.property(guestOwnedMemory, fc.bigInt(0n, 2n * MIB), (guestOwned, memMin) => {
       expectXenTakes(planOf(withRules({ guestOwned }), { memMin }));
@@ -65,7 +65,7 @@ test("every plan is one that Xen takes", () => {
   );
 });
 
-test("segments below 1 MiB have the rest of it mapped around them", () => {
+test("around segments below 1 MiB the rest of that MiB is mapped", () => {
   const plan = planOf(withRules({ guestOwned: [range(0x10000n, 0x90000n)] }));
   expectXenTakes(plan);
   const low = plan.segments.filter(({ start }) => start < MIB);
@@ -75,7 +75,7 @@ test("segments below 1 MiB have the rest of it mapped around them", () => {
   expect(ends.at(-1)).toBe(MIB);
 });
 
-test("what is mapped is checked by no digest, and is in no count of what is loaded", () => {
+test("only mapped segments and the purgatory have no digest", () => {
   const plan = planOf(FACTS);
   for (const { role, sha256 } of plan.segments) {
     expect(sha256 === null).toBe(role === "mapped" || role === "purgatory");
@@ -90,7 +90,7 @@ test("too many segments are refused before Xen is asked", () => {
   });
 });
 
-test("the memory of Xen that a recorded machine tells of is not written to", () => {
+test("no segment lies in the hypervisor's memory of a recorded machine", () => {
   const { hypervisor } = FACTS.xen ?? {};
   expect(hypervisor).not.toBeNull();
   if (hypervisor === null || hypervisor === undefined) return;

@@ -1,4 +1,4 @@
-/** The numbers in a header of the purgatory, to hold them against the tables of TypeScript. */
+/** The numbers in a header of the purgatory, to compare them with the tables in TypeScript. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { SRC } from "../../scripts/purgatory.ts";
 
 type Defines = ReadonlyMap<string, bigint>;
 
-/** `#define NAME NUMBER` lines of a header; `path` counts from src/. */
+/** The `#define NAME NUMBER` lines of a header. @param path from src/ */
 export function definesOf(path: string): Defines {
   const lines = readFileSync(join(SRC, path), "utf8").matchAll(
     /^#define (\w+) (0x[0-9a-f]+|\d+)$/gm,
@@ -18,7 +18,7 @@ export function definesOf(path: string): Defines {
 export const numbersOf = (defines: Defines, prefix: string): Record<string, bigint> =>
   Object.fromEntries([...defines].filter(([name]) => name.startsWith(prefix)));
 
-/** What the header must say of a table's fields: `prefix` and the name in capitals, the offset. */
+/** The #defines that a table's fields need: `prefix` and the name in capitals, and the offset. */
 export const offsetsOf = (
   prefix: string,
   fields: Readonly<Record<string, { readonly offset: number }>>,

@@ -1,4 +1,4 @@
-/** The head of the parameter block, which all purgatories have: one table in C and one here. */
+/** The head of the parameter block of all purgatories: contract.h against parameters.ts. */
 
 import { describe, expect, test } from "bun:test";
 import { TARGETS } from "../../scripts/purgatory.ts";

@@ -295,7 +295,7 @@ describe("exit statuses and texts", () => {
       "Memory for crashkernel is not reserved\n" +
         'Please reserve memory by passing"crashkernel=Y@X" parameter to kernel\n' +
         "Then try to loading kdump kernel\n" +
-        "Start this kernel with crashkernel=256M, for example, and load again.\n",
+        "Boot this kernel with crashkernel=256M, for example, and load again.\n",
     );
   });
 

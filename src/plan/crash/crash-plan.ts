@@ -1,6 +1,6 @@
 /**
- * What a crash kernel needs besides an ordinary one: the core header, a place for what it would
- * overwrite, the memory that it may use, and the parameters that pass these on. Pure.
+ * What a crash kernel needs in addition to an ordinary one: the core header, a backup of the RAM
+ * that it overwrites, its memory map, and the kernel parameters that pass these on. Pure.
  */
 
 import { humanSize } from "../../core/address.ts";
@@ -27,21 +27,23 @@ import { crashFacts, dumpedMemory } from "./dumped-memory.ts";
 import { elfCoreHeader, elfCoreHeaderSize, type MovedMemory } from "./elf-core-header.ts";
 
 const NO_BYTES = new Uint8Array(0);
-/** More than the header needs, so that nothing lies in what a kernel takes for its bss.
+/** Memory for the core header, in bytes, at least. The header is smaller: this keeps it out of
+ * small gaps between a vmlinux's segments, which the kernel overwrites as part of its bss.
  * [kexec-tools] */
 const ELFCOREHDR_MIN = 16n * 1024n;
 
-/** Like all of a crash kernel as high as can be: low memory is what it asks for most. */
+/** Placed as high as possible, like all of a crash kernel, which needs low memory itself. */
 const putBackup = (saved: Range, { put }: PurposeInputs): Segment =>
   put({
     role: "backup",
     size: rangeSize(saved),
     bytes: NO_BYTES,
-    reason: `the purgatory saves ${showRange(saved)} here, which the crash kernel uses`,
+    reason: `the purgatory saves ${showRange(saved)} here before the crash kernel uses it`,
   });
 
-/** RAM for the crash kernel is what is reserved and not taken, and the low RAM that is saved. It
- * must know, too, of what firmware keeps; what overlaps is left out, as in kexec-tools. */
+/** The crash kernel's memory map: as RAM `saved` and `regions` without the segments in `taken`, and
+ * all ranges of `others` that are not RAM, for example firmware tables. One that overlaps an
+ * earlier range is left out, as in kexec-tools. */
 export function crashMemory(
   others: readonly MemoryRange[],
   regions: readonly Range[],
@@ -64,8 +66,8 @@ export function crashMemory(
 const HEADER_SIZE = "/sys/kernel/crash_elfcorehdr_size";
 
 /**
- * The size of /sys/kernel/crash_elfcorehdr_size, for `--hotplug`.
- * @throws KexecError `plan.hotplug` in kexec-tools' words where the kernel has no such thing
+ * The size in /sys/kernel/crash_elfcorehdr_size, in bytes, for `--hotplug`.
+ * @throws KexecError `plan.hotplug` in kexec-tools' words where the kernel does not have the file
  */
 export function hotplugHeaderSize({ kexec, notes }: HostFacts): bigint {
   const size = kexec.crashElfcorehdrSize ?? 0n;
@@ -77,34 +79,36 @@ export function hotplugHeaderSize({ kexec, notes }: HostFacts): bigint {
       ...(missing === undefined ? [] : [`Cannot open ${noteSentence(missing).replace(/\.$/, "")}`]),
       `Path ${HEADER_SIZE} does not exist, the kernel needs CONFIG_CRASH_HOTPLUG`,
     ].join("\n"),
-    hint: "Load without --hotplug, and again whenever CPUs or memory come or go.",
+    hint: "Load without --hotplug, and again after each CPU or memory hotplug.",
     exitStatus: ExitStatus.general,
   });
 }
 
-/** The header's memory: with `hotplug` as much as the kernel says, which writes longer ones. */
+/** Memory for a core header of `length` bytes, in bytes: with `hotplug` as much as the kernel
+ * demands, because it may write a longer header there. @throws KexecError `plan.hotplug` */
 function headerSpace(facts: HostFacts, length: bigint, hotplug: boolean): bigint {
   if (!hotplug) return length > ELFCOREHDR_MIN ? length : ELFCOREHDR_MIN;
   const size = hotplugHeaderSize(facts);
   if (size >= length) return size;
   return fail({
     code: "plan.hotplug",
-    message: `the core header has ${length} bytes, and ${HEADER_SIZE} gives room for ${size}`,
-    hint: "Load without --hotplug, and again whenever CPUs or memory come or go.",
+    message: `the core header has ${length} bytes, ${HEADER_SIZE} allows ${size}`,
+    hint: "Load without --hotplug, and again after each CPU or memory hotplug.",
     exitStatus: ExitStatus.failed,
   });
 }
 
 export interface CoreHeaderPlan {
   readonly crash: CrashFacts;
-  /** What is to be dumped, and what of it is moved before. */
+  /** The RAM that the dump contains, sorted, disjoint. */
   readonly ram: readonly Range[];
+  /** The range of `ram` that the purgatory copies elsewhere; null: none. */
   readonly moved: MovedMemory | null;
   readonly hotplug: boolean;
   readonly reason: string;
 }
 
-/** Takes memory for the core header, and makes it.
+/** Takes memory for the core header, and makes its segment.
  * @throws KexecError `plan.hotplug`, `plan.no-room` */
 export function putCoreHeader(
   facts: HostFacts,
@@ -125,8 +129,8 @@ function hotplugNotes({ hotplug }: LoadRequest, facts: HostFacts): string[] {
 }
 
 /**
- * The kernel parameters that pass on where a dump is, as the architecture does it.
- * @param found the core header, and the memory that the kernel may use and must know of
+ * The kernel parameters with which the architecture passes on the core header and the memory map.
+ * @param found the core header's address, and the memory that the kernel may use and must know of
  */
 export function crashParameters(
   { arch, takesEfi }: { readonly arch: Arch; readonly takesEfi: boolean },
@@ -142,7 +146,7 @@ export function crashParameters(
   });
 }
 
-/** What the crash kernel gets as its RAM, in a sentence. */
+/** A sentence: the RAM that the crash kernel gets. */
 function memoryNote({ all }: CrashRegion, saved: Range | null, lowEnd: bigint | null): string {
   const regions = `the crash kernel gets ${all.map(showRange).join(" and ")}`;
   if (lowEnd === null) return regions;
@@ -152,7 +156,7 @@ function memoryNote({ all }: CrashRegion, saved: Range | null, lowEnd: bigint | 
 
 /**
  * Plans what a crash kernel needs besides its image.
- * @param region all that is reserved, of which `inputs.put` takes memory
+ * @param region the reserved memory, from which `inputs.put` takes memory
  * @throws KexecError `facts.crash`, `plan.bad-crash-region`, `plan.hotplug`, `plan.no-room`
  */
 export function planCrash(
@@ -186,7 +190,7 @@ export function planCrash(
     hotplug,
     notes: [
       memoryNote(region, saved, lowMemoryEnd),
-      ...(crash.vmcoreinfo === null ? ["no vmcoreinfo: Xen does not say where its own is"] : []),
+      ...(crash.vmcoreinfo === null ? ["no vmcoreinfo: Xen does not report its address"] : []),
       ...hotplugNotes(request, facts),
     ],
   };

@@ -1,4 +1,4 @@
-/** The memory that is reserved for crash kernels, and what is said where there is none. Pure. */
+/** The memory that is reserved for crash kernels, and the error where none is reserved. Pure. */
 
 import { ExitStatus, fail } from "../../core/error.ts";
 import {
@@ -17,8 +17,8 @@ import type { HostFacts } from "../../model/host-facts.ts";
 /** What `crashkernel=` reserved. */
 export interface CrashRegion {
   /**
-   * Where a crash kernel and all its segments go: of several ranges the highest, the only one that
-   * Linux takes segments for. [linux kernel/kexec_core.c sanity_check_segment_list]
+   * Where all segments of a crash kernel go: of several ranges the highest, the only one in which
+   * Linux accepts segments. [linux kernel/kexec_core.c sanity_check_segment_list]
    */
   readonly used: Range;
   /** Every reserved range, `used` being the last: the crash kernel has all of them as RAM. */
@@ -35,14 +35,15 @@ export function findCrashRegion({ crashRegions: all }: HostFacts): CrashRegion |
   return { used, all, usedSize: rangeSize(used), allSize: totalSize(all) };
 }
 
-/** Why there is none, or what to try. kexec-tools' words ask for an address, which nobody needs. */
+/** Why no memory is reserved, or what to try. kexec-tools' message, which stands before it, asks
+ * for crashkernel=Y@X; the address X is not needed. */
 function whyNone({ notes, crashRules, bootCommandLine }: HostFacts): string {
   if (crashRules.reservedWhere !== null) return crashRules.reservedWhere;
   const hidden = notes.find(({ source }) => source === IOMEM);
   if (hidden !== undefined) return noteSentence(hidden);
   return hasKernelParameter(bootCommandLine ?? "", "crashkernel")
-    ? "This kernel was started with crashkernel=, and reserved nothing: see dmesg for it."
-    : "Start this kernel with crashkernel=256M, for example, and load again.";
+    ? "This kernel was booted with crashkernel=, but reserved nothing: see dmesg."
+    : "Boot this kernel with crashkernel=256M, for example, and load again.";
 }
 
 /**
@@ -64,8 +65,8 @@ export function requireCrashRegion(facts: HostFacts): CrashRegion {
 }
 
 /**
- * Checks that the crash kernel's RAM is what it says: no range is empty, and no two overlap.
- * @param low RAM below all reserved ranges that is backed up for the crash kernel; null: none is
+ * Checks that no range of the crash kernel's RAM is empty, and that no two overlap.
+ * @param low RAM below all reserved ranges that the purgatory saves; null: none
  * @throws KexecError `plan.bad-crash-region` in kexec-tools' words
  */
 export function checkCrashRegion({ all: reserved }: CrashRegion, low: Range | null): void {

@@ -1,17 +1,17 @@
-/** Whether a crash kernel can come up in the memory that is reserved for it. Pure. */
+/** Whether the memory that is reserved for a crash kernel is large enough for it. Pure. */
 
 import { hex, humanSize, MIB } from "../../core/address.ts";
 import { hasKernelParameter } from "../../facts/kernel-parameter.ts";
 import type { LoadedSize } from "../purpose/purpose.ts";
 import type { CrashRegion } from "./crash-region.ts";
 
-/** What a kernel and its init need beside themselves, at the least. */
+/** Memory that a running kernel and its init need besides the loaded files, in bytes, at least. */
 const ROOM_MIN = 32n * MIB;
 
 /**
- * What is needed beside the kernel and the initrd as they are loaded. The initrd is unpacked, into
- * a file system that takes no more than half of the memory, unless root= says that another follows.
- * A compressed one needs more, which is not known here. [linux init/do_mounts.c init_rootfs]
+ * Memory that is needed besides the loaded kernel and initrd, in bytes. The kernel unpacks the
+ * initrd: without root= into a tmpfs, which may take at most half of the memory. A compressed
+ * initrd needs more; how much is not known here. [linux init/do_mounts.c init_rootfs]
  */
 function roomNeeded(initrd: bigint, commandLine: string | null): bigint {
   const isHalf = !hasKernelParameter(commandLine ?? "", "root");
@@ -19,10 +19,9 @@ function roomNeeded(initrd: bigint, commandLine: string | null): bigint {
 }
 
 /**
- * A sentence where what is left of the region is hardly enough: the load works, and the dump will
- * not.
- * @param loaded what of the region is taken as the crash kernel starts
- * @param commandLine the crash kernel's
+ * A sentence where the region is too small for a dump, although the load works.
+ * @param loaded the memory of the region that is taken when the crash kernel starts
+ * @param commandLine the crash kernel's command line
  */
 export function crashRoomWarnings(
   region: CrashRegion,
@@ -40,8 +39,8 @@ export function crashRoomWarnings(
   ];
 }
 
-/** A sentence for the error of a segment of a crash kernel that finds no room. */
+/** A sentence for the error of a crash kernel's segment that does not fit. */
 export function crashRoomRemark({ used, usedSize }: CrashRegion): string {
-  const where = `${humanSize(usedSize)} that crashkernel= reserved at ${hex(used.start)}`;
-  return `All of a crash kernel goes into the ${where}.`;
+  const region = `${humanSize(usedSize)} that crashkernel= reserved at ${hex(used.start)}`;
+  return `All segments of a crash kernel must lie in the ${region}.`;
 }

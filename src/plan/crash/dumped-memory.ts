@@ -1,6 +1,6 @@
 /**
- * What a dump is made of: the RAM of the system that dies, and of it the part that the crash kernel
- * overwrites and that is saved before. Pure.
+ * The RAM that a dump contains, and the part of it that the purgatory saves because the crash
+ * kernel overwrites it. Pure.
  */
 
 import { ExitStatus, fail } from "../../core/error.ts";
@@ -11,43 +11,43 @@ import { type FactNote, isOf, noteSentence } from "../../model/fact-note.ts";
 import type { CrashFacts, HostFacts } from "../../model/host-facts.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 
-/** What a dump cannot be without. */
+/** A fact that a dump needs, and the error where it is missing. */
 interface Needed {
-  /** The notes about it: of these files and directories, or of this subject. */
+  /** The sources of the notes about it: files, directories, or a subject. */
   readonly sources: readonly FactNote["source"][];
-  /** What is said where no note says it: kexec-tools' line. */
+  /** kexec-tools' line, the message where no note is about it. */
   readonly line: string;
   readonly hint: string;
-  /** kexec-tools dies of some at once, with 1. */
+  /** 1 where kexec-tools exits at once (`die`), else 255. */
   readonly exitStatus: number;
 }
 
 const MEMORY: Needed = {
   sources: [],
   line: "Could not get memory layout",
-  hint: "A dump needs to know where all RAM is: see /proc/iomem.",
+  hint: "The core header must list all RAM: see /proc/iomem.",
   exitStatus: ExitStatus.failed,
 };
 const CPU_NOTES: Needed = {
   sources: [CPU_DIRECTORY, "CPU notes"],
   line: "Cannot parse /sys/devices/system/cpu/cpu0/crash_notes",
-  hint: "A dump has the CPUs' registers by these files. Is sysfs mounted on /sys?",
+  hint: "These files locate the CPUs' registers for a dump. Is sysfs mounted on /sys?",
   exitStatus: ExitStatus.general,
 };
 const VMCOREINFO: Needed = {
   sources: [VMCOREINFO_FILE, "vmcoreinfo"],
   line: "Cannot parse /sys/kernel/vmcoreinfo",
-  hint: "Without it no tool can read a dump. Is sysfs mounted on /sys?",
+  hint: "Without vmcoreinfo no tool can read a dump. Is sysfs mounted on /sys?",
   exitStatus: ExitStatus.general,
 };
 const KERNEL_TEXT: Needed = {
   sources: [KCORE, "kernel text"],
   line: "Can't find kernel text map area from kcore",
-  hint: "A dump must say where this kernel is mapped: see /proc/iomem and /proc/kcore.",
+  hint: "The core header must locate this kernel's text: see /proc/iomem and /proc/kcore.",
   exitStatus: ExitStatus.failed,
 };
 
-/** What reading said, as kexec-tools says it: of kcore, where it cannot be read, two things. */
+/** A note in kexec-tools' words, which are two lines where /proc/kcore cannot be read. */
 function lineOf(note: FactNote): string {
   const sentence = noteSentence(note).replace(/\.$/, "");
   if (!note.source.startsWith("/")) return sentence;
@@ -55,7 +55,8 @@ function lineOf(note: FactNote): string {
   return note.source === KCORE ? `${line}\nCannot read ${sentence}` : line;
 }
 
-/** Refuses with what reading said of it: kexec-tools' line alone first, its reason behind. */
+/** Refuses for lack of `needed`: kexec-tools' line is the message, the reasons are in the hint.
+ * @param after further lines of the message */
 function refuse(facts: HostFacts, needed: Needed, after = ""): never {
   const about = facts.notes.filter((note) => isOf(note, ...needed.sources)).map(lineOf);
   const [said = needed.line, ...rest] = about;
@@ -72,18 +73,18 @@ function refuse(facts: HostFacts, needed: Needed, after = ""): never {
 }
 
 /**
- * What is known of the system that a dump would be of. A dump that no tool can read is worth
- * nothing, and nobody would notice before it is needed.
+ * The crash facts of the running system, which are complete. Without one of them no tool could read
+ * the dump, and nobody would notice before the crash.
  * @param kernel the crash kernel's path, for kexec-tools' messages
- * @throws KexecError `facts.crash` where any of it is missing
+ * @throws KexecError `facts.crash` where one is missing
  */
 export function crashFacts(facts: HostFacts, kernel: string): CrashFacts {
   const { crash } = facts;
   if (crash === null) {
     return fail({
       code: "facts.crash",
-      message: "These facts lack what a crash kernel must know of the running one",
-      hint: "Save them again: an earlier version did not write it.",
+      message: "The facts lack the crash facts of the running kernel, which a crash kernel needs",
+      hint: "Save them again with --save-facts: an earlier version did not write the crash facts.",
       exitStatus: ExitStatus.failed,
     });
   }
@@ -98,14 +99,14 @@ export function crashFacts(facts: HostFacts, kernel: string): CrashFacts {
 }
 
 export interface DumpedMemory {
-  /** RAM without what is reserved, sorted, disjoint; `saved` is one of it. Ranges that only touch
-   * stay apart, as the kernel lists them. */
+  /** RAM without the crash regions, sorted, disjoint; `saved` is one range of it. Adjacent ranges
+   * are not merged: the kernel lists them separately. */
   readonly ram: readonly Range[];
-  /** The lowest RAM, which is backed up before the crash kernel gets it; null: there is none. */
+  /** The lowest RAM, which the purgatory saves before the crash kernel uses it; null: none. */
   readonly saved: Range | null;
 }
 
-/** RAM of which no address comes twice: the kernel lists some of it inside other. */
+/** The RAM of `memory` as disjoint ranges: the kernel lists some RAM inside other RAM. */
 function disjoint(memory: readonly MemoryRange[]): Range[] {
   const ram: Range[] = [];
   for (const { start, end, type } of memory) {
@@ -114,7 +115,7 @@ function disjoint(memory: readonly MemoryRange[]): Range[] {
   return ram.sort(byStart);
 }
 
-/** `range` in two where `end` lies inside it. */
+/** Splits a range at `end`, where `end` lies inside it. */
 function splitAt({ start, end: last }: Range, end: bigint): Range[] {
   if (start >= end || last <= end) return [{ start, end: last }];
   return [
@@ -126,8 +127,8 @@ function splitAt({ start, end: last }: Range, end: bigint): Range[] {
 /**
  * The RAM to dump.
  *
- * What is saved is the first RAM of the low memory, as in kexec-tools; where that range goes on
- * above, kexec-tools saves a part that the dump then does not point to, and here the range is cut.
+ * The saved range is the first RAM below `lowEnd`, as in kexec-tools. Where a range crosses
+ * `lowEnd`, it is split there; kexec-tools does not split it, and its dump misses the saved part.
  *
  * @param reserved the crash regions, which are not dumped
  * @param lowEnd one past the end of the low memory that a crash kernel uses; null: it uses none

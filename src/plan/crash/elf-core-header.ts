@@ -1,7 +1,7 @@
 /**
  * elfcorehdr: the ELF header that describes the crashed kernel's memory, for /proc/vmcore.
- * A note for each CPU, one with vmcoreinfo, the kernel's text, and a load header for each range of
- * RAM. Field for field what kexec-tools gives. [kexec-tools] [linux fs/proc/vmcore.c]
+ * It has a PT_NOTE for each CPU, one for vmcoreinfo, a PT_LOAD for the kernel's text, and one for
+ * each range of RAM, field for field as in kexec-tools. [kexec-tools] [linux fs/proc/vmcore.c]
  */
 
 import { alignUp } from "../../core/address.ts";
@@ -20,12 +20,12 @@ import { type Range, rangeSize } from "../../core/range.ts";
 import type { StructValue } from "../../core/struct.ts";
 import type { CrashFacts } from "../../model/host-facts.ts";
 
-/** Parameters of the kernel give the header's address in KiB. */
+/** In bytes: the kernel parameter elfcorehdr= has the header's address in KiB. */
 export const ELF_CORE_HEADER_ALIGN = 1024;
 
 type Phdr = Partial<StructValue<typeof Elf64_Phdr.fields>>;
 
-/** Memory that is moved before the crash kernel runs: found at `destination` afterwards. */
+/** Memory that the purgatory copies to `destination` before the crash kernel runs. */
 export interface MovedMemory {
   readonly source: Range;
   readonly destination: bigint;
@@ -70,21 +70,21 @@ function headers(facts: CrashFacts, ram: readonly Range[], moved: MovedMemory | 
   return [
     ...cpuNotes.map(note),
     ...(vmcoreinfo === null ? [] : [note(vmcoreinfo)]),
-    // kexec-tools leaves it out, and dom0's log cannot be found; differs.
+    // kexec-tools leaves this note out, so that tools cannot find dom0's log; this differs.
     ...(dom0Vmcoreinfo === null ? [] : [note(dom0Vmcoreinfo)]),
     ...text,
     ...ram.map((r) => ramHeader(r, pageOffset, moved)),
   ];
 }
 
-/** How long the header for these facts is, in bytes. */
+/** The size of the header, in bytes, a multiple of `ELF_CORE_HEADER_ALIGN`. */
 export function elfCoreHeaderSize(facts: CrashFacts, ram: readonly Range[]): number {
   const count = headers(facts, ram, null).length;
   const size = Elf64_Ehdr.size + count * Elf64_Phdr.size;
   return Number(alignUp(BigInt(size), BigInt(ELF_CORE_HEADER_ALIGN)));
 }
 
-/** The header's bytes. @param ram what is to be dumped, sorted, disjoint */
+/** The header's bytes. @param ram the RAM that the dump contains, sorted, disjoint */
 export function elfCoreHeader(
   facts: CrashFacts,
   ram: readonly Range[],

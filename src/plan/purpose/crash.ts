@@ -1,6 +1,6 @@
 /**
- * An image that starts when the running kernel crashes: it lies in the memory that is reserved for
- * it, and finds the kernel that crashed in /proc/vmcore. Pure.
+ * A crash kernel, which starts when the running kernel crashes: it lies in the memory that is
+ * reserved for it, and reads the crashed kernel's memory from /proc/vmcore. Pure.
  */
 
 import { intersect, isEmpty, type Range, showRange, subtract } from "../../core/range.ts";
@@ -18,7 +18,7 @@ function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
   const window = memoryWindow(request);
   return {
     destinations: [intersect(region.used, window)].filter((r) => !isEmpty(r)),
-    // The running system hands out nothing of what is reserved.
+    // The host allocates no reserved memory, so that all of it is equally good.
     placer: { preferred: null, remark: crashRoomRemark(region) },
     planForPurpose: (inputs) => planCrash(request, facts, region, inputs),
     preservedSegments: () => [],
@@ -33,7 +33,7 @@ function fileNotes({ passMemmapCmdline, hotplug }: LoadRequest, headerNote: stri
       ? ["--pass-memmap-cmdline has no effect: kexec_file_load builds the memory map itself"]
       : []),
     ...(hotplug
-      ? ["--hotplug has no effect: kexec_file_load has the kernel update elfcorehdr itself"]
+      ? ["--hotplug has no effect: after kexec_file_load the kernel updates elfcorehdr itself"]
       : []),
   ];
 }
@@ -48,7 +48,7 @@ function forFiles(request: LoadRequest, facts: HostFacts, { crash: rules }: Arch
   };
 }
 
-/** RAM that is not reserved belongs to the system that is to be dumped. */
+/** The memory map for the picture of a plan: RAM that is not reserved is "dumped". */
 function memoryPieces({ memoryMap, crashRegions }: HostFacts): MemoryPiece[] {
   return (memoryMap?.ranges ?? []).flatMap((r): MemoryPiece[] => {
     if (r.type !== "ram") return [{ ...r, what: r.type }];
@@ -68,7 +68,7 @@ export const crash: Purpose = {
   capture: true,
   ownsMachine: false,
   jumpsBack: false,
-  // It would reserve all the memory that the crash kernel has.
+  // With crashkernel= the crash kernel would reserve most of its own memory.
   notReused: ["crashkernel"],
   forSegments,
   forFiles,

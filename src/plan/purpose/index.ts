@@ -13,5 +13,5 @@ const PURPOSES: Readonly<Record<ImagePurpose, Purpose>> = {
   "live-update": liveUpdate,
 };
 
-/** How planning treats images that are loaded for `name`. */
+/** The purpose with this name. */
 export const purposeOf = (name: ImagePurpose): Purpose => PURPOSES[name];

@@ -1,6 +1,6 @@
 /**
- * An image that replaces the running kernel, or with `--load-live-update` the running hypervisor:
- * it needs nothing besides itself, and gets all memory that there is. Pure.
+ * An image that replaces the running kernel, or with `--load-live-update` the running hypervisor.
+ * It needs no segments of its purpose, and gets the machine's whole memory map. Pure.
  */
 
 import type { HostFacts } from "../../model/host-facts.ts";
@@ -25,7 +25,7 @@ function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
   };
 }
 
-/** kexec_file_load does for an ordinary kernel all that there is to do. */
+/** For an ordinary kernel: kexec_file_load adds no kernel parameter, and has nothing to note. */
 export const ORDINARY_FILES: FilePurpose = {
   refusal: null,
   addedByKernel: 0,
@@ -33,15 +33,14 @@ export const ORDINARY_FILES: FilePurpose = {
   warnings: () => [],
 };
 
-/** All RAM is free for segments. */
+/** The memory map for the picture of a plan: all RAM is free for segments. */
 export function ordinaryPieces({ memoryMap }: HostFacts): MemoryPiece[] {
   const ranges = memoryMap?.ranges ?? [];
   return ranges.map((r) => ({ ...r, what: r.type === "ram" ? "free" : r.type }));
 }
 
-/** What messages call RAM between `--mem-min` and `--mem-max`. */
-export const USABLE_RAM =
-  "RAM that may be used (see --mem-min, --mem-max and the memory map in --dry-run)";
+/** The name in messages of RAM between `--mem-min` and `--mem-max`. */
+export const USABLE_RAM = "usable RAM (see --mem-min, --mem-max and the memory map in --dry-run)";
 
 export const normal: Purpose = {
   name: "normal",
@@ -55,5 +54,5 @@ export const normal: Purpose = {
   destinationName: () => USABLE_RAM,
 };
 
-/** The next hypervisor finds the guests of the running one in memory. */
+/** The guests of the running hypervisor stay in memory: the next one does not own the machine. */
 export const liveUpdate: Purpose = { ...normal, name: "live-update", ownsMachine: false };

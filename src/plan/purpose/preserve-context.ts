@@ -1,11 +1,11 @@
 /**
- * What a kernel needs besides an ordinary one that is to give the machine back to the running one
- * (`--load-preserve-context`): it stays below `--mem-max`, uses no other memory, and finds the
- * running kernel in /proc/vmcore. Pure.
+ * A kernel that gives the machine back to the running kernel (`--load-preserve-context`). It uses
+ * only memory between `--mem-min` and `--mem-max`, and finds the rest of the running kernel's
+ * memory in /proc/vmcore. Pure.
  *
- * All memory that it may use is in segments: the running kernel swaps those with copies when it
- * starts the next one, and back when that one jumps back. [linux kernel/kexec_core.c
- * kernel_kexec] [linux arch/x86/kernel/relocate_kernel_64.S swap_pages]
+ * All memory that it may use is in segments. The running kernel swaps the segments' memory with
+ * their contents when it starts the next kernel, and back when that one jumps back. [linux
+ * kernel/kexec_core.c kernel_kexec] [linux arch/x86/kernel/relocate_kernel_64.S swap_pages]
  */
 
 import { alignDown, alignUp, hex, humanSize } from "../../core/address.ts";
@@ -33,7 +33,7 @@ import { usableMemory } from "./usable-memory.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
-/** RAM for the next kernel besides `low`. @throws KexecError `plan.mem-max` */
+/** RAM for the next kernel, without `low`. @throws KexecError `plan.mem-max` */
 function ownMemory(ram: readonly Range[], low: Range | null, request: LoadRequest): Range[] {
   const window = memoryWindow(request);
   const own = ram
@@ -50,8 +50,8 @@ function ownMemory(ram: readonly Range[], low: Range | null, request: LoadReques
 }
 
 /**
- * What a dump would have of the running kernel. What is swapped is not where it was: the next
- * kernel's own memory would be there.
+ * The crash facts without those in `window`: that memory is swapped, and has the next kernel's own
+ * contents while the next kernel runs.
  */
 function unswapped(crash: CrashFacts, window: Range): CrashFacts {
   const { vmcoreinfo, kernelText } = crash;
@@ -82,14 +82,15 @@ function planForPurpose(
   const low = lowest === null || isEmpty(lowest) ? null : lowest;
   const kept = subtract(ram, [window]);
   const crash = unswapped(known, window);
-  // Linux warns of a dump without notes, and makes none.
+  // Without notes in the core header Linux prints a warning and provides no /proc/vmcore.
   const reason = "describes the running kernel's memory for /proc/vmcore";
   const plan = { crash, ram: kept, moved: null, hotplug: false, reason };
   const header = crash.vmcoreinfo === null ? null : putCoreHeader(facts, plan, inputs);
   const segments = header === null ? [] : [header];
   const others = crashMemory(known.memory, own, segments, low);
-  // The way back is a page of it, which the next kernel must have mapped as it jumps, and must not
-  // use. Of what is no RAM it maps nothing else. [linux machine_kexec_64.c map_acpi_tables]
+  // The entry to jump back to is in a page of `kept`. The next kernel must not use that page, but
+  // must have it mapped as it jumps. As "acpi" it is: of memory that is not RAM, the next kernel
+  // maps only ACPI tables then. [linux machine_kexec_64.c map_acpi_tables]
   const preserved = kept.map((r): MemoryRange => ({ ...r, type: "acpi" }));
   const memory = [...others, ...preserved].sort(byStart);
   return {
@@ -104,16 +105,16 @@ function planForPurpose(
     hotplug: false,
     notes: [
       `the running kernel is preserved: the next one gets ${own.map(showRange).join(" and ")}`,
-      "kexec_jump_back_entry= on its command line will say what --load-jump-back-helper needs",
+      "kexec_jump_back_entry= on its command line gives the --entry for --load-jump-back-helper",
       ...(header === null
-        ? ["no /proc/vmcore there: this kernel's vmcoreinfo is swapped away"]
+        ? ["the next kernel has no /proc/vmcore: this kernel's vmcoreinfo is swapped out"]
         : []),
     ],
   };
 }
 
 /**
- * Segments without bytes for all RAM that the next kernel may use and that no segment has.
+ * Segments without bytes for all RAM that the next kernel may use and that `segments` do not cover.
  * @param usable RAM between `--mem-min` and `--mem-max`
  */
 function preservedSegments(
@@ -130,7 +131,7 @@ function preservedSegments(
       size: end - start,
       bytes: NO_BYTES,
       sha256: null,
-      reason: `${humanSize(end - start)} of the running kernel, which come back with it`,
+      reason: `${humanSize(end - start)} of the running kernel, swapped back when it continues`,
     }));
 }
 
@@ -152,7 +153,10 @@ export const preserveContext: Purpose = {
   jumpsBack: true,
   notReused: [],
   forSegments,
-  forFiles: () => ({ ...ORDINARY_FILES, refusal: "kexec_file_load preserves no context" }),
+  forFiles: () => ({
+    ...ORDINARY_FILES,
+    refusal: "kexec_file_load does not support --load-preserve-context",
+  }),
   memoryPieces: ordinaryPieces,
   destinationName: () => USABLE_RAM,
 };

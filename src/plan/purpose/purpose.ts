@@ -1,4 +1,4 @@
-/** What an image is loaded for, as the planning of it sees it: one file for each purpose. */
+/** The interface of a purpose, for which an image is planned: each purpose has a file here. */
 
 import type { Range } from "../../core/range.ts";
 import type { Arch, PurgatoryRequest } from "../../model/arch.ts";
@@ -9,7 +9,7 @@ import type { MemoryRange } from "../../model/memory.ts";
 import type { ImagePurpose, PurposeTraits } from "../../model/purpose.ts";
 import type { LoadRequest } from "../../model/request.ts";
 
-/** How much of its memory an image takes as it starts, in bytes. */
+/** The memory that is taken when the image starts, in bytes. */
 export interface LoadedSize {
   /** All that is loaded, the initrd included. */
   readonly total: bigint;
@@ -19,9 +19,9 @@ export interface LoadedSize {
 
 /** How the placer treats the destinations. */
 export interface PlacerSettings {
-  /** Memory that is better than the rest; null: all of it is as good. */
+  /** Memory that is better than the rest; null: all of it is equally good. */
   readonly preferred: readonly Range[] | null;
-  /** A sentence for the error of a segment that finds no room; may be empty. */
+  /** A sentence for the error of a segment that does not fit; may be empty. */
   readonly remark: string;
 }
 
@@ -30,7 +30,7 @@ export interface PurposeInputs {
   readonly arch: Arch;
   /** Whether the image can take EFI over from the running kernel. */
   readonly takesEfi: boolean;
-  /** Takes memory of the destinations, and makes the segment.
+  /** Takes memory from the destinations, and makes the segment.
    * @throws KexecError `plan.no-room` */
   readonly put: (piece: Piece) => Segment;
 }
@@ -43,7 +43,7 @@ export interface PurposePlan {
   readonly backup: PurgatoryRequest["backup"];
   /** The memory map that is passed to the next kernel, sorted by start. */
   readonly memory: readonly MemoryRange[];
-  /** Kernel parameters that are appended to the command line that was asked for, in order. */
+  /** Kernel parameters that are appended to the requested command line, in order. */
   readonly parameters: readonly string[];
   /** Whether the kernel may rewrite the core header, whose digest is then not checked. */
   readonly hotplug: boolean;
@@ -51,14 +51,15 @@ export interface PurposePlan {
   readonly notes: readonly string[];
 }
 
-/** A purpose on one machine, for kexec_load and for Xen: we lay memory out. */
+/** A purpose on one machine, for kexec_load and for Xen: onekexec places the segments. */
 export interface SegmentPurpose {
   /** Memory that segments may go to, `--mem-min` and `--mem-max` applied; sorted, disjoint. */
   readonly destinations: readonly Range[];
   readonly placer: PlacerSettings;
   /**
    * Plans what the purpose needs besides the image.
-   * @throws KexecError `facts.*`, `plan.*` where the machine lacks what the purpose needs, or room
+   * @throws KexecError `facts.*`, `plan.*` where the machine lacks a fact that the purpose needs,
+   *   or memory
    */
   planForPurpose(inputs: PurposeInputs): PurposePlan;
   /**
@@ -67,16 +68,16 @@ export interface SegmentPurpose {
    * @param loaded all segments with contents
    */
   preservedSegments(loaded: readonly Segment[]): Segment[];
-  /** Sentences on what will most likely fail after a load that works.
-   * @param commandLine the next kernel's, whole */
+  /** Sentences on what will most likely fail although the load works.
+   * @param commandLine the next kernel's whole command line */
   warnings(loaded: LoadedSize, commandLine: string | null): string[];
 }
 
-/** A purpose on one machine, for kexec_file_load: the running kernel lays memory out. */
+/** A purpose on one machine, for kexec_file_load: the running kernel places the segments. */
 export interface FilePurpose {
   /** Why kexec_file_load cannot load for this purpose; null: it can. */
   readonly refusal: string | null;
-  /** Most bytes that the running kernel adds to the command line of its own. */
+  /** The most bytes that the running kernel itself adds to the command line. */
   readonly addedByKernel: number;
   /** One sentence for each thing that the running kernel decides or leaves out. */
   readonly notes: readonly string[];
@@ -84,7 +85,7 @@ export interface FilePurpose {
   warnings(loaded: LoadedSize, commandLine: string | null): string[];
 }
 
-/** A range of physical memory as a picture of a plan names it; "free" is where segments may go. */
+/** A range of physical memory as the picture of a plan names it: "free" where segments may go. */
 export type MemoryPiece = Range & { readonly what: string };
 
 export interface Purpose extends PurposeTraits {
@@ -92,8 +93,8 @@ export interface Purpose extends PurposeTraits {
   /** Prefixes of the parameters that `--reuse-cmdline` does not take from the running kernel's
    * command line. [kexec-man --reuse-cmdline] */
   readonly notReused: readonly string[];
-  /** Whether the image may jump back to the running kernel: the purgatory appends the address to
-   * the command line. */
+  /** Whether the image may jump back to the running kernel: then the purgatory appends the address
+   * to jump to to the command line. */
   readonly jumpsBack: boolean;
   /**
    * The purpose on a machine, for a plan of segments.
@@ -106,8 +107,8 @@ export interface Purpose extends PurposeTraits {
    * @throws KexecError `plan.no-crash-region` where the machine has no memory for it
    */
   forFiles(request: LoadRequest, facts: HostFacts, arch: Arch): FilePurpose;
-  /** The memory map, each piece by what a picture of a plan calls it. */
+  /** The memory map with the names of its pieces in the picture of a plan. */
   memoryPieces(facts: HostFacts): MemoryPiece[];
-  /** What the error of a segment outside `destinations` calls these. */
+  /** The name of `destinations` in the error of a segment that lies outside them. */
   destinationName(destinations: readonly Range[]): string;
 }

@@ -1,4 +1,4 @@
-/** RAM that segments may go to where nothing is reserved for them. Pure. */
+/** RAM that the segments of every image but a crash kernel may go to. Pure. */
 
 import { ExitStatus, fail } from "../../core/error.ts";
 import { intersect, isEmpty, normalize, type Range } from "../../core/range.ts";

@@ -1,4 +1,4 @@
-/** Crash kernels by kexec_file_load: the running kernel does what kexec_load leaves to us. */
+/** Crash kernels by kexec_file_load, for which the running kernel makes the core header itself. */
 
 import { describe, expect, test } from "bun:test";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
@@ -25,14 +25,14 @@ const withLine = (commandLine: string): Partial<LoadRequest> => ({
   loader: { ...NO_LOADER, commandLine },
 });
 
-test("the command line is the user's: the kernel says where its core header is", () => {
+test("the command line is the requested one: the kernel itself adds elfcorehdr=", () => {
   expect(plan({})).toMatchObject({ purpose: "crash", commandLine: "root=/dev/vda1 quiet" });
   expect(plan({}).notes.join()).toContain("kexec_file_load builds elfcorehdr itself");
   expect(plan({ purpose: "normal" }).notes.join()).not.toContain("elfcorehdr");
 });
 
-test("a region with little room is warned of", () => {
-  // The kernel takes 1 MiB: its init_size, not what the file has.
+test("a crash region that is too small causes a warning", () => {
+  // The kernel takes 1 MiB, its init_size, which is more than its file.
   const region = (mib: bigint) => [{ start: 0x6e000000n, end: 0x6e000000n + (mib << 20n) }];
   expect(plan({}, { ...MACHINE, crashRegions: region(33n) }).warnings).toEqual([]);
   const { warnings } = plan({}, { ...MACHINE, crashRegions: region(32n) });
@@ -40,7 +40,7 @@ test("a region with little room is warned of", () => {
   expect(plan({ purpose: "normal" }, { ...MACHINE, crashRegions: [] }).warnings).toEqual([]);
 });
 
-test("an initrd is unpacked into half of the memory, unless root= is there", () => {
+test("without root= an initrd may take half of the memory when it is unpacked", () => {
   const warnings = (commandLine: string, region: bigint): readonly string[] => {
     const crashRegions = [{ start: 0x40000000n, end: 0x40000000n + (region << 20n) }];
     const kernel = { path: KERNEL.path, fd: 3, size: 1n };
@@ -56,7 +56,7 @@ test("an initrd is unpacked into half of the memory, unless root= is there", () 
   expect(warnings("quiet root=/dev/vda1", 232n).join()).toContain("needs at least 132 MiB to");
 });
 
-test("what has no effect is said", () => {
+test("notes name the options that have no effect", () => {
   const notes = plan({ passMemmapCmdline: true, hotplug: true }).notes.join();
   expect(notes).toContain("--pass-memmap-cmdline has no effect");
   expect(notes).toContain("--hotplug has no effect");
@@ -69,13 +69,13 @@ test("--reuse-cmdline leaves crashkernel= out", () => {
 });
 
 describe("refuses", () => {
-  test("where nothing is reserved", () => {
+  test("where no memory is reserved", () => {
     const error = refusal(() => plan({}, { ...MACHINE, crashRegions: [] }));
     expect(error).toMatchObject({ code: "plan.no-crash-region", exitStatus: 1 });
   });
 
   // cmdline_size is 2047 and counts the NUL; the kernel wants 30 bytes for `elfcorehdr=0x… `.
-  test("a command line that leaves the kernel no room for its own word", () => {
+  test("a command line that leaves no room for the kernel's own parameter", () => {
     expect(plan(withLine("x".repeat(2016))).commandLine).toHaveLength(2016);
     const error = refusal(() => plan(withLine("x".repeat(2017))));
     expect(error).toMatchObject({ message: "Command line overflow", exitStatus: 1 });

@@ -1,6 +1,6 @@
 /**
  * Plans for crash kernels of recorded machines, and their core headers: golden files, which are
- * reviewed like code. And what readelf makes of these headers.
+ * reviewed like code. readelf must read the same values from these headers.
  */
 
 import { describe, expect, test } from "bun:test";
@@ -36,8 +36,8 @@ function shown(bytes: Uint8Array): string[] {
 
 type Loaded = readonly [type: string, ...numbers: bigint[]];
 
-/** What `readelf -l` says: offset, virtual and physical address, both sizes. Its layout differs
- * from version to version, its numbers do not. */
+/** The numbers that `readelf -l` prints: offset, virtual and physical address, both sizes. The
+ * layout of its output differs between versions, the numbers do not. */
 function loadedBy(bytes: Uint8Array): Loaded[] {
   const text = readelf(bytes, "-hlW");
   expect(text).not.toContain("readelf: ");
@@ -67,7 +67,7 @@ describe.each([
     expectGolden(`${name}.elfcorehdr.txt`, `${shown(header).join("\n")}\n`);
   });
 
-  test("readelf sees in it what we do", () => {
+  test("readelf reads the same values from it", () => {
     const { e_phnum } = Elf64_Ehdr.read(header);
     const ours = Array.from({ length: e_phnum }, (_, i): Loaded => {
       const h = Elf64_Phdr.read(header, 64 + i * 56);

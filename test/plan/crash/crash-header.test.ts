@@ -1,4 +1,4 @@
-/** The core header of machines with any memory: it has all that is to be dumped, each byte once. */
+/** The core header of machines with any memory map has each byte of the dumped RAM exactly once. */
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -115,8 +115,8 @@ const toDump = ({ crash, crashRegions }: HostFacts): Range[] =>
     crashRegions,
   );
 
-describe("of any machine", () => {
-  test("the headers have all RAM but the regions, and no byte twice", () => {
+describe("on any machine", () => {
+  test("the headers have all RAM without the crash regions, and no byte twice", () => {
     fc.assert(
       fc.property(machines, (facts) => {
         const { memory } = headersOf(planFor(facts), facts);
@@ -148,7 +148,7 @@ describe("of any machine", () => {
     );
   });
 
-  test("what is saved is read where it was saved, and all else where it is", () => {
+  test("saved RAM is read from the backup, all other RAM from its own address", () => {
     fc.assert(
       fc.property(machines, (facts) => {
         const plan = planFor(facts);

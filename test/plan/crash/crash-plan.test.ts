@@ -15,7 +15,7 @@ import { refusal } from "../../kexec-error.ts";
 import { machine } from "../golden.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../requests.ts";
 
-/** What kexec-tools printed of such a machine. */
+/** The core header that kexec-tools printed on such a machine. */
 const CRASH: CrashFacts = {
   memory: [
     { start: 0n, end: 0x1000n, type: "reserved" },
@@ -63,7 +63,7 @@ describe.each([
   ["Linux", LINUX, { start: 0x6e000000n, end: 0x7e000000n }],
   ["Xen", XEN, XEN.crashRegions[0] ?? { start: 0n, end: 0n }],
 ] as const)("%s", (_name, facts, region) => {
-  test("everything that is loaded is in the crash region", () => {
+  test("all segments lie in the crash region", () => {
     const made = plan(facts);
     const loaded = made.segments.filter(({ role }) => role !== "mapped");
     expect(loaded.map(({ role }): string => role).sort()).toEqual([
@@ -74,7 +74,7 @@ describe.each([
     }
   });
 
-  test("the purgatory saves the low memory, and checks all that has bytes", () => {
+  test("the purgatory saves the low memory, and checks all segments with bytes", () => {
     const made = plan(facts);
     const backup = made.segments.find(({ role }) => role === "backup");
     const told = purgatoryHead.read(bytesOf(made, "purgatory"), 0x10);
@@ -84,7 +84,7 @@ describe.each([
     expect(told.region_count).toBe(4);
   });
 
-  test("the crash kernel may use what is reserved and not taken, and the low memory", () => {
+  test("the crash kernel's RAM is the reserved memory without segments, and the low memory", () => {
     const made = plan(facts);
     const count = BootParams.read(bytesOf(made, "boot-params")).e820_entries;
     const view = new DataView(bytesOf(made, "boot-params").slice().buffer, 0x2d0);
@@ -103,7 +103,7 @@ describe.each([
     expect(subtract(ram, all)).toEqual(normalize(ram));
   });
 
-  test("the core header has each piece of RAM once, the crash region never", () => {
+  test("the core header has each range of RAM once, without the crash region", () => {
     const loads = headersOf(bytesOf(plan(facts), "elfcorehdr")).filter(
       ({ p_type, p_paddr }) => p_type === PT_LOAD && p_paddr !== CRASH.kernelText?.physical,
     );
@@ -120,7 +120,7 @@ describe.each([
   });
 });
 
-test("the core header is field for field kexec-tools'", () => {
+test("each field of the core header has the value of kexec-tools", () => {
   const backup = { source: { start: 0x1000n, end: 0x9fc00n }, destination: 0x7df61000n };
   const ram = [
     { start: 0x1000n, end: 0x9fc00n },
@@ -146,7 +146,7 @@ test("the core header is field for field kexec-tools'", () => {
 });
 
 describe("the command line", () => {
-  test("says where the core header is, and the ACPI root pointer where EFI does not", () => {
+  test("has elfcorehdr=, and the ACPI root pointer where EFI does not provide it", () => {
     const made = plan(LINUX);
     const header = made.segments.find(({ role }) => role === "elfcorehdr");
     expect(made.commandLine).toBe(
@@ -155,7 +155,7 @@ describe("the command line", () => {
     expect(plan({ ...LINUX, acpiRsdp: null }).commandLine).not.toContain("acpi_rsdp");
   });
 
-  test("--pass-memmap-cmdline adds the memory, and leaves the map whole", () => {
+  test("has the memory with --pass-memmap-cmdline; the memory map is then the machine's", () => {
     const made = plan(LINUX, { passMemmapCmdline: true });
     expect(made.commandLine).toMatch(
       /K memmap=exactmap memmap=635K@4K( memmap=\d+K@\d+K)+ nokaslr$/,
@@ -164,11 +164,11 @@ describe("the command line", () => {
     expect(count).toBe(LINUX.memoryMap?.ranges.length ?? -1);
   });
 
-  test("that got too long is refused with its length", () => {
+  test("that is too long with elfcorehdr= is refused with its length", () => {
     const loader = { ...NO_LOADER, commandLine: "x".repeat(2040) };
     const error = refusal(() => plan(LINUX, { loader }));
     expect(error).toMatchObject({ message: "Command line overflow", exitStatus: 1 });
-    expect(error.hint).toStartWith("With the 38 bytes that are appended to it: the command line");
+    expect(error.hint).toStartWith("With the 38 bytes that must be appended, the command line");
     const long = { ...loader, commandLine: "x".repeat(2100) };
     expect(refusal(() => plan(LINUX, { loader: long })).message).toStartWith("Cannot load ");
   });
@@ -178,40 +178,39 @@ describe("refuses", () => {
   const NONE = { ...LINUX, crashRegions: [] };
   const FIRST = "Memory for crashkernel is not reserved\nPlease reserve memory by passing";
 
-  test("where nothing is reserved, in kexec-tools' words; under Xen it says whose", () => {
+  test("where no memory is reserved, in kexec-tools' words; the hint is the host's", () => {
     const error = refusal(() => plan({ ...NONE, bootCommandLine: "quiet" }));
     expect(error.message).toStartWith(FIRST);
     expect(error.exitStatus).toBe(1);
-    expect(error.hint).toBe(
-      "Start this kernel with crashkernel=256M, for example, and load again.",
-    );
+    expect(error.hint).toBe("Boot this kernel with crashkernel=256M, for example, and load again.");
     const failed = { ...NONE, bootCommandLine: "quiet crashkernel=9G" };
-    expect(refusal(() => plan(failed)).hint).toStartWith("This kernel was started with crashk");
+    expect(refusal(() => plan(failed)).hint).toStartWith("This kernel was booted with crashk");
     const xen = refusal(() => plan({ ...XEN, crashRegions: [] }));
     expect(xen.hint).toContain("Xen's command line");
   });
 
-  test("--hotplug where the kernel cannot", () => {
+  test("--hotplug where the kernel does not support it", () => {
     const error = refusal(() => plan(LINUX, { hotplug: true }));
     expect(error.message).toContain("\nPath /sys/kernel/crash_elfcorehdr_size does not exist");
     expect(error.exitStatus).toBe(1);
     const small = { ...LINUX.kexec, crashElfcorehdrSize: 512n };
     expect(refusal(() => plan({ ...LINUX, kexec: small }, { hotplug: true })).message).toBe(
-      "the core header has 1024 bytes, and /sys/kernel/crash_elfcorehdr_size gives room for 512",
+      "the core header has 1024 bytes, /sys/kernel/crash_elfcorehdr_size allows 512",
     );
   });
 
-  test("a region that is too small, with what there is", () => {
+  test("a region that is too small, with its size", () => {
     const tiny = [{ start: 0x6e000000n, end: 0x6e100000n }];
     const error = refusal(() => plan({ ...LINUX, crashRegions: tiny }));
     expect(error.code).toBe("plan.no-room");
     expect(error.hint).toEndWith(
-      "\nAll of a crash kernel goes into the 1 MiB that crashkernel= reserved at 0x6e000000.",
+      "\nAll segments of a crash kernel must lie in the " +
+        "1 MiB that crashkernel= reserved at 0x6e000000.",
     );
   });
 });
 
-test("--hotplug: room as the kernel says, and no digest of what it may write", () => {
+test("--hotplug: the core header has the kernel's size, and no digest", () => {
   const kexec = { ...LINUX.kexec, crashElfcorehdrSize: 0x20000n };
   const made = plan({ ...LINUX, kexec }, { hotplug: true });
   const header = made.segments.find(({ role }) => role === "elfcorehdr");
@@ -219,7 +218,7 @@ test("--hotplug: room as the kernel says, and no digest of what it may write", (
   expect(made.hotplug).toBe(true);
 });
 
-test("a region with little room is warned of", () => {
+test("a crash region that is too small causes a warning", () => {
   const small = [{ start: 0x6e000000n, end: 0x70000000n }];
   const { warnings } = plan({ ...LINUX, crashRegions: small });
   expect(warnings).toHaveLength(1);
@@ -229,13 +228,13 @@ test("a region with little room is warned of", () => {
   expect(plan(LINUX).warnings).toEqual([]);
 });
 
-test("of two regions the higher one gets the segments, and both are the crash kernel's", () => {
+test("of two regions the higher one gets the segments, and both are the crash kernel's RAM", () => {
   const low = { start: 0x2000000n, end: 0x4000000n };
   const made = plan({ ...LINUX, crashRegions: [low, ...LINUX.crashRegions] });
   for (const { start } of made.segments) expect(start >= 0x6e000000n).toBe(true);
 });
 
-test("any address of RAM is found in the header, at its place", () => {
+test("the core header maps any address of RAM to its place", () => {
   const bytes = bytesOf(plan(LINUX), "elfcorehdr");
   const loads = headersOf(bytes).filter(({ p_type }) => p_type === PT_LOAD);
   const address = fc.bigInt(0x100000n, 0x7ffdffffn);

@@ -1,4 +1,4 @@
-/** What a dump is made of, and what a crash kernel is refused for. */
+/** The RAM that a dump contains, the crash facts that are required, and the crash regions. */
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -36,8 +36,8 @@ const LINUX: HostFacts = { ...machine("qemu-1g-bios"), notes: [], crash: CRASH }
 const dumped = (memory: readonly MemoryRange[], reserved: readonly Range[] = []) =>
   dumpedMemory({ ...CRASH, memory }, reserved, 0xa0000n);
 
-describe("what is dumped", () => {
-  test("is RAM alone, without what is reserved", () => {
+describe("the dumped RAM", () => {
+  test("is all RAM without the crash regions", () => {
     const others: MemoryRange[] = [
       { start: 0n, end: 0x1000n, type: "reserved" },
       { start: 0x7ffe0000n, end: 0x80000000n, type: "acpi" },
@@ -53,7 +53,7 @@ describe("what is dumped", () => {
     });
   });
 
-  test("is as the kernel lists it: neighbours stay apart, what is inside other comes once", () => {
+  test("keeps adjacent ranges separate, and has a range inside another only once", () => {
     const memory = [
       ram(0x900000n, 0xa00018n),
       ram(0xa00018n, 0xb00000n),
@@ -66,7 +66,7 @@ describe("what is dumped", () => {
     ]);
   });
 
-  test("a region at the end, at the start, or all of a range, leaves no empty piece", () => {
+  test("has no empty range where a crash region begins, ends or fills a range of RAM", () => {
     const memory = [ram(0x100000n, 0x200000n), ram(0x300000n, 0x400000n)];
     const of = (...reserved: Range[]) => dumped(memory, reserved).ram.map((r) => [r.start, r.end]);
     expect(of({ start: 0x180000n, end: 0x200000n })[0]).toEqual([0x100000n, 0x180000n]);
@@ -79,13 +79,13 @@ describe("what is dumped", () => {
   });
 });
 
-describe("what is saved", () => {
-  test("is the first RAM below 640 KiB", () => {
+describe("the saved RAM", () => {
+  test("is the first range of RAM below 640 KiB", () => {
     const memory = [ram(0x1000n, 0x58000n), ram(0x59000n, 0x9f000n), ram(0x100000n, 0x200000n)];
     expect(dumped(memory).saved).toEqual({ start: 0x1000n, end: 0x58000n });
   });
 
-  test("ends at 640 KiB, where the dump goes on with another piece", () => {
+  test("ends at 640 KiB: a range that crosses it is split", () => {
     const { ram: pieces, saved } = dumped([ram(0n, 0x200000n)]);
     expect(saved).toEqual({ start: 0n, end: 0xa0000n });
     expect(pieces).toEqual([
@@ -138,7 +138,7 @@ describe("a crash kernel is refused", () => {
     [
       "where the facts are an earlier version's",
       { ...LINUX, crash: null },
-      "These facts lack what a crash kernel must know of the running one",
+      "The facts lack the crash facts of the running kernel, which a crash kernel needs",
       255,
     ],
     [
@@ -212,19 +212,19 @@ describe("a crash kernel is refused", () => {
     expect(error.hint?.split("\n").length).toBeLessThanOrEqual(3);
   });
 
-  test("but not where the host does not need what is not told", () => {
+  test("but not for lack of a fact that the host does not need", () => {
     const crashRules = { ...LINUX.crashRules, needs: [] };
     const crash = { ...CRASH, vmcoreinfo: null, kernelText: null };
     expect(crashFacts({ ...LINUX, crashRules, crash }, "K")).toEqual(crash);
   });
 });
 
-describe("the regions", () => {
+describe("the crash regions", () => {
   const low = { start: 0x1000n, end: 0x9f000n };
   const a = { start: 0x2000000n, end: 0x4000000n };
   const b = { start: 0x100000000n, end: 0x110000000n };
 
-  test("the highest takes the segments, all are the crash kernel's RAM", () => {
+  test("the highest is for the segments, all are the crash kernel's RAM", () => {
     const region = requireCrashRegion({ ...LINUX, crashRegions: [a, b] });
     expect(region).toEqual({ used: b, all: [a, b], usedSize: 0x10000000n, allSize: 0x12000000n });
     expect(() => checkCrashRegion(region, low)).not.toThrow();
@@ -234,7 +234,7 @@ describe("the regions", () => {
   test.each<[string, Range[]]>([
     ["an empty one", [{ start: 0x2000000n, end: 0x2000000n }]],
     ["two that overlap", [a, { start: 0x3000000n, end: 0x5000000n }]],
-    ["one over the low memory", [{ start: 0x9000n, end: 0x5000000n }]],
+    ["one that overlaps the low memory", [{ start: 0x9000n, end: 0x5000000n }]],
   ])("%s: refused in kexec-tools' words", (_, regions) => {
     const region = requireCrashRegion({ ...LINUX, crashRegions: regions });
     const error = refusal(() => checkCrashRegion(region, low));

@@ -1,4 +1,4 @@
-/** Plans for kernels that are to give the machine back. */
+/** Plans with --load-preserve-context. */
 
 import { describe, expect, test } from "bun:test";
 import { BootParams } from "../../../src/arch/x86-64/handoff/boot-params.ts";
@@ -17,7 +17,7 @@ import { loadRequest, NO_FILES, NO_LOADER } from "../requests.ts";
 
 const RECORDED = machine("qemu-2g-vesa-edd-crash");
 const MAX = 0x1fffffffn;
-/** As if the running kernel were above what is swapped. */
+/** The recorded facts with vmcoreinfo above the memory that is swapped. */
 const FACTS: HostFacts = {
   ...RECORDED,
   crash: RECORDED.crash && {
@@ -44,14 +44,14 @@ const usable = (): Range[] =>
       .map(({ start, end }) => ({ start, end: end > MAX ? MAX + 1n : end })),
   );
 
-describe("a preserved kernel", () => {
+describe("the plan for a kernel that jumps back", () => {
   const made = plan();
 
-  test("is planned as the golden file says", () => {
+  test("is that of the golden file", () => {
     expectGoldenPlan("preserve-context", made, FACTS);
   });
 
-  test("gives all whole pages below --mem-max to the next one, in segments", () => {
+  test("has all whole pages of RAM below --mem-max in segments", () => {
     const taken = normalize(made.segments.map(rangeOf));
     for (const { start, end } of usable()) {
       const whole = { start: (start + 0xfffn) & ~0xfffn, end: end & ~0xfffn };
@@ -60,7 +60,7 @@ describe("a preserved kernel", () => {
     expect(made.segments.every(({ start, size }) => start + size <= MAX + 1n)).toBe(true);
   });
 
-  test("is all that the dump has: nothing of what was swapped", () => {
+  test("has a core header that describes no swapped memory", () => {
     const { bytes } = segment(made, "elfcorehdr");
     const loads = Array.from({ length: Elf64_Ehdr.read(bytes).e_phnum }, (_, i) =>
       Elf64_Phdr.read(bytes, 64 + 56 * i),
@@ -72,7 +72,7 @@ describe("a preserved kernel", () => {
     expect(loads.length).toBeGreaterThan(0);
   });
 
-  test("is not in what the next one is told of RAM", () => {
+  test("has no memory above --mem-max, and not the core header, as RAM in the e820 table", () => {
     const page = segment(made, "boot-params").bytes;
     const { e820_entries, e820_table } = BootParams.read(page);
     const header = rangeOf(segment(made, "elfcorehdr"));
@@ -86,7 +86,7 @@ describe("a preserved kernel", () => {
     }
   });
 
-  test("is where the command line will say, which has the room for it", () => {
+  test("has room behind the command line's NUL for the address to jump back to", () => {
     const { start, bytes } = segment(made, "boot-params");
     const at = Number(entryOf(made).jump_back_text - start);
     const text = textOf(bytes.subarray(4096, at));
@@ -96,14 +96,16 @@ describe("a preserved kernel", () => {
   });
 });
 
-test("a kernel whose vmcoreinfo is swapped away is in no dump", () => {
+test("without a core header where the running kernel's vmcoreinfo is swapped out", () => {
   const made = plan({}, RECORDED);
   expect(made.segments.some(({ role }) => role === "elfcorehdr")).toBe(false);
   expect(made.commandLine).not.toContain("elfcorehdr");
-  expect(made.notes.join("\n")).toContain("no /proc/vmcore there");
+  expect(made.notes.join("\n")).toContain(
+    "no /proc/vmcore: this kernel's vmcoreinfo is swapped out",
+  );
 });
 
-test("what is preserved is mapped in the next kernel as it jumps back, and no RAM", () => {
+test("preserved memory is of type ACPI in the e820 table: mapped, but not RAM", () => {
   const { e820_entries, e820_table } = BootParams.read(segment(plan(), "boot-params").bytes);
   const above = Array.from({ length: e820_entries }, (_, i) =>
     E820Entry.read(e820_table, i * E820Entry.size),
@@ -111,28 +113,28 @@ test("what is preserved is mapped in the next kernel as it jumps back, and no RA
   expect(above).toEqual([{ addr: MAX + 1n, size: 0x5ffe0000n, type: E820_TYPE_ACPI }]);
 });
 
-test("an ordinary kernel is told no address", () => {
+test("an ordinary kernel gets no address to jump back to", () => {
   const made = plan({ purpose: "normal" });
   expect(entryOf(made).jump_back_text).toBe(0n);
 });
 
-test("no room above the lowest memory", () => {
+test("refused: no RAM below --mem-max but the lowest", () => {
   const error = refusal(() => plan({ memMax: 0x9fffn }));
   expect(error.exitStatus).toBe(255);
 });
 
-test("more than half of the machine", () => {
+test("refused: more than half of the machine's memory", () => {
   expect(refusal(() => plan({ memMax: 0x7fffffffn })).code).toBe("plan.too-large");
 });
 
-test("a command line without room for the address", () => {
+test("refused: a command line without room for the address to jump back to", () => {
   const commandLine = "x".repeat(2000);
   const loader = { ...NO_LOADER, commandLine };
   expect(refusal(() => plan({ loader })).message).toBe("Command line overflow");
   expect(plan({ purpose: "normal", loader }).commandLine).toBe(commandLine);
 });
 
-test("is nothing for kexec_file_load", () => {
+test("kexec_file_load cannot load for this purpose", () => {
   const handed = { kernel: { path: "k", fd: 3, size: 1n }, initrd: null };
   const plan = buildFilePlan(requestOf(), FACTS, KERNEL, handed);
   expect(plan).toEqual({ notByFile: expect.stringContaining("kexec_file_load") });

@@ -72,7 +72,7 @@ test.each<[ImagePurpose, boolean, boolean, boolean, string[]]>([
   ["live-update", false, false, false, []],
   ["crash", true, false, false, ["crashkernel"]],
   ["preserve-context", false, false, true, []],
-])("%s: what the image is to the machine", (name, capture, ownsMachine, jumpsBack, notReused) => {
+])("%s: its traits", (name, capture, ownsMachine, jumpsBack, notReused) => {
   expect(purposeOf(name)).toMatchObject({ capture, ownsMachine, jumpsBack, notReused });
 });
 
@@ -101,15 +101,15 @@ describe("destinations", () => {
     ["live-update", { memoryMap: null }, "facts.memory-map"],
     ["preserve-context", { memoryMap: null }, "facts.memory-map"],
     ["crash", { crashRegions: [] }, "plan.no-crash-region"],
-  ])("%s: none", (name, without, code) => {
+  ])("%s: refused where the machine has none", (name, without, code) => {
     expect(refusal(() => segmentsOf(name, { ...FACTS, ...without })).code).toBe(code);
   });
 
   test.each<[ImagePurpose, string]>([
-    ["normal", "RAM that may be used"],
-    ["live-update", "RAM that may be used"],
+    ["normal", "usable RAM"],
+    ["live-update", "usable RAM"],
     ["crash", "the crash region [0x"],
-    ["preserve-context", "RAM that may be used"],
+    ["preserve-context", "usable RAM"],
   ])("%s: their name in an error", (name, start) => {
     expect(purposeOf(name).destinationName([USED])).toStartWith(start);
   });
@@ -118,7 +118,11 @@ describe("destinations", () => {
 test.each<[ImagePurpose, boolean, RegExp]>([
   ["normal", true, /^$/],
   ["live-update", true, /^$/],
-  ["crash", false, /^All of a crash kernel goes into the .* that crashkernel= reserved at 0x/],
+  [
+    "crash",
+    false,
+    /^All segments of a crash kernel must lie in the .* that crashkernel= reserved at 0x/,
+  ],
   ["preserve-context", true, /^$/],
 ])("%s: the placer's settings", (name, prefers, remark) => {
   const { placer } = segmentsOf(name);
@@ -126,8 +130,8 @@ test.each<[ImagePurpose, boolean, RegExp]>([
   expect(placer.remark).toMatch(remark);
 });
 
-describe("besides the image", () => {
-  test.each<ImagePurpose>(["normal", "live-update"])("%s: nothing, and all memory", (name) => {
+describe("planned besides the image", () => {
+  test.each<ImagePurpose>(["normal", "live-update"])("%s: no more than the memory map", (name) => {
     expect(planned(name)).toEqual({
       plan: {
         segments: [],
@@ -166,7 +170,7 @@ describe("besides the image", () => {
     expect(plan.notes[0]).not.toContain(", and");
   });
 
-  test("preserve-context: a core header, and the running kernel's memory as no RAM", () => {
+  test("preserve-context: a core header, and no RAM in the running kernel's memory", () => {
     const { plan, handoff } = planned("preserve-context");
     expect(plan.segments.map(({ role }) => role)).toEqual(["elfcorehdr"]);
     expect(plan.backup).toBeNull();
@@ -191,7 +195,7 @@ describe("segments that are added at the end", () => {
     expect(segmentsOf(name).preservedSegments([loaded])).toEqual([]);
   });
 
-  test("preserve-context: all whole pages of the destinations that no segment has", () => {
+  test("preserve-context: all whole pages of the destinations that no segment covers", () => {
     const added = segmentsOf("preserve-context").preservedSegments([loaded]);
     const all = normalize([loaded, ...added].map(rangeOf));
     const pages = BELOW_MAX.map((r) => ({
@@ -208,15 +212,15 @@ describe("for kexec_file_load", () => {
     ["normal", null, 0, 0],
     ["live-update", null, 0, 0],
     ["crash", null, 30, 1],
-    ["preserve-context", "kexec_file_load preserves no context", 0, 0],
-  ])("%s: its refusal, the kernel's own parameter, notes", (name, reason, added, notes) => {
+    ["preserve-context", "kexec_file_load does not support --load-preserve-context", 0, 0],
+  ])("%s: refusal, length of the kernel's parameter, notes", (name, reason, added, notes) => {
     const found = filesOf(name);
     expect(found.refusal).toBe(reason);
     expect(found.addedByKernel).toBe(added);
     expect(found.notes).toHaveLength(notes);
   });
 
-  test("crash: none is reserved", () => {
+  test("crash: refused where no memory is reserved", () => {
     const error = refusal(() => filesOf("crash", { ...FACTS, crashRegions: [] }));
     expect(error.code).toBe("plan.no-crash-region");
   });
@@ -227,7 +231,7 @@ test.each<[ImagePurpose, boolean]>([
   ["live-update", false],
   ["crash", true],
   ["preserve-context", false],
-])("%s: whether little room is warned of", (name, warns) => {
+])("%s: whether there is a warning about a crash region that is too small", (name, warns) => {
   const full = { total: rangeSize(USED), initrd: 0n };
   for (const one of [segmentsOf(name), filesOf(name)]) {
     expect(one.warnings(full, null).join()).toMatch(warns ? /^the crash region is too/ : /^$/);
@@ -240,7 +244,7 @@ test.each<[ImagePurpose, Range[], Range[]]>([
   ["live-update", RAM, []],
   ["crash", FACTS.crashRegions.slice(), RAM],
   ["preserve-context", RAM, []],
-])("%s: what a picture of memory shows as free, and as dumped", (name, free, dumpedIn) => {
+])("%s: the memory that a picture shows as free and as dumped", (name, free, dumpedIn) => {
   const pieces = purposeOf(name).memoryPieces(FACTS);
   const of = (what: string) => normalize(pieces.filter((piece) => piece.what === what));
   expect(of("free")).toEqual(free);

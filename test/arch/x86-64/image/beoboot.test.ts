@@ -56,7 +56,7 @@ describe("other files are none", () => {
 
 test("one inside another is refused", () => {
   expect(() => beoboot.type.parse(FULL, NO_LOADER)).toThrow(
-    "a beoboot image inside another container",
+    "a beoboot image inside another container is not supported",
   );
 });
 

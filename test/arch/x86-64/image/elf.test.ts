@@ -92,7 +92,7 @@ describe("vmlinux", () => {
     const plan = planOf(vmlinux(), { facts });
     expect(hex(segment(plan, "kernel").start)).toBe("0x3000000");
     expect(segment(plan, "kernel").reason).toContain(
-      "its own, 0x1000000, is not free, or the hypervisor",
+      "its own address, 0x1000000, is not free, or the hypervisor",
     );
   });
 

@@ -136,7 +136,7 @@ describe("refusals", () => {
       records({ address: 0x7e00, bytes: CODE }, { address: 0xa_0000, bytes: CODE }),
     );
     expect([status, message]).toEqual([1, "Invalid memory segment 0x7000 - 0x8fff"]);
-    expect(hint).toContain("which its records say");
+    expect(hint).toContain("as its records say");
   });
 
   test("real mode without a BIOS", () => {
@@ -147,7 +147,9 @@ describe("refusals", () => {
     const loader = { ...NO_LOADER, commandLine: "x", given: ["append"] };
     const kernel = file("/boot/image.nb", makeNbi(SMALL));
     const make = () => buildSegmentPlan(loadRequest({ loader }), BIOS, { ...NO_FILES, kernel });
-    expect(refusalText(make).hint).toContain("takes no --append\nIt takes none.");
+    expect(refusalText(make).hint).toContain(
+      "does not accept --append\nIt accepts no loader options.",
+    );
   });
 
   test("kexec_file_load", () => {
