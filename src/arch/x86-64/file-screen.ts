@@ -35,11 +35,13 @@ export function fileNotes(facts: HostFacts): string[] {
   const { kind, note, displayOwner } = next;
   if (isStale(facts, next)) {
     return [
-      `Screen: that of the running kernel's boot, though ${displayOwner}: ` +
-        "kexec_file_load passes it on.",
+      "Screen: kexec_file_load passes on the screen of the running kernel's boot, although " +
+        `${displayOwner}.`,
     ];
   }
-  if (kind === "assumed") return ["Screen: as at boot: the running kernel passes it on itself."];
+  if (kind === "assumed") {
+    return ["Screen: kexec_file_load passes on the screen of the running kernel's boot."];
+  }
   if (kind === "none") return [note];
-  return [note.replace(/\.$/, "; the running kernel passes it on itself.")];
+  return [note.replace(/\.$/, "; kexec_file_load passes it on.")];
 }

@@ -12,23 +12,23 @@ const SECURE_BOOT_ENABLED = 3;
 
 function secureBoot({ x86_64 }: HostFacts): Finding {
   return x86_64?.bootParams?.[SECURE_BOOT_AT] === SECURE_BOOT_ENABLED
-    ? finding("Secure Boot", "note", "is on: kernels must be signed by a key that is trusted")
-    : finding("Secure Boot", "note", "is off, or this machine has none");
+    ? finding("Secure Boot", "note", "is on: kernels must be signed with a trusted key")
+    : finding("Secure Boot", "note", "is off, or the firmware does not have it");
 }
 
 function efi({ efi: found }: HostFacts): Finding {
   if (found === null) {
-    return finding("EFI", "ok", "not EFI, or hidden: the next kernel gets none");
+    return finding("EFI", "ok", "no /sys/firmware/efi: no EFI is passed to the next kernel");
   }
   return found.runtimeMap.length > 0
-    ? finding("EFI", "ok", "is passed on to kernels that can take it over")
-    : finding("EFI", "note", "cannot be passed on: there is no runtime-map");
+    ? finding("EFI", "ok", "is passed on to kernels that support it (XLF_EFI_KEXEC)")
+    : finding("EFI", "note", "cannot be passed on: /sys/firmware/efi has no runtime-map");
 }
 
 function acpi({ acpiRsdp }: HostFacts): Finding {
   return acpiRsdp === null
-    ? finding("ACPI", "ok", "the next kernel has to find the root pointer by itself")
-    : finding("ACPI", "ok", `the root pointer is ${hex(acpiRsdp)}`);
+    ? finding("ACPI", "ok", "root pointer (RSDP) not known: the next kernel must search for it")
+    : finding("ACPI", "ok", `the root pointer (RSDP) is at ${hex(acpiRsdp)}`);
 }
 
 /** For kernels and frame buffers for multiboot images alike. */

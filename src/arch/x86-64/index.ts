@@ -40,9 +40,9 @@ const backupOf = (backup: { source: Range; destination: bigint }): PurgatoryBack
 /** @throws RangeError for an image of another architecture, or a purgatory out of its reach: an
  * image type that contradicts itself */
 function checkedState(state: EntryState, end: bigint): X8664EntryState {
-  if (state.arch !== "x86_64") throw new RangeError(`an entry state of ${state.arch}`);
+  if (state.arch !== "x86_64") throw new RangeError(`the image's entry state is for ${state.arch}`);
   if (end > REACH[state.mode]) {
-    throw new RangeError(`${state.mode}-bit code cannot be entered from above its reach`);
+    throw new RangeError(`the purgatory lies above what ${state.mode}-bit code reaches`);
   }
   return state;
 }

@@ -38,7 +38,7 @@ export const X86_64_OPTIONS = [
     },
   ),
   archOption(
-    arch.valued("serial-baud", "BAUD", "Speed of that port: 9600 to 115200"),
+    arch.valued("serial-baud", "BAUD", "Baud rate of that port: 9600 to 115200"),
     (settings, text) => {
       const baud = serialBaud(text);
       if (baud === null) settings.badPort ??= `Bad serial port baud rate '${text}'`;
@@ -46,21 +46,21 @@ export const X86_64_OPTIONS = [
     },
   ),
   archOption(
-    arch.flag("console-vga", "Messages before the kernel starts go to the VGA text screen"),
+    arch.flag("console-vga", "Print the purgatory's messages on the VGA text screen"),
     (settings) => {
       settings.console.vga = true;
     },
   ),
   archOption(
-    arch.flag("console-serial", "Messages before the kernel starts go to the serial port"),
+    arch.flag("console-serial", "Print the purgatory's messages on the serial port"),
     (settings) => {
       settings.console.serial = true;
     },
   ),
   // kexec-tools takes these two on x86_64 and does nothing with them either.
-  archOption(arch.flag("elf32-core-headers", "Accepted, without effect"), () => {}),
+  archOption(arch.flag("elf32-core-headers", "Accepted without effect"), () => {}),
   archOption(
-    arch.flag("elf64-core-headers", "Accepted, without effect: it is what is always done"),
+    arch.flag("elf64-core-headers", "Accepted without effect: core headers are always ELF64"),
     () => {},
   ),
   archOption(
@@ -73,13 +73,13 @@ export const X86_64_OPTIONS = [
   ),
   // kexec-tools loses the command line if this or --reuse-video-type follows it; differs.
   archOption(
-    arch.flag("noefi", "Do not pass EFI on to the kernel", { onlyWithLoad: true }),
+    arch.flag("noefi", "Do not pass EFI on to the next kernel", { onlyWithLoad: true }),
     (settings) => {
       settings.noEfi = true;
     },
   ),
   archOption(
-    arch.flag("reuse-video-type", "Pass the video mode on, whatever the driver says", {
+    arch.flag("reuse-video-type", "Pass the current video mode on, whichever driver set it", {
       onlyWithLoad: true,
     }),
     (settings) => {

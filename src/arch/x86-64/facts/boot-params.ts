@@ -21,7 +21,7 @@ export function checkBootParams(bytes: Uint8Array, file: string): Uint8Array {
   if (bytes.length === BOOT_PARAMS_SIZE) return bytes;
   return fail({
     code: "facts.boot-params",
-    message: `${file}: ${bytes.length} bytes, boot_params has ${BOOT_PARAMS_SIZE}`,
+    message: `${file}: ${bytes.length} bytes, but boot_params has ${BOOT_PARAMS_SIZE}`,
   });
 }
 

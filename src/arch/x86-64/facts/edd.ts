@@ -50,7 +50,7 @@ function checkRawData(bytes: Uint8Array, file: string): Uint8Array {
   if (claimed <= data.length) return data;
   return fail({
     code: "facts.edd",
-    message: `${file}: the BIOS says that there are ${claimed} bytes, there are ${data.length}`,
+    message: `${file}: the BIOS claims ${claimed} bytes, but the file has ${data.length}`,
   });
 }
 
@@ -64,7 +64,7 @@ export function parseEddDevice(name: string, files: EddFiles): EddDevice {
   if (device === undefined) {
     return fail({
       code: "facts.edd",
-      message: `${EDD}: ${quoted(name)} is not int13_dev and a drive number`,
+      message: `${EDD}: ${quoted(name)} is not int13_devXX with a hexadecimal drive number`,
     });
   }
   const directory = `${EDD}/${name}`;

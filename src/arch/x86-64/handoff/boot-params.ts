@@ -110,7 +110,7 @@ export function buildBootParams(input: BootParamsInput): Uint8Array {
     failImage({
       code: "image.setup-header",
       message:
-        `The kernel speaks boot protocol ${showVersion(header.version)}; ` +
+        `The kernel has boot protocol ${showVersion(header.version)}, but ` +
         `${showVersion(VERSION_CMD_LINE_PTR)} is needed to pass it a command line`,
     });
   }

@@ -15,8 +15,8 @@ function checkTree({ path, bytes }: InputFile): void {
   if (bytes.length < HEADER_SIZE || view.getUint32(0) !== MAGIC) {
     failImage({
       code: "image.dtb",
-      message: `what ${path} has is no device tree: there is no 0xd00dfeed at its start`,
-      hint: "It has to be compiled: dtc -O dtb makes one of a .dts file.",
+      message: `${path} is not a device tree: there is no 0xd00dfeed at its start`,
+      hint: "Compile a .dts file with dtc -O dtb first.",
     });
   }
   const size = view.getUint32(4);
@@ -25,7 +25,7 @@ function checkTree({ path, bytes }: InputFile): void {
       code: "image.dtb",
       message:
         `the device tree of ${path} is cut short: it has ${bytes.length} bytes, ` +
-        `its header says ${size} (at offset 4)`,
+        `but its header says ${size} (at offset 4)`,
     });
   }
 }

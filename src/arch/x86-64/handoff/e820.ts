@@ -72,8 +72,8 @@ function entryOf(range: MemoryRange): E820Entry {
     fail({
       code: "plan.memory-map",
       message:
-        `The memory range ${showRange(range)} cannot be passed to the next kernel: no E820 entry ` +
-        "can name it",
+        `The memory range ${showRange(range)} cannot be passed to the next kernel: an E820 entry ` +
+        "cannot hold its start or its size",
     });
   }
   return { addr: range.start, size, type: TYPES[range.type] };

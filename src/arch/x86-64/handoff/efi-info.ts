@@ -100,7 +100,7 @@ export function buildEfi(input: EfiInput): EfiHandoff {
   if (input.noEfi) return leftOut("--noefi was given.");
   if ((input.xloadflags & XLF_EFI_KEXEC) === 0) {
     return leftOut(
-      "the next kernel cannot take it over (XLF_EFI_KEXEC is not set in its xloadflags, " +
+      "the next kernel does not support it (XLF_EFI_KEXEC is not set in its xloadflags, " +
         `${hex(input.xloadflags)}).`,
     );
   }

@@ -114,10 +114,10 @@ export function multibootScreen(
   );
   if (kind === "none") return { screen: null, note };
   if (kind !== "framebuffer") {
-    return { screen: null, note: "Screen: not passed on, because it is no frame buffer." };
+    return { screen: null, note: "Screen: not passed on, because it is not a frame buffer." };
   }
   if (colors[1] === 0 || colors[3] === 0 || colors[5] === 0) {
-    return { screen: null, note: "Screen: not passed on, because its colours are a palette." };
+    return { screen: null, note: "Screen: not passed on, because its mode has a colour palette." };
   }
   return {
     screen: {

@@ -136,7 +136,7 @@ function fromFramebuffer(
     return noScreen(`${name} has a mode that screen_info cannot hold, ${mode}`);
   }
   const where = `${modeOf(screen)} at ${hex(fb.smemStart)}`;
-  return next("framebuffer", screen, `${where}, because ${name} shows that`);
+  return next("framebuffer", screen, `${where}, because ${name} shows it now`);
 }
 
 const sameMode = (fb: FramebufferFacts, screen: ScreenInfo): boolean =>
@@ -151,12 +151,12 @@ function stillUsed(user: string, input: ScreenInput): NextScreen {
   const atBoot = bootParams === null ? null : screenAtBoot(bootParams);
   const told = atBoot !== null && isFramebuffer(atBoot) ? atBoot : null;
   const type = fb?.id === user ? FBDEV_TYPES.get(user) : undefined;
-  const why = `${JSON.stringify(user)} still draws there`;
+  const why = `${JSON.stringify(user)} still draws on it`;
   if (fb === null || type === undefined || fb.smemStart === 0n) {
     if (told !== null) return asAtBoot(told, input, why, display?.firmwareMemory?.start);
     if (fb !== null && type !== undefined) return fromFramebuffer(fb, type, atBoot);
     if (atBoot === null) return assumedText(UNREADABLE);
-    return asAtBoot(atBoot, input, `${JSON.stringify(user)} changes no mode`);
+    return asAtBoot(atBoot, input, `${JSON.stringify(user)} does not change the mode`);
   }
   // "VESA VGA" may be uvesafb, which sets modes. "EFI VGA" never does, and where its mode is
   // another, the kernel knows that this firmware tells it wrongly, as will the next one.
@@ -205,5 +205,5 @@ export function nextScreen(input: ScreenInput): NextScreen {
   if (displayOwner !== null) return resets ? resetText() : noScreen(displayOwner, displayOwner);
   if (resets && !(atBoot !== null && isFramebuffer(atBoot))) return resetText();
   if (atBoot === null) return assumedText(UNREADABLE);
-  return asAtBoot(atBoot, input, "no driver has taken it");
+  return asAtBoot(atBoot, input, "no driver has reprogrammed the card");
 }
