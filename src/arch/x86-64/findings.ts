@@ -1,4 +1,5 @@
-/** What `--doctor` finds of x86: Secure Boot, and what is passed on to the next kernel. */
+/** x86_64's findings for `--doctor`: Secure Boot, and the EFI, ACPI and screen data that the next
+ * kernel gets. */
 
 import { hex } from "../../core/address.ts";
 import { type ArchFindings, type Finding, finding } from "../../model/finding.ts";
@@ -6,7 +7,7 @@ import type { HostFacts } from "../../model/host-facts.ts";
 import { passesStaleScreen, screenByFile } from "./file-screen.ts";
 import { SECURE_BOOT_AT } from "./handoff/efi-info.ts";
 
-/** `secure_boot` of the zero page, where the firmware enforces it.
+/** The value of `secure_boot` in the zero page if the firmware enforces Secure Boot.
  * [linux include/linux/efi.h enum efi_secureboot_mode] */
 const SECURE_BOOT_ENABLED = 3;
 
@@ -31,7 +32,7 @@ function acpi({ acpiRsdp }: HostFacts): Finding {
     : finding("ACPI", "ok", `the root pointer (RSDP) is at ${hex(acpiRsdp)}`);
 }
 
-/** For kernels and frame buffers for multiboot images alike. */
+/** The screen that Linux kernels and multiboot images get. */
 function screen(facts: HostFacts): Finding {
   const { kind, note } = screenByFile(facts);
   const text = note.replace(/^Screen: /, "").replace(/\.$/, "");

@@ -1,6 +1,6 @@
 /**
- * What the running kernel's own boot_params tell of the machine. The structure as it is handed to
- * the next kernel is described in handoff/; here is only what is read as a fact.
+ * Facts of the machine from the running kernel's own boot_params. handoff/boot-params.ts has the
+ * whole structure, for the next kernel.
  */
 
 import { fail } from "../../../core/error.ts";
@@ -14,7 +14,7 @@ const BootParamsFacts = defineStruct("boot_params", BOOT_PARAMS_SIZE, {
 });
 
 /**
- * `bytes`, if they are a whole boot_params.
+ * Returns `bytes` if they are a complete boot_params structure, 4096 bytes.
  * @throws KexecError `facts.boot-params` for any other length
  */
 export function checkBootParams(bytes: Uint8Array, file: string): Uint8Array {
@@ -26,8 +26,8 @@ export function checkBootParams(bytes: Uint8Array, file: string): Uint8Array {
 }
 
 /**
- * Physical address of the ACPI root pointer: from boot_params, else from EFI; null where
- * neither knows.
+ * Physical address of the ACPI root pointer (RSDP): from boot_params, else from EFI; null if
+ * neither has it.
  *
  * @param bootParams 4096 bytes
  */
