@@ -5,11 +5,11 @@ import { failImage } from "../../../core/error.ts";
 import type { InputFile } from "../../../model/image-type.ts";
 import { SETUP_DTB, type SetupDataNode } from "./setup-data.ts";
 
-/** Of version 17: ten big-endian numbers of four bytes. */
+/** Size of the header of version 17: ten big-endian 32-bit numbers. */
 const HEADER_SIZE = 40;
 const MAGIC = 0xd00dfeed;
 
-/** Linux goes on without a tree that it cannot read, and says so where nobody looks. */
+/** Refuses a bad device tree here: Linux only logs the error, and boots without the tree. */
 function checkTree({ path, bytes }: InputFile): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < HEADER_SIZE || view.getUint32(0) !== MAGIC) {
@@ -30,7 +30,8 @@ function checkTree({ path, bytes }: InputFile): void {
   }
 }
 
-/** What setup_data gets, and a sentence for the plan. @throws KexecError `image.dtb` */
+/** The setup_data node with the device tree, and a sentence for the plan; null: neither.
+ * @throws KexecError `image.dtb` for a file that is not a device tree */
 export function deviceTree(tree: InputFile | null): {
   readonly nodes: readonly SetupDataNode[];
   readonly notes: readonly string[];
