@@ -1,6 +1,6 @@
 /**
- * The architectures: one folder and one line each. This is the only door into those folders, but
- * for what reads the machine (edge/linux/NAME.ts).
+ * The registry of architectures: one folder and one line for each. Other code reaches those folders
+ * only through this file and options.ts, except edge/linux/NAME.ts, which reads the machine.
  */
 
 import { ExitStatus, fail } from "../core/error.ts";
@@ -13,13 +13,13 @@ import { x86_64 } from "./x86-64/index.ts";
 
 const REGISTRY: readonly Arch[] = [x86_64];
 
-/** The architecture of a machine; undefined for one that onekexec cannot plan for. */
+/** The `Arch` of a machine; undefined if onekexec does not support its architecture. */
 export const findArch = ({ architecture }: HostFacts): Arch | undefined =>
   REGISTRY.find(({ name }) => name === architecture);
 
 /**
- * The architecture of a machine.
- * @throws KexecError `facts.architecture` for one that onekexec cannot plan for
+ * The `Arch` of a machine.
+ * @throws KexecError `facts.architecture` if onekexec does not support its architecture
  */
 export function archOf(facts: HostFacts): Arch {
   const arch = findArch(facts);
@@ -28,13 +28,13 @@ export function archOf(facts: HostFacts): Arch {
   return fail({ code: "facts.architecture", message, exitStatus: ExitStatus.failed });
 }
 
-/** The types of all architectures, or of one, each in the order in which they are tried. */
+/** The image types of `architecture`, or of all if it is absent, in the order of the attempts. */
 export function imageTypes(architecture?: Architecture): readonly ImageType[] {
   const archs = REGISTRY.filter(({ name }) => architecture === undefined || name === architecture);
   return archs.flatMap(({ imageTypes }) => imageTypes);
 }
 
-/** The container that `file` is, if it is one, whichever architecture's kernel is in it. */
+/** The container type of `file`, of any architecture; undefined if `file` is not a container. */
 export function containerOf(file: Uint8Array): Container | undefined {
   return REGISTRY.flatMap(({ containers }) => containers).find(
     ({ whyNot }) => whyNot(file) === null,

@@ -1,6 +1,6 @@
 /**
- * The options that only some architectures have: one line an architecture. `-h` and `-S` read the
- * option table, so that this registry imports neither image types nor a purgatory.
+ * The registry of architecture-specific options: one line for each architecture. Every start reads
+ * the option table, `-h` and `-S` too; so this file imports neither image types nor a purgatory.
  */
 
 import { X86_64_OPTIONS } from "./x86-64/options.ts";

@@ -45,7 +45,7 @@ Architecture options:${" "}
      --reset-vga              Reset a standard VGA adapter before the kernel
                               starts
      --serial=PORT            Serial port for messages: ttyS0, ttyS1 or 0xPORT
-     --serial-baud=BAUD       Speed of that port: 9600 to 115200
+     --serial-baud=BAUD       Baud rate of that port: 9600 to 115200
 `);
   });
 

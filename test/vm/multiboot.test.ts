@@ -102,7 +102,7 @@ test(
         );
         expect(starts.filter(([, start]) => !/^0x[1-9a-f]/.test(start ?? ""))).toEqual([]);
         const words = ` acpi_rsdp=${run.runs.get("address")?.output.trim()}`;
-        expect(run.runs.get("load")?.output).toContain(`${words} among its kernel's words`);
+        expect(run.runs.get("load")?.output).toContain(`${words} on its command line`);
         expectDom0(run, words);
         expect(textsOf(run)).toContainEqual(expect.stringMatching(/^\(XEN\) ACPI: RSDP .* BOCHS/));
         expect(run.second.get("rsdp")).toContain("ACPI: RSDP 0x");

@@ -107,8 +107,8 @@ beforeAll(() => {
 });
 
 describe("the firmware's frame buffer", () => {
-  const EFI = '1280x800x32 at 0x80000000, as at boot, because "EFI VGA" still draws there';
-  const VESA = '1024x768x16 at 0xfd000000, as at boot, because "VESA VGA" still draws there';
+  const EFI = '1280x800x32 at 0x80000000, as at boot, because "EFI VGA" still draws on it';
+  const VESA = '1024x768x16 at 0xfd000000, as at boot, because "VESA VGA" still draws on it';
   test.concurrent.each<[string, Case, string]>([
     ["UEFI, 6.1", { name: "uefi", setup: { firmware: "uefi" } }, EFI],
     ["UEFI, 6.12", { name: "uefi-612", setup: { firmware: "uefi", kernel: "6.12" } }, EFI],
@@ -121,7 +121,7 @@ describe("the firmware's frame buffer", () => {
       check(one, (run) => {
         expectPassedOn(run);
         expectSaid(run, words);
-        const end = one.method === "-s" ? "; the running kernel passes it on itself." : ".";
+        const end = one.method === "-s" ? "; kexec_file_load passes it on." : ".";
         expect(planned(run)).toBe(`Screen: ${words}${end}`);
         expect(run.second.get("console")).toContain("colour frame buffer device");
       }),
@@ -195,8 +195,8 @@ describe("a driver has taken the card", () => {
       check({ name: "taken-file", method: "-s", driver: true, setup: uefi }, (run) => {
         expectSecondKernel(run, COMMAND_LINE);
         expect(planned(run)).toBe(
-          "Screen: that of the running kernel's boot, though bochs-drm drives 0000:00:02.0: " +
-            "kexec_file_load passes it on.",
+          "Screen: kexec_file_load passes on the screen of the running kernel's boot, although " +
+            "bochs-drm drives 0000:00:02.0.",
         );
         expect(screenBytes(toldOf(run.second))).toEqual(screenBytes(toldOf(run.first)));
       }),
@@ -210,7 +210,10 @@ describe("VGA text", () => {
     () =>
       check({ name: "text" }, (run) => {
         expectPassedOn(run);
-        expectSaid(run, "VGA text of 80x25, as at boot, because no driver has taken it");
+        expectSaid(
+          run,
+          "VGA text of 80x25, as at boot, because no driver has reprogrammed the card",
+        );
         expect(run.second.get("console")).toContain("colour VGA+ 80x25");
       }),
     VM_TIMEOUT,

@@ -8,10 +8,10 @@ import { alignDown, alignUp, hex, KIB } from "../../core/address.ts";
 import type { ArchCrashRules, CrashHandoff } from "../../model/arch.ts";
 import type { MemoryRange, MemoryType } from "../../model/memory.ts";
 
-/** A `memmap=` for less RAM is not worth its length. [kexec-tools] */
+/** RAM ranges shorter than this, in bytes, get no `memmap=` parameter. [kexec-tools] */
 const MEMMAP_MIN = 100n * KIB;
 
-/** The marks of `memmap=` by what the memory is; other memory is not passed. */
+/** The separator in `memmap=SIZE@START` by memory type. Ranges of other types are not passed. */
 const MEMMAP_SIGN: Partial<Record<MemoryType, string>> = {
   ram: "@",
   acpi: "#",
@@ -19,7 +19,8 @@ const MEMMAP_SIGN: Partial<Record<MemoryType, string>> = {
   pram: "!",
 };
 
-/** One `memmap=640K@0K`, or none. RAM shrinks to whole KiB, what must not be lost grows. */
+/** The parameter for a range, such as `memmap=640K@0K`, or none. RAM is rounded inwards to whole
+ * KiB, other memory outwards, so that none of it is lost. */
 function memmapOf({ start, end, type }: MemoryRange): string[] {
   const sign = MEMMAP_SIGN[type];
   if (sign === undefined) return [];
@@ -31,9 +32,9 @@ function memmapOf({ start, end, type }: MemoryRange): string[] {
 }
 
 /**
- * `memmap=exactmap memmap=… nokaslr`. The memory map stays whole, for kernels that want to know it.
- * One that chooses its own place by chance looks at that map and not at `memmap=`, and would
- * overwrite what is to be dumped. kexec-tools lets it; differs.
+ * `memmap=exactmap memmap=… nokaslr`. The E820 map in the boot params lists all memory in this
+ * case. KASLR chooses the kernel's address from that map and ignores `memmap=exactmap`, so it would
+ * overwrite memory that is to be dumped. kexec-tools does not add `nokaslr`; differs.
  * [linux arch/x86/boot/compressed/kaslr.c parse_memmap]
  */
 const exactMap = (memory: readonly MemoryRange[]): string[] => [
@@ -43,9 +44,9 @@ const exactMap = (memory: readonly MemoryRange[]): string[] => [
 ];
 
 /**
- * `acpi_rsdp=0x…` for a kernel that does not find ACPI by EFI, `elfcorehdr=…K` where there is a
- * core header, and the memory where `--pass-memmap-cmdline` asks for it. The RAM that the kernel
- * may use is in the memory map that it gets with its boot parameters.
+ * `acpi_rsdp=0x…` if the kernel does not find ACPI through EFI, `elfcorehdr=…K` if there is a core
+ * header, and `memmap=` with `--pass-memmap-cmdline`. Without `memmap=` the kernel takes its usable
+ * RAM from the E820 map in its boot params.
  */
 function parameters(handoff: CrashHandoff): string[] {
   const { elfcorehdr, memory, memoryByCommandLine, efi, acpiRsdp } = handoff;
@@ -57,12 +58,12 @@ function parameters(handoff: CrashHandoff): string[] {
 }
 
 export const crashRules: ArchCrashRules = {
-  // The video memory and the firmware follow, up to 1 MiB: RAM below is what kernels use for all
-  // that must be reached from real mode. [linux arch/x86/realmode/init.c]
+  // Kernels need RAM below 640 KiB for what real mode must reach, such as the trampoline. Video
+  // memory and firmware follow, up to 1 MiB. [linux arch/x86/realmode/init.c]
   lowMemoryEnd: 640n * KIB,
   parameters,
-  // `elfcorehdr=0x… `, which goes in front.
+  // kexec_file_load puts `elfcorehdr=0x… ` in front of the command line.
   // [linux arch/x86/kernel/kexec-bzimage64.c MAX_ELFCOREHDR_STR_LEN]
   addedByKernel: 30,
-  fileNote: "kexec_file_load builds elfcorehdr itself and appends elfcorehdr= to the command line",
+  fileNote: "kexec_file_load builds elfcorehdr itself and adds elfcorehdr= to the command line",
 };

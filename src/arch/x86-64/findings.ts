@@ -1,4 +1,5 @@
-/** What `--doctor` finds of x86: Secure Boot, and what is passed on to the next kernel. */
+/** x86_64's findings for `--doctor`: Secure Boot, and the EFI, ACPI and screen data that the next
+ * kernel gets. */
 
 import { hex } from "../../core/address.ts";
 import { type ArchFindings, type Finding, finding } from "../../model/finding.ts";
@@ -6,32 +7,32 @@ import type { HostFacts } from "../../model/host-facts.ts";
 import { passesStaleScreen, screenByFile } from "./file-screen.ts";
 import { SECURE_BOOT_AT } from "./handoff/efi-info.ts";
 
-/** `secure_boot` of the zero page, where the firmware enforces it.
+/** The value of `secure_boot` in the zero page if the firmware enforces Secure Boot.
  * [linux include/linux/efi.h enum efi_secureboot_mode] */
 const SECURE_BOOT_ENABLED = 3;
 
 function secureBoot({ x86_64 }: HostFacts): Finding {
   return x86_64?.bootParams?.[SECURE_BOOT_AT] === SECURE_BOOT_ENABLED
-    ? finding("Secure Boot", "note", "is on: kernels must be signed by a key that is trusted")
-    : finding("Secure Boot", "note", "is off, or this machine has none");
+    ? finding("Secure Boot", "note", "is on: kernels must be signed with a trusted key")
+    : finding("Secure Boot", "note", "is off, or the firmware does not have it");
 }
 
 function efi({ efi: found }: HostFacts): Finding {
   if (found === null) {
-    return finding("EFI", "ok", "not EFI, or hidden: the next kernel gets none");
+    return finding("EFI", "ok", "no /sys/firmware/efi: no EFI is passed to the next kernel");
   }
   return found.runtimeMap.length > 0
-    ? finding("EFI", "ok", "is passed on to kernels that can take it over")
-    : finding("EFI", "note", "cannot be passed on: there is no runtime-map");
+    ? finding("EFI", "ok", "is passed on to kernels that support it (XLF_EFI_KEXEC)")
+    : finding("EFI", "note", "cannot be passed on: /sys/firmware/efi has no runtime-map");
 }
 
 function acpi({ acpiRsdp }: HostFacts): Finding {
   return acpiRsdp === null
-    ? finding("ACPI", "ok", "the next kernel has to find the root pointer by itself")
-    : finding("ACPI", "ok", `the root pointer is ${hex(acpiRsdp)}`);
+    ? finding("ACPI", "ok", "root pointer (RSDP) not known: the next kernel must search for it")
+    : finding("ACPI", "ok", `the root pointer (RSDP) is at ${hex(acpiRsdp)}`);
 }
 
-/** For kernels and frame buffers for multiboot images alike. */
+/** The screen that Linux kernels and multiboot images get. */
 function screen(facts: HostFacts): Finding {
   const { kind, note } = screenByFile(facts);
   const text = note.replace(/^Screen: /, "").replace(/\.$/, "");

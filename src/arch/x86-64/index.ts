@@ -1,4 +1,4 @@
-/** x86_64: what the rest of the program needs to know of it. */
+/** The `Arch` record of x86_64: all that other folders use of this one. */
 
 import { type Range, rangeSize } from "../../core/range.ts";
 import { uki } from "../../image/uki.ts";
@@ -26,7 +26,8 @@ import { REACH } from "./layout.ts";
 import { x86Purgatory } from "./purgatory/index.ts";
 import { buildPurgatory } from "./purgatory/parameters.ts";
 
-/** Only the bytes that were loaded are checked: what lies behind them is scratch memory. */
+/** The range that the purgatory checks: the loaded bytes. The rest of a segment is scratch memory
+ * of the next kernel. */
 function regionOf({ start, bytes, sha256 }: Segment): PurgatoryRegion[] {
   return sha256 === null ? [] : [{ start, length: BigInt(bytes.length), sha256 }];
 }
@@ -37,12 +38,15 @@ const backupOf = (backup: { source: Range; destination: bigint }): PurgatoryBack
   size: rangeSize(backup.source),
 });
 
-/** @throws RangeError for an image of another architecture, or a purgatory out of its reach: an
- * image type that contradicts itself */
+/**
+ * @param end one past the purgatory's last address
+ * @throws RangeError for an entry state of another architecture, or a purgatory that the CPU cannot
+ *   reach in the image's entry mode: a bug in an image type
+ */
 function checkedState(state: EntryState, end: bigint): X8664EntryState {
-  if (state.arch !== "x86_64") throw new RangeError(`an entry state of ${state.arch}`);
+  if (state.arch !== "x86_64") throw new RangeError(`the image's entry state is for ${state.arch}`);
   if (end > REACH[state.mode]) {
-    throw new RangeError(`${state.mode}-bit code cannot be entered from above its reach`);
+    throw new RangeError(`the purgatory lies above what ${state.mode}-bit code reaches`);
   }
   return state;
 }

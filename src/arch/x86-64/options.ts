@@ -1,9 +1,9 @@
-/** The options that kexec-tools has on x86 alone, and what they do. [kexec-tools] */
+/** The options that kexec-tools has on x86 only, and their handlers. [kexec-tools] */
 
 import { strtoul } from "../../core/strtoul.ts";
 import { archOption, rowsOf } from "../../model/option.ts";
 
-/** The I/O port of `--serial`; null where it is none. [kexec-tools] */
+/** The I/O port that `--serial` names; null if the text is no port. [kexec-tools] */
 function serialPort(text: string): number | null {
   if (text === "ttyS0") return 0x3f8;
   if (text === "ttyS1") return 0x2f8;
@@ -11,10 +11,11 @@ function serialPort(text: string): number | null {
   return port !== null && port < 0x10000n ? Number(port) : null;
 }
 
-/** Speeds that the port's divisor can make. [16550] */
+/** The rate of `--serial-baud`; null unless it is one that the port's integer divisor can make,
+ * from 9600 to 115200 baud. [16550] */
 function serialBaud(text: string): number | null {
   const baud = strtoul(text, 0);
-  // kexec-tools divides by 0 for 0 and dies of it; differs: 0 is a bad speed like others.
+  // For 0 kexec-tools divides by zero and dies. Differs: 0 is refused like other bad rates.
   if (baud === null || baud < 9600n || baud > 115200n || 115200n % baud !== 0n) return null;
   return Number(baud);
 }
@@ -38,7 +39,7 @@ export const X86_64_OPTIONS = [
     },
   ),
   archOption(
-    arch.valued("serial-baud", "BAUD", "Speed of that port: 9600 to 115200"),
+    arch.valued("serial-baud", "BAUD", "Baud rate of that port: 9600 to 115200"),
     (settings, text) => {
       const baud = serialBaud(text);
       if (baud === null) settings.badPort ??= `Bad serial port baud rate '${text}'`;
@@ -46,21 +47,21 @@ export const X86_64_OPTIONS = [
     },
   ),
   archOption(
-    arch.flag("console-vga", "Messages before the kernel starts go to the VGA text screen"),
+    arch.flag("console-vga", "Print the purgatory's messages on the VGA text screen"),
     (settings) => {
       settings.console.vga = true;
     },
   ),
   archOption(
-    arch.flag("console-serial", "Messages before the kernel starts go to the serial port"),
+    arch.flag("console-serial", "Print the purgatory's messages on the serial port"),
     (settings) => {
       settings.console.serial = true;
     },
   ),
-  // kexec-tools takes these two on x86_64 and does nothing with them either.
-  archOption(arch.flag("elf32-core-headers", "Accepted, without effect"), () => {}),
+  // kexec-tools accepts these two on x86_64, and ignores them too.
+  archOption(arch.flag("elf32-core-headers", "Accepted without effect"), () => {}),
   archOption(
-    arch.flag("elf64-core-headers", "Accepted, without effect: it is what is always done"),
+    arch.flag("elf64-core-headers", "Accepted without effect: core headers are always ELF64"),
     () => {},
   ),
   archOption(
@@ -71,15 +72,15 @@ export const X86_64_OPTIONS = [
       settings.passMemmapCmdline = true;
     },
   ),
-  // kexec-tools loses the command line if this or --reuse-video-type follows it; differs.
+  // kexec-tools loses the command line if this or --reuse-video-type follows --append; differs.
   archOption(
-    arch.flag("noefi", "Do not pass EFI on to the kernel", { onlyWithLoad: true }),
+    arch.flag("noefi", "Do not pass EFI on to the next kernel", { onlyWithLoad: true }),
     (settings) => {
       settings.noEfi = true;
     },
   ),
   archOption(
-    arch.flag("reuse-video-type", "Pass the video mode on, whatever the driver says", {
+    arch.flag("reuse-video-type", "Pass the current video mode on, whichever driver set it", {
       onlyWithLoad: true,
     }),
     (settings) => {

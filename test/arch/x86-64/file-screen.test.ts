@@ -19,16 +19,16 @@ describe("fileNotes", () => {
       "in use",
       { framebuffer },
       [
-        'Screen: 1024x768x32 at 0x80000000, as at boot, because "EFI VGA" still draws there; ' +
-          "the running kernel passes it on itself.",
+        'Screen: 1024x768x32 at 0x80000000, as at boot, because "EFI VGA" still draws on it; ' +
+          "kexec_file_load passes it on.",
       ],
     ],
     [
       "taken",
       { display: taken },
       [
-        "Screen: that of the running kernel's boot, though bochs-drm drives 0000:00:02.0: " +
-          "kexec_file_load passes it on.",
+        "Screen: kexec_file_load passes on the screen of the running kernel's boot, although " +
+          "bochs-drm drives 0000:00:02.0.",
       ],
     ],
     [
@@ -39,7 +39,7 @@ describe("fileNotes", () => {
     [
       "not known",
       { bootParams: null },
-      ["Screen: as at boot: the running kernel passes it on itself."],
+      ["Screen: kexec_file_load passes on the screen of the running kernel's boot."],
     ],
   ])("%s", (_, change, notes) => {
     expect(fileNotes(facts(change))).toEqual(notes);

@@ -10,8 +10,8 @@ import { atBoot, withScreen } from "./handoff/screens.ts";
 const UEFI = machine("qemu-uefi");
 
 describe("Secure Boot, by secure_boot of the zero page", () => {
-  const enabled = "is on: kernels must be signed by a key that is trusted";
-  const off = "is off, or this machine has none";
+  const enabled = "is on: kernels must be signed with a trusted key";
+  const off = "is off, or the firmware does not have it";
   test.each([
     ["unset", 0, off],
     ["unknown", 1, off],
@@ -37,16 +37,28 @@ describe("the handoff", () => {
 
   const bare = UEFI.efi === null ? null : { ...UEFI.efi, runtimeMap: [] };
   test.each<[string, string, Partial<HostFacts>, string, string]>([
-    ["the map", "EFI", {}, "ok", "is passed on to kernels that can take it over"],
-    ["none", "EFI", { efi: null }, "ok", "not EFI, or hidden: the next kernel gets none"],
-    ["no map", "EFI", { efi: bare }, "note", "cannot be passed on: there is no runtime-map"],
-    ["an address", "ACPI", { acpiRsdp: 0xf52a0n }, "ok", "the root pointer is 0xf52a0"],
+    ["the map", "EFI", {}, "ok", "is passed on to kernels that support it (XLF_EFI_KEXEC)"],
+    [
+      "none",
+      "EFI",
+      { efi: null },
+      "ok",
+      "no /sys/firmware/efi: no EFI is passed to the next kernel",
+    ],
+    [
+      "no map",
+      "EFI",
+      { efi: bare },
+      "note",
+      "cannot be passed on: /sys/firmware/efi has no runtime-map",
+    ],
+    ["an address", "ACPI", { acpiRsdp: 0xf52a0n }, "ok", "the root pointer (RSDP) is at 0xf52a0"],
     [
       "none",
       "ACPI",
       { acpiRsdp: null },
       "ok",
-      "the next kernel has to find the root pointer by itself",
+      "root pointer (RSDP) not known: the next kernel must search for it",
     ],
   ])("%s of %s", (_, subject, change, verdict, text) => {
     const found = findings({ ...UEFI, ...change }).handoff.find((f) => f.subject === subject);

@@ -1,6 +1,6 @@
 /**
- * What the running kernel's own boot_params tell of the machine. The structure as it is handed to
- * the next kernel is described in handoff/; here is only what is read as a fact.
+ * Facts of the machine from the running kernel's own boot_params. handoff/boot-params.ts has the
+ * whole structure, for the next kernel.
  */
 
 import { fail } from "../../../core/error.ts";
@@ -14,20 +14,20 @@ const BootParamsFacts = defineStruct("boot_params", BOOT_PARAMS_SIZE, {
 });
 
 /**
- * `bytes`, if they are a whole boot_params.
+ * Returns `bytes` if they are a complete boot_params structure, 4096 bytes.
  * @throws KexecError `facts.boot-params` for any other length
  */
 export function checkBootParams(bytes: Uint8Array, file: string): Uint8Array {
   if (bytes.length === BOOT_PARAMS_SIZE) return bytes;
   return fail({
     code: "facts.boot-params",
-    message: `${file}: ${bytes.length} bytes, boot_params has ${BOOT_PARAMS_SIZE}`,
+    message: `${file}: ${bytes.length} bytes, but boot_params has ${BOOT_PARAMS_SIZE}`,
   });
 }
 
 /**
- * Physical address of the ACPI root pointer: from boot_params, else from EFI; null where
- * neither knows.
+ * Physical address of the ACPI root pointer (RSDP): from boot_params, else from EFI; null if
+ * neither has it.
  *
  * @param bootParams 4096 bytes
  */

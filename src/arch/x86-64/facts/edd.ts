@@ -1,5 +1,5 @@
 /**
- * /sys/firmware/edd/int13_devXX: what the BIOS told the kernel of its drives.
+ * /sys/firmware/edd/int13_devXX: the drives that the BIOS reported to the running kernel.
  * [linux drivers/firmware/edd.c]
  */
 
@@ -13,8 +13,8 @@ export const EDD = "/sys/firmware/edd";
 /** Size of edd_device_params in bytes. [linux include/uapi/linux/edd.h] */
 const EDD_DEVICE_PARAM_SIZE = 74;
 
-/** The contents of a drive's files; null where the kernel made no such file, which it does not
- * where it knows nothing, or where the value is 0. */
+/** The contents of the files in a drive's directory. null: the kernel made no such file, because it
+ * does not know the value, or the value is 0. */
 export interface EddFiles {
   readonly version: string | null;
   readonly extensions: string | null;
@@ -33,7 +33,7 @@ const EXTENSIONS = [
   ["64-bit extensions", 1 << 3],
 ] as const;
 
-/** Bit mask of the extensions that `text` names; lines that are none are ignored. */
+/** Bit mask of the extensions that `text` lists, one a line; unknown lines are ignored. */
 function parseExtensions(text: string): number {
   let mask = 0;
   for (const line of text.split("\n")) {
@@ -42,7 +42,7 @@ function parseExtensions(text: string): number {
   return mask;
 }
 
-/** The first u16 of raw_data is the length that the BIOS claims for it. */
+/** At most the first 74 bytes. The first u16 of raw_data is the length that the BIOS claims. */
 function checkRawData(bytes: Uint8Array, file: string): Uint8Array {
   const data = bytes.slice(0, EDD_DEVICE_PARAM_SIZE);
   if (data.length === 0) return data;
@@ -50,13 +50,13 @@ function checkRawData(bytes: Uint8Array, file: string): Uint8Array {
   if (claimed <= data.length) return data;
   return fail({
     code: "facts.edd",
-    message: `${file}: the BIOS says that there are ${claimed} bytes, there are ${data.length}`,
+    message: `${file}: the BIOS claims ${claimed} bytes, but the file has ${data.length}`,
   });
 }
 
 /**
- * Parses a drive. A drive of version 0 is a dummy, of which only the MBR's signature counts.
- * @param name of the directory, `int13_dev80`
+ * Parses the files of one drive. Of a drive with version 0 only the MBR signature is valid.
+ * @param name the directory's name: `int13_dev80`
  * @throws KexecError `facts.edd`, `facts.number`, `struct.truncated`
  */
 export function parseEddDevice(name: string, files: EddFiles): EddDevice {
@@ -64,7 +64,7 @@ export function parseEddDevice(name: string, files: EddFiles): EddDevice {
   if (device === undefined) {
     return fail({
       code: "facts.edd",
-      message: `${EDD}: ${quoted(name)} is not int13_dev and a drive number`,
+      message: `${EDD}: ${quoted(name)} is not int13_devXX with a hexadecimal drive number`,
     });
   }
   const directory = `${EDD}/${name}`;

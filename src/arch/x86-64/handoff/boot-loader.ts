@@ -1,4 +1,4 @@
-/** What the next kernel is told of who loaded it. */
+/** The boot loader's name and version in multiboot information and in ELF boot notes. */
 
 import { version } from "../../../../package.json" with { type: "json" };
 

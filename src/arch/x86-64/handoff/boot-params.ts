@@ -1,6 +1,6 @@
 /**
- * boot_params, the "zero page": the one structure that an x86 kernel reads when it starts at its 32
- * or 64-bit entry. Where its pieces lie, and what is in the pieces, comes from the caller.
+ * boot_params (the "zero page"): the structure that an x86 Linux kernel reads at its 32-bit and its
+ * 64-bit entry. The caller supplies the contents of its parts, and the addresses in it.
  *
  * [linux Documentation/arch/x86/zero-page.rst] [linux arch/x86/include/uapi/asm/bootparam.h]
  */
@@ -22,10 +22,10 @@ import {
   XLF_CAN_BE_LOADED_ABOVE_4G,
 } from "./setup-header.ts";
 
-/** kexec's number in the list of boot loaders, version 0. [linux boot.rst type_of_loader] */
+/** `type_of_loader` of kexec, version 0. [linux boot.rst type_of_loader] */
 export const LOADER_TYPE_KEXEC = 0xd0;
 
-/** All but the setup header, which `SetupHeader` reads and writes at the same offsets. */
+/** All fields but the setup header's: `SetupHeader` has them, at offsets from the same start. */
 export const BootParams = defineStruct("boot_params", BOOT_PARAMS_SIZE, {
   screen_info: blob(0x000, 64),
   apm_bios_info: blob(0x040, 20),
@@ -49,7 +49,7 @@ export const BootParams = defineStruct("boot_params", BOOT_PARAMS_SIZE, {
   edd_mbr_sig_buf_entries: u8(0x1ea),
   kbd_status: u8(0x1eb),
   secure_boot: u8(0x1ec),
-  /** Not 0: the boot loader copied more than the setup header, and Linux clears what it can. */
+  /** If not 0, the boot loader copied more than the setup header, and Linux clears other fields. */
   sentinel: u8(0x1ef),
   edd_mbr_sig_buffer: blob(0x290, 64),
   e820_table: blob(0x2d0, 128 * 20),
@@ -63,15 +63,16 @@ export interface BootParamsInput {
   readonly commandLine: bigint;
   /** null: no initrd. `size` in bytes. */
   readonly initrd: { readonly address: bigint; readonly size: bigint } | null;
-  /** `head` of `layoutSetupData`; 0: no chain. */
+  /** Physical address of the setup_data chain, from `layoutSetupData`; 0: no chain. */
   readonly setupData: bigint;
-  /** Of `buildE820`; its `extended` must be in the chain. */
+  /** From `buildE820`; its `extended` node must be in the setup_data chain. */
   readonly e820: E820Map;
-  /** Of `buildEfi`, its `setupData` being in the chain; null: EFI is left out. */
+  /** From `buildEfi`, whose `setupData` must be in the chain, and the physical address of its
+   * memory map; null: EFI is not passed on. */
   readonly efi: { readonly handoff: EfiPassed; readonly memoryMap: bigint } | null;
-  /** 64 bytes, of `buildScreenInfo`. */
+  /** 64 bytes: `bytes` of `nextScreen`. */
   readonly screenInfo: Uint8Array;
-  /** Of `buildEddTables`. */
+  /** From `buildEddTables`. */
   readonly edd: EddTables;
   /** Physical address of the ACPI root pointer; null: unknown. */
   readonly acpiRsdp: bigint | null;
@@ -79,11 +80,11 @@ export interface BootParamsInput {
   readonly running: Uint8Array | null;
 }
 
-/** Protocol versions that bring `cmd_line_ptr`, and the high halves of addresses. */
+/** Boot protocol versions that added `cmd_line_ptr`, and the high halves of addresses. */
 const VERSION_CMD_LINE_PTR = 0x0202;
 const VERSION_HIGH_ADDRESSES = 0x020c;
 const LOW_END = 4n * GIB;
-/** 63 MiB: all that the oldest BIOS call could say. */
+/** 63 MiB, in KiB: the most that the oldest BIOS call can report. */
 const EXT_MEM_K_MAX = 0xfc00;
 
 /** [linux bootparam.h enum x86_hardware_subarch] */
@@ -94,13 +95,13 @@ const SUBARCH_CE4100 = 4;
 /**
  * The zero page, 4096 bytes.
  *
- * Everything but the setup header begins as 0, as the protocol wants it: `sentinel` above all, and
- * what BIOS calls would have found out (APM, SpeedStep, disks before EDD), which is not true any
- * more. `root_dev` and `root_flags` stay the image's own, as in Linux's own loader, where
- * kexec-tools names the first IDE disk, read-only.
+ * All other fields are 0, as the boot protocol requires, `sentinel` too. So are the fields that
+ * BIOS calls fill in (APM, SpeedStep, disks before EDD): their values are no longer valid.
+ * `root_dev` and `root_flags` keep the image's values, as in Linux's own loader; kexec-tools writes
+ * the first IDE disk, read-only.
  *
  * @throws KexecError `image.setup-header` or `struct.truncated` for the image's header,
- *   `plan.address` for an address or size that this kernel cannot be told
+ *   `plan.address` for an address that this kernel's boot protocol cannot pass
  */
 export function buildBootParams(input: BootParamsInput): Uint8Array {
   const page = new Uint8Array(BOOT_PARAMS_SIZE);
@@ -110,7 +111,7 @@ export function buildBootParams(input: BootParamsInput): Uint8Array {
     failImage({
       code: "image.setup-header",
       message:
-        `The kernel speaks boot protocol ${showVersion(header.version)}; ` +
+        `The kernel has boot protocol ${showVersion(header.version)}, but ` +
         `${showVersion(VERSION_CMD_LINE_PTR)} is needed to pass it a command line`,
     });
   }
@@ -120,8 +121,8 @@ export function buildBootParams(input: BootParamsInput): Uint8Array {
   const ramdiskSize = halves(initrd.size);
   SetupHeader.write(page, {
     type_of_loader: LOADER_TYPE_KEXEC,
-    // These are for code that kexec jumps over (the heap of the real-mode code) or that sets them
-    // itself (KASLR_FLAG). Both kexec-tools and Linux's own loader write 0.
+    // CAN_USE_HEAP is for the real-mode code, which kexec skips; the decompressor sets KASLR_FLAG
+    // itself. kexec-tools and Linux's own loader write 0 too.
     loadflags: 0,
     cmd_line_ptr: commandLine.low,
     ramdisk_image: ramdisk.low,
@@ -156,10 +157,10 @@ function efiFields(handoff: EfiPassed, memoryMap: bigint) {
 }
 
 /**
- * The next kernel's `hardware_subarch`, from the running kernel's boot_params: what the hardware is
- * goes along, what the running kernel ran on does not. Under Xen the field says Xen (2);
- * kexec-tools copies that to a kernel that gets the bare machine, which then does without the clock
- * and the BIOS areas of a PC. [linux arch/x86/kernel/platform-quirks.c]
+ * The next kernel's `hardware_subarch`. It keeps the value of the running kernel's boot_params if
+ * that names hardware; all others become PC. Under Xen the running kernel's value is Xen (2), but
+ * the next kernel runs on the bare machine. kexec-tools copies the 2, and the next kernel then does
+ * not use the clock and the BIOS areas of a PC. [linux arch/x86/kernel/platform-quirks.c]
  */
 function subarchOf(running: Uint8Array | null): number {
   if (running === null) return SUBARCH_PC;
@@ -168,9 +169,9 @@ function subarchOf(running: Uint8Array | null): number {
 }
 
 /**
- * KiB of RAM from 1 MiB on without a gap. Linux reads it only where there is no E820 table; it is
- * one too small where the end is a multiple of 1 KiB, in both kexec-tools and Linux's own loader,
- * and here too, so that the pages can be compared.
+ * Contiguous RAM from 1 MiB on, in KiB. Linux reads it only if there is no E820 table. It is one
+ * too small if the RAM ends at a multiple of 1 KiB: kexec-tools and Linux's own loader compute it
+ * so, and the zero pages should compare equal.
  */
 function memoryAboveOneMib(table: readonly E820Entry[]): number {
   const around = table.find(
@@ -180,7 +181,8 @@ function memoryAboveOneMib(table: readonly E820Entry[]): number {
   return Number((around.addr + around.size - 1n) / KIB - MIB / KIB);
 }
 
-/** Both halves of an address, after a check that the kernel can be told both. */
+/** Both halves of an address. @throws KexecError `plan.address` if the kernel's boot protocol has
+ * no high half, and the range ends above 4 GiB */
 function split(header: SetupHeader, what: string, address: bigint, size: bigint) {
   const high =
     header.version >= VERSION_HIGH_ADDRESSES &&

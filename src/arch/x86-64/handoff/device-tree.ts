@@ -5,18 +5,18 @@ import { failImage } from "../../../core/error.ts";
 import type { InputFile } from "../../../model/image-type.ts";
 import { SETUP_DTB, type SetupDataNode } from "./setup-data.ts";
 
-/** Of version 17: ten big-endian numbers of four bytes. */
+/** Size of the header of version 17: ten big-endian 32-bit numbers. */
 const HEADER_SIZE = 40;
 const MAGIC = 0xd00dfeed;
 
-/** Linux goes on without a tree that it cannot read, and says so where nobody looks. */
+/** Refuses a bad device tree here: Linux only logs the error, and boots without the tree. */
 function checkTree({ path, bytes }: InputFile): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < HEADER_SIZE || view.getUint32(0) !== MAGIC) {
     failImage({
       code: "image.dtb",
-      message: `what ${path} has is no device tree: there is no 0xd00dfeed at its start`,
-      hint: "It has to be compiled: dtc -O dtb makes one of a .dts file.",
+      message: `${path} is not a device tree: there is no 0xd00dfeed at its start`,
+      hint: "Compile a .dts file with dtc -O dtb first.",
     });
   }
   const size = view.getUint32(4);
@@ -25,12 +25,13 @@ function checkTree({ path, bytes }: InputFile): void {
       code: "image.dtb",
       message:
         `the device tree of ${path} is cut short: it has ${bytes.length} bytes, ` +
-        `its header says ${size} (at offset 4)`,
+        `but its header says ${size} (at offset 4)`,
     });
   }
 }
 
-/** What setup_data gets, and a sentence for the plan. @throws KexecError `image.dtb` */
+/** The setup_data node with the device tree, and a sentence for the plan; null: neither.
+ * @throws KexecError `image.dtb` for a file that is not a device tree */
 export function deviceTree(tree: InputFile | null): {
   readonly nodes: readonly SetupDataNode[];
   readonly notes: readonly string[];

@@ -1,11 +1,12 @@
-/** Whether a driver shows something else on the screen that the running kernel was told of. */
+/** Finds a driver that has reprogrammed the graphics card since the running kernel's boot. */
 
 import type { DisplayDevice, DisplayFacts, FramebufferFacts } from "../../../model/display.ts";
 import { framebufferAddress, isFramebuffer, type ScreenInfo } from "./screen-info.ts";
 
-/** Drivers of a bus that the card has in it: who shows something is a device on that bus. */
+/** Drivers that make a bus of the card: the driver that shows a screen is bound to a device on
+ * it. */
 const BUS_DRIVERS = ["virtio-pci"];
-/** What DRM has here is no graphics card: vkms, adapters at a USB port, the firmware's devices. */
+/** DRM devices here are not graphics cards: vkms, USB display adapters, the firmware's devices. */
 const BUSES_WITHOUT_CARDS = ["platform", "faux", "usb", "spi", "i2c"];
 
 const nameOf = ({ path }: DisplayDevice): string => path.slice(path.lastIndexOf("/") + 1);
@@ -18,14 +19,14 @@ function showsBy(device: DisplayDevice, devices: readonly DisplayDevice[]): stri
   return inside === undefined ? null : `${inside.driver ?? "DRM"} drives ${nameOf(device)}`;
 }
 
-/** The graphics card whose screen it is. */
+/** The graphics card that shows `screen`: the VGA for text, else the one with its frame buffer. */
 function ownerOf(screen: ScreenInfo, devices: readonly DisplayDevice[]): DisplayDevice | undefined {
   if (!isFramebuffer(screen)) return devices.find(({ vga }) => vga);
   const address = framebufferAddress(screen);
   return devices.find(({ memory }) => memory.some((r) => r.start <= address && address < r.end));
 }
 
-/** Where the card is not known: whoever has one. */
+/** For a screen whose card is not known: the driver of any graphics card. */
 function anyOwner(fb: FramebufferFacts | null, display: DisplayFacts): string | null {
   const drm = display.devices.filter((device) => device.drm);
   const card = drm.find(({ bus }) => bus !== null && !BUSES_WITHOUT_CARDS.includes(bus));
@@ -40,10 +41,10 @@ const notFirmwares = (id: string): string =>
   `${JSON.stringify(id)} is not the firmware's frame buffer`;
 
 /**
- * Who shows something else; null where what was shown at boot still is. A driver of another card
- * than the one that the firmware used takes nothing.
+ * The driver that has reprogrammed the card, as a clause: `i915 drives 0000:00:02.0`; null if the
+ * screen of boot is still shown. Drivers of cards that the firmware did not use do not count.
  *
- * @param atBoot what the running kernel was told; null where that is not known
+ * @param atBoot the screen in the running kernel's boot_params; null if they could not be read
  */
 export function findDisplayOwner(
   atBoot: ScreenInfo | null,
@@ -55,7 +56,7 @@ export function findDisplayOwner(
   return owner === undefined ? anyOwner(fb, display) : showsBy(owner, display.devices);
 }
 
-/** Whether `--reset-vga` can set anything: true too where that is not known. */
+/** Whether there is a VGA that `--reset-vga` can reset; true too if that is not known. */
 export function mayHaveVga(display: DisplayFacts | null): boolean {
   return display === null || display.devices.some(({ vga }) => vga);
 }

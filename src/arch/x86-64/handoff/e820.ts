@@ -1,6 +1,6 @@
 /**
- * The memory map as the x86 boot protocol has it: E820 entries, the first 128 in the zero page, the
- * rest in a setup_data node. It does not decide which ranges the next kernel is told of.
+ * The memory map in the form of the x86 boot protocol: E820 entries, the first 128 in the zero
+ * page, the rest in a setup_data node. The caller chooses the ranges. [zero-page] e820_table
  */
 
 import { ADDRESS_END } from "../../../core/address.ts";
@@ -21,7 +21,8 @@ import { SETUP_E820_EXT, type SetupDataNode } from "./setup-data.ts";
 /** Entries that the zero page has room for. */
 export const E820_MAX_ENTRIES_ZEROPAGE = 128;
 
-/** Linux has no type for uncached memory: it must not be used as RAM, so it is reserved. */
+/** E820 has no type for uncached memory; it becomes reserved, so that Linux does not use it as
+ * RAM. */
 const TYPES: Readonly<Record<MemoryType, number>> = {
   ram: E820_TYPE_RAM,
   reserved: E820_TYPE_RESERVED,
@@ -35,18 +36,18 @@ const TYPES: Readonly<Record<MemoryType, number>> = {
 export interface E820Map {
   /** At most 128, for `e820_table`. */
   readonly table: readonly E820Entry[];
-  /** The entries after these; null where all have room. */
+  /** The entries after the 128th; null if there are none. */
   readonly extended: SetupDataNode | null;
 }
 
 /**
  * The entries for `ranges`, in their order; empty ranges are left out.
  *
- * Linux's own loader drops what is beyond the 128th entry, which is memory that the next kernel
- * then does not have, or reserved memory that it takes for free address space; so here, as in
- * kexec-tools, the rest goes into a SETUP_E820_EXT node.
+ * Entries after the 128th go into a SETUP_E820_EXT node, as in kexec-tools. Linux's own loader
+ * drops them: the next kernel then lacks that RAM, or takes a reserved range for free address
+ * space.
  *
- * @throws KexecError `plan.memory-map` for a range that no entry can name
+ * @throws KexecError `plan.memory-map` for a range whose start or size an entry cannot hold
  */
 export function buildE820(ranges: readonly MemoryRange[]): E820Map {
   const entries = ranges.filter((r) => !isEmpty(r)).map(entryOf);
@@ -72,8 +73,8 @@ function entryOf(range: MemoryRange): E820Entry {
     fail({
       code: "plan.memory-map",
       message:
-        `The memory range ${showRange(range)} cannot be passed to the next kernel: no E820 entry ` +
-        "can name it",
+        `The memory range ${showRange(range)} cannot be passed to the next kernel: an E820 entry ` +
+        "cannot hold its start or its size",
     });
   }
   return { addr: range.start, size, type: TYPES[range.type] };

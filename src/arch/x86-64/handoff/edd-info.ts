@@ -1,6 +1,6 @@
 /**
- * BIOS disk information (Enhanced Disk Drive services) for the next kernel, which has no BIOS to
- * ask. Reading /sys/firmware/edd is facts' task.
+ * BIOS disk information (Enhanced Disk Drive services) for the next kernel, whose real-mode code,
+ * which would ask the BIOS, does not run. facts/edd.ts parses /sys/firmware/edd.
  *
  * [linux include/uapi/linux/edd.h] [linux drivers/firmware/edd.c] [linux arch/x86/boot/edd.c]
  */
@@ -25,7 +25,7 @@ export const EddInfo = defineStruct("edd_info", 82, {
 });
 export type EddInfo = StructValue<typeof EddInfo.fields>;
 
-/** Four fields of the zero page. */
+/** The four EDD fields of the zero page, and notes for the plan. */
 export interface EddTables {
   readonly eddbuf_entries: number;
   /** 6 × 82 bytes. */
@@ -37,16 +37,16 @@ export interface EddTables {
   readonly notes: readonly string[];
 }
 
-/** Directory int13_devXX is the entry XX - 0x80 of both tables. */
+/** Directory int13_devXX belongs to entry XX - 0x80 of both tables. */
 const FIRST_DRIVE = 0x80;
 
 /**
  * The tables for these devices.
  *
- * Both tables are indexed by drive: the directory int13_dev81 shows entry 1 of each, so a device is
- * put back where the running kernel has it. kexec-tools packs the MBR signatures in the order of
- * readdir(3) instead, which gives the next kernel the signature of another disk once one disk has
- * none; it also drops everything where one device is odd, and writes past the table with a seventh.
+ * Both tables are indexed by drive: int13_dev81 is entry 1 of each, in the running kernel and in
+ * the next one. kexec-tools packs the MBR signatures in the order of readdir(3) instead: if one
+ * disk has no signature, the disks after it get wrong ones. kexec-tools also drops all of EDD if
+ * one device is invalid, and writes past the table for a seventh device.
  */
 export function buildEddTables(devices: readonly EddDevice[]): EddTables {
   const eddbuf = new Uint8Array(EDDMAXNR * EddInfo.size);
@@ -65,7 +65,7 @@ export function buildEddTables(devices: readonly EddDevice[]): EddTables {
       signatures.u32(index * 4, device.mbrSignature);
       edd_mbr_sig_buf_entries = Math.max(edd_mbr_sig_buf_entries, index + 1);
     }
-    // A device without a version is known by its MBR signature only.
+    // Of a device with version 0 only the MBR signature is valid.
     if (device.version === 0) continue;
     if (index >= EDDMAXNR) {
       notes.push(
@@ -80,7 +80,7 @@ export function buildEddTables(devices: readonly EddDevice[]): EddTables {
   return { eddbuf_entries, eddbuf, edd_mbr_sig_buf_entries, edd_mbr_sig_buffer, notes };
 }
 
-/** The BIOS may claim more bytes than there are, and may give fewer: only what was read counts. */
+/** `params` has the bytes that were read, at most 74, whatever length the BIOS claims in them. */
 function entryOf(device: EddDevice): EddInfo {
   const params = new Uint8Array(EDDPARMSIZE);
   params.set(device.rawData.subarray(0, EDDPARMSIZE));

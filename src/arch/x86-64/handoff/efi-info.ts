@@ -1,8 +1,8 @@
 /**
- * EFI for the next kernel. The firmware's boot services are gone and its runtime services live at
- * the virtual addresses that the running kernel gave them, once and for all; so the next kernel has
- * to be told those addresses. Either all of this is passed on or nothing is, and then a note says
- * why.
+ * EFI for the next kernel. The firmware's boot services have ended, and its runtime services stay
+ * at the virtual addresses that the running kernel chose, because they can be moved only once. So
+ * the next kernel needs those addresses. Either all of EFI is passed on, or nothing is, and a note
+ * gives the reason.
  *
  * [linux arch/x86/include/asm/efi.h struct efi_setup_data] [linux arch/x86/platform/efi/efi.c]
  */
@@ -27,7 +27,7 @@ export const EfiInfo = defineStruct("efi_info", 32, {
 });
 export type EfiInfo = StructValue<typeof EfiInfo.fields>;
 
-/** The data of a SETUP_EFI node; all physical addresses. */
+/** The data of a SETUP_EFI node: physical addresses. */
 export const EfiSetupData = defineStruct("efi_setup_data", 96, {
   fw_vendor: u64(0),
   runtime: u64(8),
@@ -48,7 +48,7 @@ export const EfiMemoryDescriptorEntry = defineStruct("efi_memory_desc_t", 40, {
 
 export interface EfiInput {
   readonly efi: EfiFacts | null;
-  /** The running kernel's, 4096 bytes. */
+  /** The running kernel's boot_params, 4096 bytes; null if they could not be read. */
   readonly bootParams: Uint8Array | null;
   /** Of the next kernel's setup header. */
   readonly xloadflags: number;
@@ -56,8 +56,8 @@ export interface EfiInput {
   readonly noEfi: boolean;
 }
 
-/** EFI is passed on: `setupData` goes into the chain, `memoryMap` to an address that is a multiple
- * of 16, and that address with this value into the zero page. */
+/** EFI is passed on. The caller adds `setupData` to the setup_data chain, loads `memoryMap` at a
+ * multiple of 16, and writes `efiInfoBytes` for that address to the zero page. */
 export interface EfiPassed {
   readonly passed: true;
   readonly setupData: SetupDataNode;
@@ -72,7 +72,7 @@ export interface EfiPassed {
 
 export interface EfiLeftOut {
   readonly passed: false;
-  /** Why; one sentence. */
+  /** The reason, as one sentence for the plan. */
   readonly note: string;
 }
 
@@ -81,26 +81,27 @@ export type EfiHandoff = EfiPassed | EfiLeftOut;
 /** Offsets of `efi_info` and `secure_boot` in boot_params. [zero-page] */
 const EFI_INFO_AT = 0x1c0;
 export const SECURE_BOOT_AT = 0x1ec;
-/** The only version that there is. [uefi §7.2 GetMemoryMap] */
+/** The only version that UEFI defines. [uefi §7.2 GetMemoryMap] */
 const DESCRIPTOR_VERSION = 1;
 
 /**
- * What of EFI the next kernel gets.
+ * What the next kernel gets of EFI.
  *
- * The conditions are kexec-tools', and so is the list of what is passed on, with these differences:
- * - The runtime services' address goes along, which Linux's own loader leaves out: older kernels
- *   (5.4 is one) take it from here.
- * - `secure_boot` goes along, as in Linux's own loader: the firmware's state has not changed.
+ * The conditions and the contents are kexec-tools', with these differences:
+ * - `runtime`, the address of the runtime services, is passed on, as older kernels (5.4, for
+ *   example) need it. Linux's own loader leaves it out.
+ * - `secure_boot` is passed on, as by Linux's own loader: the firmware's state has not changed.
  * - The padding of the descriptors is 0.
  *
- * Descriptors stay in the order of `EfiFacts.runtimeMap`.
+ * Descriptors keep the order of `EfiFacts.runtimeMap`.
+ * @throws KexecError `struct.truncated` for boot_params that are cut short
  */
 export function buildEfi(input: EfiInput): EfiHandoff {
   const { efi, bootParams } = input;
   if (input.noEfi) return leftOut("--noefi was given.");
   if ((input.xloadflags & XLF_EFI_KEXEC) === 0) {
     return leftOut(
-      "the next kernel cannot take it over (XLF_EFI_KEXEC is not set in its xloadflags, " +
+      "the next kernel does not support it (XLF_EFI_KEXEC is not set in its xloadflags, " +
         `${hex(input.xloadflags)}).`,
     );
   }
@@ -152,7 +153,8 @@ function whyNot(running: EfiInfo, efi: EfiFacts): string | null {
   return `/sys/firmware/efi has no ${missing.join(", no ")}.`;
 }
 
-/** SMBIOS is 0 on a machine with SMBIOS 3 only; Linux then leaves its tables alone. */
+/** `smbios` is 0 on a machine with SMBIOS 3 only; Linux then leaves the EFI configuration table
+ * unchanged. */
 function setupDataOf(efi: EfiFacts): Uint8Array {
   const data = new Uint8Array(EfiSetupData.size);
   EfiSetupData.write(data, {

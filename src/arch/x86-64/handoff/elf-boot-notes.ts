@@ -1,6 +1,6 @@
 /**
- * ELF boot notes: how an ELF executable that is no Linux kernel learns its command line, as
- * kexec-tools tells it. A header, then notes without a name. [kexec-tools include/boot/elf_boot.h]
+ * ELF boot notes: they pass the boot loader's name and the command line to an ELF executable that
+ * is not a Linux kernel. A header, then notes without names. [kexec-tools include/boot/elf_boot.h]
  */
 
 import { alignUp } from "../../../core/address.ts";
@@ -36,8 +36,9 @@ export function internetChecksum(bytes: Uint8Array): number {
   return ~sum & 0xffff;
 }
 
-/** The notes' bytes, to be loaded at a multiple of 4.
- * @param loader the boot loader's name and version; byte strings */
+/** The notes, to be loaded at a multiple of 4.
+ * @param loader the boot loader's name and version; byte strings
+ * @param commandLine byte string; null: the note for it is empty */
 export function elfBootNotes(
   loader: { readonly name: string; readonly version: string },
   commandLine: string | null,

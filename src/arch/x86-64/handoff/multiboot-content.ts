@@ -1,4 +1,5 @@
-/** What both versions of multiboot tell: memory, the framebuffer, and texts. [multiboot] */
+/** What both versions of multiboot pass to an image: memory, frame buffer and strings.
+ * [multiboot] */
 
 import { KIB, MIB } from "../../../core/address.ts";
 import { bytesOf } from "../../../core/bytes.ts";
@@ -10,7 +11,7 @@ import { BOOT_LOADER } from "./boot-loader.ts";
 import type { NextScreen } from "./next-screen.ts";
 import { framebufferAddress } from "./screen-info.ts";
 
-/** `type` of an entry of the memory map: available, ACPI, NVS; all else must not be used. */
+/** `type` of a memory map entry: 1 available, 3 ACPI, 4 ACPI NVS, 2 reserved for all else. */
 const TYPES: Readonly<Record<MemoryType, number>> = {
   ram: 1,
   reserved: 2,
@@ -21,11 +22,11 @@ const TYPES: Readonly<Record<MemoryType, number>> = {
   pram: 2,
 };
 
-/** Lower memory begins below this: Linux hides the first pages. */
+/** Lower memory may begin up to here, because Linux leaves the first pages out of its map. */
 const LOWER_START_MAX = 64n * KIB;
 const UINT32_MAX = 0xffffffffn;
 
-/** What every module and the kernel find of a loaded module; in addresses, `end` exclusive. */
+/** A loaded module: physical addresses, `end` exclusive, and its command line, a byte string. */
 export interface MultibootModule {
   readonly start: bigint;
   readonly end: bigint;
@@ -38,12 +39,12 @@ export interface MultibootMemory {
     readonly len: bigint;
     readonly type: number;
   }[];
-  /** KiB from 0, and KiB from 1 MiB on, without a gap. */
+  /** Contiguous RAM from 0 and from 1 MiB on, in KiB. */
   readonly lower: number;
   readonly upper: number;
 }
 
-/** The memory map as both versions have it. */
+/** The memory map and the sizes of lower and upper memory. */
 export function multibootMemory(ranges: readonly MemoryRange[]): MultibootMemory {
   const ram = ranges.filter(({ type }) => type === "ram");
   const low = ram.find(({ start }) => start <= LOWER_START_MAX);
@@ -58,7 +59,8 @@ export function multibootMemory(ranges: readonly MemoryRange[]): MultibootMemory
   };
 }
 
-/** From `framebuffer_addr` on, the same in both versions but for two bytes before the colors. */
+/** The fields from `framebuffer_addr` on. In version 2 two reserved bytes follow, then the
+ * colors. */
 export const MultibootFramebuffer = defineStruct("multiboot framebuffer", 22, {
   framebuffer_addr: u64(0),
   framebuffer_pitch: u32(8),
@@ -77,9 +79,9 @@ export interface MultibootScreen {
   readonly colors: Uint8Array;
 }
 
-/** What an image is told of the screen, and why; one sentence. */
+/** The screen for the image, and the reason, as one sentence for the plan. */
 export interface MultibootScreenHandoff {
-  /** null: nothing. */
+  /** null: no screen is passed on. */
   readonly screen: MultibootScreen | null;
   readonly note: string;
 }
@@ -96,8 +98,9 @@ const TEXT: MultibootScreen = {
   colors: new Uint8Array(6),
 };
 
-/** The screen that the next kernel finds, if it is a frame buffer of which images can be told. The
- * purgatory may have set it back to text, and both options tell so. [kexec-tools] */
+/** The screen for a multiboot image: `next` if it is a frame buffer without a palette.
+ * `--reset-vga` and `--console-vga` pass on VGA text instead, which the purgatory sets or uses.
+ * [kexec-tools] */
 export function multibootScreen(
   next: NextScreen,
   { resetVga, vga }: ConsoleRequest,
@@ -114,10 +117,10 @@ export function multibootScreen(
   );
   if (kind === "none") return { screen: null, note };
   if (kind !== "framebuffer") {
-    return { screen: null, note: "Screen: not passed on, because it is no frame buffer." };
+    return { screen: null, note: "Screen: not passed on, because it is not a frame buffer." };
   }
   if (colors[1] === 0 || colors[3] === 0 || colors[5] === 0) {
-    return { screen: null, note: "Screen: not passed on, because its colours are a palette." };
+    return { screen: null, note: "Screen: not passed on, because its mode has a colour palette." };
   }
   return {
     screen: {
@@ -138,7 +141,7 @@ export function multibootScreen(
 export const textWithNul = (text: string): Uint8Array => bytesOf(`${text}\0`);
 export const LOADER_NAME = `${BOOT_LOADER.name} ${BOOT_LOADER.version}`;
 
-/** What an image is told; `commandLine` includes the image's own name. */
+/** Contents of the multiboot information; `commandLine` begins with the image's own name. */
 export interface MultibootContent {
   readonly commandLine: string;
   readonly modules: readonly MultibootModule[];

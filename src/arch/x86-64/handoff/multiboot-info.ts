@@ -1,4 +1,4 @@
-/** What a multiboot (version 1) image finds at the address in EBX. [multiboot §3.3] */
+/** Multiboot (version 1) information: the image gets its address in EBX. [multiboot §3.3] */
 
 import { alignUp } from "../../../core/address.ts";
 import { defineStruct, u32, u64 } from "../../../core/struct.ts";
@@ -9,7 +9,7 @@ import {
   textWithNul,
 } from "./multiboot-content.ts";
 
-/** What EAX holds. */
+/** The value of EAX at the image's entry. */
 export const MULTIBOOT_BOOTLOADER_MAGIC = 0x2badb002n;
 
 export const MultibootInfo = defineStruct("multiboot_info", 116, {
@@ -34,7 +34,7 @@ export const MultibootModuleEntry = defineStruct("multiboot module", 16, {
   reserved: u32(12),
 });
 
-/** `size` does not count itself. */
+/** `size` does not count its own 4 bytes. */
 export const MultibootMmapEntry = defineStruct("multiboot mmap entry", 24, {
   size: u32(0),
   addr: u64(4),
@@ -52,7 +52,7 @@ export const MultibootInfoFlag = {
   framebuffer: 1 << 12,
 } as const;
 
-/** Offsets from the start, and the size of all. */
+/** Offsets from the start of the information, and its size, in bytes. */
 function layOut({ commandLine, modules, memory }: MultibootContent) {
   const mods = MultibootInfo.size + 4;
   const mmap = mods + modules.length * MultibootModuleEntry.size;
@@ -66,10 +66,10 @@ function layOut({ commandLine, modules, memory }: MultibootContent) {
   return { mods, mmap, texts, textsAt, size: Number(alignUp(BigInt(at), 4n)) };
 }
 
-/** How many bytes `multibootInfo` makes of `content`; the modules' addresses do not count. */
+/** Size in bytes of `multibootInfo` for `content`; the modules' addresses do not matter. */
 export const multibootInfoSize = (content: MultibootContent): number => layOut(content).size;
 
-/** The bytes, for `address`; all addresses are below 4 GiB. */
+/** The information for the physical address `address`; all addresses are below 4 GiB. */
 export function multibootInfo(content: MultibootContent, address: bigint): Uint8Array {
   const { mods, mmap, texts, textsAt, size } = layOut(content);
   const { modules, memory, screen } = content;

@@ -1,4 +1,4 @@
-/** What a multiboot2 image finds at the address in EBX: tags, each at a multiple of 8.
+/** Multiboot2 information: tags, each at a multiple of 8. The image gets its address in EBX.
  * [multiboot2 §3.6] */
 
 import { alignUp } from "../../../core/address.ts";
@@ -11,7 +11,7 @@ import {
 } from "./multiboot-content.ts";
 import { OLD_ROOT_POINTER_SIZE, ROOT_POINTER_SIZE } from "./root-pointer-copy.ts";
 
-/** What EAX holds. */
+/** The value of EAX at the image's entry. */
 export const MULTIBOOT2_BOOTLOADER_MAGIC = 0x36d76289n;
 
 export const Multiboot2TagType = {
@@ -44,23 +44,26 @@ const LoadBase = defineStruct("multiboot2 load base", 4, { load_base_addr: u32(0
 
 interface TagBytes {
   readonly type: number;
-  /** Behind the tag's type and size. */
+  /** The contents after the tag's type and size. */
   readonly body: Uint8Array;
 }
 
 const endTag: TagBytes = { type: Multiboot2TagType.end, body: new Uint8Array(0) };
 
 export interface Multiboot2Content extends MultibootContent {
-  /** Where the image's first byte lies; null for an image that cannot be moved. */
+  /** Physical load address of a relocatable image; null for any other. */
   readonly loadBase: bigint | null;
-  /** Whether there is room for ACPI's root pointer. */
+  /** Whether to add the tags for ACPI's root pointer. */
   readonly acpi: boolean;
 }
 
-/** Offsets of the room for ACPI's root pointer, and of the tag that an old one does not fill. */
+/** Offsets, in bytes from the start of the information, where ACPI's root pointer is copied to. */
 export interface AcpiRoom {
+  /** Contents of the old tag: the 20 bytes of ACPI 1.0. */
   readonly old: number;
+  /** Contents of the new tag: all 36 bytes. */
   readonly all: number;
+  /** The new tag itself. It is not valid for a root pointer of ACPI 1.0. */
   readonly allTag: number;
 }
 
@@ -106,7 +109,7 @@ function loadBaseTags({ loadBase }: Multiboot2Content): TagBytes[] {
   return [{ type: Multiboot2TagType.loadBase, body }];
 }
 
-/** The types of the tags in what `multiboot2Info` made. */
+/** The types of the tags in `bytes`, which `multiboot2Info` returned. */
 export function multiboot2TagTypes(bytes: Uint8Array): number[] {
   const types: number[] = [];
   for (let at = Info.size; at < bytes.length; ) {
@@ -117,19 +120,19 @@ export function multiboot2TagTypes(bytes: Uint8Array): number[] {
   return types;
 }
 
-/** The last tags: the room in them is filled when the image is entered. */
+/** The last tags before the end tag: `rootPointerCopy` fills them just before the image starts. */
 const acpiTags: readonly TagBytes[] = [
   { type: Multiboot2TagType.oldAcpi, body: new Uint8Array(OLD_ROOT_POINTER_SIZE) },
   { type: Multiboot2TagType.newAcpi, body: new Uint8Array(ROOT_POINTER_SIZE) },
 ];
 
-/** What makes the tag of a new root pointer the end of all. */
+/** The end tag's words. Written over the new ACPI tag, they end the information there. */
 export const END_TAG = [Multiboot2TagType.end, TAG_HEADER] as const;
 
 const paddedSize = ({ body }: TagBytes): number =>
   Number(alignUp(BigInt(TAG_HEADER + body.length), TAG_ALIGNMENT));
 
-/** Where the room is in what `multiboot2Info` made, of `length` bytes. */
+/** Offsets of the ACPI tags in the information of `length` bytes that `multiboot2Info` returned. */
 export function acpiRoom(length: number): AcpiRoom {
   const tags = [...acpiTags, endTag].map(paddedSize);
   const oldTag = length - tags.reduce((sum, size) => sum + size, 0);
@@ -137,7 +140,7 @@ export function acpiRoom(length: number): AcpiRoom {
   return { old: oldTag + TAG_HEADER, all: allTag + TAG_HEADER, allTag };
 }
 
-/** The bytes, which say the same at any multiple of 8 below 4 GiB. */
+/** The information, which can be loaded at any multiple of 8 below 4 GiB. */
 export function multiboot2Info(content: Multiboot2Content): Uint8Array {
   const tags: TagBytes[] = [
     meminfoTag(content),

@@ -1,11 +1,11 @@
 /**
- * Which screen the next kernel gets: the one that the running kernel was told of at its boot, as
- * long as what the firmware set up is still what is shown.
+ * Chooses the screen_info for the next kernel: the one from the running kernel's boot_params, as
+ * long as the screen still shows the mode that the firmware set.
  *
- * kexec-tools passes a frame buffer on only where fbdev calls its driver "VESA VGA" or "EFI VGA".
- * Drivers of DRM that draw on the firmware's frame buffer it takes for drivers of a graphics card,
- * so that the next kernel's screen stays black; and without /dev/fb0 it passes on what was told at
- * boot, whoever has reprogrammed the card since. differs
+ * Differs from kexec-tools, which passes a frame buffer on only if its fbdev driver is "VESA VGA"
+ * or "EFI VGA". It takes DRM drivers of the firmware's frame buffer for drivers of a graphics card,
+ * and the next kernel's screen stays black. Without /dev/fb0 it passes on the screen of boot, even
+ * if a driver has reprogrammed the card since.
  */
 
 import { hex } from "../../../core/address.ts";
@@ -38,19 +38,19 @@ export interface ScreenInput
 }
 
 export interface NextScreen {
-  /** "assumed": nothing is known, and text is what a PC usually shows. */
+  /** "assumed": boot_params could not be read; VGA text is a PC's default. */
   readonly kind: "framebuffer" | "text" | "none" | "assumed";
   readonly screen: ScreenInfo;
   /** 64 bytes for the zero page; `ext_mem_k` is 0, `buildBootParams` sets it. */
   readonly bytes: Uint8Array;
-  /** What the next kernel is told, and why; one sentence. */
+  /** The screen and the reason, as one sentence for the plan. */
   readonly note: string;
-  /** Who shows something else than the firmware did, so that nothing of it is passed on. */
+  /** From `findDisplayOwner`: the driver because of which no screen is passed on; null: none. */
   readonly displayOwner: string | null;
 }
 
-/** Drivers that draw on the firmware's frame buffer through fbdev, and what it is passed on as. The
- * last is simplefb's, which coreboot's frame buffer has too. */
+/** The fbdev drivers that draw on the firmware's frame buffer, and the video type to pass on. The
+ * last is simplefb, which also drives coreboot's frame buffer. */
 const FBDEV_TYPES: ReadonlyMap<string, number> = new Map([
   ["VESA VGA", VIDEO_TYPE_VLFB],
   ["EFI VGA", VIDEO_TYPE_EFI],
@@ -58,8 +58,8 @@ const FBDEV_TYPES: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * DRM drivers that draw on the firmware's frame buffer and never change its mode, as fbdev shows
- * their names. They hide its address from fbdev. [linux drivers/gpu/drm/sysfb]
+ * The fbdev names of DRM drivers that draw on the firmware's frame buffer and never change its
+ * mode. They hide its address from fbdev. [linux drivers/gpu/drm/sysfb]
  */
 const FIRMWARE_DRM = ["simpledrmdrmfb", "efidrmdrmfb", "vesadrmdrmfb"];
 
@@ -75,7 +75,7 @@ function next(
   return { kind, screen: screenOf(screen), bytes, note: `Screen: ${what}.`, displayOwner };
 }
 
-/** `orig_video_isVGA` is 0; the rest is as kexec-tools has it. */
+/** No screen: `orig_video_isVGA` is 0; the other fields have kexec-tools' values. */
 function noScreen(why: string, displayOwner: string | null = null): NextScreen {
   return next(
     "none",
@@ -90,8 +90,8 @@ const assumedText = (why: string): NextScreen =>
 
 const UNREADABLE = "the running kernel's boot_params could not be read";
 
-/** The purgatory sets it before it starts the next kernel. Where the adapter stays in a mode of its
- * own all the same, Linux's VGA console finds no memory to write to, and is not used. */
+/** VGA text, which the purgatory sets before it starts the next kernel. If the adapter stays in a
+ * vendor mode all the same, Linux finds no VGA text memory, and does not use its VGA console. */
 const resetText = (): NextScreen =>
   next(
     "text",
@@ -102,27 +102,28 @@ const resetText = (): NextScreen =>
 const modeOf = ({ lfb_width, lfb_height, lfb_depth }: ScreenInfo): string =>
   `${lfb_width}x${lfb_height}x${lfb_depth}`;
 
-/** As the running kernel was told: unchanged, but for where the kernel found it since. */
+/** The screen from the running kernel's boot_params. Only the frame buffer's address differs if the
+ * kernel has moved it since. */
 function asAtBoot(
   atBoot: ScreenInfo,
   { xen }: ScreenInput,
   why: string,
   address = framebufferAddress(atBoot),
 ): NextScreen {
-  const told = xen === null ? "as at boot" : "as Xen passed it to dom0";
+  const origin = xen === null ? "as at boot" : "as Xen passed it to dom0";
   if (!isFramebuffer(atBoot)) {
-    if (!isText(atBoot)) return next("none", atBoot, `none, ${told}`);
+    if (!isText(atBoot)) return next("none", atBoot, `none, ${origin}`);
     const size = `${atBoot.orig_video_cols}x${atBoot.orig_video_lines}`;
-    return next("text", atBoot, `VGA text of ${size}, ${told}, because ${why}`);
+    return next("text", atBoot, `VGA text of ${size}, ${origin}, because ${why}`);
   }
   const before = framebufferAddress(atBoot);
   const mode = `${modeOf(atBoot)} at ${hex(address)}`;
-  if (address === before) return next("framebuffer", atBoot, `${mode}, ${told}, because ${why}`);
+  if (address === before) return next("framebuffer", atBoot, `${mode}, ${origin}, because ${why}`);
   const moved = `${mode}, because ${why}; at boot it was at ${hex(before)}`;
   return next("framebuffer", movedTo(atBoot, address), moved);
 }
 
-/** What a framebuffer device shows now. */
+/** The mode that a framebuffer device shows now, with video type `type`. */
 function fromFramebuffer(
   fb: FramebufferFacts,
   type: number,
@@ -136,7 +137,7 @@ function fromFramebuffer(
     return noScreen(`${name} has a mode that screen_info cannot hold, ${mode}`);
   }
   const where = `${modeOf(screen)} at ${hex(fb.smemStart)}`;
-  return next("framebuffer", screen, `${where}, because ${name} shows that`);
+  return next("framebuffer", screen, `${where}, because ${name} shows it now`);
 }
 
 const sameMode = (fb: FramebufferFacts, screen: ScreenInfo): boolean =>
@@ -145,48 +146,50 @@ const sameMode = (fb: FramebufferFacts, screen: ScreenInfo): boolean =>
   fb.bitsPerPixel === screen.lfb_depth &&
   fb.lineLength === screen.lfb_linelength;
 
-/** The firmware's frame buffer, which `user` draws on. */
+/** The firmware's frame buffer, on which the driver `user` draws. */
 function stillUsed(user: string, input: ScreenInput): NextScreen {
   const { framebuffer: fb, display, bootParams } = input;
   const atBoot = bootParams === null ? null : screenAtBoot(bootParams);
-  const told = atBoot !== null && isFramebuffer(atBoot) ? atBoot : null;
+  const bootBuffer = atBoot !== null && isFramebuffer(atBoot) ? atBoot : null;
   const type = fb?.id === user ? FBDEV_TYPES.get(user) : undefined;
-  const why = `${JSON.stringify(user)} still draws there`;
+  const why = `${JSON.stringify(user)} still draws on it`;
   if (fb === null || type === undefined || fb.smemStart === 0n) {
-    if (told !== null) return asAtBoot(told, input, why, display?.firmwareMemory?.start);
+    if (bootBuffer !== null) {
+      return asAtBoot(bootBuffer, input, why, display?.firmwareMemory?.start);
+    }
     if (fb !== null && type !== undefined) return fromFramebuffer(fb, type, atBoot);
     if (atBoot === null) return assumedText(UNREADABLE);
-    return asAtBoot(atBoot, input, `${JSON.stringify(user)} changes no mode`);
+    return asAtBoot(atBoot, input, `${JSON.stringify(user)} does not change the mode`);
   }
-  // "VESA VGA" may be uvesafb, which sets modes. "EFI VGA" never does, and where its mode is
-  // another, the kernel knows that this firmware tells it wrongly, as will the next one.
-  const isSame = user !== "VESA VGA" || (told !== null && sameMode(fb, told));
-  if (told !== null && isSame) return asAtBoot(told, input, why, fb.smemStart);
+  // "VESA VGA" may be uvesafb, which sets modes. "EFI VGA" never does: if its mode differs from
+  // boot_params, Linux has corrected a wrong value of this firmware, and the next kernel will too.
+  const isSame = user !== "VESA VGA" || (bootBuffer !== null && sameMode(fb, bootBuffer));
+  if (bootBuffer !== null && isSame) return asAtBoot(bootBuffer, input, why, fb.smemStart);
   return fromFramebuffer(fb, type, atBoot);
 }
 
-/** Devices that stand for the firmware's frame buffer: `efi-framebuffer.0`.
+/** The platform device of the firmware's frame buffer: `efi-framebuffer.0`.
  * [linux drivers/firmware/sysfb.c] */
 const FIRMWARE_DEVICE = /(?:^|\/)([a-z]+-framebuffer)\.\d+$/;
 
-/** What draws on the firmware's frame buffer; null where nothing does. */
+/** The driver or device that draws on the firmware's frame buffer; null: none. */
 function firmwareUser(fb: FramebufferFacts | null, display: DisplayFacts | null): string | null {
   const ids = [...(fb === null ? [] : [fb.id]), ...(display?.framebuffers ?? [])];
   const id = ids.find(drawsOnFirmware);
   if (id !== undefined) return id;
-  // A DRM driver without fbdev.
+  // A DRM driver without fbdev emulation.
   const drm = display?.devices.filter((device: DisplayDevice) => device.drm) ?? [];
   const names = drm.map(({ path }) => FIRMWARE_DEVICE.exec(path)?.[1]);
   return names.find((name) => name !== undefined) ?? null;
 }
 
 /**
- * What the next kernel may draw on.
+ * The screen for the next kernel.
  *
- * A graphics card that a driver has reprogrammed is not passed on, because the mode at boot is gone
- * and the next kernel would draw where nobody looks; `--reuse-video-type` overrides that, as in
- * kexec-tools. A frame buffer in use stays what it is with `--reset-vga`, which does not leave a
- * mode of the adapter's own.
+ * If a driver has reprogrammed the graphics card, no screen is passed on: the mode of boot is gone,
+ * and nobody would see what the next kernel draws. `--reuse-video-type` overrides that, as in
+ * kexec-tools. `--reset-vga` does not change a frame buffer, because the reset by VGA registers
+ * does not end a vendor mode of the adapter.
  *
  * @throws KexecError `struct.truncated` for boot_params that are cut short
  */
@@ -205,5 +208,5 @@ export function nextScreen(input: ScreenInput): NextScreen {
   if (displayOwner !== null) return resets ? resetText() : noScreen(displayOwner, displayOwner);
   if (resets && !(atBoot !== null && isFramebuffer(atBoot))) return resetText();
   if (atBoot === null) return assumedText(UNREADABLE);
-  return asAtBoot(atBoot, input, "no driver has taken it");
+  return asAtBoot(atBoot, input, "no driver has reprogrammed the card");
 }

@@ -1,25 +1,25 @@
 /**
- * Code that runs in 32-bit mode before an image: it copies ACPI's root pointer (RSDP) to where the
- * image looks for it. Its address is known, its bytes are not: kernels do not let programs read the
- * memory that ACPI's tables are in. [acpi §5.2.5.3]
+ * 32-bit code that runs before a multiboot image: it copies ACPI's root pointer (RSDP) to where the
+ * image looks for it. onekexec knows the address of the root pointer but not its bytes, because
+ * kernels do not let programs read the memory of ACPI's tables. [acpi §5.2.5.3]
  */
 
 import { joined, Writer } from "../../../core/bytes.ts";
 
-/** In bytes: all of it, and all that ACPI 1.0 knew. */
+/** Sizes of the root pointer in bytes, since ACPI 2.0 and in ACPI 1.0. */
 export const ROOT_POINTER_SIZE = 36;
 export const OLD_ROOT_POINTER_SIZE = 20;
 
 const REVISION_AT = 15;
-/** From here on the structure is longer. */
+/** The first `revision` with 36 bytes. */
 const NEW_REVISION = 2;
 
 export interface RootPointerCopy {
   readonly from: number;
   readonly targets: readonly { readonly at: number; readonly size: number }[];
-  /** Two words that are written where the root pointer is an old one; null: none. */
+  /** Two 32-bit words that the code writes to `at` for an ACPI 1.0 root pointer; null: none. */
   readonly ifOld: { readonly at: number; readonly words: readonly [number, number] } | null;
-  /** Of the image, which finds EAX and EBX as they were. */
+  /** The image's entry point. The code keeps EAX and EBX. */
   readonly entry: number;
 }
 
@@ -34,7 +34,7 @@ const code = (...bytes: readonly number[]): Uint8Array => Uint8Array.from(bytes)
 const store = (at: number, value: number): Uint8Array =>
   joined([code(0xc7, 0x05), word(at), word(value)]);
 
-/** The code, which runs at any address and needs no stack. All addresses are below 4 GiB. */
+/** The machine code. It runs at any address and uses no stack. All addresses are below 4 GiB. */
 export function rootPointerCopy({ from, targets, ifOld, entry }: RootPointerCopy): Uint8Array {
   const copies = targets.flatMap(({ at, size }) => [
     ...[code(0xbe), word(from)], // mov esi, from

@@ -1,6 +1,6 @@
 /**
- * screen_info: what the next kernel's first console may draw on, as a structure. Which screen that
- * is, next-screen.ts decides.
+ * screen_info: the structure that describes the screen for the next kernel's first console.
+ * next-screen.ts chooses the screen.
  *
  * [linux include/uapi/linux/screen_info.h]
  */
@@ -11,7 +11,7 @@ import type { FramebufferFacts } from "../../../model/display.ts";
 export const ScreenInfo = defineStruct("screen_info", 64, {
   orig_x: u8(0x00),
   orig_y: u8(0x01),
-  /** KiB of memory above 1 MiB, at most 64 MiB: it lies here for history's sake. */
+  /** Memory above 1 MiB, in KiB, at most 64 MiB; it is here for historical reasons. */
   ext_mem_k: u16(0x02),
   orig_video_page: u16(0x04),
   orig_video_mode: u8(0x06),
@@ -52,16 +52,16 @@ export const ScreenInfo = defineStruct("screen_info", 64, {
 });
 export type ScreenInfo = StructValue<typeof ScreenInfo.fields>;
 
-/** The VGA in a text mode, as Linux's own setup code says it. */
+/** A VGA in text mode, as Linux's own setup code sets it. */
 export const VIDEO_TYPE_VGA = 0x01;
-/** MDA, CGA, and EGA and VGA by their chips' names: text too. */
+/** All types of text screens; the others are MDA, CGA, EGA (mono, colour) and VGA (colour). */
 const VIDEO_TYPES_OF_TEXT = [VIDEO_TYPE_VGA, 0x10, 0x11, 0x20, 0x21, 0x22];
 export const VIDEO_TYPE_VLFB = 0x23;
 export const VIDEO_TYPE_EFI = 0x70;
 export const VIDEO_CAPABILITY_SKIP_QUIRKS = 1 << 0;
 export const VIDEO_CAPABILITY_64BIT_BASE = 1 << 1;
 
-/** Text of 80 by 25 characters, each 16 lines high: what a PC shows when nobody sets a mode. */
+/** Text of 80 by 25 characters, each 16 lines high: the default mode of a PC. */
 export const TEXT_SCREEN = {
   orig_video_cols: 80,
   orig_video_lines: 25,
@@ -69,13 +69,13 @@ export const TEXT_SCREEN = {
   orig_video_points: 16,
 } as const;
 
-/** Where the frame buffer lies; 0 for a screen that has none. */
+/** The frame buffer's physical address; 0 for a screen without one. */
 export function framebufferAddress(screen: ScreenInfo): bigint {
   const hasHigh = (screen.capabilities & VIDEO_CAPABILITY_64BIT_BASE) !== 0;
   return BigInt(screen.lfb_base) | (hasHigh ? BigInt(screen.ext_lfb_base) << 32n : 0n);
 }
 
-/** Whether it is a frame buffer that the firmware or its VESA calls set up. */
+/** Whether the screen is a linear frame buffer, set up by VESA calls or by EFI. */
 export function isFramebuffer(screen: ScreenInfo): boolean {
   const { orig_video_isVGA: type } = screen;
   return (type === VIDEO_TYPE_VLFB || type === VIDEO_TYPE_EFI) && framebufferAddress(screen) > 0n;
@@ -97,23 +97,23 @@ export function movedTo(screen: ScreenInfo, address: bigint): ScreenInfo {
 }
 
 /**
- * The screen that the running kernel was told of, for the next one. Its command line's address
- * (`cl_magic`, `cl_offset`) is for protocols before 2.02 and would be a stale one. And a size of an
- * EFI frame buffer that does not hold its mode is one in units of 64 KiB, which Xen tells dom0 and
- * kexec-tools tells every kernel: sysfb would refuse it. [linux arch/x86/xen/vga.c,
- * drivers/firmware/sysfb_simplefb.c]
+ * The screen from the running kernel's boot_params, corrected for the next kernel. `cl_magic` and
+ * `cl_offset` become 0: boot protocols before 2.02 have the command line's address there, which is
+ * stale. If `lfb_size` of an EFI frame buffer is too small for its mode, it counts units of 64 KiB,
+ * as from Xen to dom0 and from kexec-tools; it becomes the mode's size in bytes, because sysfb
+ * refuses it otherwise. [linux arch/x86/xen/vga.c, drivers/firmware/sysfb_simplefb.c]
  *
  * @throws KexecError `struct.truncated` for boot_params that are cut short
  */
 export function screenAtBoot(bootParams: Uint8Array): ScreenInfo {
-  const told = ScreenInfo.read(bootParams);
-  const least = told.lfb_height * told.lfb_linelength;
-  const isShort = told.orig_video_isVGA === VIDEO_TYPE_EFI && told.lfb_size < least;
-  const lfb_size = isShort ? least : told.lfb_size;
-  return { ...told, lfb_size, ext_mem_k: 0, cl_magic: 0, cl_offset: 0 };
+  const found = ScreenInfo.read(bootParams);
+  const least = found.lfb_height * found.lfb_linelength;
+  const isShort = found.orig_video_isVGA === VIDEO_TYPE_EFI && found.lfb_size < least;
+  const lfb_size = isShort ? least : found.lfb_size;
+  return { ...found, lfb_size, ext_mem_k: 0, cl_magic: 0, cl_offset: 0 };
 }
 
-/** A screen of these fields; all others are 0. */
+/** A whole screen_info with these fields; all others are 0. */
 export function screenOf(fields: Partial<ScreenInfo>): ScreenInfo {
   return ScreenInfo.read(screenBytes(fields));
 }
@@ -125,8 +125,8 @@ export function screenBytes(screen: Partial<ScreenInfo>): Uint8Array {
   return bytes;
 }
 
-/** The mode that a framebuffer device shows, if screen_info can hold it.
- * @param atBoot what the running kernel was told */
+/** The screen that a framebuffer device shows; null if screen_info cannot hold its mode.
+ * @param atBoot the screen from the running kernel's boot_params; null if they could not be read */
 export function screenOfFramebuffer(
   fb: FramebufferFacts,
   type: number,
@@ -151,20 +151,21 @@ export function screenOfFramebuffer(
 }
 
 /**
- * kexec-tools gives EFI frame buffers in units of 64 KiB too, and sysfb refuses a frame buffer that
- * it then takes for smaller than its mode. [linux drivers/firmware/sysfb_simplefb.c]
+ * `lfb_size`: units of 64 KiB for VIDEO_TYPE_VLFB, else bytes. kexec-tools uses units of 64 KiB for
+ * EFI frame buffers too, and sysfb refuses these as smaller than their mode. [linux
+ * drivers/firmware/sysfb_simplefb.c]
  */
 function framebufferSize(bytes: number, type: number): number {
   return type === VIDEO_TYPE_VLFB ? Math.ceil(bytes / 65536) : bytes;
 }
 
-/** Tables of quirks for old Macs apply where the boot loader did not set this bit; the screen is
- * still the one that the running kernel's boot loader set it for. */
+/** VIDEO_CAPABILITY_SKIP_QUIRKS, if it was set at boot for the same video type. Without this bit
+ * Linux applies its quirks for old Macs. */
 function skipQuirks(type: number, atBoot: ScreenInfo | null): number {
   return atBoot?.orig_video_isVGA === type ? atBoot.capabilities & VIDEO_CAPABILITY_SKIP_QUIRKS : 0;
 }
 
-/** Up to 8 bits a pixel is an index into a palette and has no positions. */
+/** The colour fields; none up to 8 bits a pixel, where a pixel is an index into a palette. */
 function colours(fb: FramebufferFacts): Partial<ScreenInfo> {
   if (fb.bitsPerPixel <= 8) return {};
   return {

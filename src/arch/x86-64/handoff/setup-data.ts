@@ -1,6 +1,6 @@
 /**
- * The setup_data chain: a linked list in memory that the zero page points to, for what has no room
- * in it. This file lays nodes out; what is in them comes from e820.ts, efi-info.ts and the caller.
+ * The setup_data chain: a linked list that the zero page points to, for data that do not fit into
+ * it. This file lays the nodes out; e820.ts, efi-info.ts and the caller supply their contents.
  *
  * [linux Documentation/arch/x86/boot.rst "setup_data"]
  * [linux arch/x86/include/uapi/asm/setup_data.h]
@@ -22,7 +22,7 @@ export const SETUP_IMA = 8;
 export const SETUP_RNG_SEED = 9;
 export const SETUP_KEXEC_KHO = 10;
 
-/** What kexec-tools and Linux's own loader give the next kernel, in bytes. */
+/** Bytes of the random seed that kexec-tools and Linux's own loader pass to the next kernel. */
 export const RNG_SEED_LENGTH = 32;
 
 /** The header of a node; the data follow it. */
@@ -39,8 +39,8 @@ export interface SetupDataNode {
   readonly data: Uint8Array;
 }
 
-/** Nodes start at multiples of this, so that their data do too: libfdt wants a device tree at a
- * multiple of 8, and Linux's own loader aligns its first node to 16. */
+/** Nodes, and so their data, start at multiples of this: libfdt needs a device tree at a multiple
+ * of 8, and Linux's own loader aligns its first node to 16. */
 export const SETUP_DATA_ALIGNMENT = 16n;
 
 /** Bytes that `layoutSetupData` needs for these nodes. */
@@ -49,22 +49,22 @@ export function setupDataSize(nodes: readonly SetupDataNode[]): number {
 }
 
 /**
- * All nodes, in their order, as one contiguous piece for the address `base`, and the address of the
- * first (0 where there are none).
+ * All nodes in order, as contiguous bytes for the physical address `base`, and the address of the
+ * first node (0 if there are none).
  *
- * kexec-tools spends one segment, and so at least a page, on each node; kexec_load takes 16
- * segments in all. Linux never assumes that a node has its page for itself: everything that walks
- * the chain works on the bytes [node, node + 16 + len), and Linux's own loader packs its nodes into
- * the tail of the boot_params segment in the same way [linux arch/x86/kernel/kexec-bzimage64.c].
+ * kexec-tools uses one segment, and so at least a page, for each node, but kexec_load takes only 16
+ * segments. Linux does not need a page for each node: all code that walks the chain uses only the
+ * bytes [node, node + 16 + len), and Linux's own loader also packs its nodes into the end of the
+ * boot_params segment [linux arch/x86/kernel/kexec-bzimage64.c].
  * The walkers are:
  * - the decompressor's KASLR, which avoids each node's bytes [boot/compressed/kaslr.c
  *   mem_avoid_overlap], and its page tables, which map 2 MiB around each [ident_map_64.c];
  * - the kernel's reservation, which is by byte [kernel/setup.c
  *   memblock_x86_reserve_range_setup_data]; until 6.14 also [kernel/e820.c
- *   e820__reserve_setup_data], whose pieces are all given to memblock and merge there;
- * - parse_setup_data, which maps a node, and for an RNG seed clears its data and its `len`, nothing
- *   beyond [kernel/setup.c];
- * - `/sys/kernel/boot_params/setup_data`, and memremap's question whether an address is setup data
+ *   e820__reserve_setup_data], which adds all ranges to memblock, where they merge;
+ * - parse_setup_data, which maps a node, and of an RNG seed clears only its data and its `len`
+ *   [kernel/setup.c];
+ * - `/sys/kernel/boot_params/setup_data`, and memremap's check whether an address is setup_data
  *   [kernel/ksysfs.c, mm/ioremap.c memremap_is_setup_data].
  *
  * @throws RangeError if `base` is 0, which ends a chain, or is not a multiple of 16: a bug

@@ -1,9 +1,9 @@
 /**
- * The setup header of an x86 Linux kernel image: what a boot loader reads of the image, and the
- * part of the image that it copies into the zero page.
+ * The setup header of an x86 Linux kernel image: the fields that a boot loader reads, fills in, and
+ * copies into the zero page.
  *
- * Offsets are from the start of the image, and are the same from the start of the zero page. It
- * does not judge whether an image can be booted: that is the image type's task.
+ * Offsets count from the start of the image, and equally from the start of the zero page. The image
+ * types decide whether an image can be booted.
  *
  * [linux Documentation/arch/x86/boot.rst "The Real-Mode Kernel Header"]
  * [linux arch/x86/include/uapi/asm/bootparam.h struct setup_header]
@@ -36,18 +36,18 @@ export const XLF_5LEVEL = 1 << 5;
 export const XLF_5LEVEL_ENABLED = 1 << 6;
 export const XLF_MEM_ENCRYPTION = 1 << 7;
 
-/** The first field, and so the first byte that is copied. */
+/** Offset of the first field, where the copy begins. */
 export const SETUP_HEADER_START = 0x1f1;
-/** Where boot_params goes on after the room that it keeps for the header (`edd_mbr_sig_buffer`). */
+/** Offset of `edd_mbr_sig_buffer`, which follows the room for the header in boot_params. */
 export const SETUP_HEADER_LIMIT = 0x290;
-/** Offset of the byte that, counted from 0x202, says where the header ends. */
+/** Offset of the header's length in bytes, which counts from 0x202. */
 const LENGTH_AT = 0x201;
 const LENGTH_FROM = 0x202;
-/** The end of `cmd_line_ptr`: no header that this program can use is shorter. */
+/** The end of `cmd_line_ptr`: boot params need a header of at least this length. */
 const SHORTEST_END = 0x22c;
 
-/** Fields without a remark are in every version of the protocol; "2.xx" names the first that has
- * the field. */
+/** "2.xx" is the first version of the boot protocol that has the field; fields without it are in
+ * every version. */
 export const SetupHeader = defineStruct("setup_header", 0x26c, {
   /** Size of the real-mode code in 512-byte sectors, less one; 0 means 4. */
   setup_sects: u8(0x1f1),
@@ -68,11 +68,11 @@ export const SetupHeader = defineStruct("setup_header", 0x26c, {
   realmode_swtch: u32(0x208),
   /** 2.00 */
   start_sys_seg: u16(0x20c),
-  /** 2.00: where, less 0x200, the text of the kernel's version lies; 0: nowhere. */
+  /** 2.00: offset of the kernel's version string, less 0x200; 0: none. */
   kernel_version: u16(0x20e),
   /** 2.00: written by the boot loader. */
   type_of_loader: u8(0x210),
-  /** 2.00: LOADED_HIGH is the image's, the rest the boot loader's. */
+  /** 2.00: the image sets LOADED_HIGH, the boot loader the other bits. */
   loadflags: u8(0x211),
   /** 2.00 */
   setup_move_size: u16(0x212),
@@ -116,7 +116,7 @@ export const SetupHeader = defineStruct("setup_header", 0x26c, {
   setup_data: u64(0x250),
   /** 2.10 */
   pref_address: u64(0x258),
-  /** 2.10: memory that the kernel needs from its start before it reads a memory map. */
+  /** 2.10: bytes from the kernel's start that it uses before it reads the memory map. */
   init_size: u32(0x260),
   /** 2.11 */
   handover_offset: u32(0x264),
@@ -125,7 +125,7 @@ export const SetupHeader = defineStruct("setup_header", 0x26c, {
 });
 export type SetupHeader = StructValue<typeof SetupHeader.fields>;
 
-/** A protocol version as people write it: 0x020c is 2.12. */
+/** A boot protocol version as text: 0x020c is `2.12`. */
 export function showVersion(version: number): string {
   return `${version >> 8}.${String(version & 0xff).padStart(2, "0")}`;
 }
@@ -133,10 +133,10 @@ export function showVersion(version: number): string {
 /**
  * The bytes of `image` that a boot loader copies to offset 0x1f1 of the zero page.
  *
- * They end where the byte at 0x201 says, but at most where boot_params has other fields.
- * kexec-tools stops after 0x7f bytes, which would cut fields off that a later protocol adds before
- * 0x290; Linux's own loader does not stop at all, so a length of 0xff would write over the memory
- * map.
+ * The length byte at 0x201 gives their end, but they end at 0x290 at most, where boot_params has
+ * other fields. kexec-tools copies 0x7f bytes at most, and would cut off fields that a later
+ * protocol adds before 0x290. Linux's own loader has no limit: with a length of 0xff it would
+ * overwrite the memory map.
  *
  * @throws KexecError `struct.truncated` for an image that is cut short, `image.setup-header` for
  *   one without a setup header or with one of protocol 2.01 or older
@@ -167,8 +167,7 @@ export function setupHeaderBytes(image: Uint8Array): Uint8Array {
 }
 
 /**
- * The image's setup header. Fields that its version does not have are 0, and not the code that
- * follows a short header in the image.
+ * The image's setup header. Fields after the end of a short header are 0; the image has code there.
  * @throws KexecError as `setupHeaderBytes`
  */
 export function readSetupHeader(image: Uint8Array): SetupHeader {

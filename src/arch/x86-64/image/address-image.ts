@@ -29,17 +29,17 @@ export function addressImage(
   const { header_addr, load_addr, load_end_addr, bss_end_addr } = addresses;
   const offset = headerOffset - (header_addr - load_addr);
   if (load_addr > header_addr || offset < 0) {
-    refuse(`load_addr ${hex(load_addr)} is not in the file, header_addr being ${hex(header_addr)}`);
+    refuse(`load_addr ${hex(load_addr)} with header_addr ${hex(header_addr)} is not in the file`);
   }
   const length = load_end_addr === 0 ? file.length - offset : load_end_addr - load_addr;
-  if (length <= 0) refuse(`load_end_addr ${hex(load_end_addr)} is not above ${hex(load_addr)}`);
+  if (length <= 0) refuse(`load_end_addr ${hex(load_end_addr)} is not above load_addr`);
   if (offset + length > file.length) {
-    refuse(`the file is cut short: it has ${file.length} bytes, ${offset + length} are loaded`);
+    refuse(`the file is cut short: it has ${file.length} bytes, not ${offset + length}`);
   }
   const memory = bss_end_addr === 0 ? length : bss_end_addr - load_addr;
-  if (memory < length) refuse(`bss_end_addr ${hex(bss_end_addr)} is before the loaded bytes' end`);
+  if (memory < length) refuse(`bss_end_addr ${hex(bss_end_addr)} is below the loaded bytes' end`);
   if (entry < load_addr || entry >= load_addr + length) {
-    refuse(`the entry point ${hex(entry)} is not in what is loaded`);
+    refuse(`the entry point ${hex(entry)} is outside the loaded bytes`);
   }
   const physical = BigInt(load_addr);
   const bytes = file.subarray(offset, offset + length);

@@ -78,7 +78,7 @@ export function initrdLimit({ initrd_addr_max }: SetupHeader): InitrdLimit {
 
 /** Why a kernel with `--dtb` is for kexec_load only, or null. */
 export function whyNotTreeByFile({ dtb }: LoaderRequest): string | null {
-  return dtb === null ? null : "kexec_file_load takes no device tree on this architecture";
+  return dtb === null ? null : "kexec_file_load does not pass a device tree on this architecture";
 }
 
 /** Takes memory for a relocatable kernel below `max`. */

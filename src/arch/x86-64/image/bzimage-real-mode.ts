@@ -86,7 +86,7 @@ function placeSetupData(context: PlanContext, header: SetupHeader): Segment | nu
     ...{ role: "setup-data", size, alignment: SETUP_DATA_ALIGNMENT },
     ...{ min: MIB, max: kernelEnd(header) },
     bytes: (start) => layoutSetupData(nodes, start).bytes,
-    reason: "the highest free pages that the kernel reads",
+    reason: "the highest free pages that the kernel maps",
   });
 }
 
@@ -143,7 +143,7 @@ function placeSetup(context: PlanContext, kernel: CompressedKernel, places: Plac
   return context.put({
     ...{ role: "real-mode", size, alignment: 16n, min, max, from: "bottom" },
     bytes: make,
-    reason: old ? "where kernels of its kind want it" : "the lowest place above 64 KiB",
+    reason: old ? "where such old kernels expect it" : "the lowest place from 64 KiB on",
   });
 }
 
@@ -163,7 +163,7 @@ function checkSetup(header: SetupHeader): void {
     code: "image.header",
     message:
       `the real-mode code has ${hex(size)} bytes (setup_sects ${header.setup_sects} at 0x1f1), ` +
-      `more than the ${hex(SETUP_MAX)} that real mode has room for`,
+      `more than the ${hex(SETUP_MAX)} bytes in front of its heap`,
   });
 }
 
@@ -192,7 +192,7 @@ function draft(context: PlanContext, image: CompressedKernel): DraftPlan {
     },
     commandLine: context.commandLine?.text ?? "",
     notes: [
-      "the kernel is entered in real mode, and asks the BIOS for memory, screen and disks",
+      "The kernel is entered in real mode and asks the BIOS for memory, screen and disks.",
       ...deviceTree(context.inputs.dtb).notes,
     ],
   };

@@ -96,13 +96,14 @@ function placeFixed(context: PlanContext, kernel: CompressedKernel): Segment {
   const needed = BigInt(zImage ? bytes.length : Math.max(header.init_size, bytes.length));
   const size = alignUp(needed, BigInt(context.facts.pageSize));
   const reason = zImage
-    ? "a zImage (0x211): its real-mode code takes it from 64 KiB"
+    ? "a zImage (0x211): its real-mode code expects it at 64 KiB"
     : "the kernel is not relocatable (0x234): it runs at 1 MiB only";
   const start = zImage ? ZIMAGE_KERNEL : FIXED_KERNEL;
   const placed = context.tryPutFixed([{ role: "kernel", start, size, bytes: () => bytes, reason }]);
   if (placed instanceof NoRoom) return placed.throw();
   const [segment] = placed;
-  if (segment === undefined) throw new RangeError("a kernel was put nowhere");
+  if (segment === undefined)
+    throw new RangeError("tryPutFixed() returned no segment for the kernel");
   return segment;
 }
 
@@ -119,7 +120,7 @@ export function checkDeviceTree({ inputs }: PlanContext, { version }: SetupHeade
   failImage({
     code: "image.dtb",
     message:
-      `the kernel speaks boot protocol ${showVersion(version)}; ` +
+      `the kernel has boot protocol ${showVersion(version)}, but ` +
       `${showVersion(VERSION_SETUP_DATA)} is needed to pass it a device tree`,
   });
 }

@@ -103,7 +103,7 @@ export const bzImage: ImageType = {
     if ("match" in kernel) return kernel;
     const { header } = kernel;
     if (isZImage(header) && isRelocatable(header)) {
-      return notMine("LOADED_HIGH is not set at 0x211 for a kernel that can be moved (0x234)");
+      return notMine("LOADED_HIGH is not set at 0x211, but relocatable_kernel is at 0x234");
     }
     return loader.realMode || needsRealMode(header)
       ? realModeImage(kernel)

@@ -61,7 +61,7 @@ function checkNumbers(header: SetupHeader): void {
   if (init_size === 0) {
     failImage({
       code: "image.header",
-      message: "init_size at 0x260 is 0: how much memory is needed?",
+      message: "init_size at 0x260 is 0, so the memory that the kernel needs is not known",
     });
   }
 }
@@ -75,7 +75,7 @@ function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
   return draftAround(context, kernel, {
     segment,
     initrdLimit: above4G
-      ? { max, why: "; this kernel takes it above 4 GiB too" }
+      ? { max, why: "; this kernel accepts an initrd above 4 GiB" }
       : initrdLimit(header),
     bootParamsMax: max,
     entryState: { arch: "x86_64", mode: 64, rip: segment.start + ENTRY_64 },

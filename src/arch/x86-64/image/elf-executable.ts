@@ -44,14 +44,14 @@ function refuseStyle({ style, elf: { bits } }: Executable, context: PlanContext)
     fail({ code: "plan.arguments", message: "--args-none only works on arch i386" });
   }
   if (style !== "linux" && context.inputs.dtb !== null) {
-    const message = `an image with ${style} arguments takes no device tree`;
+    const message = `an image with ${style} arguments cannot get a device tree`;
     failImage({ code: "image.dtb", message });
   }
   if (style === "linux" || context.inputs.initrd === null) return;
   fail({
     code: "plan.arguments",
     message: "Ramdisks not supported with generic elf arguments",
-    hint: "A Linux kernel gets its initrd with --args-linux.",
+    hint: "To pass an initrd to a Linux kernel, use --args-linux.",
   });
 }
 
@@ -92,7 +92,7 @@ function draft(context: PlanContext, executable: Executable): DraftPlan {
     whole: style === "linux",
   });
   const start: X8664EntryState = { arch: "x86_64", mode: bits, rip: image.entry };
-  const note = `the image gets ${style} arguments${asked ? ", as asked" : ""}`;
+  const note = `The image gets ${style} arguments${asked ? `, because of --args-${style}` : ""}.`;
   if (style === "none") {
     return { segments: image.segments, entryState: start, commandLine: null, notes: [note] };
   }
@@ -132,7 +132,7 @@ export function elfExecutable(name: string, bits: ElfBits, machines: readonly nu
         commandLineLimit: style === "linux" ? LINUX_COMMAND_LINE : null,
         takesEfi: bits === 64 && isLinux,
         memorySize: BigInt(file.length),
-        whyNotByFile: "kexec_file_load takes no ELF executables on this architecture",
+        whyNotByFile: "kexec_file_load does not load ELF executables on this architecture",
         purgatory: purgatoryPlace(bits),
         draft: (context) => draft(context, executable),
       };

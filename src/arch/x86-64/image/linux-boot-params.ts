@@ -127,7 +127,7 @@ export function placeBootParams(
     ...{ role: "boot-params", size: layout.size, alignment: SETUP_DATA_ALIGNMENT },
     ...{ min: LOWEST_ADDRESS, max, bytes: make },
     reason: (start) =>
-      "the highest free pages that the larger pieces left; " +
+      "the highest free pages left by the larger segments; " +
       `the command line is at ${hex(start + layout.commandLineAt)}` +
       (pieces.nodes.length === 0 ? "" : `, setup_data at ${hex(chainAt(start).head)}`),
   });

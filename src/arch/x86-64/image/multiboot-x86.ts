@@ -66,7 +66,7 @@ function read(image: Uint8Array, header: Header): ElfImage {
   if (unknown !== 0) {
     failImage({
       code: "image.multiboot-header",
-      message: `the multiboot header demands what is not known: bits ${hex(unknown)} of its flags`,
+      message: `the multiboot header requires unknown features: bits ${hex(unknown)} of its flags`,
     });
   }
   if (header.addresses === null) return readElf(image, 32);
@@ -115,7 +115,7 @@ export const multibootX86: ImageType = {
       commandLineLimit: null,
       takesEfi: false,
       memorySize: BigInt(file.length),
-      whyNotByFile: "kexec_file_load takes no multiboot images",
+      whyNotByFile: "kexec_file_load does not load multiboot images",
       purgatory: purgatoryPlace(32),
       draft: (context) => draft(context, elf),
     };

@@ -90,8 +90,9 @@ export function readMultiboot2Header(image: Uint8Array, offset: number): Multibo
   while (at < end) {
     const { type, flags, size } = Tag.read(image, at);
     if (type === END) break;
-    if (size < Tag.size) refuse(`the tag at ${hex(at)} has ${size} bytes, fewer than any has`);
-    if (at + size > end) refuse(`the tag at ${hex(at)} ends behind the header`);
+    if (size < Tag.size)
+      refuse(`the tag at ${hex(at)} has ${size} bytes; the least is ${Tag.size}`);
+    if (at + size > end) refuse(`the tag at ${hex(at)} extends beyond the end of the header`);
     if (type === ADDRESS) header = { ...header, address: AddressTag.read(image, at) };
     else if (type === ENTRY_ADDRESS) {
       header = { ...header, entry: EntryTag.read(image, at).entry_addr };
@@ -100,7 +101,7 @@ export function readMultiboot2Header(image: Uint8Array, offset: number): Multibo
     } else if (type === INFORMATION_REQUEST) {
       header = { ...header, requests: wordsOf(image, at, size) };
     } else if (!WITHOUT_EFFECT.includes(type) && (flags & OPTIONAL) === 0) {
-      refuse(`the header demands what is not known: a tag of type ${type} at ${hex(at)}`);
+      refuse(`the header requires an unknown tag: type ${type} at ${hex(at)}`);
     }
     at += Number(alignUp(BigInt(size), BigInt(ALIGNMENT)));
   }

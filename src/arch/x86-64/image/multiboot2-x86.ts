@@ -1,7 +1,7 @@
 /** multiboot2-x86: images with a multiboot2 header, entered in 32-bit mode; Xen is one.
  * [multiboot2] */
 
-import { isPowerOfTwo } from "../../../core/address.ts";
+import { hex, isPowerOfTwo } from "../../../core/address.ts";
 import { EM_386, EM_X86_64 } from "../../../core/elf.ts";
 import { failImage } from "../../../core/error.ts";
 import { type ElfImage, readElf, whyNotElf } from "../../../image/elf-image.ts";
@@ -61,7 +61,7 @@ function read(image: Uint8Array, offset: number): Multiboot2Image {
   if (whyNot !== null) {
     return failImage({
       code: "image.multiboot-header",
-      message: `the header has no address tag, and the file is no ELF executable: ${whyNot}`,
+      message: `the header has no address tag, and the file is not an ELF executable: ${whyNot}`,
     });
   }
   const own = readElf(image, bits);
@@ -76,7 +76,9 @@ function moveOf({ relocatable }: Multiboot2Header): ElfMove | null {
   if (!isPowerOfTwo(alignment) || max_addr < min_addr) {
     failImage({
       code: "image.multiboot-header",
-      message: `the relocatable tag makes no sense: ${min_addr} to ${max_addr} by ${align}`,
+      message:
+        `the relocatable tag is invalid: min_addr ${hex(min_addr)}, max_addr ${hex(max_addr)}, ` +
+        `align ${hex(align)}`,
     });
   }
   return {
@@ -92,7 +94,7 @@ function moveOf({ relocatable }: Multiboot2Header): ElfMove | null {
 function notTold({ requests }: Multiboot2Header, told: readonly number[]): string[] {
   const missing = requests.filter((type) => !told.includes(type));
   if (missing.length === 0) return [];
-  return [`The image asks for multiboot2 tags that it is not given: ${missing.join(", ")}.`];
+  return [`The image requests multiboot2 tags that are not provided: ${missing.join(", ")}.`];
 }
 
 function draft(context: PlanContext, { header, elf, move }: Multiboot2Image): DraftPlan {
@@ -103,7 +105,10 @@ function draft(context: PlanContext, { header, elf, move }: Multiboot2Image): Dr
     whole: false,
   });
   if (image.segments.some(({ start, size }) => start + size > MULTIBOOT_END)) {
-    failImage({ code: "image.multiboot-header", message: "the image lies above 4 GiB" });
+    failImage({
+      code: "image.multiboot-header",
+      message: "the image lies above 4 GiB, which 32-bit code cannot reach",
+    });
   }
   const { segments, modules } = placeModules(context);
   const { content, notes } = multibootContent(context, modules);
@@ -147,7 +152,7 @@ export const multiboot2X86: ImageType = {
       commandLineLimit: null,
       takesEfi: false,
       memorySize: BigInt(file.length),
-      whyNotByFile: "kexec_file_load takes no multiboot2 images",
+      whyNotByFile: "kexec_file_load does not load multiboot2 images",
       purgatory: purgatoryPlace(32),
       draft: (context) => draft(context, image),
     };

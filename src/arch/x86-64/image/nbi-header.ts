@@ -76,13 +76,13 @@ function readHeader(image: Uint8Array) {
   const header = Header.read(image);
   const { flags } = header;
   if (ownLength(flags & 0xff) !== Header.size) {
-    refuse(`the header's length is ${ownLength(flags & 0xff)} bytes at offset 4, not 16`);
+    refuse(`the header length at offset 4 is ${ownLength(flags & 0xff)} bytes, not 16`);
   }
   if ((flags & RETURNS) !== 0) {
-    refuse("the image wants to return to its loader (bit 8 at offset 4), which is gone by then");
+    refuse("the image returns to its loader (bit 8 at offset 4), but kexec leaves none in memory");
   }
   if ((flags & RESERVED) !== 0) {
-    refuse(`bits ${hex(flags & RESERVED)} at offset 4 must be 0`);
+    refuse(`reserved bits ${hex(flags & RESERVED)} at offset 4 are set, but must be 0`);
   }
   return header;
 }
@@ -96,14 +96,19 @@ interface RecordAt {
 function readRecords(image: Uint8Array, first: number): RecordAt[] {
   const records: RecordAt[] = [];
   for (let at = first; ; ) {
-    if (at + Record.size > HEAD_SIZE) refuse(`no record within ${HEAD_SIZE} bytes is the last`);
+    if (at + Record.size > HEAD_SIZE) {
+      refuse(`no record in the first ${HEAD_SIZE} bytes is marked as the last`);
+    }
     const record = Record.read(image, at);
     const { lengths, flags } = record;
     if (ownLength(lengths) !== Record.size) {
-      refuse(`the record at ${hex(at)} has the length ${ownLength(lengths)}, not 16`);
+      refuse(`the record at ${hex(at)} has a length of ${ownLength(lengths)} bytes, not 16`);
     }
     if ((flags & UNKNOWN) !== 0) {
-      refuse(`bits ${hex(flags & UNKNOWN)} of the record's flags at ${hex(at + 3)} must be 0`);
+      refuse(
+        `unknown bits ${hex(flags & UNKNOWN)} of the record's flags at ${hex(at + 3)} are set, ` +
+          "but must be 0",
+      );
     }
     records.push({ record, at });
     if ((flags & LAST) !== 0) return records;
@@ -124,7 +129,7 @@ function startOf({ record, at }: RecordAt, last: NbiPiece, memoryEnd: bigint): b
   const start = starts[flags & FROM] ?? address;
   if (start >= 0n && start + BigInt(memory_length) <= 4n * GIB) return start;
   return refuse(
-    `the record at ${hex(at)} names ${hex(memory_length)} bytes of memory that are not below 4 GiB`,
+    `the record at ${hex(at)} needs ${hex(memory_length)} bytes of memory outside the first 4 GiB`,
   );
 }
 
@@ -139,7 +144,7 @@ function checkEntry(entry: NbiImage["entry"], pieces: readonly NbiPiece[]): void
   const inside = pieces.some(
     ({ start, bytes }) => at >= start && at < start + BigInt(bytes.length),
   );
-  if (!inside) refuse(`the entry point ${hex(at)} is not in what is loaded`);
+  if (!inside) refuse(`the entry point ${hex(at)} is outside the loaded bytes`);
 }
 
 /** A file that begins with `NBI_MAGIC`, as it was read. */
@@ -172,8 +177,8 @@ export function nbiImage({ bytes: file, header, records }: NbiFile, memoryEnd: b
     const bytes = file.subarray(at, at + image_length);
     if (bytes.length < image_length) {
       refuse(
-        `the file is cut short: it has ${file.length} bytes, the record at ${hex(found.at)} ` +
-          `asks for ${at + image_length}`,
+        `the file is cut short: it has ${file.length} bytes, but the record at ` +
+          `${hex(found.at)} needs ${at + image_length}`,
       );
     }
     const size = BigInt(Math.max(memory_length, image_length));

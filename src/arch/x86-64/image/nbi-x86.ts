@@ -95,7 +95,7 @@ function placesOf(pieces: readonly NbiPiece[], page: bigint): Place[] {
 
 function takePlaces(context: PlanContext, places: readonly Place[]): Segment[] {
   const pieces = places.map(({ start, size, bytes }) => ({
-    ...({ role: "kernel", start, size, reason: "where its records say" } as const),
+    ...({ role: "kernel", start, size, reason: "the address in the image's records" } as const),
     bytes: () => bytes,
   }));
   const segments = context.tryPutFixed(pieces);
@@ -162,7 +162,7 @@ function draft(context: PlanContext, file: NbiFile): DraftPlan {
     segments: [...segments, stack],
     entryState: entryState(image, stack.start),
     commandLine: null,
-    notes: [`the image is entered ${showEntry(image)}, and gets a BOOTP reply without contents`],
+    notes: [`The image is entered ${showEntry(image)}, and gets an empty BOOTP reply.`],
   };
 }
 
@@ -171,7 +171,7 @@ export const nbiX86: ImageType = {
   options: [],
   parse(file) {
     const magic = file.length < 4 ? null : new Reader(file, "NBI header").u32(0);
-    if (magic !== NBI_MAGIC) return notMine("no 0x1b031336 at 0");
+    if (magic !== NBI_MAGIC) return notMine("no NBI magic 0x1b031336 at offset 0");
     const nbi = readNbi(file);
     nbiImage(nbi, PROTECTED_MODE_END);
     return {
@@ -181,7 +181,7 @@ export const nbiX86: ImageType = {
       commandLineLimit: null,
       takesEfi: false,
       memorySize: BigInt(file.length),
-      whyNotByFile: "kexec_file_load takes no network boot images",
+      whyNotByFile: "kexec_file_load does not load network boot images",
       // Images that are entered in 32-bit mode have real-mode code of their own as well.
       purgatory: purgatoryPlace(16),
       draft: (context) => draft(context, nbi),

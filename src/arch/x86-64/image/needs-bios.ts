@@ -20,7 +20,7 @@ export function requireBios(facts: HostFacts): void {
   if (!startedByEfi(facts)) return;
   failImage({
     code: "image.real-mode",
-    message: "code in real mode calls the BIOS, and EFI started this machine: there is none",
-    hint: "A Linux kernel starts without --real-mode.",
+    message: "real-mode code calls the BIOS, but EFI started this machine, so there is none",
+    hint: "Load a Linux kernel without --real-mode.",
   });
 }

@@ -41,17 +41,18 @@ export function placeBios(context: PlanContext, lowerKib: number): PlacedBios {
     sha256: null,
     // No map has the vectors in front of the rest of their page.
     ramFrom: VECTORS_END,
-    reason: "an image that is entered as after a BIOS looks here for what one leaves",
+    reason: "the page where an image made for a BIOS reads the BIOS data area",
   };
-  const note = "EFI started this machine: the page at 0 is as after a BIOS whose calls all fail.";
+  const note = "EFI started this machine: page 0 gets a BIOS data area and failing BIOS calls.";
   return { segment, notes: [note, aboutRootPointer(facts)] };
 }
 
 function aboutRootPointer(facts: HostFacts): string {
   const address = lowRootPointer(facts);
-  if (address === null) return "ACPI's root pointer is not passed on: it is not known below 4 GiB.";
+  if (address === null)
+    return "ACPI's root pointer is not passed on: no address below 4 GiB known.";
   return (
-    "ACPI's root pointer is copied there; a PV dom0 of Xen looks elsewhere, and finds it by " +
-    `acpi_rsdp=${hex(address)} among its kernel's words.`
+    "ACPI's root pointer is copied to page 0. A PV dom0 does not look there: its kernel needs " +
+    `acpi_rsdp=${hex(address)} on its command line.`
   );
 }

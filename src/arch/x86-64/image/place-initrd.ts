@@ -19,6 +19,6 @@ export interface InitrdLimit {
 export function placeInitrd(context: PlanContext, { max, why }: InitrdLimit): Segment | null {
   const { initrd } = context.inputs;
   if (initrd === null || initrd.bytes.length === 0) return null;
-  const reason = `the highest place that is free${why}`;
+  const reason = `the highest free place${why}`;
   return context.put({ role: "initrd", bytes: initrd.bytes, min: LOWEST_INITRD, max, reason });
 }

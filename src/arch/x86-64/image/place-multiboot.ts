@@ -47,12 +47,12 @@ function placeModule(context: PlanContext, bytes: Uint8Array, isFirst: boolean):
       ...common,
       size: alignUp(taken + page, XEN_UNIT),
       alignment: XEN_UNIT,
-      reason: `the highest free multiple of ${hex(XEN_UNIT)}, where Xen can move it`,
+      reason: `the highest free multiple of ${hex(XEN_UNIT)}, so that Xen can move it`,
     });
     // The rest of the units is kept free, and need not be cleared.
     if (!(segment instanceof NoRoom)) return { ...segment, size: taken };
   }
-  return context.put({ ...common, reason: "the highest place below 4 GiB that is free" });
+  return context.put({ ...common, reason: "the highest free place below 4 GiB" });
 }
 
 /** Modules begin at a page, as images may demand. A module without bytes has no segment. */
@@ -138,7 +138,7 @@ export function placeInfo(
   const segment = context.put({
     ...{ role: "multiboot-info", size: codeAt + BigInt(codeFor(0n)?.length ?? 0), alignment: 8n },
     ...{ min: LOWEST_ADDRESS, max: MULTIBOOT_END, bytes: make },
-    reason: "the highest pages below 4 GiB that the larger pieces left",
+    reason: "the highest free pages below 4 GiB left by the larger segments",
   });
   return { segment, entry: hasCode ? segment.start + codeAt : told.entry };
 }

@@ -35,5 +35,5 @@ test.each<[string, Uint8Array | null, EfiFacts | null, bigint | null]>([
 test.each([0, 1, 4095, 4097])("%d bytes are no boot_params", (length) => {
   const error = refusal(() => checkBootParams(new Uint8Array(length), "/sys/x"));
   expect(error.code).toBe("facts.boot-params");
-  expect(error.message).toBe(`/sys/x: ${length} bytes, boot_params has 4096`);
+  expect(error.message).toBe(`/sys/x: ${length} bytes, but boot_params has 4096`);
 });

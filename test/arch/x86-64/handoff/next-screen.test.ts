@@ -65,7 +65,7 @@ describe("the firmware's frame buffer is in use: as at boot, unchanged", () => {
     expect(found.bytes).toEqual(told(atBoot()));
     expect(found.kind).toBe("framebuffer");
     expect(found.note).toMatch(
-      /^Screen: 1024x768x32 at 0x80000000, as at boot, because ".+" still draws there\.$/,
+      /^Screen: 1024x768x32 at 0x80000000, as at boot, because ".+" still draws on it\.$/,
     );
   });
 
@@ -93,7 +93,7 @@ describe("the firmware's frame buffer is in use: as at boot, unchanged", () => {
         ext_lfb_base: 0x40,
         capabilities: 3,
       });
-      expect(note).toMatch(/1024x768x32 at 0x4000000000, because ".+" still draws there; at boot/);
+      expect(note).toMatch(/1024x768x32 at 0x4000000000, because ".+" still draws on it; at boot/);
       expect(note).toEndWith(" it was at 0x80000000.");
     }
   });
@@ -116,7 +116,7 @@ describe("the firmware's frame buffer is in use: as at boot, unchanged", () => {
         lfb_base: 0x80000000,
         pages: 1,
       });
-      expect(note).toMatch(/^Screen: 1024x768x32 at 0x80000000, because ".+" shows that\.$/);
+      expect(note).toMatch(/^Screen: 1024x768x32 at 0x80000000, because ".+" shows it now\.$/);
     }
   });
 
@@ -268,9 +268,9 @@ describe("nobody has taken it: as at boot", () => {
     [
       "a frame buffer",
       atBoot(),
-      "1024x768x32 at 0x80000000, as at boot, because no driver has taken it",
+      "1024x768x32 at 0x80000000, as at boot, because no driver has reprogrammed the card",
     ],
-    ["VGA text", atBoot(1), "VGA text of 80x25, as at boot, because no driver has taken it"],
+    ["VGA text", atBoot(1), "VGA text of 80x25, as at boot, because no driver has"],
     ["EGA text", atBoot(0x22), "VGA text of 80x25, as at boot"],
     ["no screen", atBoot(0), "none, as at boot"],
     ["a frame buffer at 0", atBoot(0x23, { 27: 0 }), "none, as at boot"],

@@ -118,7 +118,7 @@ describe("vmlinux", () => {
     const { notes } = planOf(vmlinux(), { dtb, loader });
     expect(notes.join()).toContain("The device tree of /boot/dtb is passed on");
     const { hint } = refusal(() => planOf(program, { dtb, loader }));
-    expect(hint).toContain("an image with elf arguments takes no device tree");
+    expect(hint).toContain("an image with elf arguments cannot get a device tree");
   });
 
   test("gets ELF notes where that is asked", () => {

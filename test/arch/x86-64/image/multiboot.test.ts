@@ -168,8 +168,8 @@ describe("multiboot2", () => {
   });
 
   test.each([
-    ["an unknown tag that must be obeyed", [[77, 0, 1, 2]], "a tag of type 77"],
-    ["a relocatable tag without alignment", [[10, 0, 1, 2, 3, 0]], "makes no sense"],
+    ["an unknown tag that must be obeyed", [[77, 0, 1, 2]], "an unknown tag: type 77"],
+    ["a relocatable tag without alignment", [[10, 0, 1, 2, 3, 0]], "relocatable tag is invalid"],
   ] as const)("%s: refused", (_, tags, hint) => {
     const got = refusal(() => planOf(elfWith(multiboot2Header(tags))));
     expect(got.hint).toContain(hint);
@@ -182,8 +182,8 @@ describe("multiboot2", () => {
   test("what it asks for and is not given is said", () => {
     const notes = (...types: number[]) =>
       planOf(elfWith(multiboot2Header([[1, 0, ...types]]))).notes;
-    expect(notes(4, 6, 15).join()).not.toContain("asks for");
-    const note = "The image asks for multiboot2 tags that it is not given: 9, 12.";
+    expect(notes(4, 6, 15).join()).not.toContain("requests");
+    const note = "The image requests multiboot2 tags that are not provided: 9, 12.";
     expect(notes(4, 9, 6, 12).at(-1)).toBe(note);
   });
 
@@ -273,14 +273,14 @@ describe("ACPI's root pointer", () => {
       expect({ vector, code }).toEqual({ vector, code: 0 });
       expect(bytesAt(memory, at ?? 0, isCall ? 9 : 1)).toEqual(isCall ? fails : [0xcf]);
     });
-    expect(plan.notes.at(-1)).toContain(`acpi_rsdp=0x${address.toString(16)} among`);
+    expect(plan.notes.at(-1)).toContain(`acpi_rsdp=0x${address.toString(16)} on its command line.`);
   });
 
   test.each<[string, Partial<LoadRequest>, HostFacts, boolean, string]>([
     ["after a BIOS", {}, FACTS, true, "Screen:"],
     ["where the page at 0 may not be used", { memMin: 0x100000n }, EFI, true, "page 0 is in use"],
-    ["where it is not known", {}, { ...EFI, acpiRsdp: null }, false, "not known below 4 GiB"],
-    ["where it is too high", {}, { ...EFI, acpiRsdp: 1n << 32n }, false, "not known below 4 GiB"],
+    ["where it is not known", {}, { ...EFI, acpiRsdp: null }, false, "below 4 GiB known"],
+    ["where it is too high", {}, { ...EFI, acpiRsdp: 1n << 32n }, false, "below 4 GiB known"],
   ])("%s", (_, request, facts, told, note) => {
     const plan = planOf(MB2, request, facts);
     expect([...tagsOf(plan).keys()].includes(15)).toBe(told);
@@ -342,11 +342,11 @@ describe("the screen", () => {
       { display: display({ devices: [{ ...card, driver: "i915", drm: true }] }) },
       "Screen: none, because i915 drives 0000:00:02.0.",
     ],
-    ["text", { bootParams: atBoot(1) }, "Screen: not passed on, because it is no frame buffer."],
+    ["text", { bootParams: atBoot(1) }, "Screen: not passed on, because it is not a frame buffer."],
     [
       "a palette",
       { bootParams: atBoot(0x23, { 22: 8, 38: 0, 40: 0, 42: 0 }) },
-      "Screen: not passed on, because its colours are a palette.",
+      "Screen: not passed on, because its mode has a colour palette.",
     ],
   ])("none: %s", (_, change, note) => {
     expect(screenOf(change)).toEqual({

@@ -110,7 +110,7 @@ describe("a network boot image", () => {
 
 describe("refusals", () => {
   test.each<[string, Uint8Array, string]>([
-    ["one that returns", makeNbi({ ...SMALL, flags: 0x100 }), "wants to return"],
+    ["one that returns", makeNbi({ ...SMALL, flags: 0x100 }), "returns to its loader"],
     ["reserved bits", makeNbi({ ...SMALL, flags: 0x400 }), "bits 0x400 at offset 4"],
     ["an entry elsewhere", makeNbi({ ...SMALL, entry: 0x9000_0000 }), "entry point 0x90000"],
     ["a file cut short", makeNbi(SMALL).subarray(0, 0x300), "cut short"],
@@ -118,12 +118,12 @@ describe("refusals", () => {
     [
       "an address below zero",
       records({ address: 0x7e00, bytes: CODE }, { from: 3, address: 0x8000, bytes: CODE }),
-      "not below 4 GiB",
+      "outside the first 4 GiB",
     ],
     [
       "too many records",
       records(...Array.from({ length: 32 }, () => ({ address: 0x7e00, bytes: CODE }))),
-      "no record within 512 bytes is the last",
+      "no record in the first 512 bytes is marked as the last",
     ],
   ])("%s", (_, image, words) => {
     const { status, message, hint } = refusal(image);
@@ -161,7 +161,10 @@ describe("refusals", () => {
 
   test("other files are none", () => {
     for (const bytes of [new Uint8Array(0), new Uint8Array(3), pattern(600)]) {
-      expect(nbiX86.parse(bytes, NO_LOADER)).toEqual({ match: false, why: "no 0x1b031336 at 0" });
+      expect(nbiX86.parse(bytes, NO_LOADER)).toEqual({
+        match: false,
+        why: "no NBI magic 0x1b031336 at offset 0",
+      });
     }
   });
 });
