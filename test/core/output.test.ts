@@ -9,7 +9,7 @@ import { packedBy } from "../wrapper/make-wrapped.ts";
 const ROOT = join(import.meta.dir, "../..");
 
 describe("repetitions, short and long, of every distance", () => {
-  test.each([1, 2, 3, 7, 47, 48, 49, 200])("%d", (distance) => {
+  test.each([1, 2, 3, 7, 47, 48, 49, 200])("a distance of %d bytes", (distance) => {
     for (const length of [1, 47, 48, 49, 95, 96, 1000]) {
       const output = new Output("test", 1 << 12);
       const wanted = Array.from({ length: distance }, (_, i) => (i * 7 + 1) & 0xff);

@@ -351,7 +351,7 @@ describe("the screen", () => {
   test.each([
     [{ resetVga: true }, "--reset-vga"],
     [{ vga: true }, "--console-vga"],
-  ])("text, as asked: %p", (console, option) => {
+  ])("text, as asked: %j", (console, option) => {
     const { screen, note } = screenOf({ framebuffer }, console);
     expect(screen).toMatchObject({ framebuffer_addr: 0xb8000n, framebuffer_type: 2 });
     expect(note).toBe(`Screen: VGA text of 80x25, because ${option} asks for it.`);
