@@ -13,6 +13,9 @@ export interface ElfMove {
   readonly min: bigint;
   readonly max: bigint;
   readonly from: "top" | "bottom";
+  /** What lies at a multiple of `alignment`: the image's first page; or an address below it, from
+   * which the image keeps its distance, for code that is linked for such a multiple. */
+  readonly aligned: "start" | "distance";
 }
 
 export interface PlacedElf {
@@ -38,8 +41,7 @@ function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, why: stri
   const alignment = move.alignment > page ? move.alignment : page;
   const [piece] = elfPieces(elf, page, true);
   if (piece === undefined) throw new RangeError("an ELF image without a piece");
-  // The image keeps its offset from a multiple of the alignment, on which its code may depend.
-  const base = alignDown(piece.start, alignment);
+  const base = move.aligned === "start" ? piece.start : alignDown(piece.start, alignment);
   const size = alignUp(piece.size + (piece.start - base), page);
   const { min, max, from } = move;
   const which = from === "top" ? "highest" : "lowest";
@@ -48,8 +50,8 @@ function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, why: stri
     bytes: () => pieceBytes({ ...piece, start: base }),
     reason: `the ${which} free multiple of ${hex(alignment)}: ${why}`,
   });
-  const { start } = segment;
-  return { segments: [segment], entry: elf.entry - base + start, start };
+  const moved = segment.start - base;
+  return { segments: [segment], entry: elf.entry + moved, start: piece.start + moved };
 }
 
 /**

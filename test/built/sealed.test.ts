@@ -183,7 +183,7 @@ describe("the program's own name", () => {
     "/usr/bin/bun",
     "/usr/bin/node",
     "./evil.ts",
-  ])("%p", (argv0) => {
+  ])("as %s", (argv0) => {
     for (const command of [COMMANDS.version, COMMANDS["dry run"]]) {
       const expected = EXPECTED.get(command);
       if (expected !== undefined) expectUnmoved(command, { argv0 }, expected);

@@ -27,7 +27,7 @@ describe("the kernel that is to give the machine back", () => {
       ["--load-jump-back-helper", "-s"],
       "--load-jump-back-helper not supported with kexec_file_load",
     ],
-  ])("%p", (argv, message) => {
+  ])("%j", (argv, message) => {
     const error = refusal(argv);
     expect([error.message, error.exitStatus]).toEqual([message, 1]);
   });

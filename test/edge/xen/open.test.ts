@@ -187,8 +187,10 @@ test.each([LOOK, { library: null, direct: true }])(
 );
 
 describe("privcmdAdvice", () => {
-  test.each([Errno.EACCES, Errno.EPERM])("error %p: run as root", (errno) => {
-    expect(privcmdAdvice({ path: "/dev/xen/privcmd", errno })).toBe("Run kexec as root.");
+  test.each(["EACCES", "EPERM"] as const)("%s: run as root", (error) => {
+    expect(privcmdAdvice({ path: "/dev/xen/privcmd", errno: Errno[error] })).toBe(
+      "Run kexec as root.",
+    );
   });
 
   test("a missing device: load the kernel module", () => {

@@ -57,7 +57,9 @@ function refuseStyle({ style, elf: { bits } }: Executable, context: PlanContext)
 
 function moveOf({ elf, isLinux, style }: Executable): ElfMove | null {
   if (elf.relocatable) {
-    return { alignment: elf.alignment, min: LOWEST_ADDRESS, max: endOf(elf.bits), from: "top" };
+    const { alignment, bits } = elf;
+    const window = { min: LOWEST_ADDRESS, max: endOf(bits) };
+    return { alignment, ...window, from: "top", aligned: "distance" };
   }
   return isLinux && style === "linux" ? vmlinuxMove(elf) : null;
 }

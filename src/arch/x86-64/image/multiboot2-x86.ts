@@ -86,7 +86,19 @@ function moveOf({ relocatable }: Multiboot2Header): ElfMove | null {
     min: BigInt(min_addr),
     max: BigInt(max_addr) + 1n,
     from: preference === PREFER_HIGHEST ? "top" : "bottom",
+    aligned: "start",
   };
+}
+
+/** Whether the image goes first where its headers say: it has no preference, and the relocatable
+ * tag, which counts for every place, allows it there. [multiboot2 §3.1.14] */
+function prefersOwn({ header, elf: { loads }, move }: Multiboot2Image): boolean {
+  if (move === null || header.relocatable === null) return true;
+  const { preference } = header.relocatable;
+  if (preference === PREFER_LOWEST || preference === PREFER_HIGHEST) return false;
+  const start = loads[0]?.physical ?? 0n;
+  const ends = loads.map(({ physical, memorySize }) => physical + memorySize);
+  return start >= move.min && start % move.alignment === 0n && ends.every((end) => end <= move.max);
 }
 
 /** What was asked for is given if it is known. The specification has a loader refuse where it is
@@ -97,13 +109,9 @@ function notTold({ requests }: Multiboot2Header, told: readonly number[]): strin
   return [`The image requests multiboot2 tags that are not provided: ${missing.join(", ")}.`];
 }
 
-function draft(context: PlanContext, { header, elf, move }: Multiboot2Image): DraftPlan {
-  const preference = header.relocatable?.preference;
-  const image = placeElf(context, elf, {
-    move,
-    preferOwn: preference !== PREFER_LOWEST && preference !== PREFER_HIGHEST,
-    whole: false,
-  });
+function draft(context: PlanContext, read: Multiboot2Image): DraftPlan {
+  const { header, elf, move } = read;
+  const image = placeElf(context, elf, { move, preferOwn: prefersOwn(read), whole: false });
   if (image.segments.some(({ start, size }) => start + size > MULTIBOOT_END)) {
     failImage({
       code: "image.multiboot-header",

@@ -66,7 +66,8 @@ export function isVmlinux(elf: ElfImage): boolean {
  * it below the address that it was linked for. [linux boot/compressed/kaslr.c] */
 export function vmlinuxMove({ bits, loads }: ElfImage): ElfMove | null {
   const min = alignDown(loads[0]?.physical ?? MIB, STEP);
-  return bits === 64 ? { alignment: STEP, min, max: ADDRESS_END, from: "bottom" } : null;
+  if (bits === 32) return null;
+  return { alignment: STEP, min, max: ADDRESS_END, from: "bottom", aligned: "distance" };
 }
 
 /** `xloadflags` of what any such kernel can. */

@@ -61,7 +61,10 @@ describe("a framebuffer device's screen", () => {
     });
   });
 
-  test.each([[EFI], [VLFB]])("Linux finds it at least as large as its mode: type %p", (type) => {
+  test.each([
+    ["EFI", EFI],
+    ["VESA", VLFB],
+  ])("Linux finds it at least as large as its mode: %s", (_, type) => {
     const screen = of({}, type);
     const size = (screen?.lfb_size ?? 0) * (type === VLFB ? 65536 : 1);
     expect(size).toBeGreaterThanOrEqual(768 * 4096);

@@ -10,27 +10,13 @@ import type { LoaderRequest, LoadRequest } from "../../../../src/model/request.t
 import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
 import { makeDtb } from "../../../images/make-dtb.ts";
 import { type ElfParts, makeElf } from "../../../images/make-elf.ts";
+import { vmlinuxParts } from "../../../images/make-vmlinux.ts";
 import { orRefusal, refusal } from "../../../kexec-error.ts";
 import { expectGoldenPlan, machine } from "../../../plan/golden.ts";
 import { entryOf, file, pattern, segment } from "../../../plan/pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../../../plan/requests.ts";
 
 const FACTS = machine("qemu-1g-bios");
-
-/** A Linux kernel by what tells it from others. */
-function vmlinux(bits: 32 | 64 = 64): ElfParts {
-  const bytes = pattern(0x1800);
-  bytes.set(Buffer.from("Linux version 6.1.0-test (someone)"), 0x100);
-  const offset = bits === 64 ? 0xffffffff80000000n : 0xc0000000n;
-  const part = (physical: bigint, more: Partial<ElfParts["parts"][number]> = {}) => ({
-    physical,
-    virtual: physical + offset,
-    bytes,
-    ...more,
-  });
-  const parts = [part(0x1000000n), part(0x1400000n, { memorySize: 0x20000n })];
-  return { bits, parts, entry: 0x1000040n, align: 0x200000n };
-}
 
 const program: ElfParts = { bits: 64, parts: [{ physical: 0x2000000n, bytes: pattern(0x123) }] };
 
@@ -58,11 +44,11 @@ function planOf(
 
 describe("vmlinux", () => {
   test("the plan", () => {
-    expectGoldenPlan("vmlinux", planOf(vmlinux(), { initrd: true }), FACTS);
+    expectGoldenPlan("vmlinux", planOf(vmlinuxParts(), { initrd: true }), FACTS);
   });
 
   test("gets boot params unasked, is one segment, and is entered where it says", () => {
-    const plan = planOf(vmlinux(), { initrd: true });
+    const plan = planOf(vmlinuxParts(), { initrd: true });
     expect(plan.imageType).toBe("elf-x86_64");
     expect(segment(plan, "kernel")).toMatchObject({ start: 0x1000000n, size: 0x420000n });
     const { rip, rsi, entry_mode } = entryOf(plan);
@@ -78,7 +64,7 @@ describe("vmlinux", () => {
   });
 
   test("is moved by 2 MiB steps where its place is not free", () => {
-    const plan = planOf(vmlinux(), { request: { memMin: 0x1000001n } });
+    const plan = planOf(vmlinuxParts(), { request: { memMin: 0x1000001n } });
     expect(hex(segment(plan, "kernel").start)).toBe("0x1200000");
     expect(hex(entryOf(plan).rip)).toBe("0x1200040");
   });
@@ -89,7 +75,7 @@ describe("vmlinux", () => {
       { start: 0x3000000n, end: 0x8000000n },
     ];
     const facts = { ...FACTS, segmentRules: { ...FACTS.segmentRules, guestOwned } };
-    const plan = planOf(vmlinux(), { facts });
+    const plan = planOf(vmlinuxParts(), { facts });
     expect(hex(segment(plan, "kernel").start)).toBe("0x3000000");
     expect(segment(plan, "kernel").reason).toContain(
       "its own address, 0x1000000, is not free, or the hypervisor",
@@ -97,7 +83,7 @@ describe("vmlinux", () => {
   });
 
   test("of 32 bits is entered in 32-bit mode, and stays where it is", () => {
-    const plan = planOf(vmlinux(32));
+    const plan = planOf(vmlinuxParts({ bits: 32 }));
     expect(plan.imageType).toBe("elf-x86");
     const { rip, rsi, entry_mode } = entryOf(plan);
     expect({ rip, rsi, entry_mode }).toEqual({
@@ -105,7 +91,7 @@ describe("vmlinux", () => {
       rsi: segment(plan, "boot-params").start,
       entry_mode: 1,
     });
-    const moved = () => planOf(vmlinux(32), { request: { memMin: 0x1000001n } });
+    const moved = () => planOf(vmlinuxParts({ bits: 32 }), { request: { memMin: 0x1000001n } });
     expect(refusal(moved)).toMatchObject({
       message: "Invalid memory segment 0x1000000 - 0x141ffff",
       exitStatus: 1,
@@ -115,14 +101,14 @@ describe("vmlinux", () => {
   test("gets a device tree; what is no Linux kernel does not", () => {
     const dtb = makeDtb("a machine");
     const loader = { dtb: "/boot/dtb", given: ["dtb"] };
-    const { notes } = planOf(vmlinux(), { dtb, loader });
+    const { notes } = planOf(vmlinuxParts(), { dtb, loader });
     expect(notes.join()).toContain("The device tree of /boot/dtb is passed on");
     const { hint } = refusal(() => planOf(program, { dtb, loader }));
     expect(hint).toContain("an image with elf arguments cannot get a device tree");
   });
 
   test("gets ELF notes where that is asked", () => {
-    const plan = planOf(vmlinux(), { loader: { argumentStyle: "elf", given: ["args-elf"] } });
+    const plan = planOf(vmlinuxParts(), { loader: { argumentStyle: "elf", given: ["args-elf"] } });
     expect(entryOf(plan).rdi).toBe(segment(plan, "boot-notes").start);
   });
 });

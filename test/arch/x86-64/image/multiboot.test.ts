@@ -13,8 +13,7 @@ import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
 import type { ConsoleRequest, LoadRequest } from "../../../../src/model/request.ts";
 import type { X86Facts } from "../../../../src/model/x86-64.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
-import { makeElf } from "../../../images/make-elf.ts";
-import { multiboot2Header, multibootHeader } from "../../../images/make-multiboot.ts";
+import { multiboot2Header, multibootElf, multibootHeader } from "../../../images/make-multiboot.ts";
 import { orRefusal, refusal } from "../../../kexec-error.ts";
 import { expectGoldenPlan, machine } from "../../../plan/golden.ts";
 import { entryOf, file, pattern, segment } from "../../../plan/pieces.ts";
@@ -24,18 +23,9 @@ import { atBoot, card, display, framebuffer, withScreen } from "../handoff/scree
 
 const FACTS = machine("qemu-6g-bios");
 
-/** An image with `header` at its start, for physical address 2 MiB. */
-function elfWith(header: Uint8Array, bits: 32 | 64 = 32): Uint8Array {
-  const bytes = pattern(0x800);
-  bytes.set(header, bits === 32 ? 0x14 : 0x10);
-  // The ELF headers take 0x54 or 0x78 bytes, which puts the header at a multiple of 8.
-  const shifted = bits === 32 ? bytes.subarray(0x10) : bytes.subarray(0x8);
-  return makeElf({ bits, parts: [{ physical: 0x200000n, bytes: shifted, memorySize: 0x3000n }] });
-}
-
-const MB1 = elfWith(multibootHeader(3));
+const MB1 = multibootElf(multibootHeader(3));
 const RELOCATABLE = [10, 1, 0x200000, 0xffffffff, 0x200000, 2] as const;
-const MB2 = elfWith(multiboot2Header([RELOCATABLE]));
+const MB2 = multibootElf(multiboot2Header([RELOCATABLE]));
 
 const MODULES = [
   { ...file("/boot/vmlinuz", pattern(0x5001)), commandLine: "/boot/vmlinuz root=/dev/sda1 ro" },
@@ -126,7 +116,7 @@ describe("multiboot", () => {
     ["more bytes than there are", 1 << 16, [0x2000, 0x2000, 0x9000, 0, 0], "cut short"],
     ["an entry elsewhere", 1 << 16, [0x2000, 0x2000, 0x2100, 0, 0x100], "entry point"],
   ] as const)("%s: refused", (_, flags, addresses, hint) => {
-    const bytes = flags === 0x10 ? elfWith(multibootHeader(flags)) : new Uint8Array(0x1000);
+    const bytes = flags === 0x10 ? multibootElf(multibootHeader(flags)) : new Uint8Array(0x1000);
     if (flags !== 0x10) bytes.set(multibootHeader(flags, addresses));
     const got = refusal(() => planOf(bytes));
     expect(got.message).toBe("Cannot load /boot/xen");
@@ -151,7 +141,7 @@ describe("multiboot2", () => {
   });
 
   test("an image of 64 bits that stays where it is gets no load base", () => {
-    const plan = planOf(elfWith(multiboot2Header([]), 64));
+    const plan = planOf(multibootElf(multiboot2Header([]), 64));
     expect(segment(plan, "kernel").start).toBe(0x200000n);
     expect([...tagsOf(plan).keys()].toSorted((a, b) => a - b)).toEqual([
       ...[0, 1, 2, 3, 4, 6, 14, 15],
@@ -171,17 +161,19 @@ describe("multiboot2", () => {
     ["an unknown tag that must be obeyed", [[77, 0, 1, 2]], "an unknown tag: type 77"],
     ["a relocatable tag without alignment", [[10, 0, 1, 2, 3, 0]], "relocatable tag is invalid"],
   ] as const)("%s: refused", (_, tags, hint) => {
-    const got = refusal(() => planOf(elfWith(multiboot2Header(tags))));
+    const got = refusal(() => planOf(multibootElf(multiboot2Header(tags))));
     expect(got.hint).toContain(hint);
   });
 
   test("the same tag, if it is optional, is passed over", () => {
-    expect(planOf(elfWith(multiboot2Header([[77, 1, 1, 2]]))).imageType).toBe("multiboot2-x86");
+    expect(planOf(multibootElf(multiboot2Header([[77, 1, 1, 2]]))).imageType).toBe(
+      "multiboot2-x86",
+    );
   });
 
   test("what it asks for and is not given is said", () => {
     const notes = (...types: number[]) =>
-      planOf(elfWith(multiboot2Header([[1, 0, ...types]]))).notes;
+      planOf(multibootElf(multiboot2Header([[1, 0, ...types]]))).notes;
     expect(notes(4, 6, 15).join()).not.toContain("requests");
     const note = "The image requests multiboot2 tags that are not provided: 9, 12.";
     expect(notes(4, 9, 6, 12).at(-1)).toBe(note);
@@ -359,7 +351,7 @@ describe("the screen", () => {
   test.each([
     [{ resetVga: true }, "--reset-vga"],
     [{ vga: true }, "--console-vga"],
-  ])("text, as asked: %p", (console, option) => {
+  ])("text, as asked: %j", (console, option) => {
     const { screen, note } = screenOf({ framebuffer }, console);
     expect(screen).toMatchObject({ framebuffer_addr: 0xb8000n, framebuffer_type: 2 });
     expect(note).toBe(`Screen: VGA text of 80x25, because ${option} asks for it.`);

@@ -149,9 +149,9 @@ describe("old kernels have no other entry", () => {
   });
 
   test.each([
-    [0x0200, { loadflags: 1, heap_end_ptr: 0 }],
-    [0x0201, { loadflags: 0x81, heap_end_ptr: 0x9600 }],
-  ])("protocol %i: the command line is found by a mark", (version, heap) => {
+    ["2.00", 0x0200, { loadflags: 1, heap_end_ptr: 0 }],
+    ["2.01", 0x0201, { loadflags: 0x81, heap_end_ptr: 0x9600 }],
+  ])("protocol %s: the command line is found by a mark", (_, version, heap) => {
     const image = { version, relocatable: 1, xloadflags: 0x3f };
     const plan = planOf({ image, loader: plain });
     const { start, bytes, header } = setupOf(plan);
