@@ -13,9 +13,9 @@ export interface ElfMove {
   readonly min: bigint;
   readonly max: bigint;
   readonly from: "top" | "bottom";
-  /** What lies at a multiple of `alignment`: the image's first page; or an address below it, from
-   * which the image keeps its distance, for code that is linked for such a multiple. */
-  readonly aligned: "start" | "distance";
+  /** "start": the image's first page lies at a multiple of `alignment`. "offset": the image keeps
+   * its offset from such a multiple, on which code may depend that is linked for that address. */
+  readonly aligned: "start" | "offset";
 }
 
 export interface PlacedElf {

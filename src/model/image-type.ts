@@ -151,7 +151,7 @@ export interface ImageType {
   readonly options: readonly string[];
   /**
    * Reads `file` once. It does not match if `loader` requests an entry point of the file that
-   * another type handles, e.g. `--real-mode`.
+   * another type handles, e.g. `--entry-32bit`.
    * @throws KexecError where the file is of this type but broken
    */
   parse(file: Uint8Array, loader: LoaderRequest): Image | NotMine;

@@ -96,7 +96,7 @@ function attempt(image: Uint8Array): "none" | "refused" | "read" {
   return "read";
 }
 
-test("only ASCII blanks at the command line's end are removed: 0xa0 may be part of a letter", () => {
+test("only ASCII blanks at the command line's end are removed: 0xa0 is part of letters", () => {
   const line = (text: string) =>
     readUki(makeUki({ ".linux": KERNEL, ".cmdline": text })).commandLine;
   // "à" in UTF-8.

@@ -210,7 +210,7 @@ describe("boot_params", () => {
     const facts = read(LINUX, MEMMAP, { "sys/kernel/boot_params/data": bootParams.slice(1) });
     expect(facts.x86_64?.bootParams).toBeNull();
     expect(sentencesOf(facts)).toContain(
-      "/sys/kernel/boot_params/data: 4095 bytes, boot_params has 4096.",
+      "/sys/kernel/boot_params/data: 4095 bytes, but boot_params has 4096.",
     );
   });
 });

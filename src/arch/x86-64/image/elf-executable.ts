@@ -59,7 +59,7 @@ function moveOf({ elf, isLinux, style }: Executable): ElfMove | null {
   if (elf.relocatable) {
     const { alignment, bits } = elf;
     const window = { min: LOWEST_ADDRESS, max: endOf(bits) };
-    return { alignment, ...window, from: "top", aligned: "distance" };
+    return { alignment, ...window, from: "top", aligned: "offset" };
   }
   return isLinux && style === "linux" ? vmlinuxMove(elf) : null;
 }

@@ -67,7 +67,7 @@ export function isVmlinux(elf: ElfImage): boolean {
 export function vmlinuxMove({ bits, loads }: ElfImage): ElfMove | null {
   const min = alignDown(loads[0]?.physical ?? MIB, STEP);
   if (bits === 32) return null;
-  return { alignment: STEP, min, max: ADDRESS_END, from: "bottom", aligned: "distance" };
+  return { alignment: STEP, min, max: ADDRESS_END, from: "bottom", aligned: "offset" };
 }
 
 /** `xloadflags` of what any such kernel can. */

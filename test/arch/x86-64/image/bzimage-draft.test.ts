@@ -91,7 +91,7 @@ describe("what the kernel says of itself", () => {
 
   test.each([
     [{ entry32Bit: true }, "not at the 32-bit entry"],
-    [{ dtb: "tree" }, "takes no device tree"],
+    [{ dtb: "tree" }, "does not pass a device tree"],
   ])("with %j only kexec_load will do", (loader, why) => {
     expect(imageOf(bzImage, makeBzImage(), loader).whyNotByFile).toContain(why);
   });
@@ -230,7 +230,7 @@ describe("what cannot be drafted", () => {
       { version: 0x0208, xloadflags: 0 },
       { dtb: makeDtb("a machine") },
       "image.dtb",
-      "boot protocol 2.08; 2.09 is needed",
+      "boot protocol 2.08, but 2.09 is needed",
     ],
     [
       "1 MiB that is in use",

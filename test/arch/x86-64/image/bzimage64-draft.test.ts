@@ -75,7 +75,9 @@ describe("what the kernel says of itself", () => {
   });
 
   test("with --dtb only kexec_load will do", () => {
-    expect(imageOf(bzImage64, makeBzImage(), { dtb: "tree" }).whyNotByFile).toContain("no device");
+    expect(imageOf(bzImage64, makeBzImage(), { dtb: "tree" }).whyNotByFile).toContain(
+      "does not pass a device tree",
+    );
   });
 
   test.each([

@@ -67,12 +67,17 @@ describe("broken files", () => {
       "image.elf-header",
       "puts 0x123 bytes into 0x122 bytes",
     ],
-    ["one address twice", makeElf(twice), "image.elf-header", "same memory at 0x2000100"],
+    [
+      "one address twice",
+      makeElf(twice),
+      "image.elf-header",
+      "overlap at physical address 0x2000100",
+    ],
     [
       "an entry elsewhere",
       makeElf({ ...OF_64, entry: 0x2000123n }),
       "image.elf-entry",
-      "0x2000123 is in nothing that the file loads",
+      "0x2000123 is in no PT_LOAD segment",
     ],
   ])("%s", (_, file, code, words) => {
     const error = refusal(() => elfX8664.parse(file, NO_LOADER));
@@ -91,7 +96,7 @@ test.each([
     commandLineLimit: null,
     takesEfi: false,
     memorySize: BigInt(file.length),
-    whyNotByFile: "kexec_file_load takes no ELF executables on this architecture",
+    whyNotByFile: "kexec_file_load does not load ELF executables on this architecture",
     purgatory: { window: { start: 0x3000n, end }, order: "first" },
   });
 });
@@ -250,7 +255,7 @@ describe("what cannot be drafted", () => {
       { dtb: makeDtb("a machine") },
       "elf",
       "image.dtb",
-      "an image with elf arguments takes no device tree",
+      "an image with elf arguments cannot get a device tree",
     ],
     [
       "an address that is no RAM",

@@ -64,8 +64,16 @@ describe("broken files", () => {
     ["load_addr before the file", withAddresses(0x2000, 0x1e00, 0, 0, 0x2000), "not in the file"],
     ["load_end_addr below", withAddresses(0x2000, 0x2000, 0x1000, 0, 0x2000), "is not above"],
     ["load_end_addr too high", withAddresses(0x2000, 0x2000, 0x3f01, 0, 0x2000), "has 8192 bytes"],
-    ["bss_end_addr below", withAddresses(0x2000, 0x2000, 0x3000, 0x2fff, 0x2000), "is before the"],
-    ["an entry elsewhere", withAddresses(0x2000, 0x2000, 0x3000, 0, 0x3000), "0x3000 is not in"],
+    [
+      "bss_end_addr below",
+      withAddresses(0x2000, 0x2000, 0x3000, 0x2fff, 0x2000),
+      "is below the loaded bytes' end",
+    ],
+    [
+      "an entry elsewhere",
+      withAddresses(0x2000, 0x2000, 0x3000, 0, 0x3000),
+      "0x3000 is outside the loaded bytes",
+    ],
     [
       "an ELF file without a part",
       multibootElf(HEADER).with(0x34, 4),
@@ -89,7 +97,7 @@ test("what the image says of itself", () => {
     commandLineLimit: null,
     takesEfi: false,
     memorySize: BigInt(ELF.length),
-    whyNotByFile: "kexec_file_load takes no multiboot images",
+    whyNotByFile: "kexec_file_load does not load multiboot images",
     purgatory: { window: { start: 0x3000n, end: 0x100000000n }, order: "first" },
   });
 });
@@ -224,7 +232,7 @@ describe("the entry", () => {
     expect(draftOf(multibootX86, file).draft.entryState).toMatchObject({ rip: 0x400040n });
   });
 
-  test("after EFI it is code that copies the root pointer, and it is behind the information", () => {
+  test("after EFI it is code behind the information that copies the root pointer", () => {
     const given = { facts: { efi: EFI, acpiRsdp: 0x3eb7e014n } };
     const all = draftOf(multibootX86, ELF, given);
     const { entryState } = all.draft;

@@ -56,17 +56,29 @@ describe("broken files", () => {
   const address: Tag = [2, 0, 0x400000, 0x400000, 0x401000, 0x405000];
 
   test.each<[string, Uint8Array, string]>([
-    ["a tag that is not known", elf([77, 0, 1, 2]), "a tag of type 77 at 0x68"],
+    ["a tag that is not known", elf([77, 0, 1, 2]), "an unknown tag: type 77 at 0x68"],
     ["a tag of 4 bytes", PLAIN.with(0x58 + 16, 4).with(0x58 + 20, 4), "at 0x68 has 4 bytes"],
-    ["a tag behind the header", elf([4, 0, 0]).with(0x6c, 0x80), "at 0x68 ends behind the header"],
-    ["an alignment of 3", elf(relocatable(0, 0xffff, 3, 0)), "makes no sense: 0 to 65535 by 3"],
-    ["max_addr below min_addr", elf(relocatable(2, 1, 8, 0)), "makes no sense: 2 to 1 by 8"],
+    [
+      "a tag behind the header",
+      elf([4, 0, 0]).with(0x6c, 0x80),
+      "at 0x68 extends beyond the end of the header",
+    ],
+    [
+      "an alignment of 3",
+      elf(relocatable(0, 0xffff, 3, 0)),
+      "is invalid: min_addr 0x0, max_addr 0xffff, align 0x3",
+    ],
+    [
+      "max_addr below min_addr",
+      elf(relocatable(2, 1, 8, 0)),
+      "is invalid: min_addr 0x2, max_addr 0x1, align 0x8",
+    ],
     ["addresses and no entry", at(0, multiboot2Header([address])), "and no entry address tag"],
-    ["neither addresses nor ELF", at(0, multiboot2Header([])), "the file is no ELF executable"],
+    ["neither addresses nor ELF", at(0, multiboot2Header([])), "the file is not an ELF executable"],
     [
       "an entry that is not loaded",
       at(0, multiboot2Header([address, [3, 0, 0x401000]])),
-      "0x401000 is not in what is loaded",
+      "0x401000 is outside the loaded bytes",
     ],
   ])("%s", (_, file, words) => {
     const error = refusal(() => multiboot2X86.parse(file, NO_LOADER));
@@ -86,7 +98,7 @@ test("what the image says of itself", () => {
     commandLineLimit: null,
     takesEfi: false,
     memorySize: BigInt(PLAIN.length),
-    whyNotByFile: "kexec_file_load takes no multiboot2 images",
+    whyNotByFile: "kexec_file_load does not load multiboot2 images",
     purgatory: { window: { start: 0x3000n, end: 0x100000000n }, order: "first" },
   });
 });
@@ -248,7 +260,7 @@ describe("the information", () => {
 
   test("what it asks for and is not given is said", () => {
     const { notes } = draftOf(multiboot2X86, elf([1, 0, 4, 6, 9, 14])).draft;
-    expect(notes.at(-1)).toBe("The image asks for multiboot2 tags that it is not given: 9, 14.");
+    expect(notes.at(-1)).toBe("The image requests multiboot2 tags that are not provided: 9, 14.");
   });
 });
 

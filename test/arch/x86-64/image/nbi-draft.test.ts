@@ -29,7 +29,7 @@ test.each<[string, Uint8Array]>([
   ["three bytes", makeNbi(SMALL).subarray(0, 3)],
   ["another magic", makeNbi(SMALL).with(0, 0x37)],
 ])("another file: %s", (_, file) => {
-  expect(whyNot(nbiX86, file)).toBe("no 0x1b031336 at 0");
+  expect(whyNot(nbiX86, file)).toBe("no NBI magic 0x1b031336 at offset 0");
 });
 
 describe("broken files", () => {
@@ -37,16 +37,28 @@ describe("broken files", () => {
 
   test.each<[string, Uint8Array, string]>([
     ["half a head", image.subarray(0, 511), "cut short: it has 511 bytes"],
-    ["a header of 20 bytes", image.with(4, 5), "the header's length is 20 bytes at offset 4"],
-    ["one that returns", makeNbi({ ...SMALL, flags: 0x100 }), "wants to return to its loader"],
+    ["a header of 20 bytes", image.with(4, 5), "the header length at offset 4 is 20 bytes, not 16"],
+    [
+      "one that returns",
+      makeNbi({ ...SMALL, flags: 0x100 }),
+      "returns to its loader (bit 8 at offset 4)",
+    ],
     ["reserved bits", makeNbi({ ...SMALL, flags: 0x4000_0200 }), "bits 0x40000200 at offset 4"],
-    ["a record of 12 bytes", image.with(16, 3), "the record at 0x10 has the length 12, not 16"],
+    [
+      "a record of 12 bytes",
+      image.with(16, 3),
+      "the record at 0x10 has a length of 12 bytes, not 16",
+    ],
     ["flags of a record", image.with(19, 0x0c), "bits 0x8 of the record's flags at 0x13"],
-    ["no last record", image.with(19, 0), "the record at 0x20 has the length 0, not 16"],
-    ["less than its records", image.subarray(0, -1), "the record at 0x10 asks for 1280"],
-    ["an entry elsewhere", makeNbi({ ...SMALL, entry: 0x0810_0000 }), "0x8100 is not in what"],
-    ["beyond 4 GiB", records({ address: 0xffff_ff00, bytes: CODE }), "are not below 4 GiB"],
-    ["before 0", records({ from: 3, address: 0x7e01, bytes: CODE }), "are not below 4 GiB"],
+    ["no last record", image.with(19, 0), "the record at 0x20 has a length of 0 bytes, not 16"],
+    ["less than its records", image.subarray(0, -1), "the record at 0x10 needs 1280"],
+    [
+      "an entry elsewhere",
+      makeNbi({ ...SMALL, entry: 0x0810_0000 }),
+      "0x8100 is outside the loaded bytes",
+    ],
+    ["beyond 4 GiB", records({ address: 0xffff_ff00, bytes: CODE }), "outside the first 4 GiB"],
+    ["before 0", records({ from: 3, address: 0x7e01, bytes: CODE }), "outside the first 4 GiB"],
   ])("%s", (_, file, words) => {
     const error = refusal(() => nbiX86.parse(file, NO_LOADER));
     expect(error).toBeInstanceOf(ImageError);
@@ -76,7 +88,7 @@ test("what the image says of itself", () => {
     commandLineLimit: null,
     takesEfi: false,
     memorySize: BigInt(file.length),
-    whyNotByFile: "kexec_file_load takes no network boot images",
+    whyNotByFile: "kexec_file_load does not load network boot images",
     purgatory: { window: { start: 0x3000n, end: 0xa0000n }, order: "last" },
   });
 });

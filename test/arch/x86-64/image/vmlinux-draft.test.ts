@@ -143,7 +143,7 @@ describe("what cannot be drafted", () => {
       "plan.not-ram",
       "Invalid memory segment 0x1000000 - 0x141ffff",
     ]);
-    expect(hint).toContain("which its ELF headers say");
+    expect(hint).toContain("as its ELF headers say");
   });
 
   test("64 bits, and no room from its own address up", () => {
