@@ -5,7 +5,6 @@ import { ExitStatus } from "../core/error.ts";
 import type { ImagePurpose } from "../model/purpose.ts";
 import type {
   EarlyStep,
-  KernelLoadRequest,
   LoadRequest,
   Request,
   Step,
@@ -35,7 +34,7 @@ export function finalRequest(settings: Settings, asked: Asked, kernel: string | 
   const { instead, dryRun } = settings;
   if (instead !== null) return { ...instead, world };
   if (asked.load && kernel === null && missesKernelAtOnce(settings, asked)) return NO_KERNEL;
-  const load = kernel === null ? null : { ...loadOf(settings, purpose), kernel };
+  const load = kernel === null ? null : loadOf(settings, purpose, kernel);
   const before = earlySteps(settings, asked);
   if (dryRun === null)
     return runOf(world, [...before, ...runSteps(settings, asked, purpose, load)]);
@@ -79,7 +78,7 @@ function runSteps(
   { debug, hotplug, method, entry }: Settings,
   asked: Asked,
   purpose: ImagePurpose,
-  load: KernelLoadRequest | null,
+  load: LoadRequest | null,
 ): readonly Step[] {
   const { status, unload, exec, jumpBack, shutdown } = asked;
   const acts = status || unload || asked.load || exec || jumpBack;
@@ -110,11 +109,11 @@ function runSteps(
 }
 
 /** What plans read of the settings. */
-function loadOf(settings: Settings, purpose: ImagePurpose): LoadRequest {
+function loadOf(settings: Settings, purpose: ImagePurpose, kernel: string): LoadRequest {
   return {
     purpose,
     method: settings.method,
-    kernel: null,
+    kernel,
     type: settings.type,
     loader: settings.loader,
     console: settings.console,

@@ -57,6 +57,8 @@ export interface CrashHandoff {
 
 /** The rules for crash kernels of one architecture. */
 export interface ArchCrashRules {
+  /** e_machine of the core header. [elf] */
+  readonly elfMachine: number;
   /** One past the end of the low memory without which the architecture's kernels do not run, so
    * that the purgatory saves it before a crash kernel uses it; null: a crash kernel needs none. */
   readonly lowMemoryEnd: bigint | null;

@@ -44,8 +44,8 @@ export interface ConsoleRequest {
 export interface LoadRequest {
   readonly purpose: ImagePurpose;
   readonly method: LoadMethod;
-  /** The first operand. */
-  readonly kernel: string | null;
+  /** Its path, the first operand; a byte string. */
+  readonly kernel: string;
   /** `-t`; null: the first image type that matches. */
   readonly type: string | null;
   readonly loader: LoaderRequest;
@@ -91,10 +91,10 @@ export const CONSOLE_DEFAULTS: ConsoleRequest = {
   serialBaud: 0,
 };
 
-export const LOAD_DEFAULTS: LoadRequest = {
+/** All but the kernel, which has no default. */
+export const LOAD_DEFAULTS: Omit<LoadRequest, "kernel"> = {
   purpose: "normal",
   method: "auto",
-  kernel: null,
   type: null,
   loader: LOADER_DEFAULTS,
   console: CONSOLE_DEFAULTS,
@@ -111,11 +111,6 @@ export const LOAD_DEFAULTS: LoadRequest = {
   passMemmapCmdline: false,
   facts: null,
 };
-
-/** A load request that names its kernel. */
-export interface KernelLoadRequest extends LoadRequest {
-  readonly kernel: string;
-}
 
 /** How to reach Xen, where the machine runs Xen. */
 export interface XenRequest {
@@ -166,7 +161,7 @@ export type Step =
   /** `-S`: the answer is the exit status; the last step. */
   | { readonly kind: "status"; readonly purpose: ImagePurpose }
   | { readonly kind: "unload"; readonly purpose: ImagePurpose; readonly method: LoadMethod }
-  | { readonly kind: "load"; readonly request: KernelLoadRequest }
+  | { readonly kind: "load"; readonly request: LoadRequest }
   /** An error that kexec-tools reports only after the steps before it; the last step. */
   | { readonly kind: "usage"; readonly text: TextRequest }
   /** Refuse to shut down or start where no image is loaded. */
@@ -198,7 +193,7 @@ export interface DryRunRequest {
   readonly world: WorldRequest;
   readonly format: OutputFormat;
   readonly before: readonly EarlyStep[];
-  readonly load: KernelLoadRequest;
+  readonly load: LoadRequest;
 }
 
 /** `--doctor`: examine the machine and report what works. */

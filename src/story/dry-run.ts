@@ -5,9 +5,9 @@ import { debugText } from "../cli/report.ts";
 import { ExitStatus } from "../core/error.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import { kindsToTry } from "../model/plan-kinds.ts";
-import type { DryRunRequest, KernelLoadRequest } from "../model/request.ts";
+import type { DryRunRequest, LoadRequest } from "../model/request.ts";
 import type { World } from "../model/world.ts";
-import { hotplugHeaderSize } from "../plan/crash/crash-plan.ts";
+import { requireHotplug } from "../plan/crash/crash-plan.ts";
 import { requireCrashRegion } from "../plan/crash/crash-region.ts";
 import { describePlan, plansToJson } from "../plan/describe-plan.ts";
 import { factsFor, KernelFile, type Planned, planAttempt } from "./attempt.ts";
@@ -31,13 +31,13 @@ export async function dryRun(request: DryRunRequest, world: World): Promise<numb
 }
 
 /** What a run refuses before it reads a file. @throws KexecError */
-function refuseEarly({ purpose, hotplug }: KernelLoadRequest, facts: HostFacts): void {
+function refuseEarly({ purpose, hotplug }: LoadRequest, facts: HostFacts): void {
   if (purpose === "crash") requireCrashRegion(facts);
-  if (hotplug) hotplugHeaderSize(facts);
+  if (hotplug) requireHotplug(facts);
 }
 
 /** A plan of each kind that would be tried. */
-async function planAll(load: KernelLoadRequest, world: World): Promise<readonly Planned[]> {
+async function planAll(load: LoadRequest, world: World): Promise<readonly Planned[]> {
   const facts = await factsFor(load, world);
   refuseEarly(load, facts);
   const kinds = kindsToTry(load.method, facts.planKinds);

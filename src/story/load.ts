@@ -4,7 +4,7 @@ import { debugText } from "../cli/report.ts";
 import { ExitStatus, fail } from "../core/error.ts";
 import type { LoadOutcome } from "../model/backend.ts";
 import { noteSentence } from "../model/fact-note.ts";
-import type { KernelLoadRequest } from "../model/request.ts";
+import type { LoadRequest } from "../model/request.ts";
 import type { World } from "../model/world.ts";
 import { describePlan } from "../plan/describe-plan.ts";
 import { KernelFile, type Planned, planAttempt } from "./attempt.ts";
@@ -13,7 +13,7 @@ import { KernelFile, type Planned, planAttempt } from "./attempt.ts";
  * Loads a kernel in the first way that the host takes.
  * @throws KexecError where no plan can be made or none is taken
  */
-export async function load(request: KernelLoadRequest, world: World): Promise<void> {
+export async function load(request: LoadRequest, world: World): Promise<void> {
   const backend = world.backend();
   const file = new KernelFile(request.kernel);
   let outcome: LoadOutcome = { kind: "unsupported", why: "no way to load was tried" };

@@ -49,7 +49,7 @@ async function take(step: Step, world: World): Promise<number | undefined> {
       (await import("../plan/crash/crash-region.ts")).requireCrashRegion(world.readFacts());
       break;
     case "require-hotplug":
-      (await import("../plan/crash/crash-plan.ts")).hotplugHeaderSize(world.readFacts());
+      (await import("../plan/crash/crash-plan.ts")).requireHotplug(world.readFacts());
       break;
     case "describe-host":
       world.stderr(debugText(world.backend().evidence));

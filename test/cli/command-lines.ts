@@ -2,13 +2,7 @@
 
 import { toRequest } from "../../src/cli/to-request.ts";
 import { KexecError } from "../../src/core/error.ts";
-import type {
-  Action,
-  KernelLoadRequest,
-  Request,
-  Requests,
-  Step,
-} from "../../src/model/request.ts";
+import type { Action, LoadRequest, Request, Requests, Step } from "../../src/model/request.ts";
 import { orRefusal } from "../kexec-error.ts";
 
 export const read = (argv: readonly string[], env: Record<string, string> = {}): Request =>
@@ -35,7 +29,7 @@ export const happening = (argv: readonly string[]): string =>
     .join(" ");
 
 /** What is loaded by a command line that loads. */
-export function loaded(argv: readonly string[], env?: Record<string, string>): KernelLoadRequest {
+export function loaded(argv: readonly string[], env?: Record<string, string>): LoadRequest {
   const got = read(argv, env);
   if (got.action === "dry-run") return got.load;
   const load = got.action === "run" ? got.steps.find((step) => step.kind === "load") : undefined;

@@ -3,8 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { OPTIONS, type OptionName } from "../../src/cli/options.ts";
 import type {
-  KernelLoadRequest,
   LoaderRequest,
+  LoadRequest,
   Request,
   RunRequest,
   Step,
@@ -24,7 +24,7 @@ const NO_LOADER: LoaderRequest = {
   given: [],
 };
 /** kexec-tools' defaults. */
-const PLAIN: KernelLoadRequest = {
+const PLAIN: LoadRequest = {
   purpose: "normal",
   method: "auto",
   kernel: "k",
@@ -49,7 +49,7 @@ const WORLD = { xen: NO_XEN, crashFacts: false };
 const DUMPS = { xen: NO_XEN, crashFacts: true };
 
 /** `check-supported` for what the steps after it do. */
-const supported = (purpose: KernelLoadRequest["purpose"], action: "load" | "exec"): Step => ({
+const supported = (purpose: LoadRequest["purpose"], action: "load" | "exec"): Step => ({
   kind: "check-supported",
   purpose,
   action,
@@ -57,14 +57,14 @@ const supported = (purpose: KernelLoadRequest["purpose"], action: "load" | "exec
 
 /** `-l k`, with what an option changes in what is loaded, and in the steps around it. */
 function loading(
-  changes: Partial<KernelLoadRequest> = {},
+  changes: Partial<LoadRequest> = {},
   {
     before = [],
     after = [{ kind: "sync" }],
     world = WORLD,
   }: { before?: readonly Step[]; after?: readonly Step[]; world?: RunRequest["world"] } = {},
 ): RunRequest {
-  const load: KernelLoadRequest = { ...PLAIN, ...changes };
+  const load: LoadRequest = { ...PLAIN, ...changes };
   const steps: readonly Step[] = [
     supported(load.purpose, "load"),
     ...before,
@@ -82,7 +82,7 @@ test("a plain load has kexec-tools' defaults", () => {
 const loader = (name: OptionName, changes: Partial<LoaderRequest>): RunRequest =>
   loading({ loader: { ...NO_LOADER, given: [name], ...changes } });
 
-const forConsole = (changes: Partial<KernelLoadRequest["console"]>): RunRequest =>
+const forConsole = (changes: Partial<LoadRequest["console"]>): RunRequest =>
   loading({ console: { ...PLAIN.console, ...changes } });
 
 const run = (...steps: readonly Step[]): RunRequest => ({ action: "run", world: WORLD, steps });

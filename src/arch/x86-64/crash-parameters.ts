@@ -5,6 +5,7 @@
  */
 
 import { alignDown, alignUp, hex, KIB } from "../../core/address.ts";
+import { EM_X86_64 } from "../../core/elf.ts";
 import type { ArchCrashRules, CrashHandoff } from "../../model/arch.ts";
 import type { MemoryRange, MemoryType } from "../../model/memory.ts";
 
@@ -58,6 +59,7 @@ function parameters(handoff: CrashHandoff): string[] {
 }
 
 export const crashRules: ArchCrashRules = {
+  elfMachine: EM_X86_64,
   // Kernels need RAM below 640 KiB for what real mode must reach, such as the trampoline. Video
   // memory and firmware follow, up to 1 MiB. [linux arch/x86/realmode/init.c]
   lowMemoryEnd: 640n * KIB,

@@ -100,10 +100,17 @@ function explainAccess(call: KexecCall): string | undefined {
   return call === "kexec_file_load" ? `${policy} this image.\n${SIGNATURE}` : undefined;
 }
 
+const INVALID_HINT: Readonly<Record<ImagePurpose, string | undefined>> = {
+  normal: undefined,
+  crash: undefined,
+  "preserve-context":
+    "Most likely this kernel was built without CONFIG_KEXEC_JUMP, which a jump back needs.",
+  "live-update": undefined,
+};
+
 function explainInvalid(call: KexecCall, purpose: ImagePurpose): string | undefined {
   if (call === "exec") return "No image is loaded, or this kernel was built without kexec.";
-  if (purpose !== "preserve-context") return undefined;
-  return "Most likely this kernel was built without CONFIG_KEXEC_JUMP, which a jump back needs.";
+  return INVALID_HINT[purpose];
 }
 
 /** A hint of at most three lines; undefined where the cause is unknown.

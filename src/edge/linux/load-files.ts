@@ -1,6 +1,7 @@
 /** kexec_file_load(2): the running kernel reads the files and places the segments itself. */
 
 import { ExitStatus, fail } from "../../core/error.ts";
+import type { Architecture } from "../../model/architecture.ts";
 import type { HostProbe, LoadOutcome } from "../../model/backend.ts";
 import type { FilePlan } from "../../model/load-plan.ts";
 import type { ImagePurpose } from "../../model/purpose.ts";
@@ -35,10 +36,15 @@ function optionalFlags(plan: FilePlan): number {
   return (plan.debug ? KEXEC_FILE_DEBUG : 0) | (plan.noCma ? KEXEC_FILE_NO_CMA : 0);
 }
 
-/** x86 requires at least the NUL. On arm64 null keeps the command line of the device tree. */
+/** What the call gets where no command line was given: x86 requires at least the NUL; on arm64 null
+ * keeps the command line of the device tree. */
+const NO_COMMAND_LINE: Readonly<Record<Architecture, Uint8Array | null>> = {
+  x86_64: cString(""),
+  arm64: null,
+};
+
 function commandLineBytes({ architecture, commandLine }: FilePlan): Uint8Array | null {
-  if (commandLine !== null) return cString(commandLine);
-  return architecture === "x86_64" ? cString("") : null;
+  return commandLine === null ? NO_COMMAND_LINE[architecture] : cString(commandLine);
 }
 
 /** Errors after which kexec_load may still work, with the likely cause of each. */

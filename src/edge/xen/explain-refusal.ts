@@ -5,23 +5,38 @@ import { Errno } from "../ffi/errno.ts";
 
 export type XenCall = "load" | "unload" | "exec";
 
-function explainInvalid(call: XenCall, purpose: ImagePurpose): string | undefined {
-  if (purpose === "live-update") {
-    return (
-      "This Xen has no live update: it accepts normal and crash images only.\n" +
-      "Upstream Xen does not support live update by kexec; only patched hypervisors do."
-    );
-  }
-  if (call !== "load") return undefined;
-  return "Xen rejected the plan, which --dry-run shows. Please report this with the output of -d.";
-}
+type Hints = Readonly<Record<ImagePurpose, string | undefined>>;
 
-function explainAddress(purpose: ImagePurpose): string {
-  return purpose === "crash"
-    ? "A segment is outside of the memory that Xen reserved for a crash kernel: boot Xen with a " +
-        "larger crashkernel=."
-    : "Internal error: unaligned segment; please report";
-}
+const NO_LIVE_UPDATE =
+  "This Xen has no live update: it accepts normal and crash images only.\n" +
+  "Upstream Xen does not support live update by kexec; only patched hypervisors do.";
+const REJECTED =
+  "Xen rejected the plan, which --dry-run shows. Please report this with the output of -d.";
+const UNALIGNED = "Internal error: unaligned segment; please report";
+
+/** For EINVAL of a load. */
+const INVALID_LOAD: Hints = {
+  normal: REJECTED,
+  crash: REJECTED,
+  "preserve-context": REJECTED,
+  "live-update": NO_LIVE_UPDATE,
+};
+/** For EINVAL of the other calls. */
+const INVALID: Hints = {
+  normal: undefined,
+  crash: undefined,
+  "preserve-context": undefined,
+  "live-update": NO_LIVE_UPDATE,
+};
+/** For EADDRNOTAVAIL. */
+const ADDRESS: Hints = {
+  normal: UNALIGNED,
+  crash:
+    "A segment is outside of the memory that Xen reserved for a crash kernel: boot Xen with a " +
+    "larger crashkernel=.",
+  "preserve-context": UNALIGNED,
+  "live-update": UNALIGNED,
+};
 
 /** A hint of at most three lines for `errno` of `call`; undefined where there is none to give. */
 export function explainXen(
@@ -46,9 +61,9 @@ export function explainXen(
     case Errno.EFAULT:
       return "Xen could not read the image from this process's memory: try again.";
     case Errno.EADDRNOTAVAIL:
-      return explainAddress(purpose);
+      return ADDRESS[purpose];
     case Errno.EINVAL:
-      return explainInvalid(call, purpose);
+      return (call === "load" ? INVALID_LOAD : INVALID)[purpose];
     default:
       return undefined;
   }

@@ -69,7 +69,7 @@ const HEADER_SIZE = "/sys/kernel/crash_elfcorehdr_size";
  * The size in /sys/kernel/crash_elfcorehdr_size, in bytes, for `--hotplug`.
  * @throws KexecError `plan.hotplug` in kexec-tools' words where the kernel does not have the file
  */
-export function hotplugHeaderSize({ kexec, notes }: HostFacts): bigint {
+function hotplugHeaderSize({ kexec, notes }: HostFacts): bigint {
   const size = kexec.crashElfcorehdrSize ?? 0n;
   if (size > 0n) return size;
   const missing = notes.find(({ source }) => source === HEADER_SIZE);
@@ -82,6 +82,14 @@ export function hotplugHeaderSize({ kexec, notes }: HostFacts): bigint {
     hint: "Load without --hotplug, and again after each CPU or memory hotplug.",
     exitStatus: ExitStatus.general,
   });
+}
+
+/**
+ * Checks that the running kernel can update a core header (`--hotplug`).
+ * @throws KexecError `plan.hotplug` where it cannot
+ */
+export function requireHotplug(facts: HostFacts): void {
+  hotplugHeaderSize(facts);
 }
 
 /** Memory for a core header of `length` bytes, in bytes: with `hotplug` as much as the kernel
@@ -113,10 +121,11 @@ export interface CoreHeaderPlan {
 export function putCoreHeader(
   facts: HostFacts,
   { crash, ram, moved, hotplug, reason }: CoreHeaderPlan,
-  { put }: PurposeInputs,
+  { put, arch }: PurposeInputs,
 ): Segment {
   const size = headerSpace(facts, BigInt(elfCoreHeaderSize(crash, ram)), hotplug);
-  return put({ role: "elfcorehdr", size, bytes: elfCoreHeader(crash, ram, moved), reason });
+  const bytes = elfCoreHeader(crash, ram, moved, arch.crash.elfMachine);
+  return put({ role: "elfcorehdr", size, bytes, reason });
 }
 
 function hotplugNotes({ hotplug }: LoadRequest, facts: HostFacts): string[] {
@@ -166,7 +175,7 @@ export function planCrash(
   inputs: PurposeInputs,
 ): PurposePlan {
   const { lowMemoryEnd } = inputs.arch.crash;
-  const crash = crashFacts(facts, request.kernel ?? "");
+  const crash = crashFacts(facts, request.kernel);
   const { ram, saved } = dumpedMemory(crash, region.all, lowMemoryEnd);
   checkCrashRegion(region, saved);
   const hotplug = request.hotplug && facts.crashRules.hotplug;

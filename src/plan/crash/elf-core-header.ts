@@ -9,7 +9,6 @@ import {
   ELF64_IDENT,
   Elf64_Ehdr,
   Elf64_Phdr,
-  EM_X86_64,
   ET_CORE,
   EV_CURRENT,
   PF_RWX,
@@ -84,18 +83,23 @@ export function elfCoreHeaderSize(facts: CrashFacts, ram: readonly Range[]): num
   return Number(alignUp(BigInt(size), BigInt(ELF_CORE_HEADER_ALIGN)));
 }
 
-/** The header's bytes. @param ram the RAM that the dump contains, sorted, disjoint */
+/**
+ * The header's bytes.
+ * @param ram the RAM that the dump contains, sorted, disjoint
+ * @param machine e_machine of the crashed kernel
+ */
 export function elfCoreHeader(
   facts: CrashFacts,
   ram: readonly Range[],
   moved: MovedMemory | null,
+  machine: number,
 ): Uint8Array {
   const all = headers(facts, ram, moved);
   const bytes = new Uint8Array(elfCoreHeaderSize(facts, ram));
   Elf64_Ehdr.write(bytes, {
     e_ident: ELF64_IDENT,
     e_type: ET_CORE,
-    e_machine: EM_X86_64,
+    e_machine: machine,
     e_version: EV_CURRENT,
     e_phoff: BigInt(Elf64_Ehdr.size),
     e_ehsize: Elf64_Ehdr.size,

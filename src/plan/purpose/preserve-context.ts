@@ -43,7 +43,7 @@ function ownMemory(ram: readonly Range[], low: Range | null, request: LoadReques
   if (own.length > 0) return own;
   return fail({
     code: "plan.mem-max",
-    message: `Too small mem_max: ${hex(request.memMax)}.\nCannot load ${request.kernel ?? ""}`,
+    message: `Too small mem_max: ${hex(request.memMax)}.\nCannot load ${request.kernel}`,
     hint: "There is no RAM for the next kernel between --mem-min and --mem-max.",
     exitStatus: ExitStatus.failed,
   });
@@ -75,7 +75,7 @@ function planForPurpose(
   inputs: PurposeInputs,
 ): PurposePlan {
   const window = memoryWindow(request);
-  const known = crashFacts(facts, request.kernel ?? "");
+  const known = crashFacts(facts, request.kernel);
   const { ram, saved } = dumpedMemory(known, [], inputs.arch.crash.lowMemoryEnd);
   const own = ownMemory(ram, saved, request);
   const lowest = saved === null ? null : intersect(saved, window);

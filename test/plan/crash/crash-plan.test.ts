@@ -127,7 +127,7 @@ test("each field of the core header has the value of kexec-tools", () => {
     { start: 0x100000n, end: 0x6e000000n },
     { start: 0x7e000000n, end: 0x7ffe0000n },
   ];
-  const bytes = elfCoreHeader(CRASH, ram, backup);
+  const bytes = elfCoreHeader(CRASH, ram, backup, 62);
   expect(bytes.length).toBe(1024);
   const found = headersOf(bytes).map((h) => [
     h.p_type,
