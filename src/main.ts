@@ -1,16 +1,18 @@
-/** The start: arguments and the real world → run → exit status. The only `process.exit`. */
+/** Program start: gives the arguments and the real world to the program, and exits with its status.
+ * Only this file calls `process.exit`. */
 
 import { isVmcoreDmesg } from "./cli/program-name.ts";
 import { asksForVersionFirst, versionLine } from "./cli/version.ts";
 import { ExitStatus } from "./core/error.ts";
 import { realConsole, stderr } from "./edge/console.ts";
 
-/** The runtime's texts are Unicode; ours are bytes. */
+/** A message of the runtime, which is Unicode text, as a byte string in UTF-8. */
 function byteString(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** What `run` did not foresee is a bug of ours: one line says so, and with `-d` more say where. */
+/** Reports an unexpected exception, which is a bug in onekexec: one line on stderr, with `-d` also
+ * the stack. Returns the exit status. */
 function reportBug(error: unknown): number {
   const { message, stack } =
     error instanceof Error ? error : { message: String(error), stack: undefined };

@@ -1,10 +1,10 @@
 /**
  * The program as a citty command: its name, its options from the table, and a sub-command for each
- * action of a request, loaded when it is asked for.
+ * action of a request. The story of an action is imported when that action is requested.
  *
- * citty does not read the command line: its parser takes `--no-checks` for `checks=false`, passes
- * unknown options and knows no abbreviations. So the action of the finished request chooses the
- * sub-command, and none of argv reaches citty.
+ * citty does not parse the command line: its parser reads `--no-checks` as `checks=false`, accepts
+ * unknown options and does not know abbreviations. `toRequest` (to-request.ts) parses argv; the
+ * action of the finished request selects the sub-command, and citty gets an empty argument list.
  */
 
 import { type ArgDef, type ArgsDef, type CommandDef, defineCommand, runCommand } from "citty";
@@ -15,23 +15,24 @@ import { OPTIONS } from "./options.ts";
 import { KEXEC_DESCRIPTION } from "./program-name.ts";
 import { VERSION } from "./version.ts";
 
-/** What a story has of the world: texts do with the console. */
+/** The part of the world that a story gets. The stories of `-h`, `-v` and usage need the console
+ * only. */
 export interface Stage {
   readonly console: Console;
-  /** Makes the rest of the world. Whoever opens it closes it. */
+  /** Opens the rest of the world. The caller closes it. */
   openWorld(request: WorldRequest): Promise<World>;
 }
 
 /**
  * Does what a request asks and returns the exit status, 0–255.
- * @throws KexecError for what cannot be done
+ * @throws KexecError where the request cannot be carried out
  */
 export type Story<A extends Action> = (
   request: Requests[A],
   stage: Stage,
 ) => number | Promise<number>;
 
-/** How the story of each action is loaded. */
+/** For each action, the function that imports its story. */
 export type Stories = { readonly [A in Action]: () => Promise<Story<A>> };
 
 function argumentOf(option: Option): ArgDef {
@@ -53,7 +54,7 @@ function argumentsOfProgram(): ArgsDef {
   };
 }
 
-/** What each action is for. */
+/** The description of each action's sub-command. */
 const ACTIONS: { readonly [A in Action]: string } = {
   run: "Load, unload or start a kernel",
   "dry-run": "Print what would be loaded where",
@@ -65,13 +66,14 @@ const ACTIONS: { readonly [A in Action]: string } = {
   usage: "Print what is wrong with the command line, and the options",
 };
 
-/** What citty hands through to the story that it runs. */
+/** The `data` that citty passes to the sub-command that it runs. */
 interface Call<A extends Action> {
   readonly request: Requests[A];
   readonly stage: Stage;
 }
 
-/** The sub-command of an action. Hidden, since nobody can write it: options choose the action. */
+/** The sub-command of an action. It is hidden because the command line has no sub-commands: options
+ * choose the action. */
 async function subCommand<A extends Action>(action: A, stories: Stories): Promise<CommandDef> {
   const story = await stories[action]();
   return defineCommand({
@@ -90,7 +92,7 @@ export const kexecCommand: CommandDef = defineCommand({
 });
 
 /**
- * Loads the story of `request`, and no other, runs it, and returns its exit status, 0–255.
+ * Imports the story of `action` and no other, runs it, and returns its exit status, 0–255.
  * @throws what the story throws
  */
 export async function runStory<A extends Action>(

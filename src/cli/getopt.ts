@@ -1,23 +1,23 @@
 /**
  * glibc's getopt_long over the option table: permutation, `--`, POSIXLY_CORRECT, clusters of
- * letters, abbreviations, and its messages, word for word. Behaviour is glibc 2.36's; the messages
- * are those of the C locale, which kexec-tools never leaves.
+ * letters, abbreviations, and its messages, word for word. The behaviour is glibc 2.36's; the
+ * messages are those of the C locale, because kexec-tools never calls setlocale(3).
  *
- * It gives no meaning to options: that is to-request.ts.
+ * This file does not interpret options: option-handlers.ts does.
  */
 
 import { KEXEC_TOOLS_OPTIONS, type KnownOption, OWN_OPTIONS } from "./options.ts";
 
 export interface CommandLine {
-  /** As the program was called; every message begins with it. */
+  /** The name that the program was called by; every message begins with it. */
   readonly argv0: string;
-  /** What follows argv0; byte strings. */
+  /** The arguments after argv0; byte strings. */
   readonly argv: readonly string[];
-  /** True if the environment has POSIXLY_CORRECT: options end at the first operand. */
+  /** True if the environment has POSIXLY_CORRECT: the first operand then ends the options. */
   readonly posixlyCorrect: boolean;
 }
 
-/** An option, or what getopt complains of, in the order of the command line. */
+/** An option or a getopt error, in the order of the command line. */
 export type GetoptEvent =
   | { readonly kind: "option"; readonly option: KnownOption; readonly argument: string | null }
   /** `message` is empty for `-?`, which is an error without a message. */
@@ -25,25 +25,27 @@ export type GetoptEvent =
 
 export interface ParsedCommandLine {
   readonly events: readonly GetoptEvent[];
-  /** In their order, wherever options stood between them. */
+  /** In the order of the command line, without the options between them. */
   readonly operands: readonly string[];
 }
 
 /**
- * Tables are asked in turn, and the first in which anything matches decides: so no option of ours
- * can change what an abbreviation of kexec-tools' means, nor what its message lists.
+ * getopt searches the tables in order and uses the first one in which a name matches. So none of
+ * our options changes the meaning of an abbreviation of a kexec-tools option, or adds a name to the
+ * message about an ambiguous one.
  */
 type OptionTables = readonly (readonly KnownOption[])[];
 
 const TABLES: OptionTables = [KEXEC_TOOLS_OPTIONS, OWN_OPTIONS];
 
-/** What is left of the command line. */
+/** The arguments, and the index of the first one that is not read yet. */
 interface Rest {
   readonly args: readonly string[];
   next: number;
 }
 
-/** Reads all of a command line; goes on after errors, as getopt_long does when called again. */
+/** Parses the whole command line. It continues after an error, as getopt_long does when it is
+ * called again. */
 export function getopt(line: CommandLine, tables: OptionTables = TABLES): ParsedCommandLine {
   const rest: Rest = { args: line.argv, next: 0 };
   const events: GetoptEvent[] = [];
@@ -75,7 +77,7 @@ function take(rest: Rest): string | undefined {
 
 type Complain = (text: string) => GetoptEvent;
 
-/** One `--name` or `--name=argument`; `text` is without the dashes. */
+/** Parses one `--name` or `--name=argument`; `text` has no leading dashes. */
 function longOption(
   text: string,
   rest: Rest,
@@ -103,20 +105,23 @@ function longOption(
   return { kind: "option", option, argument };
 }
 
-/** The one option meant; several where the abbreviation is ambiguous; none where unknown. */
+/** The options that `name` may mean: one, several where the abbreviation is ambiguous, none where
+ * no option matches. */
 function candidatesFor(name: string, tables: OptionTables): readonly KnownOption[] {
   for (const table of tables) {
     const exact = table.find((option) => option.name === name);
     if (exact !== undefined) return [exact];
     const [first, ...others] = table.filter((option) => option.name.startsWith(name));
     if (first === undefined) continue;
-    // Spellings of the first match are no contradiction to it, and are not listed either.
+    // Synonyms of the first match do not make the name ambiguous, and the message does not list
+    // them.
     return [first, ...others.filter((option) => option.synonymOf !== first.synonymOf)];
   }
   return [];
 }
 
-/** Letters after one dash; `-tTYPE` and `-t TYPE` end the cluster. */
+/** Parses the letters after one dash. An option with an argument (`-tTYPE`, `-t TYPE`) ends the
+ * cluster. */
 function cluster(
   letters: string,
   rest: Rest,
@@ -127,7 +132,8 @@ function cluster(
   for (const [i, letter] of [...letters].entries()) {
     const option = tables.flat().find(({ short }) => short === letter);
     if (option === undefined) {
-      // getopt's own word for an error is '?', and kexec-tools also lists it as a letter.
+      // getopt(3) returns '?' for an error, and kexec-tools also has it in its option string: `-?`
+      // is an error without a message.
       if (letter === "?") events.push({ kind: "error", message: "" });
       else events.push(complain(`invalid option -- '${letter}'`));
     } else if (option.argument === "none") {

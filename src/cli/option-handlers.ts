@@ -26,7 +26,7 @@ type Writable<T> = {
       : Writable<T[K]>;
 };
 
-/** What the options so far make happen, each by itself, as kexec-tools keeps it. */
+/** The actions that the options read so far ask for: one flag each, as in kexec-tools. */
 export interface Asked {
   status: boolean;
   unload: boolean;
@@ -38,7 +38,7 @@ export interface Asked {
   jumpBack: boolean;
 }
 
-/** What takes the place of all that was asked for. */
+/** A request that replaces everything else on the command line: `--doctor`, `--print-ckr-size`. */
 type Instead = Omit<DoctorRequest, "world"> | Omit<PrintCrashSizeRequest, "world">;
 
 /** The settings while the command line is read. */
@@ -47,24 +47,24 @@ export interface Settings
     Writable<Omit<LoadRequest, keyof ArchSettings | "purpose" | "kernel">> {
   readonly asked: Asked;
   instead: Instead | null;
-  /** `--dry-run`; null: act. */
+  /** The format of `--dry-run`; null: not given. */
   dryRun: DryRunRequest["format"] | null;
   /** `--save-facts`; null: not given. */
   saveFacts: string | null;
   reuseInitrd: boolean;
   readonly xen: Writable<XenRequest>;
-  /** An option that says what is to be done was given. */
+  /** True once an option that chooses an action (such as `-l`, `-e`, `-S`) was given. */
   actionGiven: boolean;
-  /** `-l` was given, which chooses the image that `-S` looks at. */
+  /** True once `-l` was given: `-S` then reports on the normal image, not on the crash kernel. */
   loadGiven: boolean;
-  /** What the last option that says so wants the image for; null: none did. */
+  /** The purpose that the last option with a purpose chose; null: no option chose one. */
   purpose: ImagePurpose | null;
   noIfdown: boolean;
   noSync: boolean;
 }
 
-/** Changes the settings; returns a text where reading ends with one, "act" where it ends and what
- * was read until then counts. */
+/** Changes the settings. Returns a `TextRequest` to end parsing and print that text, "act" to end
+ * parsing and use the settings so far, or undefined to read on. */
 type Handler = (
   settings: Settings,
   argument: string,
@@ -78,7 +78,7 @@ const effect =
     return undefined;
   };
 
-/** Replaces some of what is asked; the rest stays as the options before said. */
+/** Sets the flags in `asked`; the other flags keep the values that earlier options gave them. */
 const action = (
   asked: Partial<Asked>,
   more: Partial<Pick<Settings, "purpose" | "loadGiven">> = {},
@@ -88,7 +88,7 @@ const action = (
     Object.assign(settings, more, { actionGiven: true });
   });
 
-/** `--name=NUMBER`, as strtoul(3) reads it. */
+/** `--name=NUMBER`, read as strtoul(3) does with base 0. */
 const address =
   (change: (settings: Settings, value: bigint) => void): Handler =>
   (settings, argument, { name }) => {
@@ -114,7 +114,8 @@ const argumentStyle = (style: Settings["loader"]["argumentStyle"]): Handler =>
     settings.loader.argumentStyle = style;
   });
 
-/** `--name`, `--name=text` or `--name=json`. No schema of zod's, which every start would load. */
+/** `--name`, `--name=text` or `--name=json`. A zod schema would have to be loaded at every
+ * start. */
 const format =
   (change: (settings: Settings, format: OutputFormat) => void): Handler =>
   (settings, text, { name }) => {
@@ -122,7 +123,7 @@ const format =
       fail({
         code: "arguments.format",
         message: `Bad option value in --${name}=${text}`,
-        hint: `It is text or json; --${name} alone is --${name}=text.`,
+        hint: `Use text or json; --${name} alone means --${name}=text.`,
       });
     }
     change(settings, text === "json" ? "json" : "text");
@@ -131,7 +132,8 @@ const format =
 
 type ArchOptionName = Extract<KnownOption, ArchOption>["name"];
 
-/** One for each option that is no architecture's: the compiler sees to it. */
+/** One handler for each option that is not an architecture's; the compiler reports a missing
+ * one. */
 const HANDLERS: { readonly [Name in Exclude<OptionName, ArchOptionName>]: Handler } = {
   help: () => ({ action: "help", complaint: "", exitStatus: ExitStatus.ok }),
   version: () => ({ action: "version", complaint: "", exitStatus: ExitStatus.ok }),
@@ -146,8 +148,9 @@ const HANDLERS: { readonly [Name in Exclude<OptionName, ArchOptionName>]: Handle
     settings.noSync = true;
   }),
   load: action({ load: true, shutdown: false, exec: false }, { loadGiven: true }),
-  // kexec-tools unloads for `-f -u` and then reboots into nothing, and `-s -u -l` loads with the
-  // flag for unloading; differs: unloading takes back a start, and the steps stay apart.
+  // For `-f -u` kexec-tools unloads and then tries to start the image that is gone, and for `-s -u
+  // -l` it loads with the flag for unloading; differs: -u cancels an -f or -e before it, and
+  // unloading and loading are separate steps.
   unload: action({
     unload: true,
     load: false,
@@ -165,7 +168,7 @@ const HANDLERS: { readonly [Name in Exclude<OptionName, ArchOptionName>]: Handle
     { load: true, shutdown: false, sync: true, exec: false },
     { purpose: "preserve-context" },
   ),
-  // kexec-tools takes the network down for it too, though nothing is started; differs.
+  // kexec-tools also takes the network interfaces down for it, although it starts nothing; differs.
   "load-jump-back-helper": action(
     { load: false, shutdown: false, sync: true, exec: false, jumpBack: true },
     { purpose: "preserve-context" },
@@ -180,7 +183,8 @@ const HANDLERS: { readonly [Name in Exclude<OptionName, ArchOptionName>]: Handle
   type: effect((settings, type) => {
     settings.type = type;
   }),
-  // kexec-tools forgets a -d before -p, since both are bits of one number; differs.
+  // kexec-tools loses a -d before -p, because -p overwrites the number that holds both flags;
+  // differs.
   "load-panic": action(
     { load: true, shutdown: false, sync: false, exec: false },
     { purpose: "crash" },
@@ -207,7 +211,7 @@ const HANDLERS: { readonly [Name in Exclude<OptionName, ArchOptionName>]: Handle
     settings.debug = true;
   }),
   status: action({ status: true }),
-  // At once, as in kexec-tools: what follows it is not read.
+  // As in kexec-tools, this option acts at once: the options after it are not read.
   "print-ckr-size": (settings) => {
     settings.instead = { action: "print-crash-size" };
     return "act";
@@ -260,7 +264,7 @@ const HANDLERS: { readonly [Name in Exclude<OptionName, ArchOptionName>]: Handle
       fail({
         code: "arguments.xen-library",
         message: `Bad option value in --xen-library=${path}`,
-        hint: "It is an absolute path: a library is never looked for in the working directory.",
+        hint: "Give an absolute path: kexec never looks for a library in the working directory.",
       });
     }
     settings.xen.library = path;
@@ -270,7 +274,10 @@ const HANDLERS: { readonly [Name in Exclude<OptionName, ArchOptionName>]: Handle
   }),
 };
 
-/** Applies an option to the settings, as `Handler`. @throws KexecError `arguments.*` */
+/**
+ * Applies an option to the settings and returns what its `Handler` returns.
+ * @throws KexecError `arguments.*`
+ */
 export function applyOption(
   settings: Settings,
   option: KnownOption,

@@ -1,10 +1,10 @@
 /**
- * THE option table: one row for each option. The parser, the usage text and citty's definition are
- * derived from it, and every text about options can be.
+ * THE option table: one row for each option. The parser, the usage text, kexec(8), the completions
+ * and citty's definition are derived from it.
  *
  * The names, letters, arguments and their order are kexec-tools' contract: the order decides the
- * order of candidates in the message about an ambiguous abbreviation. What an option means is in
- * option-handlers.ts, and for those of an architecture in its rows (arch/options.ts).
+ * order of candidates in the message about an ambiguous abbreviation. What an option does is in
+ * option-handlers.ts; for an architecture's options it is in their rows (arch/options.ts).
  */
 
 import { ARCH_OPTIONS } from "../arch/options.ts";
@@ -24,7 +24,7 @@ const GENERAL_OPTIONS = [
   general.flag("no-ifdown", "Leave the network interfaces up", { short: "x" }),
   general.flag("no-sync", "Do not write cached data to the disks first", { short: "y" }),
   general.flag("load", "Load the kernel, and do no more", { short: "l" }),
-  general.flag("unload", "Unload the loaded kernel; the crash kernel with -p before it", {
+  general.flag("unload", "Unload the loaded kernel; -p -u: unload the crash kernel", {
     short: "u",
   }),
   general.flag("exec", "Start the loaded kernel", { short: "e" }),
@@ -32,9 +32,9 @@ const GENERAL_OPTIONS = [
   general.flag("load-preserve-context", "Load a kernel that may return to this one"),
   general.flag("load-jump-back-helper", "Prepare the return to the first kernel"),
   general.flag("load-live-update", "Xen live update: load the successor hypervisor"),
-  general.valued("entry", "ADDRESS", "Where the loaded image is entered; 0: where it says"),
+  general.valued("entry", "ADDRESS", "Entry point of the loaded image; 0: the image's own"),
   general.valued("type", "TYPE", "The kernel's file type, one of those below", { short: "t" }),
-  general.flag("load-panic", "Load a crash kernel, for when this one dies; with -u or -S: its", {
+  general.flag("load-panic", "Load a crash kernel; with -u or -S: act on the crash kernel", {
     short: "p",
   }),
   general.valued("mem-min", "ADDRESS", "Lowest address to load to"),
@@ -43,17 +43,17 @@ const GENERAL_OPTIONS = [
   general.flag("kexec-file-syscall", "Let the running kernel read the files: kexec_file_load", {
     short: "s",
   }),
-  general.flag("kexec-syscall", "Lay the memory out here: kexec_load", { short: "c" }),
-  general.flag("kexec-syscall-auto", "As -s, and where the kernel cannot, as -c (default)", {
+  general.flag("kexec-syscall", "Lay out the segments in this program: kexec_load", { short: "c" }),
+  general.flag("kexec-syscall-auto", "As -s; as -c where -s is not supported (default)", {
     short: "a",
   }),
-  general.flag("debug", "Say what is done and why", { short: "d" }),
+  general.flag("debug", "Print what is done and why", { short: "d" }),
   general.flag("status", "Exit with 1 if a crash kernel (with -l: a kernel) is loaded, else 0", {
     short: "S",
   }),
   general.flag("print-ckr-size", "Print the size of the crash region in bytes"),
   general.flag("hotplug", "Let the kernel update elfcorehdr on CPU and memory hotplug"),
-  general.flag("no-cma", "Keep the kernel out of contiguous (CMA) memory; with -s"),
+  general.flag("no-cma", "Do not load into contiguous (CMA) memory; with -s"),
   general.flag("force-dtb", "Pass the running kernel's device tree on (x86); with -s"),
 ] as const;
 
@@ -69,7 +69,7 @@ const LOADER_OPTIONS = [
   loader.valued("module", '"FILE ARGS"', "A module for the kernel; may be given again", {
     repeatable: true,
   }),
-  loader.flag("real-mode", "Enter the kernel in real mode, for a BIOS's services"),
+  loader.flag("real-mode", "Enter the kernel in real mode, so that it can call the BIOS"),
   loader.flag("entry-32bit", "Enter the kernel at its 32-bit entry"),
   loader.valued("dtb", "FILE", "The kernel's device tree"),
 ] as const;
@@ -81,13 +81,13 @@ export const KEXEC_TOOLS_OPTIONS = [
   ...LOADER_OPTIONS,
 ] as const;
 
-/** Long ones only, so that they take no letter from kexec-tools. */
+/** Our own options have long names only, so that all letters stay free for kexec-tools. */
 export const OWN_OPTIONS = [
   own.perhapsValued("dry-run", "text|json", "Print what would be loaded where; change nothing"),
   own.perhapsValued("doctor", "text|json", "Say what works on this machine and what does not"),
   own.valued("facts", "FILE", "With --dry-run: plan for the machine that FILE describes"),
   own.valued("save-facts", "FILE", "Write a description of this machine to FILE"),
-  own.valued("xen-library", "PATH", "Xen: use this libxenctrl, an absolute path, and no other"),
+  own.valued("xen-library", "PATH", "Xen: use only the libxenctrl at this absolute path"),
   own.flag("xen-direct", "Xen: make the hypercalls without any library"),
 ] as const;
 

@@ -1,6 +1,7 @@
 /**
- * The command line becomes a `Request`, as kexec-tools' main() would read it: options act in their
- * order, then the rules for the whole are applied. It reads no file and changes nothing.
+ * Turns the command line into a `Request` by the rules of kexec-tools: each option changes the
+ * settings in the order of the command line, then the rules for the whole command line apply. It
+ * reads no file and changes nothing on the machine.
  */
 
 import { ADDRESS_END } from "../core/address.ts";
@@ -16,11 +17,11 @@ import { type GetoptEvent, getopt, type ParsedCommandLine } from "./getopt.ts";
 import { type Asked, applyOption, type Settings } from "./option-handlers.ts";
 import { finalRequest } from "./to-steps.ts";
 
-/** The part of the world that a command line comes from; byte strings. */
+/** Where a command line comes from: arguments and environment, as byte strings. */
 export interface CommandLineSource {
-  /** As the program was called. */
+  /** The name that the program was called by. */
   readonly argv0: string;
-  /** What follows argv0. */
+  /** The arguments after argv0. */
   readonly argv: readonly string[];
   env(name: string): string | undefined;
 }
@@ -28,11 +29,11 @@ export interface CommandLineSource {
 /**
  * Reads the command line.
  *
- * Where kexec-tools misses the kernel only after it has done something, unloaded or looked for the
- * crash region, the steps end in that complaint.
+ * kexec-tools reports a missing kernel only after it has unloaded an image or looked for the crash
+ * region. In these cases the last step of the request reports it.
  *
- * @throws KexecError `arguments.*` for what is valid but cannot be done: options that exclude each
- *   other, or one without what it needs
+ * @throws KexecError `arguments.*` for options that exclude each other, an option without another
+ *   one that it needs, and wrong arguments of our own options
  */
 export function toRequest(source: CommandLineSource): Request {
   const parsed = getopt({
@@ -56,7 +57,8 @@ export function toRequest(source: CommandLineSource): Request {
   );
 }
 
-/** Without options the kernel is loaded and the machine shut down into it. */
+/** The settings of a command line without options: load the kernel and shut the machine down into
+ * it. */
 function initialSettings(): Settings {
   return {
     ...LOAD_DEFAULTS,
@@ -77,7 +79,7 @@ function initialSettings(): Settings {
   };
 }
 
-/** A text to print and nothing else to do, "act" to read no further, or undefined to read on. */
+/** Applies one event to the settings; returns what a `Handler` returns. */
 function act(settings: Settings, event: GetoptEvent): TextRequest | "act" | undefined {
   if (event.kind === "error") return usage(event.message, ExitStatus.general);
   const { name, scope } = event.option;
@@ -101,7 +103,8 @@ const NOTHING: Asked = {
   jumpBack: false,
 };
 
-/** What the options say together; -x, -y and -S count wherever they stand. */
+/** Applies the rules for the whole command line to the actions: `-x`, `-y` and `-S` count at any
+ * position. */
 function finallyAsked(settings: Settings, { operands }: ParsedCommandLine): Asked {
   const { asked, noIfdown, noSync, actionGiven, saveFacts, dryRun } = settings;
   if (settings.instead !== null) return NOTHING;
@@ -111,13 +114,14 @@ function finallyAsked(settings: Settings, { operands }: ParsedCommandLine): Aske
   return {
     ...asked,
     sync: asked.sync && !noSync,
-    // kexec-tools takes the network down for `-f -l` and `-e -l` too, which start nothing; differs:
-    // the interfaces go down only on the way to another kernel.
+    // kexec-tools also takes the network down for `-f -l` and `-e -l`, which start nothing;
+    // differs: the interfaces go down only before another kernel starts.
     ifdown: asked.ifdown && asked.exec && !noIfdown,
   };
 }
 
-/** Options of loaders are a mistake where nothing is loaded; so is a bad port anywhere. */
+/** The usage error for a loader option on a command line that loads nothing, or for a bad serial
+ * port or speed; undefined where there is neither. */
 function misplacedOption(
   settings: Settings,
   asked: Asked,
@@ -127,17 +131,18 @@ function misplacedOption(
   const { badPort } = settings;
   for (const event of events) {
     if (asked.load || event.kind === "error" || !event.option.onlyWithLoad) continue;
-    // kexec-tools gives no reason; differs: one line says which option it was.
+    // kexec-tools prints the usage without a reason; differs: one line names the option.
     const reason = `${argv0}: option '--${event.option.name}' is for loading a kernel`;
     const complaint = badPort === null ? reason : `${badPort}\n${reason}`;
     return usage(complaint, ExitStatus.general);
   }
-  // kexec-tools says so, and then does -u and -S nevertheless; differs: nothing is done.
+  // kexec-tools prints this complaint, and still does -u and -S; differs: nothing else is done.
   if (badPort !== null) return usage(badPort, ExitStatus.failed);
   return undefined;
 }
 
-/** The running kernel keeps what lies above what the next one was told to stay below. */
+/** Refuses --load-preserve-context without a --mem-max that leaves memory to the running kernel:
+ * the next kernel may use only the memory up to that address. */
 function refuseUnboundedPreserve({ purpose, memMax }: Settings, asked: Asked): void {
   if (!asked.load || purpose !== "preserve-context" || memMax < ADDRESS_END - 1n) return;
   fail({
@@ -146,22 +151,22 @@ function refuseUnboundedPreserve({ purpose, memMax }: Settings, asked: Asked): v
       "Please specify memory range used by kexeced kernel\n" +
       "to preserve the context of original kernel with \n" +
       '"--mem-max" parameter',
-    hint: "For example --mem-max=0xfffffff, the lowest 256 MiB; half of all memory is the most.",
+    hint: "For example --mem-max=0xfffffff, the lowest 256 MiB; half of all memory is the limit.",
   });
 }
 
-/** kexec-tools refuses -a too, which is its default; differs: -a goes on to kexec_load. */
+/** kexec-tools also refuses -a, which is its default; differs: -a goes on to kexec_load. */
 function refusePreserveByFile({ purpose, method }: Settings, { jumpBack }: Asked): undefined {
   if (purpose !== "preserve-context" || method !== "file") return;
   const option = jumpBack ? "load-jump-back-helper" : "load-preserve-context";
   fail({
     code: "arguments.preserve-context",
     message: `--${option} not supported with kexec_file_load`,
-    hint: "Leave -s out, or say -c.",
+    hint: "Leave out -s, or use -c.",
   });
 }
 
-/** Our own options where they make no sense. */
+/** Refuses `--dry-run` without a load action, and `--facts` without `--dry-run`. */
 function refuseMisusedOwn(settings: Settings, asked: Asked, argv0: string): undefined {
   if (settings.dryRun !== null && !asked.load) {
     fail({

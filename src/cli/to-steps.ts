@@ -1,5 +1,5 @@
-/** What the settings ask for, once all options are read, becomes the request: what happens, in its
- * order. [kexec-tools] */
+/** Turns the final settings into the request: what kexec does, in kexec-tools' order.
+ * [kexec-tools] */
 
 import { ExitStatus } from "../core/error.ts";
 import type { ImagePurpose } from "../model/purpose.ts";
@@ -19,14 +19,14 @@ const NO_KERNEL: TextRequest = {
   exitStatus: ExitStatus.failed,
 };
 
-/** `step` where it is asked for. */
+/** A list of `step` alone where `isAsked`, else an empty list. */
 function when<S extends Step>(isAsked: boolean, step: S): readonly S[] {
   return isAsked ? [step] : [];
 }
 
 /**
- * The request of a command line without mistakes.
- * @param kernel the first operand
+ * The request of a command line that passed all checks.
+ * @param kernel the first operand; null: there is none
  */
 export function finalRequest(settings: Settings, asked: Asked, kernel: string | null): Request {
   const purpose = purposeOf(settings, asked);
@@ -43,7 +43,7 @@ export function finalRequest(settings: Settings, asked: Asked, kernel: string | 
 }
 
 function purposeOf({ purpose, loadGiven }: Settings, { status }: Asked): ImagePurpose {
-  // kexec-tools takes -d for the choice of another image here; differs: only -l and -p choose.
+  // In kexec-tools, -d also changes which image -S reports on; differs: only -l and -p choose it.
   return purpose ?? (status && !loadGiven ? "crash" : "normal");
 }
 
@@ -52,12 +52,13 @@ function worldOf({ xen, saveFacts }: Settings, purpose: ImagePurpose): WorldRequ
   return { xen, crashFacts: dumps || saveFacts !== null };
 }
 
-/** kexec-tools unloads, or looks for the crash region, before it misses the kernel. */
+/** True where a missing kernel is reported before anything else. With -u or -p, kexec-tools first
+ * unloads or looks for the crash region. */
 function missesKernelAtOnce({ purpose, dryRun }: Settings, { unload }: Asked): boolean {
   return purpose !== "crash" && !(unload && dryRun === null);
 }
 
-/** A run of one step that is a request of its own is that request. */
+/** A run of `steps`. A single usage step or save-facts step becomes the request of that kind. */
 function runOf(world: WorldRequest, steps: readonly Step[]): Request {
   const [only, ...more] = steps;
   if (more.length === 0 && only?.kind === "usage") return only.text;
@@ -73,7 +74,7 @@ function earlySteps({ saveFacts, reuseInitrd }: Settings, { status }: Asked): Ea
   return [...saves, ...when(reuseInitrd && !status, { kind: "refuse-initrd-reuse" })];
 }
 
-/** Everything in kexec-tools' order: what can be refused comes before anything is done. */
+/** All steps in kexec-tools' order. Checks that can refuse the run come first. */
 function runSteps(
   { debug, hotplug, method, entry }: Settings,
   asked: Asked,
@@ -108,7 +109,7 @@ function runSteps(
   ];
 }
 
-/** What plans read of the settings. */
+/** The part of the settings that a plan needs. */
 function loadOf(settings: Settings, purpose: ImagePurpose, kernel: string): LoadRequest {
   return {
     purpose,

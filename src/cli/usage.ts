@@ -1,6 +1,7 @@
 /**
- * What `-h` and `-v` print, and what follows a bad command line. The structure is kexec-tools',
- * whose headings and option names scripts search for; the rows come from the option table.
+ * The usage text, which `-h` prints and which follows a bad command line. Its structure is
+ * kexec-tools', because scripts search for its headings and option names; its rows come from the
+ * option table.
  */
 
 import type { Option } from "../model/option.ts";
@@ -8,7 +9,7 @@ import { OPTIONS } from "./options.ts";
 import { KEXEC_DESCRIPTION } from "./program-name.ts";
 import { VERSION, versionLine } from "./version.ts";
 
-/** Column at which every description starts, and the width of a console. */
+/** The column at which every description starts, and the width of a console, in characters. */
 const HELP_COLUMN = 30;
 const COLUMNS = 80;
 
@@ -18,7 +19,10 @@ export interface ListedImageType {
   readonly options: readonly string[];
 }
 
-/** All of `-h`, with its last newline. `imageTypes` are listed in their order. */
+/**
+ * The usage text, with its last newline. `imageTypes` are listed in their order.
+ * @throws RangeError for an image type's option that is not in the option table
+ */
 export function usageText(
   imageTypes: readonly ListedImageType[],
   version: string = VERSION,
@@ -30,7 +34,7 @@ export function usageText(
     "",
     ...section("general"),
     "",
-    // Scripts may know the blank at the end of these headings.
+    // Scripts may match the blank at the end of these headings.
     "Supported kernel file types and options: ",
     ...imageTypes.flatMap(({ name, options }) => [name, ...options.flatMap(loaderOption)]),
     "",
@@ -69,7 +73,7 @@ export function spelling({ name, argument, argumentName }: Option): string {
   }
 }
 
-/** A label, and its description beside it, wrapped to the console. */
+/** A label with its description beside it, wrapped to the width of the console. */
 function helpLines(label: string, option: Option): string[] {
   const lines = wrap(option.help, COLUMNS - 1 - HELP_COLUMN);
   return lines.map((line, i) => (i === 0 ? label : "").padEnd(HELP_COLUMN) + line);

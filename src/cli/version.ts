@@ -4,7 +4,7 @@ import { version as packageVersion } from "../../package.json" with { type: "jso
 
 export const VERSION: string = packageVersion;
 
-/** The kexec-tools release whose command line onekexec takes. */
+/** The kexec-tools release whose command line onekexec accepts. */
 const KEXEC_TOOLS_VERSION = "2.0.32";
 
 /** `kexec-tools 2.0.32 (onekexec 0.1.0)`: scripts look for the first two words. */
@@ -13,8 +13,9 @@ export function versionLine(version: string = VERSION): string {
 }
 
 /**
- * Whether the command line asks for the version by its first word, which ends the program whatever
- * follows. Scripts ask so to see whether there is a kexec; they need not wait for the option table.
+ * True if the first argument is `-v` or `--version`: kexec then prints the version and ignores the
+ * other arguments. Scripts run `kexec -v` to find out whether there is a kexec; this check answers
+ * them without loading the option table.
  */
 export function asksForVersionFirst([first]: readonly string[]): boolean {
   return first === "-v" || first === "--version";

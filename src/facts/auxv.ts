@@ -1,4 +1,5 @@
-/** /proc/self/auxv: pairs of 64-bit numbers that the kernel gave this process. [getauxval(3)] */
+/** /proc/self/auxv: pairs of 64-bit numbers that the kernel passed to this process.
+ * [getauxval(3)] */
 
 import { isPowerOfTwo } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";

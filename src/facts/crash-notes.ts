@@ -1,6 +1,6 @@
 /**
- * Where the running kernel leaves what a crash dump needs: its CPUs' states and its vmcoreinfo.
- * [linux drivers/base/cpu.c, kernel/ksysfs.c]
+ * Where the running kernel keeps what a crash dump needs: the register notes of each CPU and the
+ * vmcoreinfo note. [linux drivers/base/cpu.c, kernel/ksysfs.c]
  */
 
 import { ADDRESS_END } from "../core/address.ts";
@@ -11,12 +11,15 @@ import { quoted } from "./sysfs-number.ts";
 export const CPU_DIRECTORY = "/sys/devices/system/cpu";
 export const VMCOREINFO = "/sys/kernel/vmcoreinfo";
 
-/** Without crash_notes_size: kernels before 3.10. [kexec-tools] */
+/** The size of a CPU's notes on kernels before 3.10, which have no crash_notes_size.
+ * [kexec-tools] */
 const NOTE_BYTES_BEFORE_3_10 = "1024";
-/** Notes of a size beyond this are none: a CPU's take some hundred bytes, vmcoreinfo a page. */
+/** The largest size that is plausible, 16 MiB: a CPU's notes take some hundred bytes, vmcoreinfo
+ * takes a page. */
 const SIZE_MAX = 1n << 24n;
 
-/** What begins at `address` and has `size` bytes, both above 0; null for what cannot be. */
+/** The range of `size` bytes at `address`; null where either is 0, or the size or the end is too
+ * large. */
 function place(address: bigint, size: bigint): Range | null {
   const end = address + size;
   const possible = address > 0n && size > 0n && size <= SIZE_MAX && end <= ADDRESS_END;
@@ -24,10 +27,10 @@ function place(address: bigint, size: bigint): Range | null {
 }
 
 /**
- * The notes of one CPU.
+ * The physical range of one CPU's notes.
  * @param notes text of crash_notes: the physical address, hexadecimal without `0x`
  * @param size text of crash_notes_size: bytes, decimal; null where there is no such file
- * @param file names the first, for errors
+ * @param file path of crash_notes, for errors
  * @throws KexecError `facts.crash-notes`
  */
 export function parseCrashNotes(notes: string, size: string | null, file: string): Range {
@@ -43,7 +46,8 @@ export function parseCrashNotes(notes: string, size: string | null, file: string
 }
 
 /**
- * The vmcoreinfo note: `0x000000000134c000 1024`, address and size, both hexadecimal.
+ * The physical range of the vmcoreinfo note. `text` has its address and its size in bytes, both
+ * hexadecimal: `0x000000000134c000 1024`.
  * @throws KexecError `facts.vmcoreinfo`
  */
 export function parseVmcoreinfoPlace(text: string): Range {

@@ -1,6 +1,7 @@
 /**
- * What the running kernel says of screens: which framebuffer devices there are, which graphics
- * cards, and where it found the firmware's frame buffer. Others decide what of it still holds.
+ * What the running kernel reports about screens: its framebuffer devices, its graphics cards, and
+ * where it found the firmware's frame buffer. arch/x86-64/handoff/ decides what of it is still
+ * valid.
  */
 
 import { isEmpty, type Range, range } from "../core/range.ts";
@@ -18,25 +19,29 @@ export function parseProcFb(text: string): string[] {
   return text.split("\n").flatMap((line) => /^\d+ (.*)$/.exec(line)?.slice(1) ?? []);
 }
 
-/** PCI's base class of everything that shows something, and the VGA-compatible ones among it.
+/** PCI's base class of display controllers, and the class of VGA-compatible ones.
  * [linux include/linux/pci_ids.h PCI_BASE_CLASS_DISPLAY] */
 const DISPLAY_CLASS = 0x03n;
 const VGA_CLASS = 0x0300n;
 
-/** The `class` of a PCI device: whether it is a graphics card, and whether it has a VGA in it.
- * @throws KexecError `facts.number` */
+/**
+ * The `class` of a PCI device: whether it is a display controller, and whether it is
+ * VGA-compatible.
+ * @throws KexecError `facts.number`
+ */
 export function parsePciClass(text: string, file: string): { display: boolean; vga: boolean } {
   const code = parseNumber(text, file);
   return { display: code >> 16n === DISPLAY_CLASS, vga: code >> 8n === VGA_CLASS };
 }
 
-/** Only these lines of `resource` are BARs: an expansion ROM and bridge windows follow. */
+/** Only the first lines of `resource` are BARs: the expansion ROM and bridge windows follow. */
 const BARS = 6;
 /** [linux include/linux/ioport.h IORESOURCE_MEM] */
 const RESOURCE_MEMORY = 0x200n;
 const RESOURCE = /^0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})$/;
 
-/** The memory that a PCI device answers to, by its `resource`; lines of another form are none. */
+/** The memory ranges of a PCI device's BARs, from its `resource`; lines of another form are
+ * skipped. */
 export function parsePciMemory(text: string): Range[] {
   return text
     .split("\n")
@@ -50,8 +55,8 @@ export function parsePciMemory(text: string): Range[] {
     });
 }
 
-/** Names in /proc/iomem of the firmware's frame buffer: that of the device that stands for it, then
- * those of the drivers that draw on it.
+/** Names of the firmware's frame buffer in /proc/iomem: first the name of its platform device, then
+ * the names of the drivers that draw on it.
  * [linux drivers/firmware/sysfb_simplefb.c, drivers/gpu/drm/sysfb, drivers/video/fbdev] */
 const FIRMWARE_MEMORY = ["BOOTFB", "efifb", "vesafb", "efidrm", "vesadrm"];
 

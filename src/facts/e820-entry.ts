@@ -1,5 +1,5 @@
 /**
- * An entry of an x86 memory map, as the firmware, the boot protocol and Xen have it.
+ * An entry of an x86 memory map, as the firmware, the boot protocol and Xen use it.
  *
  * [linux arch/x86/include/uapi/asm/bootparam.h struct boot_e820_entry]
  * [linux arch/x86/include/asm/e820/types.h]
@@ -16,7 +16,7 @@ export const E820_TYPE_UNUSABLE = 5;
 export const E820_TYPE_PMEM = 7;
 export const E820_TYPE_PRAM = 12;
 
-/** Packed: one follows the other without a gap. */
+/** Packed: 20 bytes, and the next entry follows without a gap. */
 export const E820Entry = defineStruct("boot_e820_entry", 20, {
   addr: u64(0),
   size: u64(8),

@@ -1,6 +1,6 @@
 /**
  * /sys/firmware/efi: what the next kernel needs to use EFI's runtime services, and the addresses of
- * firmware tables. It does not judge whether that is enough for a next kernel: the plan does.
+ * firmware tables. The plan decides whether that is enough for the next kernel.
  */
 
 import type { EfiFacts, EfiMemoryDescriptor } from "../model/host-facts.ts";
@@ -35,7 +35,7 @@ export function parseEfiSystab(text: string): EfiSystab {
   return { tables, notes };
 }
 
-/** The texts of the files of an entry of runtime-map. */
+/** The texts of the files in one directory of runtime-map. */
 export interface EfiRuntimeMapEntry {
   /** The directory's name, a number. */
   readonly name: string;
@@ -58,8 +58,8 @@ export function parseEfiRuntimeMapEntry(entry: EfiRuntimeMapEntry): EfiMemoryDes
   };
 }
 
-/** Physical address of the ACPI root pointer by EFI's system table, where ACPI20, the 64-bit one,
- * is better than ACPI; null where neither is in it. */
+/** The physical address of the ACPI root pointer in EFI's system table: ACPI20, the 64-bit one, is
+ * preferred to ACPI; null where the table has neither. */
 export function efiRootPointer(efi: EfiFacts | null): bigint | null {
   for (const wanted of ["ACPI20", "ACPI"]) {
     const table = efi?.systab.find(({ name }) => name === wanted);

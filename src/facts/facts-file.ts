@@ -4,8 +4,8 @@
  * The text is ASCII: numbers of 64 bits are "0x…" text, bytes are base64, characters of byte
  * strings above 0x7e are \u00XX. The RNG seed is a secret of this boot and is never written.
  *
- * This is the only file in facts/ that imports zod, so that whoever reads no facts file need not
- * load it.
+ * This is the only file in facts/ that imports zod, so that a run without a facts file does not
+ * load zod.
  */
 
 import * as z from "zod/mini";
@@ -36,7 +36,7 @@ const u64 = bigUint(ADDRESS_END - 1n);
 const uint = (bits: number) => z.int().check(z.gte(0), z.lte(2 ** bits - 1));
 const byteString = z
   .string()
-  .check(z.refine(isByteString, "a character above \\u00ff is in it: needed: bytes"));
+  .check(z.refine(isByteString, "has a character above \\u00ff; needed: bytes"));
 
 /** An instance check with a clear type: `z.instanceof` would allow any kind of buffer. */
 const bytes = z.codec(
@@ -156,7 +156,7 @@ const crash = z.strictObject({
   memory: z.array(memoryRange),
   cpuNotes: z.array(range),
   vmcoreinfo: z.nullable(range),
-  // Files of earlier versions do not have it.
+  // Files of earlier versions lack this field.
   dom0Vmcoreinfo: z._default(z.nullable(range), null),
   kernelText: z.nullable(z.strictObject({ physical: u64, virtual: u64, size: u64 })),
   pageOffset: u64,
@@ -187,7 +187,7 @@ const factsFile = z.strictObject({
   kexec: kexecState,
   lockdown: z.nullable(z.enum(["none", "integrity", "confidentiality"])),
   capabilities: z.nullable(u64),
-  // A file that an earlier version wrote has none of these six.
+  // Files of earlier versions lack these six fields.
   display: z._default(z.nullable(display), null),
   crash: z._default(z.nullable(crash), null),
   planKinds: z._default(z.array(z.enum(["file", "segments"])), [...LINUX_PLAN_KINDS]),
@@ -205,8 +205,8 @@ const factsFile = z.strictObject({
   notes: z.array(byteString),
 });
 
-/** Both directions are checked by the compiler: a field of HostFacts that has no line in the table
- * above, or the other way round, does not compile. */
+/** `HostFacts` as format 1 stores it. The compiler checks both directions: a field of HostFacts
+ * without a line in the schema above does not compile, nor does the reverse. */
 interface Written
   extends Omit<HostFacts, "rngSeed" | "x86_64" | "segmentRules" | "notes">,
     X86Facts {
@@ -223,7 +223,8 @@ type Mutable<T> = T extends Uint8Array
       ? { -readonly [K in keyof T]: Mutable<T[K]> }
       : T;
 
-/** In the form that format 1 has had from its beginning, when there was one architecture. */
+/** Converts facts to format 1, which has x86's facts at the top level: it is older than the support
+ * for a second architecture. */
 function toWritten({ rngSeed: _secret, x86_64, ...facts }: HostFacts): Written {
   const { guestOwned: settled, ...rules } = facts.segmentRules;
   return {
@@ -246,8 +247,8 @@ function fromWritten(written: Written): HostFacts {
   };
 }
 
-/** What format 1's sentences are about that do not begin with a file's path; the first that fits.
- * The format has the sentence alone. */
+/** The subjects of notes that do not begin with a file's path; the first pattern that matches
+ * counts. Format 1 stores only the sentence. */
 const SUBJECT_OF: readonly (readonly [RegExp, NoteSubject])[] = [
   [/\/memmap|\/iomem/, "memory map"],
   [/crash_notes/, "CPU notes"],
@@ -263,7 +264,7 @@ function readNote(sentence: string): FactNote {
 
 /**
  * The facts as ASCII JSON, indented, with a last newline; without the RNG seed.
- * @throws RangeError for facts that no machine has: a bug in whoever read them
+ * @throws RangeError for facts outside the schema, which is a bug in the code that read them
  */
 export function factsToJson(facts: HostFacts): string {
   const encoded = z.safeEncode(factsFile, toWritten(facts) as Mutable<Written>);
@@ -272,7 +273,7 @@ export function factsToJson(facts: HostFacts): string {
     throw new RangeError(`facts cannot be written: ${field}: ${problem}`);
   }
   const json = JSON.stringify(encoded.data, null, 2);
-  // Indentation's newlines are the only characters below 0x20 that JSON.stringify leaves.
+  // The newlines of the indentation are the only characters below 0x20 that JSON.stringify leaves.
   const ascii = json.replace(
     /[^\n -~]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
@@ -282,7 +283,8 @@ export function factsToJson(facts: HostFacts): string {
 
 type Issues = readonly z.core.$ZodIssue[];
 
-/** `memoryMap.ranges[3].start`, and what is wrong there. */
+/** The path of the first wrong field, such as `memoryMap.ranges[3].start`, and what is wrong with
+ * it. */
 function firstProblem(issues: Issues): [field: string, problem: string] {
   const [issue] = issues;
   if (issue === undefined) return ["facts", "unknown"];
@@ -331,7 +333,7 @@ function parseJson(text: string, source: string): unknown {
  *
  * @param source the file's name, for errors
  * @throws KexecError `facts.format` for another version of the format; `facts.file` for a text that
- *   is no JSON or no facts: the message names the first wrong field
+ *   is not JSON or not facts: the message names the first wrong field
  */
 export function factsFromJson(text: string, source = "facts file"): HostFacts {
   const json = parseJson(text, source);

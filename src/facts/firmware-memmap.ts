@@ -1,9 +1,9 @@
 /**
- * /sys/firmware/memmap: the memory map that the firmware gave the kernel, one directory an entry,
- * with the files start, end (inclusive) and type.
+ * /sys/firmware/memmap: the memory map that the firmware gave the kernel, one directory for each
+ * entry, with the files start, end (inclusive) and type.
  *
- * It does not choose between this map and /proc/iomem, except for saying when this one is known to
- * be incomplete.
+ * This file does not choose between this map and /proc/iomem; `efiMapWasAdded` only tells when this
+ * map is known to be incomplete.
  */
 
 import { fail } from "../core/error.ts";
@@ -25,11 +25,11 @@ export interface FirmwareMemmapEntry {
 
 export interface FirmwareMemmap {
   readonly ranges: readonly MemoryRange[];
-  /** One sentence for each entry that was not taken as it is. */
+  /** One sentence for each entry that was left out or whose type was replaced. */
   readonly notes: readonly string[];
 }
 
-/** What the kernel calls the types. [linux arch/x86/kernel/e820.c e820_type_to_string] */
+/** The kernel's names of the types. [linux arch/x86/kernel/e820.c e820_type_to_string] */
 const MEMORY_TYPE_OF: ReadonlyMap<string, MemoryType> = new Map([
   ["System RAM", "ram"],
   ["ACPI Tables", "acpi"],
@@ -45,10 +45,10 @@ const MEMORY_TYPE_OF: ReadonlyMap<string, MemoryType> = new Map([
 ]);
 
 /**
- * Parses all entries, sorted by start. An unknown type is reserved, with a note; an entry that ends
- * before it begins is left out, with a note.
- * @throws KexecError `facts.number` where an address is no number, `facts.firmware-memmap` where
- *   there is no entry
+ * Parses all entries, sorted by start. An entry of an unknown type becomes reserved, with a note;
+ * an entry that ends before it begins is left out, with a note.
+ * @throws KexecError `facts.number` where an address is not a number, `facts.firmware-memmap` where
+ *   no entry is left
  */
 export function parseFirmwareMemmap(entries: readonly FirmwareMemmapEntry[]): FirmwareMemmap {
   const ranges: MemoryRange[] = [];
@@ -64,7 +64,7 @@ export function parseFirmwareMemmap(entries: readonly FirmwareMemmapEntry[]): Fi
       continue;
     }
     if (type === undefined) {
-      notes.push(`${directory}/type is ${quoted(name)}, which is unknown: taken for reserved.`);
+      notes.push(`${directory}/type is ${quoted(name)}, an unknown type: treated as reserved.`);
     }
     ranges.push({ start, end, type: type ?? "reserved" });
   }
@@ -78,9 +78,9 @@ export function parseFirmwareMemmap(entries: readonly FirmwareMemmapEntry[]): Fi
 }
 
 /**
- * Removes overlaps of neighbours of the same type, which firmware does write. Neighbours that only
- * touch stay apart, and overlaps of different types stay as they are: the next kernel has its own
- * rules for these. [kexec-tools] (which makes such neighbours share one byte)
+ * Removes overlaps of neighbours of the same type, which some firmware reports. Neighbours that
+ * only touch stay apart, and overlaps of different types stay as they are: the next kernel has its
+ * own rules for these. [kexec-tools] (which makes such neighbours share one byte)
  *
  * @param ranges sorted by start
  * @returns sorted by start
@@ -95,7 +95,7 @@ export function fixMemoryRanges(ranges: readonly MemoryRange[]): MemoryRange[] {
   }
 }
 
-/** One pass; null where there was nothing to do. */
+/** One pass; null where nothing overlapped. */
 function fixOnce(ranges: readonly MemoryRange[]): MemoryRange[] | null {
   const fixed: MemoryRange[] = [];
   let changed = false;
@@ -113,7 +113,7 @@ function fixOnce(ranges: readonly MemoryRange[]): MemoryRange[] | null {
   return changed ? fixed : null;
 }
 
-/** End of the real-mode interrupt vector table, which BIOS code uses still. */
+/** End of the real-mode interrupt vector table, which BIOS code still uses. */
 const REAL_MODE_IVT_END = 0x400n;
 
 /** The map without the RAM below 0x400, as kexec-tools reports it. */

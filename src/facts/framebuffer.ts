@@ -1,5 +1,5 @@
 /**
- * What the two ioctls of a framebuffer device answer, on 64-bit machines.
+ * What the two ioctls of a framebuffer device return, on 64-bit machines.
  * [linux include/uapi/linux/fb.h]
  */
 
@@ -10,7 +10,7 @@ import type { FramebufferFacts } from "../model/display.ts";
 export const FBIOGET_VSCREENINFO = 0x4600;
 export const FBIOGET_FSCREENINFO = 0x4602;
 
-/** struct fb_fix_screeninfo, without the fields that nobody needs. */
+/** struct fb_fix_screeninfo, without the fields that are not used here. */
 export const FbFixScreeninfo = defineStruct("fb_fix_screeninfo", 80, {
   id: blob(0, 16),
   smem_start: u64(16),
@@ -33,7 +33,8 @@ export const FbVarScreeninfo = defineStruct("fb_var_screeninfo", 160, {
   transp_length: u32(72),
 });
 
-/** @throws KexecError `struct.truncated` */
+/** The facts of a framebuffer from the answers to both ioctls.
+ * @throws KexecError `struct.truncated` */
 export function parseFramebuffer(fixBytes: Uint8Array, varBytes: Uint8Array): FramebufferFacts {
   const fix = FbFixScreeninfo.read(fixBytes);
   const mode = FbVarScreeninfo.read(varBytes);

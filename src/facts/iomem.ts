@@ -1,11 +1,13 @@
 /**
- * /proc/iomem: the kernel's tree of physical addresses, one resource a line, children indented.
+ * /proc/iomem: the kernel's tree of physical addresses, one resource for each line, children
+ * indented.
  *
  *     00100000-3ffdffff : System RAM
  *       2f000000-36ffffff : Crash kernel
  *
- * Ends are inclusive in the file and half-open here. It does not say which resources a crash dump
- * needs; it gives all lines, and the three readings of them that a memory map is made of.
+ * In the file, an end is the last address of a resource; here it is the address after it. This file
+ * parses all lines, and derives from them the memory maps, the kernel's address and the crash
+ * regions.
  */
 
 import { hex } from "../core/address.ts";
@@ -94,7 +96,8 @@ export function parseIomem(text: string): Iomem {
   return { resources, notes };
 }
 
-/** The memory map's meaning of a line's name; null for all that is no memory. [kexec-tools] */
+/** The type that a line with this name has in a memory map; null where it is not memory.
+ * [kexec-tools] */
 function memoryType(name: string): MemoryType | null {
   switch (name) {
     case "System RAM":
@@ -127,9 +130,10 @@ export function iomemMemoryRanges(resources: readonly IomemResource[]): MemoryRa
 }
 
 /**
- * What a crash dump has of an x86 machine: RAM by every name, since the running kernel uses
- * "System RAM (kmem)" and "System RAM (virtio_mem)" too, and what a crash kernel must be told of.
- * Memory that a graphics aperture lies over is no RAM. Sorted. [kexec-tools]
+ * The memory ranges for a crash dump of an x86 machine: RAM under every name, since the running
+ * kernel also uses "System RAM (kmem)" and "System RAM (virtio_mem)", and the other types of
+ * memory, which the crash kernel has to know. RAM under a graphics aperture (GART) is left out.
+ * Sorted. [kexec-tools]
  */
 export function iomemDumpRanges(resources: readonly IomemResource[]): MemoryRange[] {
   const gart = resources.filter(({ name }) => name === "GART");
@@ -142,15 +146,15 @@ export function iomemDumpRanges(resources: readonly IomemResource[]): MemoryRang
   return ranges.sort(byStart);
 }
 
-/** Where the running kernel's code begins; null where the file does not say. */
+/** The physical address of the running kernel's code; null where the file does not show it. */
 export function iomemKernelCode(resources: readonly IomemResource[]): bigint | null {
   return resources.find(({ name }) => name === "Kernel code")?.start ?? null;
 }
 
 /**
- * The memory map of an arm64 machine: System RAM without what lies in it, except the running
- * kernel, which may be overwritten. The device tree says the rest, so only RAM is listed.
- * [kexec-tools]
+ * The memory map of an arm64 machine: System RAM without the resources inside it, except the
+ * running kernel, which may be overwritten. The device tree describes all other memory, so only RAM
+ * is listed. [kexec-tools]
  */
 export function iomemUsableRam(resources: readonly IomemResource[]): MemoryRange[] {
   const ram: Range[] = [];
@@ -176,7 +180,7 @@ export function iomemCrashRegions(resources: readonly IomemResource[]): Range[] 
     .sort(byStart);
 }
 
-/** `0x100000-0x3ffdffff : System RAM`, for messages that speak of a line. */
+/** A line as messages show it: `0x100000-0x3ffdffff : System RAM`. */
 export function showResource(resource: IomemResource): string {
   return `${hex(resource.start)}-${hex(resource.end - 1n)} : ${resource.name}`;
 }

@@ -1,14 +1,14 @@
 /**
- * Is a parameter on the running kernel's command line?
+ * Finds a parameter on the running kernel's command line.
  *
- * It does not read values, and knows nothing of parameters for init, which come after `--`.
+ * This file does not read values, and ignores the parameters for init, which come after `--`.
  */
 
 import { parameters } from "../core/command-line.ts";
 
 /**
- * True if the kernel saw the parameter `name`, with or without a value. The kernel takes `-` and
- * `_` in names for the same, and stops at `--`. [linux kernel/params.c parse_args, parameq]
+ * True if the kernel got the parameter `name`, with or without a value. In names, the kernel does
+ * not distinguish `-` from `_`; it stops at `--`. [linux kernel/params.c parse_args, parameq]
  *
  * @param name written with underscores
  */

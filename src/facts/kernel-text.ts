@@ -1,6 +1,7 @@
 /**
- * Where the running x86_64 kernel is mapped: its text, and all of memory. /proc/kcore has a program
- * header for each mapping, /proc/kallsyms tells in which one the text is. Pure.
+ * Where the running x86_64 kernel is mapped: its text, and all physical memory. /proc/kcore has a
+ * program header for each mapping; the address of `_stext` in /proc/kallsyms shows which mapping
+ * the text is in. Pure.
  */
 
 import { ADDRESS_END, alignDown, alignUp, GIB, hex, MIB } from "../core/address.ts";
@@ -12,22 +13,23 @@ import type { Range } from "../core/range.ts";
 export const KCORE = "/proc/kcore";
 export const KALLSYMS = "/proc/kallsyms";
 
-/** As much of kcore as kexec-tools reads: room for more than a thousand headers. */
+/** The bytes of kcore that are read, as many as kexec-tools reads: more than a thousand headers
+ * fit. */
 export const KCORE_HEADERS_SIZE = 65536;
 
-/** Where x86_64 kernels since 4.20 map memory, unless they choose by chance.
- * [linux Documentation/arch/x86/x86_64/mm.rst] */
+/** The virtual address at which x86_64 kernels since 4.20 map physical memory, if KASLR does not
+ * move it. [linux Documentation/arch/x86/x86_64/mm.rst] */
 export const USUAL_PAGE_OFFSET = 0xffff888000000000n;
 
-/** __START_KERNEL_map and the 1 GiB that kernels with KASLR lie in. kexec-tools looks in 512 MiB.
- * [linux arch/x86/include/asm/page_64_types.h KERNEL_IMAGE_SIZE] */
+/** __START_KERNEL_map, and the 1 GiB from there in which kernels with KASLR lie. kexec-tools looks
+ * in 512 MiB. [linux arch/x86/include/asm/page_64_types.h KERNEL_IMAGE_SIZE] */
 const KERNEL_MAP: Range = { start: 0xffffffff80000000n, end: 0xffffffffc0000000n };
 const PAGE = 4096n;
 
 /** What e_ident must begin with: ELF, 64 bits, little endian. */
 const IDENT = ELF64_IDENT.subarray(0, 6);
 
-/** kexec-tools' line for all that may be wrong with kcore. */
+/** kexec-tools' message for everything that may be wrong with kcore. */
 export const KCORE_DAMAGED = "ELF core (kcore) parse failed";
 
 function damaged(why: string): never {
@@ -35,9 +37,9 @@ function damaged(why: string): never {
 }
 
 /**
- * The virtual addresses that kcore has, in its order.
- * @param bytes at least its headers, from the start
- * @throws KexecError `facts.kcore` for what is no such file, or has headers beyond `bytes`
+ * The virtual address ranges that kcore has, in the order of its program headers.
+ * @param bytes the start of the file, with all its program headers
+ * @throws KexecError `facts.kcore` for a file that is not 64-bit ELF, or has headers beyond `bytes`
  */
 export function parseKcore(bytes: Uint8Array): Range[] {
   if (bytes.length < Elf64_Ehdr.size) damaged(`${KCORE} has ${bytes.length} bytes`);
@@ -62,8 +64,8 @@ export function parseKcore(bytes: Uint8Array): Range[] {
 }
 
 /**
- * The address of `_stext` in a part of kallsyms that begins at a line's start; null where it is not
- * there, or is hidden: the kernel shows zeros to those without rights.
+ * The address of `_stext` in a part of kallsyms that begins at a line's start; null where it is
+ * missing or hidden: the kernel shows zeros to processes that may not see addresses.
  */
 export function findStext(kallsyms: string): bigint | null {
   const [, digits] = /^([0-9a-f]{1,16}) [a-z] _stext$/im.exec(kallsyms) ?? [];
@@ -71,17 +73,18 @@ export function findStext(kallsyms: string): bigint | null {
   return address === 0n ? null : address;
 }
 
-/** The virtual address of physical 0: that of the lowest mapping, cut down to a GiB.
- * [kexec-tools] */
+/** The virtual address of physical address 0: the start of the lowest mapping, aligned down to
+ * 1 GiB. [kexec-tools] */
 export function pageOffsetOf(mappings: readonly Range[]): bigint {
   const starts = mappings.map(({ start }) => alignDown(start, GIB));
   return starts.reduce((low, start) => (start < low ? start : low), starts[0] ?? USUAL_PAGE_OFFSET);
 }
 
 /**
- * The mapping of the kernel's text; null where none is. Its start is cut down to a MiB, as
- * kexec-tools does.
- * @param stext address of `_stext`; null: the mapping is known by where it lies
+ * The mapping of the kernel's text; null where there is none. Its start is aligned down to 1 MiB,
+ * as in kexec-tools.
+ * @param stext address of `_stext`; null or outside all mappings: the first mapping inside
+ *   `KERNEL_MAP` counts
  */
 export function kernelMapping(mappings: readonly Range[], stext: bigint | null): Range | null {
   const found =

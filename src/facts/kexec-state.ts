@@ -3,7 +3,7 @@
 import { parseNumber } from "./sysfs-number.ts";
 
 /**
- * Each fact's file, and the file that a kernel has which no longer has the first.
+ * The file of each fact; a second path is that of newer kernels, which no longer have the first.
  * [linux Documentation/ABI/testing/sysfs-kernel-kexec-kdump]
  */
 export const KEXEC_STATE_FILES = {

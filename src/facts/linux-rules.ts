@@ -1,4 +1,5 @@
-/** What Linux demands of plans. Facts files from before there was any host but Linux lack it. */
+/** Linux's rules for plans. They are also the defaults for facts files of earlier versions, which
+ * lack them because Linux was the only host. */
 
 import type { CrashRules, SegmentRules } from "../model/host-facts.ts";
 import type { PlanKind } from "../model/load-plan.ts";
@@ -17,6 +18,6 @@ export const LINUX_CRASH_RULES: CrashRules = {
   reservedWhere: null,
 };
 
-/** Both of kexec_file_load and kexec_load; the kernel's own loader first, since only it can check
- * signatures. */
+/** kexec_file_load comes first, since only the kernel's own loader can check signatures; then
+ * kexec_load. */
 export const LINUX_PLAN_KINDS: readonly PlanKind[] = ["file", "segments"];

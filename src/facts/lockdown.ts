@@ -1,4 +1,4 @@
-/** /sys/kernel/security/lockdown: how far the kernel is locked against root. */
+/** /sys/kernel/security/lockdown: how far the kernel is locked down. */
 
 import { fail } from "../core/error.ts";
 import type { HostFacts } from "../model/host-facts.ts";
@@ -7,7 +7,8 @@ import { quoted } from "./sysfs-number.ts";
 export const LOCKDOWN = "/sys/kernel/security/lockdown";
 
 /**
- * The choice in `none [integrity] confidentiality`. [linux security/lockdown/lockdown.c]
+ * The level in brackets, as in `none [integrity] confidentiality`.
+ * [linux security/lockdown/lockdown.c]
  * @throws KexecError `facts.lockdown`
  */
 export function parseLockdown(text: string): NonNullable<HostFacts["lockdown"]> {

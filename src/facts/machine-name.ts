@@ -7,6 +7,7 @@ const ARCHITECTURE_OF: ReadonlyMap<string, Architecture> = new Map([
   ["aarch64", "arm64"],
 ]);
 
-/** @param name `uname -m`'s; null for a machine that onekexec has no word for */
+/** The architecture for a name that `uname -m` prints; null where onekexec does not know the
+ * name. */
 export const architectureOfMachine = (name: string): Architecture | null =>
   ARCHITECTURE_OF.get(name) ?? null;

@@ -6,7 +6,7 @@ import { fail } from "../core/error.ts";
 export const MEMINFO = "/proc/meminfo";
 
 /**
- * MemTotal in bytes, which is totalram_pages of the kernel. [proc_meminfo(5)]
+ * MemTotal in bytes: the kernel's totalram_pages. [proc_meminfo(5)]
  * @throws KexecError `facts.meminfo`
  */
 export function parseMemTotal(text: string): bigint {

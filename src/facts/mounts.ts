@@ -1,4 +1,4 @@
-/** /proc/mounts: where a kernel file system is mounted that is not where it should be. */
+/** /proc/mounts: finds a kernel file system that is not mounted at its usual place. */
 
 export const MOUNTS = "/proc/mounts";
 

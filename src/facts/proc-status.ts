@@ -1,4 +1,4 @@
-/** /proc/self/status: what this process may do. */
+/** /proc/self/status: the capabilities of this process. */
 
 import { fail } from "../core/error.ts";
 

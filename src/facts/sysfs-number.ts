@@ -1,7 +1,8 @@
 /**
  * The numbers that the kernel prints in its one-value files: `0x1f`, `31`, with a newline.
  *
- * Stricter than the strtoll that kexec-tools uses: that one reads "garbage" as 0 and caps at 2^63.
+ * These parsers are stricter than the strtoll(3) that kexec-tools uses, which reads "garbage" as 0
+ * and caps at 2^63 - 1.
  */
 
 import { hex } from "../core/address.ts";
@@ -13,7 +14,8 @@ export function quoted(text: string, length = 60): string {
 }
 
 /**
- * The number that all of `text` is, hexadecimal with `0x` or decimal, blanks around it allowed.
+ * Parses all of `text` as a number: hexadecimal with `0x`, or decimal; blanks around it are
+ * allowed.
  * @param file where the text came from, for the error
  * @param bits the number is below 2^bits
  * @throws KexecError `facts.number`
@@ -30,7 +32,7 @@ export function parseNumber(text: string, file: string, bits = 64): bigint {
   if (value >> BigInt(bits) !== 0n) {
     return fail({
       code: "facts.number",
-      message: `${file}: ${hex(value)} does not fit the ${bits} bits that it should have`,
+      message: `${file}: ${hex(value)} does not fit in ${bits} bits`,
     });
   }
   return value;

@@ -1,4 +1,4 @@
-/** One attempt to load: reads the files that a kind of plan needs, and plans. */
+/** One attempt to load: reads the files that a kind of plan needs, and makes the plan. */
 
 import { containerOf } from "../arch/index.ts";
 import { ExitStatus, KexecError } from "../core/error.ts";
@@ -13,21 +13,24 @@ import type { World } from "../model/world.ts";
 import { buildFilePlan, buildSegmentPlan } from "../plan/build-plan.ts";
 import { wrapperOf } from "../wrapper/recognise.ts";
 
-/** A plan, and the facts of the machine that it was made for. */
+/** A plan and the facts that it was made from. */
 export interface Planned {
   readonly plan: LoadPlan;
   readonly facts: HostFacts;
 }
 
-/** Where the facts come from: this machine, or a file that was saved on another. */
+/**
+ * Reads the facts: of this machine, or from a file that was saved on another.
+ * @throws KexecError `facts.*`, and those of reading the file
+ */
 export async function factsFor(request: LoadRequest, world: World): Promise<HostFacts> {
   if (request.facts === null) return world.readFacts();
-  // Reading a file of facts takes a schema of them, which takes its time to make.
+  // Only a facts file needs the zod schema, which takes time to build.
   const { factsFromJson } = await import("../facts/facts-file.ts");
   return factsFromJson(world.readText(request.facts));
 }
 
-/** A kernel file that attempts share: what is extracted from it is kept for the next one. */
+/** The kernel file of a load. All attempts share it, so that it is read and extracted only once. */
 export class KernelFile {
   readonly path: string;
   #parts: Parts | null = null;
@@ -37,7 +40,8 @@ export class KernelFile {
   }
 
   /**
-   * What is in it. Only the first attempt has it read, whose messages there are then.
+   * The parts of the file. Only the first call uses `read`: the error of a file that cannot be read
+   * is that of the first attempt.
    * @throws KexecError `image.*`, and those of `read`
    */
   async parts(read: () => InputFile, request: LoadRequest, world: World): Promise<Parts> {
@@ -46,7 +50,7 @@ export class KernelFile {
   }
 }
 
-/** The image in a kernel file, and a note for each wrapper that it was in. */
+/** The image in a kernel file, and one note for each wrapper around it. */
 interface Unwrapped {
   readonly image: InputFile;
   readonly layers: readonly string[];
@@ -67,10 +71,11 @@ async function unwrapped(file: InputFile, world: World): Promise<Unwrapped> {
   }
 }
 
-/** What is to be planned: of a container, its parts where nothing else was asked for. */
+/** What the plan is made of. The parts of a container are used where no option replaces them. */
 interface Parts extends Unwrapped {
   readonly request: LoadRequest;
-  /** From inside the image, as the next. */
+  /** From inside the container, as is the device tree; null: there is none, or an option replaces
+   * it. */
   readonly initrd: InputFile | null;
   readonly deviceTree: InputFile | null;
 }
@@ -80,17 +85,20 @@ const COMMAND_LINE_OPTIONS = ["command-line", "append", "reuse-cmdline"];
 const givesCommandLine = ({ given }: LoaderRequest): boolean =>
   COMMAND_LINE_OPTIONS.some((name) => given.includes(name));
 
-/** A note of each part of a container that another was given for. */
+/** A note for each part of a container that an option replaces. */
 function notUsed(parts: ContainerParts, loader: LoaderRequest): string[] {
   const replaced = [
     parts.commandLine !== null && givesCommandLine(loader) ? "command line" : null,
     parts.initrd !== null && loader.initrd !== null ? "initrd" : null,
     parts.deviceTree !== null && loader.dtb !== null ? "device tree" : null,
   ].filter((part) => part !== null);
-  return replaced.map((part) => `the ${part} inside is not used: another was given`);
+  return replaced.map((part) => `the ${part} in the image is not used: an option replaces it`);
 }
 
-/** What is in `file`. @throws KexecError `image.*` for a container that is broken */
+/**
+ * Unwraps `file` and, if it is a container, takes it apart.
+ * @throws KexecError `image.*` for a wrapper or a container that is damaged
+ */
 async function extract(file: InputFile, request: LoadRequest, world: World): Promise<Parts> {
   const outer = await unwrapped(file, world);
   const { path } = file;
@@ -113,9 +121,10 @@ async function extract(file: InputFile, request: LoadRequest, world: World): Pro
 }
 
 /**
- * Reads what a plan of this `kind` needs and makes it, or says why this kind cannot be one.
- * @param known the facts, where they were read already
- * @throws KexecError where no other kind would do better
+ * Reads the files that a plan of this `kind` needs, and makes the plan. Returns `NotByFile` with
+ * the reason where kexec_file_load cannot load the image.
+ * @param known the facts, if they were read before
+ * @throws KexecError where another kind of plan would fail as well
  */
 export function planAttempt(
   kind: PlanKind,
@@ -137,12 +146,12 @@ interface Attempt {
   readonly kernel: KernelFile;
   readonly request: LoadRequest;
   readonly world: World;
-  /** Called after the kernel is read, whose messages come first. */
+  /** Called after the kernel file is read, so that errors in that file are reported first. */
   readonly readFacts: () => Promise<HostFacts>;
 }
 
-/** The files are opened, for the kernel to read; what is extracted from one is handed over in a
- * file in memory. */
+/** Plans a load by kexec_file_load: opens the files, and the running kernel reads them. A kernel or
+ * initrd that was extracted from its file is handed over in a file in memory (memfd). */
 async function planByFile(attempt: Attempt): Promise<Planned | NotByFile> {
   const { kernel, request, world, readFacts } = attempt;
   const { path } = kernel;
@@ -161,7 +170,7 @@ async function planByFile(attempt: Attempt): Promise<Planned | NotByFile> {
     ...world.memoryFile(path, role, bytes),
     extracted: true,
   });
-  // Only what was extracted from the file is copied: that one may carry a signature of its own.
+  // Only extracted parts are copied. An extracted kernel may carry a signature of its own.
   const own = parts.initrd && extracted("initrd", parts.initrd.bytes);
   const handed = {
     kernel: extracted("kernel", image.bytes),
@@ -172,7 +181,7 @@ async function planByFile(attempt: Attempt): Promise<Planned | NotByFile> {
   return { plan: { ...plan, ...handed }, facts };
 }
 
-/** Everything is read into memory. */
+/** Plans a load by kexec_load: reads all files into memory. */
 async function planBySegments(attempt: Attempt): Promise<Planned> {
   const { kernel, request, world, readFacts } = attempt;
   const read = () => world.readInput(kernel.path, "kernel", false);
@@ -187,21 +196,23 @@ async function planBySegments(attempt: Attempt): Promise<Planned> {
 }
 
 /**
- * A warning where the image has a device tree that kexec_file_load does not take, so that this
- * attempt does without it: so does the kernel when firmware starts the image.
- * @param kinds what is tried: where another kind passes the tree on, that one has precedence
+ * kexec_file_load cannot pass on the device tree in the image. Returns `NotByFile` where kexec_load
+ * is tried too, which can, and else a warning: the next kernel boots without the tree, as it does
+ * when firmware starts the image.
+ * @param kinds the kinds of plan that are tried
  */
 function treeLeftOut(
   { deviceTree }: Parts,
   kinds: readonly PlanKind[],
 ): NotByFile | { readonly warnings: readonly string[] } {
   if (deviceTree === null) return { warnings: [] };
-  const why = "kexec_file_load takes no device tree, and there is one in the image (.dtb)";
+  const why = "kexec_file_load cannot pass on the device tree in the image (.dtb)";
   if (kinds.includes("segments")) return { notByFile: why };
-  return { warnings: [`${why}: the next kernel does without it; with -c it gets it`] };
+  return { warnings: [`${why}: the next kernel boots without it; kexec_load (-c) passes it on`] };
 }
 
-/** What goes with a kernel that we lay out ourselves, and notes of what was done to it. */
+/** The files that go with a kernel that kexec_load loads, and a note for each expansion of a
+ * module. */
 interface Extras {
   readonly extras: Omit<PlanInputs, "kernel">;
   readonly notes: readonly string[];

@@ -1,4 +1,4 @@
-/** `--doctor`: asks the machine and the host, and prints what works. */
+/** `--doctor`: examines the machine and the host, and prints what works. */
 
 import { asciiJson } from "../cli/ascii-json.ts";
 import { debugText } from "../cli/report.ts";
@@ -25,7 +25,7 @@ function examinedHost(world: World): ExaminedHost {
   }
 }
 
-/** The facts, or why there are none: of Xen's where it cannot be reached. */
+/** The facts, or why they cannot be read, for example because Xen cannot be reached. */
 function examinedFacts(world: World): HostFacts | Unreadable {
   try {
     return world.readFacts();
@@ -35,7 +35,7 @@ function examinedFacts(world: World): HostFacts | Unreadable {
   }
 }
 
-/** Returns 0 where a kernel can be loaded, else 1. */
+/** Prints the diagnosis. Returns 0 where a kernel can be loaded, else 1. */
 export function doctor({ format }: DoctorRequest, world: World): number {
   const host = examinedHost(world);
   const diagnosis = diagnose(examinedFacts(world), host);

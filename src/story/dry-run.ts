@@ -1,4 +1,4 @@
-/** `--dry-run`: plans and prints; changes nothing of the machine. */
+/** `--dry-run`: makes the plans and prints them; changes nothing on the machine. */
 
 import { asciiJson } from "../cli/ascii-json.ts";
 import { debugText } from "../cli/report.ts";
@@ -15,7 +15,7 @@ import { failUnsupported } from "./load.ts";
 import { takeSteps } from "./run.ts";
 
 /**
- * Returns the exit status.
+ * Prints a plan for each attempt that a load would make, and returns the exit status.
  * @throws KexecError where no plan can be made
  */
 export async function dryRun(request: DryRunRequest, world: World): Promise<number> {
@@ -30,13 +30,13 @@ export async function dryRun(request: DryRunRequest, world: World): Promise<numb
   return ExitStatus.ok;
 }
 
-/** What a run refuses before it reads a file. @throws KexecError */
+/** Refuses what a load refuses before it reads a file. @throws KexecError */
 function refuseEarly({ purpose, hotplug }: LoadRequest, facts: HostFacts): void {
   if (purpose === "crash") requireCrashRegion(facts);
   if (hotplug) requireHotplug(facts);
 }
 
-/** A plan of each kind that would be tried. */
+/** Makes a plan of each kind that a load would try. */
 async function planAll(load: LoadRequest, world: World): Promise<readonly Planned[]> {
   const facts = await factsFor(load, world);
   refuseEarly(load, facts);
@@ -55,7 +55,7 @@ async function planAll(load: LoadRequest, world: World): Promise<readonly Planne
 function printText(planned: readonly Planned[], world: World): void {
   planned.forEach(({ plan, facts }, i) => {
     if (planned.length > 1) {
-      world.stdout(i === 0 ? "first attempt:\n" : "\nif the kernel does not take that:\n");
+      world.stdout(i === 0 ? "first attempt:\n" : "\nif the kernel does not support that:\n");
     }
     world.stdout(debugText(describePlan(plan, facts)));
   });

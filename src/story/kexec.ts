@@ -1,6 +1,6 @@
 /**
- * The program kexec: the command line becomes a request, and the request's action chooses the
- * story. Each is loaded only where it is asked for.
+ * The program kexec: makes a request from the command line, and runs the story of the request's
+ * action. Only that story is imported.
  */
 
 import { runStory, type Stage, type Stories } from "../cli/command.ts";
@@ -10,7 +10,7 @@ import { KexecError } from "../core/error.ts";
 import type { WorldRequest } from "../model/request.ts";
 import type { Console, World } from "../model/world.ts";
 
-/** A story that needs the world: it is opened before and closed after. */
+/** Wraps a story that needs the world: opens the world before it and closes the world after it. */
 function inWorld<R>(
   story: (request: R, world: World) => number | Promise<number>,
 ): (request: R & { readonly world: WorldRequest }, stage: Stage) => Promise<number> {
@@ -41,9 +41,8 @@ const STORIES: Stories = {
 };
 
 /**
- * Does what the command line asks and returns the exit status, 0–255. Failures are printed here,
- * once.
- * @param openWorld makes the rest of the world, which texts do without
+ * Does what the command line asks and returns the exit status, 0–255. Prints a failure here, once.
+ * @param openWorld opens the rest of the world; `-h`, `-v` and usage do not call it
  * @throws only bugs
  */
 export async function runKexec(console: Console, openWorld: Stage["openWorld"]): Promise<number> {

@@ -1,4 +1,4 @@
-/** Loading: each kind of plan that the host takes, until one is taken. */
+/** Loading: tries each kind of plan that the host supports until one is loaded. */
 
 import { debugText } from "../cli/report.ts";
 import { ExitStatus, fail } from "../core/error.ts";
@@ -10,8 +10,8 @@ import { describePlan } from "../plan/describe-plan.ts";
 import { KernelFile, type Planned, planAttempt } from "./attempt.ts";
 
 /**
- * Loads a kernel in the first way that the host takes.
- * @throws KexecError where no plan can be made or none is taken
+ * Loads a kernel by the first kind of plan that the host accepts.
+ * @throws KexecError where no plan can be made or the host accepts none
  */
 export async function load(request: LoadRequest, world: World): Promise<void> {
   const backend = world.backend();
@@ -35,12 +35,12 @@ export async function load(request: LoadRequest, world: World): Promise<void> {
   failUnsupported(outcome.why);
 }
 
-/** What `-d` prints of a plan: what could not be read of the machine, and the plan itself. */
+/** Prints for `-d` the notes on the facts, and the plan. */
 function debugPlan({ plan, facts }: Planned, world: World): void {
   world.stderr(debugText([...facts.notes.map(noteSentence), ...describePlan(plan, facts)]));
 }
 
-/** kexec-tools' line and status for what no kind of plan could do. */
+/** Fails with kexec-tools' line and status for an image that no attempted system call supports. */
 export function failUnsupported(hint: string): never {
   fail({
     code: "kernel.unsupported",

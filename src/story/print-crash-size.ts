@@ -5,7 +5,8 @@ import type { PrintCrashSizeRequest } from "../model/request.ts";
 import type { World } from "../model/world.ts";
 import { findCrashRegion } from "../plan/crash/crash-region.ts";
 
-/** Prints the size of the region that is used, 0 where there is none. Returns 0. */
+/** Prints the size in bytes of the crash region that `-p` would use, 0 where there is none. Returns
+ * 0. */
 export function printCrashSize(_request: PrintCrashSizeRequest, world: World): number {
   const region = findCrashRegion(world.readFacts());
   world.stdout(`${region?.usedSize ?? 0n}\n`);

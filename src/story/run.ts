@@ -1,6 +1,6 @@
 /**
- * A run: steps in the order in which the request has them, which is kexec-tools'. Everything that
- * changes something is done by the `World` that it is given.
+ * A run: carries out the steps of the request in their order, which is kexec-tools'. Every change
+ * to the machine goes through the `World`.
  */
 
 import { debugText } from "../cli/report.ts";
@@ -9,7 +9,7 @@ import type { RunRequest, Step } from "../model/request.ts";
 import type { World } from "../model/world.ts";
 
 /**
- * Takes each step, and returns the exit status: 0 unless a step says otherwise.
+ * Carries out all steps. Returns the exit status of the step that ended the run, else 0.
  * @throws KexecError where a step fails
  */
 export async function run({ steps }: RunRequest, world: World): Promise<number> {
@@ -17,7 +17,8 @@ export async function run({ steps }: RunRequest, world: World): Promise<number> 
 }
 
 /**
- * Takes each step up to one that ends the program; returns the exit status where one did.
+ * Carries out the steps up to one that ends the program. Returns the exit status of that one,
+ * undefined where all steps were done.
  * @throws KexecError where a step fails
  */
 export async function takeSteps(steps: readonly Step[], world: World): Promise<number | undefined> {
@@ -30,7 +31,7 @@ export async function takeSteps(steps: readonly Step[], world: World): Promise<n
 
 async function take(step: Step, world: World): Promise<number | undefined> {
   switch (step.kind) {
-    // Answers, which end the program.
+    // These print or save an answer.
     case "status":
       return status(step, world);
     case "usage":
@@ -38,7 +39,7 @@ async function take(step: Step, world: World): Promise<number | undefined> {
     case "save-facts":
       (await import("./save-facts.ts")).saveFacts(step, world);
       break;
-    // What refuses before anything is done.
+    // These refuse before anything is changed.
     case "refuse-initrd-reuse":
       (await import("../plan/reuse-initrd.ts")).refuseInitrdReuse(world.readFacts());
       break;
@@ -54,7 +55,7 @@ async function take(step: Step, world: World): Promise<number | undefined> {
     case "describe-host":
       world.stderr(debugText(world.backend().evidence));
       break;
-    // What changes something.
+    // These change the machine, or check that the next one may.
     case "unload":
       world.backend().unload(step.purpose, step.method);
       break;
@@ -85,7 +86,7 @@ async function take(step: Step, world: World): Promise<number | undefined> {
 
 type StepOf<Kind extends Step["kind"]> = Extract<Step, { readonly kind: Kind }>;
 
-/** `-S`: 1 where an image is loaded, 0 where none is, 255 where the kernel does not say. */
+/** `-S`: 1 where an image is loaded, 0 where none is, 255 where the host cannot tell. */
 function status({ purpose }: StepOf<"status">, world: World): number {
   const { loaded, doubt } = world.backend().loadedState(purpose);
   if (doubt !== null) world.stderr(`${doubt}\n`);
@@ -94,8 +95,8 @@ function status({ purpose }: StepOf<"status">, world: World): number {
 }
 
 /**
- * Refuses where nothing is loaded. Where the kernel does not say, it is let pass, as in
- * kexec-tools, unless the image was unloaded a moment ago.
+ * Refuses where nothing is loaded. Where the host cannot tell, the run goes on, as in kexec-tools,
+ * unless it has just unloaded the image itself.
  */
 function requireLoaded({ purpose, unloaded }: StepOf<"require-loaded">, world: World): void {
   const { loaded, doubt } = world.backend().loadedState(purpose);

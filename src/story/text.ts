@@ -1,4 +1,4 @@
-/** `-h`, `-v`, and what follows a bad command line. */
+/** `-h`, `-v`, and the usage after a bad command line. */
 
 import { usageText } from "../cli/usage.ts";
 import { versionLine } from "../cli/version.ts";

@@ -1,11 +1,11 @@
-/** The program vmcore-dmesg as a story: a core, its log, an exit status. [kexec-tools] */
+/** The program vmcore-dmesg: prints the kernel log in a core. [kexec-tools] */
 
 import { errorText } from "../cli/report.ts";
 import { ExitStatus, KexecError } from "../core/error.ts";
 import type { Console } from "../model/world.ts";
 import { dumpLog } from "../vmcore/dump-log.ts";
 
-/** What it needs of the world. */
+/** The part of the world that vmcore-dmesg needs. */
 export interface CoreWorld {
   /** Opens a core. @throws KexecError with kexec-tools' text and status */
   open(path: string): {
@@ -13,12 +13,19 @@ export interface CoreWorld {
     read(offset: number, length: number): Uint8Array;
     close(): void;
   };
-  /** Unlike the console's, this one tells of a full disk: the log is all that there is to save.
-   * @throws KexecError */
+  /**
+   * Writes to stdout. Unlike the console's, this function fails where the text cannot be written,
+   * for example on a full disk: the log is the only result of the program.
+   * @throws KexecError
+   */
   write(text: string): void;
 }
 
-/** @returns the exit status; failures are printed here, once. @throws only bugs */
+/**
+ * Prints the log of the core that the command line names. Prints a failure here, once.
+ * @returns the exit status
+ * @throws only bugs
+ */
 export function runVmcoreDmesg(console: Console, world: CoreWorld): number {
   const [path, ...more] = console.argv;
   if (path === undefined || more.length > 0) {

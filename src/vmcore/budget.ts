@@ -1,16 +1,16 @@
 /**
- * How much work a core may cost. The fields of a damaged or hostile one can make any loop over it
- * as long as they like; a crash kernel that waits for its end never reboots.
+ * A limit on the work that a core may cost. The fields of a damaged or hostile core can make a loop
+ * over it nearly endless, and a crash kernel that waits for vmcore-dmesg then never reboots.
  */
 
 import type { KexecError } from "../core/error.ts";
 
-/** A store of work that is used up, in units of about 15 ns each; readers may earn more. */
+/** A number of work units, about 15 ns each, that readers spend and can earn. */
 export class Budget {
   #left: number;
   readonly #exhausted: () => KexecError;
 
-  /** @param exhausted what `spend` throws where nothing is left */
+  /** @param exhausted makes the error that `spend` throws where no unit is left */
   constructor(units: number, exhausted: () => KexecError) {
     this.#left = units;
     this.#exhausted = exhausted;

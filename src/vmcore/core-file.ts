@@ -1,6 +1,6 @@
 /**
- * The file that a core is in, read where it is needed and never whole: a dump of a machine's memory
- * is larger than the memory of the kernel that saves it.
+ * The file that contains a core. It is read in parts and never as a whole: a dump of a machine's
+ * memory is larger than the memory of the kernel that saves it.
  */
 
 import { joined } from "../core/bytes.ts";
@@ -15,29 +15,30 @@ import { vmcoreError } from "./first-error.ts";
 export type Read = (offset: number, length: number) => Uint8Array;
 
 const BLOCK = 1 << 16;
-/** Descriptors, their information and their texts are read side by side, each in order. */
+/** The most cached blocks. Descriptors, record information and texts are read alternately, each in
+ * order. */
 const BLOCKS = 64;
-/** What stands where a reason is expected, and nothing but the file's end was in the way. */
+/** The reason in a message where no read failed and only the file ended: strerror(3) of errno 0. */
 const NO_REASON = "Success";
 
-/** A small read costs as much as so many bytes. */
+/** The cost of a read besides its bytes, in units of the budget; each byte costs one unit. */
 const READ_COST = 64;
-/** And a block that is fetched once more. */
+/** The cost of fetching a block again. */
 const BLOCK_COST = 2048;
-/** What may be read without reading anything new: a quarter of a million small reads. */
+/** The first budget: a quarter of a million small reads of blocks that were read before. */
 const ALLOWANCE = 1 << 24;
 /**
- * Each byte of an undamaged log is read once, so each that is read for the first time allows some
- * more: no log is too large, and no small file takes long.
+ * The units that each byte earns when it is read for the first time. An undamaged log is read once,
+ * so no log is too large for its budget, and no small file takes long.
  */
 const EARNED = 8;
 
-/** A core file. Small reads of it cost little: the blocks that they are in are kept for a while. */
+/** A core file. It caches the blocks around small reads, so that small reads cost little. */
 export class CoreFile {
   readonly path: string;
   readonly #read: Read;
   readonly #blocks = new Map<number, Uint8Array>();
-  /** Where each block that was ever read starts. */
+  /** The offset of each block that was ever read. */
   readonly #seen = new Set<number>();
   #reason = NO_REASON;
   #budget = newBudget();
@@ -47,24 +48,26 @@ export class CoreFile {
     this.#read = read;
   }
 
-  /** Why the last read that failed did; `Success` where none did, as C's errno has it. */
+  /** Why the last failing read failed; `Success` where none failed, as strerror(3) says of errno
+   * 0. */
   get reason(): string {
     return this.#reason;
   }
 
-  /** Another part of the work begins: what an earlier one cost does not count for it. */
+  /** Starts a new budget for the next part of the work. */
   renewBudget(): void {
     this.#budget = newBudget();
   }
 
-  /** For bytes of memory that the file leaves out. @throws KexecError as `read` */
+  /** Spends units for bytes of memory that the file does not store. @throws KexecError as `read` */
   spend(bytes: number): void {
     this.#budget.spend(bytes);
   }
 
   /**
    * `length` bytes at `offset`; fewer where the file ends or cannot be read.
-   * @throws KexecError where far more was read than the file has: the core leads in circles
+   * @throws KexecError where the budget is spent: the core makes its reader read the same bytes
+   *   over and over
    */
   read(offset: bigint, length: number): Uint8Array {
     this.#budget.spend(READ_COST + Math.max(length, 0));
@@ -82,13 +85,13 @@ export class CoreFile {
       const part = block.subarray(from, from + length - done);
       bytes.set(part, done);
       done += part.length;
-      // A block may fail for a byte that nobody asked for.
+      // A block may be unreadable only outside the bytes that the caller needs.
       if (block.length < BLOCK && done < length) return this.#tryRead(start, length);
     }
     return bytes;
   }
 
-  /** As `read`, for any length: in pieces, so that a length that is nonsense takes no memory. */
+  /** As `read`, in pieces, so that the length in a damaged core does not allocate memory. */
   readLong(offset: bigint, length: number): Uint8Array {
     const pieces: Uint8Array[] = [];
     for (let done = 0; done < length; ) {
@@ -128,9 +131,9 @@ export class CoreFile {
 function newBudget(): Budget {
   return new Budget(ALLOWANCE, () =>
     vmcoreError(
-      "The dump is damaged: it leads to the same memory again and again",
+      "The dump is damaged: its structures refer to the same memory over and over",
       68,
-      "Far more was read than it has; what was found until then is printed.",
+      "vmcore-dmesg stopped reading; it printed the records that it had found.",
     ),
   );
 }

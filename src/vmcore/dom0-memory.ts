@@ -1,8 +1,8 @@
 /**
- * The memory of a PV dom0 in a dump of the whole machine: the machine address of a virtual one, by
- * dom0's own page tables, which hold machine addresses. Where they begin is known in dom0's terms,
- * and found by the list of frames that dom0 gave Xen.
- * [xen xen/include/public/arch-x86/xen.h pfn_to_mfn_frame_list_list]
+ * The memory of a PV dom0 in a dump of the whole machine. dom0's page tables contain machine
+ * addresses, and so translate dom0's virtual addresses to them. vmcoreinfo has only dom0's own
+ * address of the top-level table; the frame lists that dom0 gave Xen translate it to a machine
+ * address. [xen xen/include/public/arch-x86/xen.h pfn_to_mfn_frame_list_list]
  * [linux arch/x86/xen/p2m.c xen_build_mfn_list_list]
  */
 
@@ -16,27 +16,28 @@ import {
 } from "./x86-page-tables.ts";
 
 const PAGE = 4096n;
-/** 8-byte frame numbers in a page of a list. */
+/** Frame numbers, of 8 bytes each, in a page of a list. */
 const FRAMES = 512n;
 
 export class Dom0Memory {
   readonly #read: ReadPhysical;
   readonly #tables: bigint | null;
 
-  /** @param frameListList of Xen's crash information; null: dom0 had not said */
+  /** @param frameListList machine frame from Xen's crash information; null: dom0 had not set it */
   constructor(read: ReadPhysical, frameListList: bigint | null, info: Vmcoreinfo) {
     this.#read = read;
     this.#tables = frameListList === null ? null : this.#findTables(frameListList, info);
   }
 
-  /** The machine address; null where nothing is mapped, or what maps it cannot be read. */
+  /** The machine address of a virtual one; null where it is not mapped, or a page table is
+   * unreadable. */
   machineOf(address: bigint): bigint | null {
     if (this.#tables === null) return null;
     const tables = { read: this.#read, top: this.#tables, levels: 4 } as const;
     return walkX86PageTables({ ...tables, frameMask: X86_FRAME_MASK }, address);
   }
 
-  /** The machine address of dom0's highest page table. */
+  /** The machine address of dom0's top-level page table. */
   #findTables(frameListList: bigint, info: Vmcoreinfo): bigint | null {
     const symbol = info.symbol("swapper_pg_dir") ?? info.symbol("init_top_pgt");
     const physBase = info.number("NUMBER(phys_base)");
@@ -46,7 +47,8 @@ export class Dom0Memory {
     return frame === null ? null : frame * PAGE + (physical % PAGE);
   }
 
-  /** Three lists of machine frames, each of which names the pages of the next. */
+  /** The machine frame of dom0's frame `frame`, by three levels of lists: each has the machine
+   * frames of the pages of the next. */
   #machineFrame(frameListList: bigint, frame: bigint): bigint | null {
     let list: bigint | null = frameListList;
     for (const index of [frame / (FRAMES * FRAMES), frame / FRAMES, frame]) {

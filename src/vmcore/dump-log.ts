@@ -1,4 +1,4 @@
-/** From a core to its log. Nothing but the core is read: no kernel file, no symbols. */
+/** Prints the log of a core. Only the core is read: no kernel file and no symbol table. */
 
 import { KexecError } from "../core/error.ts";
 import { CoreFile, type Read } from "./core-file.ts";
@@ -15,8 +15,8 @@ import { xenCrashInfo } from "./xen-crash-info.ts";
 
 /**
  * Writes the log of the core at `path`, which `read` reads.
- * @throws KexecError after everything that could be read was written; kexec-tools' words and
- *   statuses where it has any
+ * @throws KexecError after everything that could be read was written; with kexec-tools' words and
+ *   statuses where kexec-tools has any
  */
 export function dumpLog(path: string, read: Read, write: WriteText): void {
   const out = new LogText(write);
@@ -37,7 +37,7 @@ export function dumpLog(path: string, read: Read, write: WriteText): void {
     else printPlainLog(memory, info, out);
   } catch (error) {
     if (!(error instanceof KexecError)) throw error;
-    // What was wrong before may be why this is.
+    // An earlier error may be the cause of this one, and is then the one to report.
     firstError.keep(() => error);
   }
   out.flush();

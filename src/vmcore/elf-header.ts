@@ -28,18 +28,18 @@ export interface ProgramHeader {
   readonly physical: bigint;
   /** Bytes in the file. */
   readonly stored: bigint;
-  /** Bytes of memory: never fewer. */
+  /** Bytes of memory; at least `stored`. */
   readonly size: bigint;
 }
 
 export interface CoreHeader {
-  /** Addresses in the headers have 64 bits. */
+  /** True for ELF headers of 64 bits. */
   readonly wide: boolean;
   readonly littleEndian: boolean;
   readonly machine: number;
-  /** Bytes of a pointer, and of an `unsigned long`, of the kernel that died. */
+  /** Bytes of a pointer, and of an `unsigned long`, of the crashed kernel. */
   readonly pointerSize: 4 | 8;
-  /** Of memory and of notes. */
+  /** Those of types PT_LOAD and PT_NOTE, in the order of the file. */
   readonly programHeaders: readonly ProgramHeader[];
 }
 
@@ -48,26 +48,28 @@ const EI_CLASS = 4;
 const EI_DATA = 5;
 const EI_VERSION = 6;
 
-/** PAE kernels of 32 bits have 64-bit headers: EM_386, EM_PPC, EM_ARM.
+/** Machines of 32 bits, whose kernels with PAE have 64-bit headers: EM_386, EM_PPC, EM_ARM.
  * [linux include/uapi/linux/elf-em.h] */
 const MACHINES_32: readonly number[] = [3, 20, 40];
-/** And 64-bit kernels may have 32-bit ones: EM_PPC64, EM_IA_64, EM_X86_64, EM_AARCH64. */
+/** Machines of 64 bits, whose dumps may have 32-bit headers: EM_PPC64, EM_IA_64, EM_X86_64,
+ * EM_AARCH64. */
 const MACHINES_64: readonly number[] = [21, 50, EM_X86_64, EM_AARCH64];
 
-/** Program headers that are taken; each needs 56 bytes of the file, and some 300 here. */
+/** The most program headers that are read; each takes 56 bytes in the file and about 300 bytes
+ * here. */
 const HEADERS_MAX = 1 << 18;
 
-/** @throws what kexec-tools says with a second line, and the status. [kexec-tools] */
+/** @throws KexecError with kexec-tools' message, its second line, and its status. [kexec-tools] */
 function notCore(message: string, exitStatus: number, hint?: string): never {
   const both = `${message}\nUnable to read ELF information from vmcore`;
   return fail({ code: "vmcore.elf", message: both, exitStatus, hint });
 }
 
-/** What makedumpfile's other formats begin with. [makedumpfile diskdump_mod.h, makedumpfile.h] */
+/** The signatures of makedumpfile's other formats. [makedumpfile diskdump_mod.h, makedumpfile.h] */
 const COMPRESSED: readonly string[] = ["KDUMP   ", "DISKDUMP"];
 const FLATTENED = "makedumpfile\0";
 
-/** Which command reads a file that is no ELF; undefined where that is not known. */
+/** A hint with the command that reads a file in one of these formats; undefined for other files. */
 function whoReads(path: string, ident: Uint8Array): string | undefined {
   const start = textOf(ident);
   if (COMPRESSED.some((signature) => start.startsWith(signature))) {
@@ -78,7 +80,7 @@ function whoReads(path: string, ident: Uint8Array): string | undefined {
   }
   if (!start.startsWith(FLATTENED)) return undefined;
   return (
-    `${path} is a flattened dump of makedumpfile -F. This makes a dump of it:\n` +
+    `${path} is a flattened dump, as makedumpfile -F writes it. This converts it to a dump:\n` +
     `makedumpfile -R DUMPFILE < ${path}`
   );
 }
@@ -102,7 +104,10 @@ function checkIdent(path: string, ident: Uint8Array): void {
   if (order !== 1 && order !== 2) notCore(`Unkown elf data order ${order}`, 7);
 }
 
-/** @throws KexecError with kexec-tools' words and statuses, 3 to 16 */
+/**
+ * Reads the ELF header and the program headers.
+ * @throws KexecError with kexec-tools' words and statuses, 3 to 16
+ */
 export function readCoreHeader(file: CoreFile): CoreHeader {
   const { path } = file;
   const ident = file.read(0n, IDENT_SIZE);
@@ -147,11 +152,11 @@ function headerCount(
   const Shdr = wide ? Elf64_Shdr : Elf32_Shdr;
   const bytes = file.read(BigInt(e_shoff), Shdr.size);
   if (bytes.length < Shdr.size) return e_phnum;
-  // Without a number there, the field is one by chance.
+  // Where sh_info is 0, the dump really has PN_XNUM (65,535) headers.
   return Shdr.read(bytes, 0, littleEndian).sh_info || e_phnum;
 }
 
-/** @throws KexecError where they are not there in full, or too many */
+/** @throws KexecError where the table is cut short or has more than HEADERS_MAX entries */
 function readProgramHeaders(
   file: CoreFile,
   { wide, littleEndian }: Form,
@@ -169,7 +174,7 @@ function readProgramHeaders(
     const message = `Read of program header @ ${where} for ${size} bytes failed: ${file.reason}`;
     throw cutShort(message, 16, at + BigInt(size));
   }
-  // By the table's offsets, but not by its reader, which would take a second for this many.
+  // A DataView reads the fields: the struct's own reader would take a second for this many headers.
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { p_type, p_offset, p_vaddr, p_paddr, p_filesz, p_memsz } = Phdr.fields;
   const word = (offset: number) =>
@@ -186,7 +191,8 @@ function readProgramHeaders(
       virtual: word(base + p_vaddr.offset),
       physical: word(base + p_paddr.offset),
       stored,
-      // What a damaged header has in the file beyond its memory is memory as well.
+      // Where a damaged header has more bytes in the file than in memory, all of them count as
+      // memory.
       size: memory > stored ? memory : stored,
     });
   }

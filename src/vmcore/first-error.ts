@@ -1,11 +1,11 @@
 /**
- * What is wrong with a core. A damaged one is read as far as it can be: the first error is kept,
- * and reported after everything that could be read.
+ * Errors in a core. vmcore-dmesg reads a damaged core as far as it can, keeps the first error, and
+ * reports it after everything that could be read.
  */
 
 import { KexecError } from "../core/error.ts";
 
-/** One of the failures of this program, with kexec-tools' line and status where it has one. */
+/** An error of vmcore-dmesg, with kexec-tools' line and status where kexec-tools has them. */
 export function vmcoreError(message: string, exitStatus: number, hint?: string): KexecError {
   return new KexecError({ code: "vmcore.damaged", message, exitStatus, hint });
 }
@@ -18,7 +18,8 @@ export class FirstError {
     return this.#error;
   }
 
-  /** `make` is called for the first error only: looking into its cause takes time. */
+  /** Keeps an error if it is the first. `make` is called only then: finding the cause takes
+   * time. */
   keep(make: () => KexecError): void {
     this.#error ??= make();
   }

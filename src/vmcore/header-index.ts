@@ -1,16 +1,18 @@
-/** Which program header has an address. A dump may have very many. */
+/** Finds the program header that contains an address. A dump may have hundreds of thousands of
+ * headers. */
 
 import type { ProgramHeader } from "./elf-header.ts";
 
 const ADDRESS_MAX = (1n << 64n) - 1n;
 const NONE = -1;
 
-/** Program headers by their virtual or by their physical addresses. */
+/** An index of program headers by their virtual or by their physical addresses. */
 export class HeaderIndex {
   readonly #headers: readonly ProgramHeader[];
-  /** Where ranges begin and end, ascending; of several that are equal the last counts. */
+  /** The starts and ends of the ranges, ascending; of equal ones the last counts. */
   readonly #edges: BigUint64Array;
-  /** For each edge the header that has the addresses from there to the next one. */
+  /** For each edge the index of the header that contains the addresses from there to the next
+   * edge. */
   readonly #owners: Int32Array;
 
   constructor(headers: readonly ProgramHeader[], startOf: (header: ProgramHeader) => bigint) {
@@ -25,22 +27,22 @@ export class HeaderIndex {
       ranges[i * 2] = start;
       ranges[i * 2 + 1] = last;
     });
-    // As most dumps have them; nothing has to be searched for then.
+    // Most dumps have sorted headers that do not overlap: each header then owns its own two edges.
     this.#edges = isSorted ? ranges : withoutRepeats(ranges.slice().sort());
     this.#owners = new Int32Array(this.#edges.length).fill(NONE);
     if (isSorted) for (let i = 0; i < headers.length; i += 1) this.#owners[i * 2] = i;
     else this.#own(ranges);
   }
 
-  /** The first header, in the file's order, of those that have `address`; null if none has. */
+  /** The first header, in the file's order, of those that contain `address`; null if none does. */
   find(address: bigint): ProgramHeader | null {
     const owner = this.#owners[this.#edgeBelow(address)] ?? NONE;
     return this.#headers[owner] ?? null;
   }
 
-  /** Where several have an address the first one keeps it. */
+  /** Gives each edge its owner: where several headers contain an address, the first one. */
   #own(ranges: BigUint64Array): void {
-    // For each edge the next one that may be free: what is taken is passed over at once.
+    // For each edge the next edge that may be free, so that owned ones are skipped in one step.
     const next = Int32Array.from({ length: this.#owners.length + 1 }, (_, i) => i);
     const freeFrom = (edge: number): number => {
       let free = edge;
@@ -60,7 +62,7 @@ export class HeaderIndex {
     }
   }
 
-  /** The last edge that is not above `address`; -1 where all are. */
+  /** The index of the last edge that is not above `address`; -1 where all are above it. */
   #edgeBelow(address: bigint): number {
     let [low, high] = [0, this.#edges.length];
     while (low < high) {

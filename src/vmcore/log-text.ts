@@ -1,17 +1,17 @@
-/** How a log reads: kexec-tools' text, byte for byte. [kexec-tools] */
+/** Formats the log as kexec-tools does, byte for byte. [kexec-tools] */
 
 import { textOf } from "../core/bytes.ts";
 import { vmcoreError } from "./first-error.ts";
 
-/** Takes a byte string. */
+/** Writes a byte string. */
 export type WriteText = (text: string) => void;
 
 const NANOSECONDS = 1_000_000_000n;
-/** No kernel has a larger log; a damaged one might go on for ever. */
+/** The most bytes of a log. No kernel has a larger one, but a damaged log might never end. */
 const TEXT_MAX = 2 ** 31;
 const PIECE = 1 << 16;
 
-/** `[    1.234567] ` for nanoseconds, which are signed there. */
+/** `[    1.234567] ` for a time in nanoseconds, which kexec-tools reads as a signed number. */
 export function timeText(nanoseconds: bigint): string {
   const signed = BigInt.asIntN(64, nanoseconds);
   const seconds = BigInt.asUintN(64, signed / NANOSECONDS);
@@ -22,7 +22,8 @@ export function timeText(nanoseconds: bigint): string {
 const PLAIN = /^[\t-\r -~]*$/;
 const HEX_DIGITS = "0123456789abcdef";
 
-/** Bytes of a record, with `\x1b` for what is neither printable nor blank. */
+/** The text of a record; bytes that are neither printable nor blank become escapes such as
+ * `\x1b`. */
 export function escaped(bytes: Uint8Array): string {
   const text = textOf(bytes);
   if (PLAIN.test(text)) return text;
@@ -35,7 +36,7 @@ const ESCAPES: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
   return PLAIN.test(one) ? one : `\\x${HEX_DIGITS[byte >> 4]}${HEX_DIGITS[byte & 15]}`;
 });
 
-/** Gathers text to write it in pieces. */
+/** Collects text and writes it in pieces of 64 KiB or more. */
 export class LogText {
   readonly #write: WriteText;
   #pieces: string[] = [];
@@ -46,7 +47,7 @@ export class LogText {
     this.#write = write;
   }
 
-  /** @throws KexecError beyond 2 GiB in all, as kexec-tools */
+  /** Adds text. @throws KexecError beyond 2 GiB in all, as kexec-tools */
   add(text: string): void {
     this.#total += text.length;
     if (this.#total > TEXT_MAX) {

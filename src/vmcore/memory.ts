@@ -1,4 +1,5 @@
-/** The memory of the kernel that died: virtual addresses, found in the file by its headers. */
+/** The memory of the crashed kernel: program headers and mappings locate virtual addresses in the
+ * file. */
 
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
@@ -14,19 +15,19 @@ import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
 const LOW_32 = 0xffffffffn;
 const PAGE = 4096n;
-/** Pages whose translation is remembered: page tables are walked once for each. */
+/** The most pages whose translation is cached; page tables are walked once for each. */
 const PAGES_KNOWN = 4096;
 
-/** What lies at an address: a piece of the file, or zeros that the file leaves out. */
+/** Where the memory at an address is: a piece of the file, or zeros that the file leaves out. */
 interface Place {
   readonly offset: bigint;
-  /** Bytes from there on that the file has; 0 where it has none. */
+  /** Bytes from there on that the file stores; 0 where it stores none. */
   readonly stored: bigint;
-  /** Bytes from there on that belong together. */
+  /** Bytes of contiguous memory from there on. */
   readonly size: bigint;
 }
 
-/** @param header the one that has `address`, which lies `into` bytes behind its start */
+/** The place `into` bytes after the start of `header`. */
 function placeIn(header: ProgramHeader, into: bigint): Place {
   const stored = header.stored > into ? header.stored - into : 0n;
   return { offset: header.offset + into, stored, size: header.size - into };
@@ -38,7 +39,7 @@ function withinPage(place: Place, address: bigint): Place {
   return { ...place, stored: within(place.stored), size: within(place.size) };
 }
 
-/** The memory, and numbers in it as the kernel that died wrote them. */
+/** Reads memory, and numbers in the byte order and the word size of the crashed kernel. */
 export class CoreMemory {
   readonly file: CoreFile;
   readonly header: CoreHeader;
@@ -64,7 +65,7 @@ export class CoreMemory {
     this.#dom0 = info.xen === null ? null : new Dom0Memory(read, info.xen.frameListList, info);
   }
 
-  /** `length` bytes at `address`; fewer where the core has no more of them. */
+  /** `length` bytes at `address`; fewer where the core ends or has no memory there. */
   read(address: bigint, length: number): Uint8Array {
     const place = this.#place(address);
     if (place === null) return new Uint8Array(0);
@@ -85,9 +86,11 @@ export class CoreMemory {
   }
 
   /**
-   * Why `read` gave fewer bytes.
-   * @param line kexec-tools' line of a read that failed, from where it is in the file to its reason
-   * @param exitStatus kexec-tools' with that line; it has another where nothing is at the address
+   * Why `read` returned fewer bytes.
+   * @param line makes kexec-tools' line about a failed read, up to the reason, from the offset in
+   *   the file
+   * @param exitStatus kexec-tools' status for that line; it is 30 where no program header has the
+   *   address
    */
   failure(
     address: bigint,
@@ -102,7 +105,7 @@ export class CoreMemory {
       return vmcoreError(
         `No program header covering vaddr ${uncovered} found kexec bug?`,
         30,
-        "The dump has no memory there: it is damaged, or not of this kernel.",
+        "The dump does not contain this memory: it is damaged or incomplete.",
       );
     }
     const message = `${line(place.offset)}: ${this.file.reason}`;
@@ -138,7 +141,7 @@ export class CoreMemory {
     return new Reader(bytes, what, this.header.littleEndian);
   }
 
-  /** An `unsigned long` of the kernel that died. */
+  /** An `unsigned long` of the crashed kernel at `offset` of `bytes`. */
   ulong(bytes: Uint8Array, offset: number): bigint {
     const reader = this.reader(bytes, "unsigned long");
     return this.header.pointerSize === 8 ? reader.u64(offset) : BigInt(reader.u32(offset));
@@ -158,7 +161,7 @@ export class CoreMemory {
   #find(address: bigint): Place | null {
     if (this.#dom0 !== null) {
       const dom0 = this.#dom0;
-      // Each page of dom0 may be anywhere in the machine; the headers know machine addresses only.
+      // Each page of dom0 may be anywhere in the machine; the headers have machine addresses only.
       return this.#pagePlace(address, (page) => dom0.machineOf(page));
     }
     const virtual = this.#virtualPlace(address);
@@ -167,7 +170,7 @@ export class CoreMemory {
       const place = this.#mappedPlace(address, mapping);
       if (place !== null) return place;
     }
-    // 32-bit headers have the lower halves of a 64-bit kernel's addresses.
+    // 32-bit headers have only the lower 32 bits of a 64-bit kernel's addresses.
     if (this.header.wide || this.header.pointerSize === 4) return null;
     return this.#virtualPlace(address & LOW_32);
   }
@@ -190,7 +193,7 @@ export class CoreMemory {
     return physical === null ? null : this.#physicalPlace(physical);
   }
 
-  /** A place that ends with its page: the next page may be anywhere. */
+  /** The place of an address, up to the end of its page: the next page may be anywhere. */
   #pagePlace(address: bigint, physicalOf: KernelMapping["physicalOf"]): Place | null {
     const into = address % PAGE;
     const start = address - into;

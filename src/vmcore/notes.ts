@@ -1,4 +1,4 @@
-/** The notes of a core: names, types, and where their contents are in the file. [elf] */
+/** The notes of a core: their names, types, and the places of their contents in the file. [elf] */
 
 import { hex } from "../core/address.ts";
 import { Reader, textOf } from "../core/bytes.ts";
@@ -10,19 +10,19 @@ import type { CoreHeader } from "./elf-header.ts";
 import { type FirstError, vmcoreError } from "./first-error.ts";
 
 const NOTE_HEADER = 12;
-/** SSIZE_MAX. */
+/** SSIZE_MAX, kexec-tools' limit in bytes. */
 const NOTES_MAX = (1n << 63n) - 1n;
 const SIZE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
-/** Names beyond this are nobody's. */
+/** The most bytes of a name that are read; no note that matters here has a longer name. */
 const NAME_MAX = 64;
-/** Notes are looked at in pieces of the file; contents are passed over. */
+/** Note headers are read in pieces of the file of this many bytes; contents are skipped. */
 const PIECE = 1 << 16;
 const ZEROS = new Uint8Array(PIECE);
 
 /**
- * What all notes together may cost: 256 units a note, a quarter of its bytes a piece of the file.
- * That is 131,072 notes, 2016 that are far apart, or 128 MiB of zeros; a machine with 8192 CPUs has
- * some ten thousand notes, in a few MiB.
+ * The budget of all notes together: a note costs 256 units, a piece of the file a quarter of its
+ * bytes. That allows 131,072 notes, 2016 notes that are far apart, or 128 MiB of zeros; a machine
+ * with 8192 CPUs has some ten thousand notes, in a few MiB.
  */
 const ALLOWANCE = 1 << 25;
 const NOTE_COST = 256;
@@ -35,13 +35,14 @@ export interface Note {
   /** In the file, in bytes. */
   readonly offset: bigint;
   readonly size: number;
-  /** Says that the contents are cut short: an error, unless there was one before. */
+  /** Reports that the contents are cut short; an earlier error takes precedence. */
   cut(): void;
 }
 
 const padded = (size: number): number => Math.ceil(size / 4) * 4;
 
-/** Calls `see` for each note of a core; an error is kept, whatever there is is used. */
+/** Calls `see` for each note of a core. An error is kept, and the notes before it are still
+ * used. */
 export function readNotes(
   file: CoreFile,
   header: CoreHeader,
@@ -49,7 +50,7 @@ export function readNotes(
   see: (note: Note) => void,
 ): void {
   const budget = new Budget(ALLOWANCE, () =>
-    vmcoreError("The notes are damaged: there is no end of them", 22, "The rest is not looked at."),
+    vmcoreError("The notes are damaged: there are too many", 22, "The other notes were not read."),
   );
   try {
     for (const { type, offset, stored } of header.programHeaders) {
@@ -57,7 +58,7 @@ export function readNotes(
       if (stored > NOTES_MAX) {
         firstError.keep(() => vmcoreError(`Unable to handle note section of ${stored} bytes`, 20));
       }
-      // No file is read beyond what a number holds exactly.
+      // File offsets stay below 2^53, which a number holds exactly.
       const size = stored < SIZE_MAX ? Number(stored) : Number.MAX_SAFE_INTEGER;
       readSection(file, header, { offset, size }, { firstError, see, budget });
     }
@@ -116,7 +117,7 @@ function readSection(
   }
 }
 
-/** The piece of a section that is looked at. */
+/** The piece of a note section that is in memory. */
 class Window {
   readonly #file: CoreFile;
   readonly #section: { readonly offset: bigint; readonly size: number };
@@ -143,7 +144,7 @@ class Window {
     this.#budget.spend(PIECE_COST);
     this.#from = offset;
     this.#bytes = this.#read(Math.min(PIECE, this.#section.size - offset));
-    // The piece may fail for a byte that nobody asked for.
+    // A piece may be unreadable only outside the bytes that are needed.
     if (this.#bytes.length < length) this.#bytes = this.#read(length);
     return this.#bytes.subarray(0, length);
   }
@@ -152,7 +153,7 @@ class Window {
     return this.#file.read(this.#section.offset + BigInt(this.#from), length);
   }
 
-  /** How many bytes from `offset` on are notes of nothing but zeros; 12 at least. */
+  /** The number of bytes from `offset` on that are notes of zeros only; at least 12. */
   zeros(offset: number): number {
     const rest = this.#bytes.subarray(offset - this.#from);
     let zeros = rest.length;

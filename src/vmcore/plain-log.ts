@@ -8,7 +8,8 @@ import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
 const PIECE = 1 << 16;
 
-/** kexec-tools needs all of them, `log_bug_len` is how it spells one, and so are its statuses. */
+/** The symbols, all of which kexec-tools needs; its spelling of each in messages (`log_bug_len` is
+ * kexec-tools' own typing error); and its statuses. */
 const SYMBOLS = [
   ["log_buf", "log_buf", 50],
   ["log_end", "log_end", 51],
@@ -16,19 +17,19 @@ const SYMBOLS = [
   ["logged_chars", "logged_chars", 53],
 ] as const;
 
-/** Xen names no log of its own in what it leaves, and dom0's vmcoreinfo is there only if it was put
- * there as the crash kernel was loaded. */
+/** Why a core has no log. Xen's own vmcoreinfo does not name Xen's log, and dom0's vmcoreinfo is in
+ * the dump only if kexec put it there when it loaded the crash kernel. */
 function whyNoLog({ isEmpty, xen }: Vmcoreinfo): string {
-  if (!isEmpty) return "Its VMCOREINFO note names no log.";
+  if (!isEmpty) return "The core's VMCOREINFO note has no symbol of a log.";
   if (xen === null) return "The core has no VMCOREINFO note, or an empty one.";
   return (
-    "This is a dump of a machine with Xen, without dom0's VMCOREINFO note: its crash kernel was\n" +
-    "not loaded by this kexec, or in dom0 without /sys/kernel/vmcoreinfo.\n" +
-    "Xen's own log is not found either: Xen's VMCOREINFO_XEN note does not say where it is."
+    "This dump of a machine with Xen has no VMCOREINFO note of dom0: another kexec loaded the crash\n" +
+    "kernel, or dom0 had no /sys/kernel/vmcoreinfo.\n" +
+    "Xen's own log cannot be found: Xen's VMCOREINFO_XEN note does not say where it is."
   );
 }
 
-/** @throws KexecError */
+/** Prints the log. @throws KexecError where a symbol is missing or the buffer cannot be read */
 export function printPlainLog(memory: CoreMemory, info: Vmcoreinfo, out: LogText): void {
   const hint = whyNoLog(info);
   const [bufferAt = 0n, endAt = 0n, lengthAt = 0n] = SYMBOLS.map(([name, shown, status]) => {
@@ -43,7 +44,7 @@ export function printPlainLog(memory: CoreMemory, info: Vmcoreinfo, out: LogText
     throw vmcoreError(`The log is damaged: log_buf_len is ${length}`, 51);
   }
   const split = end % length;
-  // `end` counts on for ever; what `dmesg -c` took is still there, and printed too.
+  // `log_end` never wraps. Text that `dmesg -c` cleared is still in the buffer, and is printed too.
   if (end >= length) print(memory, buffer, split, length, "Failed to read the first half", 52, out);
   print(memory, buffer, 0, split, "Faield to read the second half", 53, out);
 }

@@ -1,6 +1,6 @@
 /**
- * The log of Linux 5.10 and later: a ring of descriptors, each with its state and where its text
- * lies in a ring of bytes, and beside it the records' times and lengths.
+ * The log of Linux 5.10 and later: a ring of descriptors, each with its state and the position of
+ * its text in a ring of bytes, and a parallel array with the time and the length of each record.
  * [linux kernel/printk/printk_ringbuffer.h]
  */
 
@@ -9,21 +9,21 @@ import { escaped, type LogText, timeText } from "./log-text.ts";
 import type { CoreMemory } from "./memory.ts";
 import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
-/** The kernel's largest log has 2^31 bytes, and a descriptor for each 32 of them. kexec-tools takes
- * 2^30 of both. */
+/** The largest exponent of a ring's size. The kernel's largest log has 2^31 bytes, and a descriptor
+ * for each 32 bytes. kexec-tools accepts at most 2^30 of both. */
 const BITS_MAX = 31;
-/** Of any structure here; they have some hundred bytes at most. */
+/** The most bytes of a structure here; the kernel's have some hundred bytes. */
 const STRUCT_MAX = 1 << 16;
-/** So many descriptors in a row that hold nothing, or cannot be read, are enough: the rest of a
- * ring is missing. The kernel's writers leave one each at most. */
+/** After this many consecutive descriptors that hold no record or cannot be read, the rest of the
+ * ring counts as missing. Each of the kernel's writers leaves at most one such descriptor. */
 const EMPTY_MAX = 1 << 18;
 const COMMITTED = 1n;
 const FINALIZED = 2n;
 
-/** Where things lie in the kernel's structures, as vmcoreinfo has it. */
+/** The offsets in the kernel's structures, from vmcoreinfo. */
 type Layout = ReturnType<typeof layoutOf>;
 
-/** @throws KexecError where vmcoreinfo lacks a line, or where one is nonsense */
+/** @throws KexecError where vmcoreinfo lacks a line, or an offset is outside its structure */
 function layoutOf(info: Vmcoreinfo, ulongSize: number) {
   const read = (name: string, max: number): number => {
     const value = info.decimal(name);
@@ -72,7 +72,7 @@ interface Ring {
   readonly dataSize: bigint;
   readonly head: bigint;
   readonly tail: bigint;
-  /** An id has all bits of an `unsigned long` but the two of the state. */
+  /** The bits of an id: those of an `unsigned long` except the two bits of the state. */
   readonly idBits: number;
 }
 
@@ -103,9 +103,10 @@ function readRing(memory: CoreMemory, info: Vmcoreinfo, symbol: bigint): Ring {
 }
 
 /**
- * Where a record's text lies in the data ring; null where it has none. Positions only grow, and a
- * text that would reach beyond the ring's end lies at its start. The kernel's own id is before it.
- * One that ends exactly at the end is not wrapped; kernels before 6.19 never let it.
+ * Where a record's text is in the data ring; null where it has none. Positions only grow. A block
+ * that would cross the ring's end begins at the ring's start instead; one that ends exactly at the
+ * ring's end does not, but only kernels since 6.19 place such a block. A block begins with the
+ * record's id, an `unsigned long`; the text follows.
  */
 function textAt(
   begin: bigint,
@@ -122,7 +123,10 @@ function textAt(
   return { offset, length: room < BigInt(length) ? Number(room) : length };
 }
 
-/** Prints the log. What cannot be read is left out, and the first error kept. @throws KexecError */
+/**
+ * Prints the log. Records that cannot be read are left out, and the first error is kept.
+ * @throws KexecError where the ring itself cannot be read, or too many records are missing
+ */
 export function printRingbuffer(
   memory: CoreMemory,
   info: Vmcoreinfo,
@@ -137,7 +141,7 @@ export function printRingbuffer(
       vmcoreError(
         `The printk ringbuffer is damaged: ids ${ring.tail} to ${ring.head}`,
         68,
-        `It has ${ring.count} records.`,
+        `It has room for ${ring.count} records.`,
       ),
     );
     span = ring.count - 1n;
@@ -148,12 +152,12 @@ export function printRingbuffer(
     empty = printRecord(memory, ring, id, out, firstError) ? 0 : empty + 1;
     if (empty > EMPTY_MAX) {
       const message = `The printk ringbuffer is damaged: ${empty} descriptors hold no record`;
-      throw vmcoreError(message, 68, "They follow one another; the rest is not looked at.");
+      throw vmcoreError(message, 68, "They are consecutive; the rest of the ring was not read.");
     }
   }
 }
 
-/** False where there is none, or it cannot be read. */
+/** Prints the record `id`; false where its descriptor holds none, or cannot be read. */
 function printRecord(
   memory: CoreMemory,
   ring: Ring,

@@ -1,5 +1,5 @@
 /**
- * The log of Linux 3.5 to 5.9: records one after the other in a buffer, each a header and its text.
+ * The log of Linux 3.5 to 5.9: consecutive records in a buffer, each a header and its text.
  * [linux v5.9 kernel/printk/printk.c]
  */
 
@@ -9,7 +9,7 @@ import { escaped, type LogText, timeText } from "./log-text.ts";
 import type { CoreMemory } from "./memory.ts";
 import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
-/** The header has 16 bytes; kexec-tools takes any number. */
+/** The most bytes of a record's header. The kernel's has 16; kexec-tools accepts any number. */
 const HEADER_MAX = 1 << 16;
 
 interface Layout {
@@ -81,11 +81,12 @@ export function printRecordLog(
     if (index > length - layout.size) throw corrupted("Index outside log_buf detected.", 69);
     const { step, least } = printRecord(memory, layout, buffer + BigInt(index), out, firstError);
     if (step > 0) {
-      // A step into the middle of the record might never lead to the end.
+      // A length that ends inside the record might make the loop endless.
       if (step < least) throw corrupted("Record shorter than its text detected.", 69);
       index += step;
     } else {
-      // No length: the rest of the buffer was too small for the next record.
+      // Length 0 marks the end of the buffer: the next record did not fit there, and is at its
+      // start.
       if (wrapped) throw corrupted("Cycle when parsing dmesg detected.", 68);
       index = 0;
       wrapped = true;
@@ -94,8 +95,9 @@ export function printRecordLog(
 }
 
 /**
- * Prints one record; kexec-tools prints the mark at the end of the buffer as an empty one too.
- * @returns its length, and how long it must be at least
+ * Prints one record. Like kexec-tools, it prints the mark at the end of the buffer as an empty
+ * record.
+ * @returns the record's length in bytes, and the least length that its header and text need
  * @throws KexecError where its header cannot be read
  */
 function printRecord(

@@ -1,6 +1,6 @@
 /**
- * vmcoreinfo: lines of text that a kernel leaves in a note of its dump, with what must be known to
- * read it. [linux Documentation/admin-guide/kdump/vmcoreinfo.rst]
+ * vmcoreinfo: lines of text in a note of the dump, with the symbols, sizes and offsets of the
+ * kernel that are needed to read the dump. [linux Documentation/admin-guide/kdump/vmcoreinfo.rst]
  */
 
 import { ADDRESS_END } from "../core/address.ts";
@@ -11,27 +11,28 @@ import type { Note } from "./notes.ts";
 import type { XenCrashInfo } from "./xen-crash-info.ts";
 
 const NOTE_NAME = "VMCOREINFO\0";
-/** Of all such notes, in bytes: a kernel has one page for its own, of at most 64 KiB. */
+/** The most bytes of all such notes together; a kernel has one page for its own, of at most 64
+ * KiB. */
 const TEXT_MAX = 16 << 20;
-/** Linux has some 200. */
+/** The most lines; Linux writes some 200. */
 const LINES_MAX = 1 << 16;
-/** Of a number, with what is before it. */
+/** The most characters of a value. */
 const VALUE_MAX = 1024;
 
-/** The lines, by what is before their `=`; of two with the same name the later counts. */
+/** The lines, by their names in front of `=`; of two with the same name the later counts. */
 export class Vmcoreinfo {
   readonly #values = new Map<string, string>();
-  /** Of a dump of a whole machine with Xen; these lines are dom0's. */
+  /** Set for a dump of a whole machine with Xen; these lines are dom0's then. */
   xen: XenCrashInfo | null = null;
 
   #left = TEXT_MAX;
 
-  /** Bytes of text that may be added yet. */
+  /** Bytes of text that may still be added. */
   get left(): number {
     return this.#left;
   }
 
-  /** @throws KexecError where there are more lines than any kernel has */
+  /** Adds the lines of `text`. @throws KexecError where there are more lines than any kernel has */
   add(text: string): void {
     this.#left -= text.length;
     for (let at = 0; at < text.length; ) {
@@ -55,12 +56,12 @@ export class Vmcoreinfo {
     return this.#values.size === 0;
   }
 
-  /** The address of a symbol; null where it is not there or 0. */
+  /** The address of a symbol; null where the line is missing or the address is 0. */
   symbol(name: string): bigint | null {
     return this.hex(`SYMBOL(${name})`) || null;
   }
 
-  /** A size or an offset, by its whole name. */
+  /** A decimal number, such as a size or an offset, by the whole name of its line. */
   decimal(name: string): bigint | null {
     const digits = /^\s*(\d+)/.exec(this.#values.get(name) ?? "")?.[1];
     return digits === undefined ? null : numberOf(digits);
@@ -82,15 +83,15 @@ export class Vmcoreinfo {
   }
 }
 
-/** The largest of 64 bits where it is larger, as C's strtoull has it. */
+/** The number, at most 2^64 - 1: a larger one becomes that, as in strtoull(3). */
 function numberOf(digits: string, prefix = ""): bigint {
   const value = BigInt(`${prefix}${digits}`);
   return value < ADDRESS_END ? value : ADDRESS_END - 1n;
 }
 
 /**
- * The text of a note, if it is vmcoreinfo: added to `info`.
- * @throws KexecError where it is far longer than any kernel's
+ * Adds the lines of `note` to `info` if it is a vmcoreinfo note.
+ * @throws KexecError where the note is far longer than any kernel's
  */
 export function addVmcoreinfo(info: Vmcoreinfo, file: CoreFile, note: Note): void {
   const { name, type, offset, size } = note;

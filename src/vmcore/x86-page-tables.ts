@@ -1,15 +1,16 @@
 /**
- * x86_64's page tables, of 4 or 5 levels, in a dump.
+ * Translates addresses by x86_64's page tables, of 4 or 5 levels, in a dump.
  * [linux arch/x86/include/asm/pgtable_types.h]
  */
 
 import { Reader } from "../core/bytes.ts";
 
-/** `length` bytes at a physical address, with Xen a machine address; fewer where there are none. */
+/** `length` bytes at a physical address, under Xen at a machine address; fewer where the dump has
+ * fewer. */
 export type ReadPhysical = (address: bigint, length: number) => Uint8Array;
 
-/** Where Linux is mapped: virtual less physical address, but for `phys_base`.
- * [linux arch/x86/include/asm/page_64_types.h] */
+/** The virtual address of the kernel image's mapping: the physical address of a symbol is its
+ * virtual address less this, plus `phys_base`. [linux arch/x86/include/asm/page_64_types.h] */
 export const START_KERNEL_MAP = 0xffffffff80000000n;
 /** Bits of an entry that are an address. */
 export const X86_FRAME_MASK = 0x000f_ffff_ffff_f000n;
@@ -21,10 +22,10 @@ const LARGE = 0x80n;
 
 export interface X86PageTables {
   readonly read: ReadPhysical;
-  /** The address of the highest table. */
+  /** The physical or machine address of the top-level table. */
   readonly top: bigint;
   readonly levels: 4 | 5;
-  /** Bits of an entry that are an address: not those of memory encryption. */
+  /** Bits of an entry that are an address, without the bit of memory encryption. */
   readonly frameMask: bigint;
 }
 
@@ -34,7 +35,8 @@ export function readEntry(read: ReadPhysical, address: bigint): bigint | null {
   return bytes.length < 8 ? null : new Reader(bytes, "page table").u64(0);
 }
 
-/** The physical address; null where nothing is mapped, or what maps it cannot be read. */
+/** The physical address of a virtual one; null where it is not mapped, or a table cannot be
+ * read. */
 export function walkX86PageTables(tables: X86PageTables, address: bigint): bigint | null {
   const { read, frameMask } = tables;
   let table = tables.top;

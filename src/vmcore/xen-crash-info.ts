@@ -1,4 +1,4 @@
-/** What Xen leaves of itself in a dump. [xen xen/include/xen/elfcore.h crash_xen_info_t] */
+/** Xen's note about itself in a dump. [xen xen/include/xen/elfcore.h crash_xen_info_t] */
 
 import { Reader } from "../core/bytes.ts";
 import type { CoreFile } from "./core-file.ts";
@@ -8,17 +8,17 @@ import type { Note } from "./notes.ts";
 const NAME = "Xen\0";
 /** [xen xen/include/public/elfnote.h] */
 const XEN_ELFNOTE_CRASH_INFO = 0x1000001;
-/** Ten numbers of 8 bytes; this is the last. */
+/** The structure has ten numbers of 8 bytes; this is the offset of the last one. */
 const FRAME_LIST_LIST = 72;
 const SIZE = 80;
 
 export interface XenCrashInfo {
-  /** `dom0_pfn_to_mfn_frame_list_list`, a machine frame: where dom0's memory is; null where dom0
-   * had not said. */
+  /** `dom0_pfn_to_mfn_frame_list_list`: the machine frame of the list by which dom0's memory is
+   * found; null where dom0 had not set it. */
   readonly frameListList: bigint | null;
 }
 
-/** Xen's note; null for any other. */
+/** The contents of Xen's note; null for any other note. */
 export function xenCrashInfo(
   file: CoreFile,
   { littleEndian }: CoreHeader,

@@ -1,4 +1,5 @@
-/** bzip2, by seek-bzip: JavaScript, which checks every block's and stream's checksum. */
+/** bzip2, expanded by seek-bzip (JavaScript), which checks the checksum of every block and
+ * stream. */
 
 import Bunzip from "seek-bzip";
 import { hex } from "../core/address.ts";
@@ -10,12 +11,12 @@ import { Output } from "../core/output.ts";
 const FORMAT = "bzip2";
 /** "BZh" */
 const MAGIC = Uint8Array.of(0x42, 0x5a, 0x68);
-/** The size of blocks behind it, in 100 kB: the digits from 1 to 9. */
+/** The fourth byte of a stream: its block size in units of 100 kB, a digit from 1 to 9. */
 const LEVEL_MIN = 0x31;
 const LEVEL_MAX = 0x39;
 const GATHERED = 1 << 16;
 
-/** Knows how far it was read, and does not end silently. */
+/** An input that knows its position, and throws at its end instead of returning EOF. */
 class Source extends Bunzip.Stream {
   readonly #bytes: Uint8Array;
   at: number;
@@ -34,7 +35,7 @@ class Source extends Bunzip.Stream {
   }
 }
 
-/** Gathers single bytes, which `Output` takes faster together. */
+/** Collects single bytes and passes them to `Output` in pieces of 64 KiB, which is faster. */
 class Sink {
   readonly #output: Output;
   readonly #bytes = new Uint8Array(GATHERED);
@@ -57,15 +58,16 @@ class Sink {
   }
 }
 
-/** Whether a stream begins there; bzip2 looks at no more than these four bytes. */
+/** True if a stream begins at `at`. bzip2 also looks at these four bytes only. */
 function isStream(bytes: Uint8Array, at: number): boolean {
   const level = bytes[at + MAGIC.length] ?? 0;
   return startsWith(bytes.subarray(at), MAGIC) && level >= LEVEL_MIN && level <= LEVEL_MAX;
 }
 
 /**
- * Expands all streams that follow one another; what comes behind is ignored.
- * @throws KexecError `image.wrapper` where it is damaged or larger than `limit` bytes
+ * Expands all consecutive streams; other data after them are ignored.
+ * @throws KexecError `image.wrapper` where the data are damaged or expand to more than `limit`
+ *   bytes
  */
 export function expandBzip2(bytes: Uint8Array, limit: number): Expanded {
   const output = new Output(FORMAT, limit);
@@ -77,7 +79,8 @@ export function expandBzip2(bytes: Uint8Array, limit: number): Expanded {
       sink.flush();
     } catch (error) {
       if (error instanceof KexecError) throw error;
-      // It throws TypeErrors with its own words; whatever else it throws, damage is the cause.
+      // seek-bzip throws TypeErrors for damage that it detects, and other errors for damage that it
+      // does not detect.
       const why = error instanceof Error ? error.message : String(error);
       throw wrapperError(FORMAT, `damaged before offset ${hex(source.at)}: ${why}`, error);
     }

@@ -1,9 +1,10 @@
-/** CRC-64 of ECMA-182, which xz has by default. [xz-format] */
+/** CRC-64 of ECMA-182, the default checksum of xz. [xz-format] */
 
 const LOW = 0xd7870f42 | 0;
 const HIGH = 0xc96c5795 | 0;
 
-/** For each byte, the low and the high half of what it changes. */
+/** The CRC table: for each byte value the low half of its entry, then for each one the high
+ * half. */
 function makeTable(): Int32Array {
   const table = new Int32Array(512);
   for (let byte = 0; byte < 256; byte += 1) {
@@ -22,11 +23,12 @@ function makeTable(): Int32Array {
 
 let table: Int32Array | undefined;
 
+/** The CRC-64 of `bytes`. */
 export function crc64(bytes: Uint8Array): bigint {
   table ??= makeTable();
   let low = -1;
   let high = -1;
-  // By index: an iterator makes an object for each byte, and those fill memory.
+  // By index, since an iterator would allocate an object for each byte.
   for (let at = 0; at < bytes.length; at += 1) {
     const entry = (low ^ (bytes[at] ?? 0)) & 0xff;
     low = ((low >>> 8) | (high << 24)) ^ (table[entry] ?? 0);

@@ -1,9 +1,10 @@
 /**
- * gzip and zstd, by the runtime's zlib and zstd. Both formats are sequences of members or frames,
- * with whatever else follows ignored, as gzread(3) ignores it.
+ * gzip and zstd, expanded by the runtime's zlib and zstd. A file is a sequence of gzip members or
+ * of zstd frames; other data after them are ignored, as gzread(3) ignores them.
  *
- * The runtime reads only the first member of some files, takes zstd frames that are cut short, and
- * leaves gzip's header to others, so headers and ends are read here. [rfc 1952] [rfc 8878]
+ * The runtime reads only the first member of some files, accepts zstd frames that are cut short,
+ * and does not read gzip's header, so this file reads headers and trailers itself. [rfc 1952]
+ * [rfc 8878]
  */
 
 import * as zlib from "node:zlib";
@@ -31,15 +32,16 @@ const ZSTD_CHECKSUM = 0x04;
 const ZSTD_RESERVED = 0x08;
 const ZSTD_SINGLE_SEGMENT = 0x20;
 
-/** The most bytes that one call of the runtime makes. */
+/** The most bytes that one call of the runtime produces. */
 const PIECE = 1 << 24;
 
-/** What a stream of node:zlib decodes with, in one thread, from memory to memory. By themselves its
- * streams decode in others, and its functions for a whole file hold that twice. */
+/** The internals of a node:zlib stream, which decode from memory to memory in this thread. The
+ * public streams decode in other threads, and the public functions for a whole file hold its data
+ * twice. */
 interface Engine {
   readonly _handle: {
     onerror(message: string): void;
-    /** Leaves in `_writeState` how much of the output and of the input is left. */
+    /** Stores in `_writeState` how many bytes of the output and of the input are left. */
     writeSync(
       flush: number,
       input: Uint8Array,
@@ -55,9 +57,9 @@ interface Engine {
 
 /**
  * Decodes `input` into `output`, to the end of the data, which may be before the end of `input`.
- * @param at its offset in the file
- * @returns how many bytes of `input` were taken
- * @throws KexecError `image.wrapper` where it is damaged or does not fit
+ * @param at the offset of `input` in the file
+ * @returns how many bytes of `input` were used
+ * @throws KexecError `image.wrapper` where the data are damaged or expand beyond the limit
  */
 function decode(
   format: string,
@@ -83,7 +85,7 @@ function decode(
       const [spaceLeft = 0, inputLeft = 0] = state;
       output.wrote(space.length - spaceLeft);
       taken = input.length - inputLeft;
-      // With room left over it stopped at the end.
+      // The decoder left space in the output, so it reached the end of the data.
       if (spaceLeft > 0) return taken;
     }
   } finally {
@@ -118,7 +120,7 @@ function deflateStart(reader: Reader, start: number): number {
   return at + 2;
 }
 
-/** Whether a member begins there; gzread(3) looks at no more than these two bytes. */
+/** True if a member begins at `at`. gzread(3) also looks at these two bytes only. */
 const isMember = (reader: Reader, at: number) =>
   at + 2 <= reader.length && reader.u16(at) === GZIP_MAGIC;
 
@@ -136,7 +138,10 @@ function expandMember(reader: Reader, start: number, output: Output): number {
   return end + GZIP_TRAILER;
 }
 
-/** @throws KexecError `image.wrapper`, `struct.truncated` */
+/**
+ * Expands all consecutive members of a gzip file.
+ * @throws KexecError `image.wrapper`, `struct.truncated`
+ */
 export function expandGzip(bytes: Uint8Array, limit: number): Expanded {
   const reader = new Reader(bytes, "gzip");
   const output = new Output("gzip", limit);
@@ -147,12 +152,13 @@ export function expandGzip(bytes: Uint8Array, limit: number): Expanded {
 }
 
 interface ZstdFrame {
-  /** null where the header does not say. */
+  /** null where the header has no size. */
   readonly contentSize: bigint | null;
   readonly end: number;
 }
 
-/** The content's size at `at`, in 1, 2, 4 or 8 bytes, of which two have an offset. */
+/** The content size in bytes, from a field of `bytes` bytes at `at`; null for a field of 0 bytes. A
+ * field of 2 bytes has the size less 256. */
 function zstdContentSize(reader: Reader, at: number, bytes: number): bigint | null {
   if (bytes === 1) return BigInt(reader.u8(at));
   if (bytes === 2) return BigInt(reader.u16(at) + 256);
@@ -161,7 +167,7 @@ function zstdContentSize(reader: Reader, at: number, bytes: number): bigint | nu
 }
 
 /**
- * The frame at `start`, as its headers have it. [rfc 8878] 3.1.1
+ * Reads the headers of the frame at `start` and of its blocks. [rfc 8878] 3.1.1
  * @throws KexecError `image.wrapper`, `struct.truncated`
  */
 function readZstdFrame(reader: Reader, start: number): ZstdFrame {
@@ -174,9 +180,9 @@ function readZstdFrame(reader: Reader, start: number): ZstdFrame {
   const sizeBytes = sizeFlag === 0 ? single : 1 << sizeFlag;
   const dictionaryBytes = [0, 1, 2, 4][descriptor & 3] ?? 0;
   const dictionaryAt = start + 5 + (1 - single);
-  // Zero says nothing of a dictionary.
+  // The dictionary ID 0 means that the header names no dictionary.
   if (reader.slice(dictionaryAt, dictionaryBytes).some((byte) => byte !== 0)) {
-    throw wrapperError("zstd", `needs a dictionary, by its number at offset ${hex(dictionaryAt)}`);
+    throw wrapperError("zstd", `needs the dictionary named at offset ${hex(dictionaryAt)}`);
   }
   const sizeAt = dictionaryAt + dictionaryBytes;
   const contentSize = zstdContentSize(reader, sizeAt, sizeBytes);
@@ -184,7 +190,7 @@ function readZstdFrame(reader: Reader, start: number): ZstdFrame {
   for (let last = 0; last === 0; ) {
     const header = reader.u16(at) | (reader.u8(at + 2) << 16);
     const type = (header >> 1) & 3;
-    if (type === BLOCK_RESERVED) throw wrapperError("zstd", `no such block at offset ${hex(at)}`);
+    if (type === BLOCK_RESERVED) throw wrapperError("zstd", `reserved block at offset ${hex(at)}`);
     last = header & 1;
     at += 3 + (type === BLOCK_RLE ? 1 : header >> 3);
   }
@@ -193,7 +199,10 @@ function readZstdFrame(reader: Reader, start: number): ZstdFrame {
   return { contentSize, end: at };
 }
 
-/** @throws KexecError `image.wrapper`, `struct.truncated` */
+/**
+ * Expands all consecutive frames of a zstd file; skippable frames are skipped.
+ * @throws KexecError `image.wrapper`, `struct.truncated`
+ */
 export function expandZstd(bytes: Uint8Array, limit: number): Expanded {
   const reader = new Reader(bytes, "zstd");
   const output = new Output("zstd", limit);

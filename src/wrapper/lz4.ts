@@ -1,7 +1,7 @@
 /**
- * LZ4: the frame format with its checksums, and the legacy one, in which kernels are compressed
- * (`lz4 -l`) and which has none. Frames of both may follow one another.
- * [lz4 doc/lz4_Frame_format.md] [lz4 doc/lz4_Block_format.md]
+ * LZ4: the frame format, which has checksums, and the legacy format of kernels (`lz4 -l`), which
+ * has none. A file may have frames of both, one after the other. [lz4 doc/lz4_Frame_format.md]
+ * [lz4 doc/lz4_Block_format.md]
  */
 
 import { hex } from "../core/address.ts";
@@ -18,7 +18,7 @@ const FRAMES: ReadonlySet<number> = new Set([LZ4_MAGIC, LZ4_LEGACY_MAGIC]);
 const UNCOMPRESSED = 0x80000000;
 const MIN_MATCH = 4;
 
-// What is in a frame: its first byte, and of its second the size of blocks.
+// The frame descriptor: flags in its first byte (FLG), the block size in its second (BD).
 const HAS_DICTIONARY = 0x01;
 const FLAGS_RESERVED = 0x02;
 const HAS_CONTENT_CHECKSUM = 0x04;
@@ -26,7 +26,7 @@ const HAS_CONTENT_SIZE = 0x08;
 const HAS_BLOCK_CHECKSUM = 0x10;
 const INDEPENDENT_BLOCKS = 0x20;
 const BLOCK_SIZE_RESERVED = 0x8f;
-/** The most bytes that a block expands to, by its number in the second byte. */
+/** The most bytes that a block expands to, by its code in the second byte of the descriptor. */
 const BLOCK_SIZES: ReadonlyMap<number, number> = new Map([
   [4, 1 << 16],
   [5, 1 << 18],
@@ -34,7 +34,7 @@ const BLOCK_SIZES: ReadonlyMap<number, number> = new Map([
   [7, 1 << 22],
 ]);
 const LEGACY_BLOCK_SIZE = 8 << 20;
-/** What a block of that size can take at worst, when nothing in it repeats. */
+/** The compressed size of such a block at worst, when nothing in it repeats, in bytes. */
 const LEGACY_BLOCK_MAX = LEGACY_BLOCK_SIZE + Math.floor(LEGACY_BLOCK_SIZE / 255) + 16;
 
 interface Block {
@@ -42,7 +42,7 @@ interface Block {
   readonly size: number;
   /** The most bytes that it may expand to. */
   readonly most: number;
-  /** It may repeat what was made since the output had this length. */
+  /** The offset in the output before which a match of this block may not reach. */
   readonly from: number;
 }
 
@@ -87,7 +87,7 @@ function expandBlock(reader: Reader, { start, size, most, from }: Block, output:
   }
 }
 
-/** The four bytes at `at`, over `bytes`. */
+/** Compares the xxHash32 of `bytes` with the four bytes at `at`. */
 function check(reader: Reader, at: number, bytes: Uint8Array): void {
   if (reader.u32(at) === xxHash32(bytes)) return;
   throw wrapperError(FORMAT, `the checksum at offset ${hex(at)} does not match`);
@@ -95,9 +95,9 @@ function check(reader: Reader, at: number, bytes: Uint8Array): void {
 
 interface FrameHeader {
   readonly flags: number;
-  /** The most bytes that a block may have, expanded or not. */
+  /** The most bytes of a block, compressed or expanded. */
   readonly blockSize: number;
-  /** null where it does not say. */
+  /** null where the header has no size. */
   readonly contentSize: bigint | null;
   readonly end: number;
 }
@@ -110,7 +110,7 @@ function readHeader(reader: Reader, start: number): FrameHeader {
   const contentSize = (flags & HAS_CONTENT_SIZE) === 0 ? null : reader.u64(start + 6);
   const dictionaryAt = start + (contentSize === null ? 6 : 14);
   const at = dictionaryAt + ((flags & HAS_DICTIONARY) === 0 ? 0 : 4);
-  // One byte of the checksum.
+  // The header has one byte of its checksum.
   const digest = xxHash32(reader.slice(start + 4, at - start - 4));
   if (reader.u8(at) !== ((digest >> 8) & 0xff)) {
     throw wrapperError(FORMAT, `the checksum at offset ${hex(at)} does not match`);
@@ -122,10 +122,10 @@ function readHeader(reader: Reader, start: number): FrameHeader {
   const blockSize = BLOCK_SIZES.get(sizes >> 4);
   if (blockSize === undefined) {
     const where = `at offset ${hex(start + 5)}`;
-    throw wrapperError(FORMAT, `no size of blocks that there is: ${sizes >> 4} ${where}`);
+    throw wrapperError(FORMAT, `unknown block size code ${sizes >> 4} ${where}`);
   }
   if ((flags & HAS_DICTIONARY) !== 0) {
-    throw wrapperError(FORMAT, `needs a dictionary, by its number at offset ${hex(dictionaryAt)}`);
+    throw wrapperError(FORMAT, `needs the dictionary named at offset ${hex(dictionaryAt)}`);
   }
   return { flags, blockSize, contentSize, end: at + 1 };
 }
@@ -155,7 +155,7 @@ function expandFrame(reader: Reader, start: number, limit: number, output: Outpu
   at += 4;
   const made = output.length - frameFrom;
   if (contentSize !== null && contentSize !== BigInt(made)) {
-    throw wrapperError(FORMAT, `${made} bytes at offset ${hex(at)}, not ${contentSize} as it says`);
+    throw wrapperError(FORMAT, `${made} bytes at ${hex(at)}, but the header says ${contentSize}`);
   }
   if ((flags & HAS_CONTENT_CHECKSUM) === 0) return at;
   check(reader, at, output.bytes.subarray(frameFrom, output.length));
@@ -166,8 +166,9 @@ const isZero = (bytes: Uint8Array, from: number) =>
   bytes.subarray(from).every((byte) => byte === 0);
 
 /**
- * Expands the legacy frame at `start`; returns where it ends, which only what follows says: another
- * frame, the end of the file, the expanded size that the kernel's build appends, or zeros.
+ * Expands the legacy frame at `start`; returns where it ends. Such a frame has no end mark: what
+ * follows ends it, which is another frame, the end of the file, the expanded size that the kernel's
+ * build appends, or zeros.
  */
 function expandLegacyFrame(reader: Reader, start: number, output: Output): number {
   const { bytes } = reader;
@@ -177,7 +178,7 @@ function expandLegacyFrame(reader: Reader, start: number, output: Output): numbe
     if (size === output.length % 2 ** 32 && isZero(bytes, at + 4)) return at + 4;
     if (FRAMES.has(size) || skippedFrame(reader, at) !== null) return at;
     if (size === 0 || size > LEGACY_BLOCK_MAX) {
-      throw wrapperError(FORMAT, `no block has ${size} bytes, as at offset ${hex(at)}`);
+      throw wrapperError(FORMAT, `${size} is not a size of a block, at offset ${hex(at)}`);
     }
     const block = { start: at + 4, size, most: LEGACY_BLOCK_SIZE, from: output.length };
     expandBlock(reader, block, output);
@@ -186,8 +187,8 @@ function expandLegacyFrame(reader: Reader, start: number, output: Output): numbe
 }
 
 /**
- * Expands all frames that follow one another, legacy or not; what comes behind is ignored, except
- * behind a legacy frame, which has no end of its own.
+ * Expands all consecutive frames, legacy or not. Other data after a frame with an end mark are
+ * ignored; after a legacy frame they are an error.
  * @throws KexecError `image.wrapper`, `struct.truncated`
  */
 export function expandLz4(bytes: Uint8Array, limit: number): Expanded {

@@ -1,5 +1,5 @@
 /**
- * LZMA: literals and matches out of a range decoder. The output is the dictionary.
+ * The LZMA decoder: reads literals and matches by a range decoder. The output is the dictionary.
  * [lzma-sdk DOC/lzma-specification.txt]
  */
 
@@ -13,7 +13,7 @@ const POSITIONS = 16;
 const LITERAL_STATES = 7;
 const MIN_MATCH = 2;
 
-// All probabilities are in one array; these are where each kind begins.
+// All probabilities are in one array. These are the indices at which each kind begins.
 const IS_MATCH = 0;
 const IS_REP = IS_MATCH + STATES * POSITIONS;
 const IS_REP0 = IS_REP + STATES;
@@ -29,7 +29,8 @@ const FAR_SLOT = 14;
 const ALIGN = NEAR + 128 - FAR_SLOT + 1;
 const ALIGN_BITS = 4;
 const LENGTH = ALIGN + (1 << ALIGN_BITS);
-// Of a length: two choices, the trees of short and of middle ones, the tree of long ones.
+// Within a length: two choice bits, the trees of short and of middle lengths, the tree of long
+// ones.
 const SHORT = 2;
 const MIDDLE = SHORT + POSITIONS * 8;
 const LONG = MIDDLE + POSITIONS * 8;
@@ -37,7 +38,7 @@ const REP_LENGTH = LENGTH + LONG + 256;
 const LITERAL = REP_LENGTH + LONG + 256;
 const LITERAL_SIZE = 0x300;
 
-/** The distance that says that this is the end. */
+/** The distance that marks the end of the data. */
 const END_DISTANCE = 0xffffffff;
 
 export class LzmaDecoder {
@@ -50,7 +51,7 @@ export class LzmaDecoder {
   #literalMask = 0;
   #positionMask = 0;
   #state = 0;
-  /** The last distances, less one; the newest first. */
+  /** The last four distances, each less one; the newest first. */
   #rep0 = 0;
   #rep1 = 0;
   #rep2 = 0;
@@ -62,7 +63,7 @@ export class LzmaDecoder {
     this.#start = output.length;
   }
 
-  /** Nothing that was made before is referred to from now on. */
+  /** Starts a new dictionary: later matches may not reach before the current end of the output. */
   resetDictionary(): void {
     this.#start = this.#output.length;
   }
@@ -94,7 +95,7 @@ export class LzmaDecoder {
     const base = LITERAL + LITERAL_SIZE * (high + (before >> (8 - this.#literalContext)));
     let symbol = 1;
     if (this.#state >= LITERAL_STATES) {
-      // It differs from the byte that a match would have had: that one helps to guess it.
+      // After a match, the byte at the last distance selects the probabilities of the literal.
       let guess = bytes[length - this.#rep0 - 1] ?? 0;
       for (let same = 0x100; symbol < 0x100; ) {
         guess <<= 1;
@@ -120,7 +121,7 @@ export class LzmaDecoder {
     return MIN_MATCH + 16 + range.tree(probabilities, base + LONG, 8);
   }
 
-  /** Less one. */
+  /** The distance of a match, less one. */
   #distance(range: RangeDecoder, length: number): number {
     const probabilities = this.#probabilities;
     const lengthClass = Math.min(length - MIN_MATCH, LENGTH_CLASSES - 1);
@@ -183,7 +184,7 @@ export class LzmaDecoder {
     return false;
   }
 
-  /** Where the output is full, the end marker may be left over. @returns whether it was */
+  /** Decodes one more step after the output is complete. @returns whether it was the end marker */
   isEndMarker(range: RangeDecoder): boolean {
     return this.#step(range, this.#output.length);
   }

@@ -1,23 +1,24 @@
-/** The header of an `.lzma` file, which has no magic: it is known by what its fields may be.
+/** The header of an `.lzma` file. It has no magic number; the values of its fields identify it.
  * [lzma-sdk DOC/lzma-specification.txt] */
 
-/** Properties, the dictionary's size, the size of what is in it. */
+/** Bytes of the header: properties (1), dictionary size (4), expanded size (8). */
 export const LZMA_HEADER = 13;
-/** Stands for a size that is not known: then there is an end marker. */
+/** The value of the size field where the size is unknown; the data then have an end marker. */
 export const UNKNOWN_SIZE = 0xffff_ffff_ffff_ffffn;
-/** liblzma takes no larger size for one: 256 GiB. */
+/** liblzma does not take a file with a larger size for `.lzma`: 256 GiB. */
 const SIZE_MAX = 1n << 38n;
 const DICTIONARY_MIN = 4096;
 
-/** How many bits of what came before choose the probabilities of a literal and a match. */
+/** lc, lp and pb: how many bits of the previous byte and of the position select the
+ * probabilities. */
 export interface LzmaProperties {
   readonly literalContext: number;
   readonly literalPosition: number;
   readonly position: number;
 }
 
-/** The first byte of a header; null where it is none. As in liblzma, at most 4 bits choose a
- * literal. */
+/** The properties in the first byte of a header; null where the byte is invalid. As in liblzma, lc
+ * + lp is at most 4. */
 export function lzmaProperties(byte: number): LzmaProperties | null {
   if (byte >= 9 * 5 * 5) return null;
   const literalContext = byte % 9;
@@ -27,14 +28,14 @@ export function lzmaProperties(byte: number): LzmaProperties | null {
   return { literalContext, literalPosition, position: Math.floor(rest / 5) };
 }
 
-/** Whether it is 0, 2^n or 2^n + 2^(n-1), as every compressor writes it: so the format can be told
- * from others. */
+/** True for 0, 2^n, 2^n + 2^(n-1) and 2^32 - 1. Compressors write no other dictionary size, which
+ * distinguishes the format from others. */
 export function isDictionarySize(size: number): boolean {
   return size === 0xffffffff || /^(?:0|1[01]?0*)$/.test(size.toString(2));
 }
 
-/** Whether each field of a header is one that xz writes, and the data begin as they must: a zero
- * is the first byte of the range coder. */
+/** True if each field of the header has a value that xz writes, and the data begin with a zero, as
+ * the range coder does. */
 export function isLzmaHeader(bytes: Uint8Array): boolean {
   if (bytes.length <= LZMA_HEADER) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

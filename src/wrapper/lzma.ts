@@ -1,4 +1,4 @@
-/** `.lzma` files, and LZMA2 inside of `.xz`, where the system has no liblzma.
+/** `.lzma` files, and LZMA2 inside `.xz`, where the system has no liblzma.
  * [lzma-sdk DOC/lzma-specification.txt] [linux lib/xz/xz_dec_lzma2.c] */
 
 import { hex } from "../core/address.ts";
@@ -9,14 +9,17 @@ import { LzmaDecoder } from "./lzma-decoder.ts";
 import { isDictionarySize, LZMA_HEADER, lzmaProperties, UNKNOWN_SIZE } from "./lzma-header.ts";
 import { RangeDecoder } from "./range-decoder.ts";
 
-/** @throws KexecError `image.wrapper`, `struct.truncated` */
+/**
+ * Expands an `.lzma` file; other data after it are ignored.
+ * @throws KexecError `image.wrapper`, `struct.truncated`
+ */
 export function expandLzmaFile(bytes: Uint8Array, limit: number): Expanded {
   const reader = new Reader(bytes, "lzma");
   const properties = lzmaProperties(reader.u8(0));
   if (properties === null) throw wrapperError("lzma", "damaged before offset 0x1");
   const dictionarySize = reader.u32(1);
   if (!isDictionarySize(dictionarySize)) {
-    throw wrapperError("lzma", `no size of a dictionary at offset 0x1: ${dictionarySize}`);
+    throw wrapperError("lzma", `${dictionarySize} at offset 0x1 is not a dictionary size`);
   }
   const size = reader.u64(5);
   const output = new Output("lzma", limit);
@@ -25,30 +28,32 @@ export function expandLzmaFile(bytes: Uint8Array, limit: number): Expanded {
   const range = new RangeDecoder(bytes, LZMA_HEADER, bytes.length, "lzma");
   if (size === UNKNOWN_SIZE) decoder.decode(range, Number.POSITIVE_INFINITY);
   else if (decoder.decode(range, Number(size))) throw range.damaged();
-  // With a size, the end marker is left to the encoder.
+  // Where the header has the size, an encoder may leave out the end marker.
   else if (!range.isFinished && !decoder.isEndMarker(range)) throw range.damaged();
   if (!range.isFinished) throw range.damaged();
   return { bytes: output.done(), end: range.at };
 }
 
-// A chunk of LZMA2 begins with one of these, or above them with what LZMA is reset to.
+// The control bytes of LZMA2's chunks; from LZMA on, bits 5 and 6 say what the chunk resets.
 const END = 0;
 const COPY_RESET = 1;
 const COPY = 2;
 const LZMA = 0x80;
-/** Bits 5 and 6: from this on the state, then the properties too, then the dictionary too. */
+/** From this value on the state is reset, from the next one also the properties, from the third one
+ * also the dictionary. */
 const RESET_STATE = 0xa0;
 const RESET_PROPERTIES = 0xc0;
 const RESET_DICTIONARY = 0xe0;
 
-/** What a chunk may take for granted. */
+/** What the chunks so far have set up. */
 interface Lzma2State {
   readonly decoder: LzmaDecoder;
   hasDictionary: boolean;
   hasProperties: boolean;
 }
 
-/** One chunk, which begins with `control` at `at`; returns where the next one begins. */
+/** Expands the chunk whose control byte is `control`, at `at`; returns where the next chunk
+ * begins. */
 function expandChunk(
   reader: Reader,
   at: number,
@@ -92,7 +97,7 @@ function expandChunk(
 }
 
 /**
- * Expands the chunks that begin at `start`; returns the offset behind the last one.
+ * Expands the chunks that begin at `start`; returns the offset after the last one.
  * @throws KexecError `image.wrapper`, `struct.truncated`
  */
 export function expandLzma2(

@@ -1,16 +1,16 @@
 /**
- * The range decoder of LZMA: bits out of numbers, each with a probability that learns.
+ * The range decoder of LZMA: decodes bits by probabilities that adapt.
  * [lzma-sdk DOC/lzma-specification.txt]
  *
- * Numbers are signed 32 bits wide, which is what the engine is fast with; `SIGN` turns them for a
- * comparison without sign.
+ * All numbers are signed 32-bit integers, with which the engine is fast; XOR with `SIGN` makes a
+ * comparison unsigned.
  */
 
 import { hex } from "../core/address.ts";
 import type { KexecError } from "../core/error.ts";
 import { wrapperError } from "../core/expand.ts";
 
-/** Where a probability starts: either bit is as likely. */
+/** The initial probability of a bit, in units of 1/2048: 0 and 1 are equally likely. */
 export const EVEN = 1024;
 const ONE = 2048;
 const LEARN = 5;
@@ -40,7 +40,7 @@ export class RangeDecoder {
     return wrapperError(this.#format, `damaged before offset ${hex(this.at)}`);
   }
 
-  /** Whether nothing is left over, as an encoder leaves it. */
+  /** True if the code is 0, as it is at the end of undamaged data. */
   get isFinished(): boolean {
     return this.#code === 0;
   }
@@ -60,7 +60,7 @@ export class RangeDecoder {
     this.#code = (this.#code << 8) | this.#next();
   }
 
-  /** One bit, by the probability at `index`. */
+  /** Decodes one bit by the probability at `index`, and adapts the probability. */
   bit(probabilities: Uint16Array, index: number): number {
     const probability = probabilities[index] ?? EVEN;
     const bound = Math.imul(this.#range >>> 11, probability);
@@ -78,7 +78,7 @@ export class RangeDecoder {
     return bit;
   }
 
-  /** `count` bits without probabilities, highest first. */
+  /** Decodes `count` bits without probabilities, highest first. */
   direct(count: number): number {
     let value = 0;
     for (let i = 0; i < count; i += 1) {
@@ -92,7 +92,7 @@ export class RangeDecoder {
     return value;
   }
 
-  /** `count` bits, highest first; each has a probability for what came before it. */
+  /** Decodes `count` bits, highest first; the bits before it select the probability of each bit. */
   tree(probabilities: Uint16Array, base: number, count: number): number {
     let node = 1;
     for (let i = 0; i < count; i += 1) node = (node << 1) | this.bit(probabilities, base + node);

@@ -1,5 +1,5 @@
-/** What a file is wrapped in, by its first bytes. Apart from what unwraps it, which loading an
- * ordinary kernel does without. */
+/** Recognises the wrapper of a file by its first bytes. It is separate from unwrap.ts so that
+ * loading an ordinary kernel does not load the decoders. */
 
 import { Reader } from "../core/bytes.ts";
 import { isLzmaHeader } from "./lzma-header.ts";
@@ -8,9 +8,10 @@ import { isZboot } from "./zboot.ts";
 /** Stands for any byte. */
 const ANY = -1;
 
-/** bzip2's fourth byte is the size of its blocks; three letters alone say too little, and what
- * follows begins the first block, or ends a stream without any. An LZMA header has no magic:
- * properties 0x5d and a dictionary of a multiple of 64 KiB are what most have (lzma-header.ts). */
+/** The first bytes of each format. bzip2's magic has three letters, which are too few: its fourth
+ * byte is the block size, and the next six begin the first block or end an empty stream. An LZMA
+ * header has no magic; most have properties 0x5d and a dictionary of a multiple of 64 KiB
+ * (lzma-header.ts). */
 const MAGICS = {
   gzip: [[0x1f, 0x8b, 8]],
   zstd: [[0x28, 0xb5, 0x2f, 0xfd]],
@@ -27,8 +28,8 @@ const MAGICS = {
 export type Compression = keyof typeof MAGICS;
 const COMPRESSIONS = Object.keys(MAGICS) as Compression[];
 
-/** Begins a frame that is to be passed over, with any four lowest bits, among frames of zstd and of
- * lz4. [rfc 8878] 3.1.2 [lz4 doc/lz4_Frame_format.md] */
+/** The upper 28 bits of a skippable frame's magic number, in files of zstd and of lz4. [rfc 8878]
+ * 3.1.2 [lz4 doc/lz4_Frame_format.md] */
 const SKIPPABLE = 0x184d2a5;
 const SKIPPABLE_HEADER = 8;
 
@@ -43,7 +44,7 @@ export function skippedFrame(reader: Reader, at: number): number | null {
   return end;
 }
 
-/** `bytes` behind the skippable frames that they begin with, as pzstd writes them. */
+/** `bytes` without the skippable frames at its start, which pzstd writes. */
 function behindSkippable(bytes: Uint8Array): Uint8Array {
   const reader = new Reader(bytes, "skippable frame");
   let at = 0;

@@ -1,9 +1,9 @@
 /**
- * Takes an image out of what it is wrapped in: compressed files and EFI zboot, recognised by their
- * first bytes, one inside the other. Kernels and modules are unwrapped, never an initrd.
+ * Extracts an image from its wrappers: compressed files and EFI zboot, recognised by their first
+ * bytes, one inside the other. It is used for kernels and modules, never for an initrd.
  *
- * xz and lzma are the host's to expand (liblzma), which the caller brings; where it has none, our
- * own code does it.
+ * The caller brings a function that expands xz and lzma by the system's liblzma. Where that is
+ * missing or cannot expand the file, our own code does it (xz.ts).
  */
 
 import { GIB, hex } from "../core/address.ts";
@@ -16,14 +16,14 @@ import { type Compression, wrapperOf } from "./recognise.ts";
 import { expandXz } from "./xz.ts";
 import { unknownPayload, zbootPayload } from "./zboot.ts";
 
-/** The most bytes that an image may expand to where the caller does not say. No kernel comes near,
- * and it is little enough that a file made to fill memory is refused first. */
+/** The default limit of the expanded size in bytes. No kernel comes near it, and it is low enough
+ * that a decompression bomb is refused before it fills memory. */
 const EXPANDED_LIMIT = Number(GIB);
-/** The most wrappers around each other: a gzipped EFI zboot of a gzipped kernel has three. */
+/** The most wrappers, one inside the other: a gzipped EFI zboot of a gzipped kernel has three. */
 const LAYERS_MAX = 4;
 
 export interface Unwrapped {
-  /** The very array that was given where nothing was unwrapped. */
+  /** The array that was passed in, where it has no wrapper. */
   readonly bytes: Uint8Array;
   /** One for each layer, outermost first: `gzip, 8123456 -> 30123456 bytes`. */
   readonly notes: readonly string[];
@@ -56,8 +56,8 @@ function payloadOf(zboot: Uint8Array): Uint8Array {
 }
 
 /**
- * What is inside all wrappers of `file`. Besides `file`, one layer is held while it is read, and
- * what it expands to.
+ * Removes all wrappers of `file`. At any time memory holds `file`, one layer and what it expands
+ * to.
  * @param limit the most bytes that one layer may expand to
  * @throws KexecError `image.wrapper`, `struct.truncated` for a damaged wrapper, one that expands to
  *   more than `limit` bytes, or more than `LAYERS_MAX` of them
@@ -69,7 +69,7 @@ export function unwrap(file: Uint8Array, liblzma: HostExpand, limit = EXPANDED_L
     const format = wrapperOf(bytes);
     if (format === null) return { bytes, notes };
     if (notes.length === LAYERS_MAX) {
-      throw wrapperError("wrappers", `more than ${LAYERS_MAX} of them, one inside the other`);
+      throw wrapperError("wrappers", `more than ${LAYERS_MAX}, one inside the other`);
     }
     const inner =
       format === "EFI zboot" ? payloadOf(bytes) : expander(format, liblzma)(bytes, limit).bytes;
@@ -79,9 +79,9 @@ export function unwrap(file: Uint8Array, liblzma: HostExpand, limit = EXPANDED_L
 }
 
 /**
- * A module of a multiboot image, out of one compression, as kexec-tools does it. A module may be
- * anything, and an initrd several archives after one another: where it cannot be expanded whole it
- * stays as it is, and the note says why.
+ * Expands a module of a multiboot image that has one compression, as kexec-tools does. A module may
+ * be any file, and an initrd may be several archives one after the other: where the data cannot be
+ * expanded to the end of the file, the module stays as it is, and the note says why.
  * @param limit the most bytes that it may expand to
  */
 export function expandModule(
@@ -91,10 +91,10 @@ export function expandModule(
 ): Unwrapped {
   const format = wrapperOf(file);
   if (format === null || format === "EFI zboot") return { bytes: file, notes: [] };
-  const asItIs = (why: string): Unwrapped => ({ bytes: file, notes: [`as it is, since ${why}`] });
+  const asItIs = (why: string): Unwrapped => ({ bytes: file, notes: [`not expanded: ${why}`] });
   try {
     const { bytes, end } = expander(format, liblzma)(file, limit);
-    // Zeros fill up a file or stand between archives.
+    // Zeros may pad a file, or separate archives.
     const isWhole = file.subarray(end).every((byte) => byte === 0);
     if (!isWhole) return asItIs(`other data follow its ${format} data at offset ${hex(end)}`);
     return { bytes, notes: [layerNote(format, file, bytes)] };

@@ -1,11 +1,12 @@
-/** What xz does to data before it compresses them, undone in place. [xz-format] */
+/** Undoes, in place, the filters that xz applies to data before it compresses them. [xz-format] */
 
 const CALL = 0xe8;
 const OPERAND = 4;
 
 const isSignByte = (byte: number) => byte === 0 || byte === 0xff;
 
-/** Whether an address may begin there, by which of the three bytes before are calls or jumps. */
+/** Whether an operand may begin here, by `mask`: a bit for each of the three bytes before that is
+ * an opcode. */
 const MAY_BEGIN = [true, true, true, false, true, false, false, false];
 /** How far the last of these opcodes reaches into the operand, in bytes. */
 const REACH = [0, 1, 2, 2, 3, 3, 3, 3];
@@ -13,8 +14,8 @@ const REACH = [0, 1, 2, 2, 3, 3, 3, 3];
 /**
  * Makes the targets of x86's calls and jumps relative again.
  *
- * The encoder made them absolute where the operand's highest byte is a sign, and the opcodes just
- * before say that it is an operand at all; it looks at each opcode in the same order as this.
+ * The encoder made an operand absolute only where its highest byte is 0x00 or 0xff and the opcodes
+ * just before allow an operand there. This function looks at the opcodes in the encoder's order.
  * @param start the address of the first byte
  */
 export function undoX86(bytes: Uint8Array, start: number): void {
@@ -39,7 +40,7 @@ export function undoX86(bytes: Uint8Array, start: number): void {
     while (mask !== 0 && isSignByte((target >>> (shift - 8)) & 0xff)) {
       target = ((target ^ ((1 << shift) - 1)) - next) | 0;
     }
-    // 25 bits with a sign.
+    // The target has 25 bits, the highest of which is the sign.
     view.setInt32(at + 1, (target << 7) >> 7, true);
     at += OPERAND;
     last = at;
@@ -47,7 +48,7 @@ export function undoX86(bytes: Uint8Array, start: number): void {
   }
 }
 
-/** Each byte is the difference to the one `distance` before. */
+/** Undoes the delta filter, which stores each byte less the byte `distance` bytes before it. */
 export function undoDelta(bytes: Uint8Array, distance: number): void {
   for (let at = distance; at < bytes.length; at += 1) {
     bytes[at] = (bytes[at] ?? 0) + (bytes[at - distance] ?? 0);

@@ -1,5 +1,5 @@
-/** `.xz` files, where the system has no liblzma: blocks of LZMA2, with the filters that kernels
- * have, and every checksum. [xz-format] */
+/** Expands `.xz` files where the system has no liblzma: blocks of LZMA2, the delta and x86 filters,
+ * and all checksums of the format. [xz-format] */
 
 import * as zlib from "node:zlib";
 import { hex } from "../core/address.ts";
@@ -27,7 +27,7 @@ const RESERVED = 0x3c;
 const damaged = (what: string, at: number) =>
   wrapperError(FORMAT, `the ${what} at offset ${hex(at)} is damaged`);
 
-/** A checksum over what a block expands to. */
+/** A checksum of the expanded data of a block. */
 interface Check {
   readonly size: number;
   matches(data: Uint8Array, reader: Reader, at: number): boolean;
@@ -41,7 +41,7 @@ const CHECKS: ReadonlyMap<number, Check> = new Map([
   [10, { size: 32, matches: (data, reader, at) => startsWith(reader.slice(at, 32), sha256(data)) }],
 ]);
 
-/** Reads numbers of the format's own kind: seven bits a byte, lowest first. */
+/** Reads the format's variable-length integers: seven bits in each byte, lowest first. */
 class Fields {
   readonly #reader: Reader;
   readonly #end: number;
@@ -76,19 +76,20 @@ class Fields {
     throw damaged(this.#what, start);
   }
 
-  /** Zeros up to a multiple of 4 bytes from `start`, or to the end. */
+  /** Skips zeros up to `end`, or without it up to a multiple of 4 bytes from `start`. */
   padding(start: number, end: number | null = null): void {
     const isDone = () => (end === null ? (this.at - start) % 4 === 0 : this.at === end);
     while (!isDone()) if (this.byte() !== 0) throw damaged(this.#what, this.at - 1);
   }
 }
 
-/** What is done to a block's data after LZMA2, in the order of undoing. */
+/** Undoes one filter on a block's data, after LZMA2; a block lists its filters in the order of
+ * undoing. */
 type Filter = (bytes: Uint8Array) => void;
 
 interface BlockHeader {
   readonly size: number;
-  /** null where the header does not say. */
+  /** null where the header has no size. */
   readonly compressedSize: number | null;
   readonly expandedSize: number | null;
   readonly filters: readonly Filter[];
@@ -103,7 +104,7 @@ function readFilter(id: number, properties: Uint8Array, at: number): Filter {
     const start = length === 0 ? 0 : new Reader(properties, FORMAT).u32(0);
     return (bytes) => undoX86(bytes, start);
   }
-  throw wrapperError(FORMAT, `the filter ${hex(id)} at offset ${hex(at)} is not known here`);
+  throw wrapperError(FORMAT, `the filter ${hex(id)} at offset ${hex(at)} is not supported`);
 }
 
 function readDictionarySize(properties: Uint8Array, at: number): number {
@@ -134,7 +135,7 @@ function readBlockHeader(reader: Reader, start: number): BlockHeader {
       continue;
     }
     if (id !== FILTER_LZMA2) {
-      throw wrapperError(FORMAT, `no LZMA2 but ${hex(id)} at offset ${hex(at)}`);
+      throw wrapperError(FORMAT, `the last filter at ${hex(at)} is ${hex(id)}, not LZMA2`);
     }
     const dictionarySize = readDictionarySize(properties, at);
     fields.padding(start, end);
@@ -142,9 +143,9 @@ function readBlockHeader(reader: Reader, start: number): BlockHeader {
   }
 }
 
-/** A block as the index at the end has it. */
+/** A block as the index lists it. */
 interface Block {
-  /** Without its padding. */
+  /** Bytes in the file, without padding. */
   readonly size: number;
   readonly expandedSize: number;
 }
@@ -173,7 +174,8 @@ function expandBlock(reader: Reader, start: number, check: Check, output: Output
   return { size, expandedSize, end: fields.at + check.size };
 }
 
-/** The index and the footer at `start`, which repeat what was read; returns where they end. */
+/** Compares the index at `start` and the footer with the blocks that were read; returns where the
+ * stream ends. */
 function checkEnd(reader: Reader, start: number, flags: number, blocks: readonly Block[]): number {
   const fields = new Fields(reader, start + 1, reader.length + 1, "index");
   let same = fields.number() === blocks.length;
@@ -203,7 +205,7 @@ function expandStream(reader: Reader, start: number, output: Output): number {
   }
   const check = CHECKS.get(flags >> 8);
   if (check === undefined || (flags & 0xff) !== 0) {
-    throw wrapperError(FORMAT, `a checksum of a kind that is not known here: ${hex(flags)}`);
+    throw wrapperError(FORMAT, `a kind of checksum that is not supported: ${hex(flags)}`);
   }
   const blocks: Block[] = [];
   let at = start + STREAM_HEADER;
@@ -216,8 +218,8 @@ function expandStream(reader: Reader, start: number, output: Output): number {
 }
 
 /**
- * Expands `.xz` (all its streams, with the padding between them) and `.lzma`; what follows is
- * ignored.
+ * Expands `.xz` (all its streams, with the padding between them) and `.lzma`; other data after them
+ * are ignored.
  * @throws KexecError `image.wrapper`, `struct.truncated`
  */
 export function expandXz(bytes: Uint8Array, limit: number): Expanded {

@@ -1,4 +1,5 @@
-/** EFI zboot: a PE file that unpacks a kernel; it names where the compressed kernel lies.
+/** EFI zboot: a PE file that contains a compressed kernel and unpacks it when firmware starts it.
+ * Its header has the offset and the size of the compressed kernel.
  * [linux drivers/firmware/efi/libstub/zboot-header.S] */
 
 import { hex } from "../core/address.ts";
@@ -18,9 +19,10 @@ const ZbootHeader = defineStruct("zboot header", 56, {
   payload_size: u32(12),
   comp_type: blob(24, 32),
 });
-/** Behind it are a magic number of Linux's and where the PE header lies. */
+/** The end of the header: Linux's magic number and the PE header's offset follow the fields
+ * above. */
 const HEADER_END = 64;
-/** As `gzip`, `zstd22`, `xzkern` and `lzo` are. */
+/** The form of a compression's name: `gzip`, `zstd22`, `xzkern`, `lzo`. */
 const COMPRESSION_NAME = /^[a-z0-9]+$/;
 
 export function isZboot(bytes: Uint8Array): boolean {
@@ -29,16 +31,16 @@ export function isZboot(bytes: Uint8Array): boolean {
   return mz_magic === MZ && image_type === ZIMG;
 }
 
-/** The kernel in it, compressed. @throws KexecError `image.wrapper` */
+/** The compressed kernel in the file. @throws KexecError `image.wrapper` */
 export function zbootPayload(bytes: Uint8Array): Uint8Array {
   const { payload_offset: offset, payload_size: size } = ZbootHeader.read(bytes);
   if (offset < HEADER_END) {
-    throw wrapperError(FORMAT, `the kernel is to be at offset ${hex(offset)}, in the header`);
+    throw wrapperError(FORMAT, `its header places the kernel in the header, at ${hex(offset)}`);
   }
   if (size === 0 || offset + size > bytes.length) {
     throw wrapperError(
       FORMAT,
-      `${hex(size)} bytes at offset ${hex(offset)} are to be the kernel, the file has ` +
+      `its header places the kernel at ${hex(offset)}, ${hex(size)} bytes; the file has ` +
         `${hex(bytes.length)}`,
     );
   }
@@ -46,15 +48,15 @@ export function zbootPayload(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * For a payload that begins as no compression does. What it is compressed by is always seen from
- * its first bytes: kernels have had more than one name for the same format.
+ * The error for a payload in no known compression. The payload's first bytes always decide what it
+ * is compressed by, since kernels have used more than one name for the same format.
  */
 export function unknownPayload(bytes: Uint8Array): Error {
   const { payload_offset, comp_type } = ZbootHeader.read(bytes);
   const name = textUntilNul(comp_type);
-  const said = COMPRESSION_NAME.test(name) ? `, by its header ${name},` : "";
+  const said = COMPRESSION_NAME.test(name) ? `, "${name}" by its header,` : "";
   return wrapperError(
     FORMAT,
-    `the kernel at offset ${hex(payload_offset)}${said} begins as none of the known compressions`,
+    `the kernel at offset ${hex(payload_offset)}${said} is in no known compression`,
   );
 }

@@ -152,6 +152,6 @@ describe("modules", () => {
     const path = file(archives);
     const plan = shown(run(dryRun("-c", `--module=${path}`, image)));
     expect(modulesOf(plan)).toEqual([sha256(archives)]);
-    expect(plan.notes[0]).toStartWith(`${path}: as it is, since other data follow its gzip data`);
+    expect(plan.notes[0]).toStartWith(`${path}: not expanded: other data follow its gzip data`);
   });
 });

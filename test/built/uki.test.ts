@@ -59,23 +59,25 @@ describe(difference("uki").id, () => {
     if (method === "-c") expect(initrdSize(plan)).toBe(9);
   });
 
-  test("what is given comes instead of what is inside", () => {
+  test("an option replaces the part in the image", () => {
     const mine = planned("-c", image, "--append=mine");
     expect(mine.commandLine).toBe("mine");
-    expect(mine.notes).toContain("the command line inside is not used: another was given");
+    expect(mine.notes).toContain(
+      "the command line in the image is not used: an option replaces it",
+    );
     expect(planned("-c", image, "--append=").commandLine).toBe("");
     expect(initrdSize(planned("-c", image, `--initrd=${initrd}`))).toBe(5000);
   });
 
-  test("its device tree is passed on where that can be, and else there is a warning", () => {
+  test("kexec_load passes its device tree on, and kexec_file_load warns that it cannot", () => {
     const path = file("tree.efi", makeUki({ ...sections, ".dtb": makeDtb("inside") }));
     const note = (of: string) => expect.stringContaining(`The device tree of ${of} is passed on: `);
     expect(planned("-c", path).notes).toContainEqual(note(path));
     const tree = file("tree", makeDtb("given"));
     expect(planned("-c", path, `--dtb=${tree}`).notes).toContainEqual(note(tree));
-    const words = "kexec_file_load takes no device tree, and there is one in the image (.dtb)";
+    const words = "kexec_file_load cannot pass on the device tree in the image (.dtb)";
     expect(planned("-s", path).warnings).toEqual([
-      `${words}: the next kernel does without it; with -c it gets it`,
+      `${words}: the next kernel boots without it; kexec_load (-c) passes it on`,
     ]);
     const { status, stdout, stderr } = run([
       ...[KEXEC, "-a", "-l", "--dry-run=json", `--facts=${FACTS}`, path],

@@ -121,7 +121,7 @@ test.each<[string, (json: Json) => void]>([
   ["machine: is missing", (j) => delete j.machine],
   ["rngSeed: is not a field of facts", (j) => (j.rngSeed = null)],
   ["machine: needed: string", (j) => (j.machine = 1)],
-  ["machine: a character above \\u00ff is in it: needed: bytes", (j) => (j.machine = "\u0141")],
+  ["machine: has a character above \\u00ff; needed: bytes", (j) => (j.machine = "\u0141")],
   ['architecture: needed: "x86_64" or "arm64"', (j) => (j.architecture = "vax")],
   ["pageSize: needed: a power of two", (j) => (j.pageSize = 5000)],
   ["pageSize: needed: a power of two", (j) => (j.pageSize = 0)],

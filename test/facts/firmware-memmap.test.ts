@@ -57,7 +57,7 @@ test.each(["system ram", "RESERVED", "Moon", ""])(
     const { ranges, notes } = parseFirmwareMemmap([entry("7", "0x0", "0xfff", `${name}\n`)]);
     expect(ranges[0]?.type).toBe("reserved");
     expect(notes).toEqual([
-      `/sys/firmware/memmap/7/type is ${JSON.stringify(name)}, which is unknown: taken for reserved.`,
+      `/sys/firmware/memmap/7/type is ${JSON.stringify(name)}, an unknown type: treated as reserved.`,
     ]);
   },
 );

@@ -125,8 +125,8 @@ describe("zstd", () => {
 
   test.each([
     ["the reserved bit", 0x08 | SINGLE, [3], /^zstd: a reserved bit is set at offset 0x4$/],
-    ["a dictionary", SINGLE | 1, [9, 3], /^zstd: needs a dictionary, by its number at offset 0x5$/],
-    ["a dictionary behind a window", 2, [WINDOW, 0, 1], /by its number at offset 0x6$/],
+    ["a dictionary", SINGLE | 1, [9, 3], /^zstd: needs the dictionary named at offset 0x5$/],
+    ["a dictionary behind a window", 2, [WINDOW, 0, 1], /named at offset 0x6$/],
     ["less content than it says", SINGLE, [4], /^zstd: the data that begin at offset 0x0 are dam/],
     ["more", SINGLE, [2], /^zstd: the data that begin at offset 0x0 are damaged/],
     ["a window of 256 MiB", 0, [0x90], /too much memory/],
@@ -136,7 +136,7 @@ describe("zstd", () => {
 
   test("refused: a reserved kind of block, one that is too large, and a wrong checksum", () => {
     const plain = frame(SINGLE, [3], [[7, 8, 9]]);
-    expect(why(plain.with(6, 0x07 | 0x18))).toBe("zstd: no such block at offset 0x6");
+    expect(why(plain.with(6, 0x07 | 0x18))).toBe("zstd: reserved block at offset 0x6");
     const large = Array<number>((1 << 17) + 1).fill(5);
     expect(why(frame(0, [WINDOW], [large]))).toMatch(/damaged/);
     const checked = packedBy(["zstd", "-q", "-c", "--check"], INNER);

@@ -133,9 +133,9 @@ describe("rules of the frame", () => {
     ["the reserved flag", LINKED | 0x02, 0x40, [], /a reserved bit is set at offset 0x4/],
     ["a reserved bit above the size of blocks", LINKED, 0xc0, [], /a reserved bit is set/],
     ["a reserved bit below it", LINKED, 0x41, [], /a reserved bit is set/],
-    ["size 3 of blocks", LINKED, 0x30, [], /no size of blocks that there is: 3 at offset 0x5/],
-    ["a dictionary", LINKED | 0x01, 0x40, [1, 0, 0, 0], /needs a dictionary, .* offset 0x6/],
-    ["less content", LINKED | 0x08, 0x40, [...u32(9), ...u32(0)], /8 bytes .* not 9 as it says/],
+    ["size 3 of blocks", LINKED, 0x30, [], /unknown block size code 3 at offset 0x5/],
+    ["a dictionary", LINKED | 0x01, 0x40, [1, 0, 0, 0], /needs the dictionary .* offset 0x6/],
+    ["less content", LINKED | 0x08, 0x40, [...u32(9), ...u32(0)], /8 bytes .*header says 9/],
     ["endless content", LINKED | 0x08, 0x40, [...u32(9), ...u32(9)], /more than 1048576 bytes/],
   ])("refused: %s", (_, flags, sizes, fields, message) => {
     expect(messageOf(frame(flags, sizes, [LITERALS], fields))).toMatch(message);
@@ -192,8 +192,8 @@ describe("legacy frames", () => {
 
   test("anything else behind it is a block, and refused", () => {
     const garbage = (...bytes: number[]) => messageOf(joined([one, Uint8Array.from(bytes)]));
-    expect(garbage(1, 2, 3, 4)).toMatch(/^lz4: no block has 67305985 bytes, as at offset 0x/);
-    expect(garbage(0, 0, 0, 0, 1)).toMatch(/^lz4: no block has 0 bytes/);
+    expect(garbage(1, 2, 3, 4)).toMatch(/^lz4: 67305985 is not a size of a block, at offset 0x/);
+    expect(garbage(0, 0, 0, 0, 1)).toMatch(/^lz4: 0 is not a size of a block/);
     expect(garbage(9, 0, 0, 0, 1)).toMatch(/cut short/);
     expect(garbage(9)).toMatch(/cut short/);
   });

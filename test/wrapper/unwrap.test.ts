@@ -95,7 +95,7 @@ describe("modules", () => {
       const { bytes, notes } = expandModule(archives, expandLzma);
       expect(bytes).toBe(archives);
       const [note = ""] = notes;
-      expect(note).toStartWith("as it is, since other data follow its ");
+      expect(note).toStartWith("not expanded: other data follow its ");
       expect(note).toEndWith(` data at offset 0x${pack(IMAGE).length.toString(16)}`);
     }
   });
@@ -105,7 +105,7 @@ describe("modules", () => {
     const cut = packed.subarray(0, packed.length - 9);
     const damaged = expandModule(cut, expandLzma);
     expect(damaged.bytes).toBe(cut);
-    expect(damaged.notes[0]).toStartWith("as it is, since gzip: ");
+    expect(damaged.notes[0]).toStartWith("not expanded: gzip: ");
     const large = expandModule(packed, expandLzma, IMAGE.length - 1);
     expect(large.bytes).toBe(packed);
     expect(large.notes[0]).toContain("expands to more than");
@@ -134,9 +134,9 @@ describe("layers", () => {
   });
 
   test.each([
-    ["in the header", 63, /^EFI zboot: the kernel is to be at offset 0x3f, in the header$/],
-    ["at the start of the file", 0, /at offset 0x0, in the header$/],
-    ["behind the end", 1 << 20, /bytes at offset 0x100000 are to be the kernel, the file has/],
+    ["in the header", 63, /^EFI zboot: its header places the kernel in the header, at 0x3f$/],
+    ["at the start of the file", 0, /in the header, at 0x0$/],
+    ["behind the end", 1 << 20, /its header places the kernel at 0x100000, .* bytes; the file has/],
   ])("an EFI zboot whose payload lies %s is refused", (_, offset, message) => {
     const file = zboot(gzip(IMAGE), "gzip");
     new DataView(file.buffer).setUint32(8, offset, true);
@@ -147,9 +147,9 @@ describe("layers", () => {
     const named = zboot(zstd(IMAGE), "zstd22");
     expect(Buffer.compare(unwrap(named, expandLzma).bytes, IMAGE)).toBe(0);
     const lzo = zboot(Uint8Array.of(0x89, 0x4c, 0x5a, 0x4f, 0, 0x0d, 0x0a), "lzo");
-    const as = "begins as none of the known compressions";
+    const as = "is in no known compression";
     expect(() => unwrap(lzo, expandLzma)).toThrow(
-      `EFI zboot: the kernel at offset 0x200, by its header lzo, ${as}`,
+      `EFI zboot: the kernel at offset 0x200, "lzo" by its header, ${as}`,
     );
     const noise = zboot(Uint8Array.of(1, 2, 3), "\x1b[2J");
     expect(() => unwrap(noise, expandLzma)).toThrow(`EFI zboot: the kernel at offset 0x200 ${as}`);
