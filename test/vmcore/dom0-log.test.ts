@@ -63,6 +63,6 @@ test("without dom0's vmcoreinfo it is said why there is no log", () => {
   const { text, error } = dump(makeXenCore({ kind: "plain", records: RECORDS, withoutDom0: true }));
   expect(text).toBe("");
   expect([error?.message, error?.exitStatus]).toEqual(["Missing the log_buf symbol", 50]);
-  expect(error?.hint).toContain("This is a dump of a machine with Xen, without dom0's VMCOREINFO");
-  expect(error?.hint).toContain("Xen's own log is not found either");
+  expect(error?.hint).toContain("This dump of a machine with Xen has no VMCOREINFO note of dom0");
+  expect(error?.hint).toContain("Xen's own log cannot be found");
 });

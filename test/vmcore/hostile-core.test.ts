@@ -130,7 +130,7 @@ describe("logs without end", () => {
   });
 
   test("descriptors in memory that the dump leaves out", () => {
-    expect(quick(longRing).error).toStartWith("68 The dump is damaged: it leads to the same");
+    expect(quick(longRing).error).toStartWith("68 The dump is damaged: its structures refer to the same");
   });
 
   test("descriptors in a hole of the file", () => {
@@ -150,7 +150,7 @@ describe("logs without end", () => {
     const { text, error } = quick(core);
     expect(text).toStartWith(expected("plain"));
     expect(text.length).toBeLessThan(1 << 26);
-    expect(error).toStartWith("68 The dump is damaged: it leads to the same");
+    expect(error).toStartWith("68 The dump is damaged: its structures refer to the same");
   });
 
   test("the same records again and again, by 50,000 headers", () => {
@@ -172,7 +172,7 @@ describe("logs without end", () => {
     const start = load({ bytes: data, virtual: DATA.virtual });
     const { text, error } = quick(makeElf([notes(vmcoreinfo(lines)), start, ...loads]));
     expect(text).toStartWith("[    0.000000] \n".repeat(256));
-    expect(error).toStartWith("68 The dump is damaged: it leads to the same");
+    expect(error).toStartWith("68 The dump is damaged: its structures refer to the same");
   });
 });
 
@@ -232,7 +232,7 @@ describe("notes", () => {
     );
     expect(quick(core)).toEqual({
       text: expected("records"),
-      error: "22 The notes are damaged: there is no end of them",
+      error: "22 The notes are damaged: there are too many",
     });
   });
 
@@ -241,7 +241,7 @@ describe("notes", () => {
     const core = withHole(coreWith("records", [], [none]));
     expect(quick(core)).toEqual({
       text: expected("records"),
-      error: "22 The notes are damaged: there is no end of them",
+      error: "22 The notes are damaged: there are too many",
     });
   });
 
