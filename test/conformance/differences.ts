@@ -80,8 +80,8 @@ export const DIFFERENCES = [
   {
     id: "preserve-memory",
     kexecTools:
-      "`--load-preserve-context`: the next kernel is told of all RAM, and overwrites the kernel that is to be preserved unless `mem=` is added by hand",
-    onekexec: "it is told of RAM up to `--mem-max`",
+      "`--load-preserve-context`: the next kernel gets all RAM in its memory map, and overwrites the kernel that is to be preserved unless `mem=` is added by hand",
+    onekexec: "its memory map has RAM up to `--mem-max`",
     why: "nothing else is preserved",
   },
   {
@@ -256,7 +256,7 @@ export const DIFFERENCES = [
   {
     id: "cut-kernel",
     kexecTools: "loads a kernel file that is cut short; the machine dies when it starts",
-    onekexec: "`Cannot load FILE` and the size that its header asks for, status 255",
+    onekexec: "`Cannot load FILE` and the size that its header requires, status 255",
     why: "a full disk or a broken download should be found before the reboot",
   },
   {
@@ -350,10 +350,10 @@ export const DIFFERENCES = [
   {
     id: "screen",
     kexecTools:
-      'passes a frame buffer on where its driver is called "VESA VGA" or "EFI VGA", the latter with a size 65536 times too small; for other drivers none; without `/dev/fb0` what was told at boot',
+      'passes a frame buffer on where its driver is called "VESA VGA" or "EFI VGA", the latter with a size 65536 times too small; for other drivers none; without `/dev/fb0` the one of the running kernel's boot',
     onekexec:
-      "what was told at boot, unchanged, while somebody draws there (simpledrm too) or nobody has taken the card; none once a driver has it; `--doctor` and plans say which, and why",
-    why: "a screen should not stay black, and nobody should draw where nobody looks",
+      "the frame buffer of the running kernel's boot, unchanged, while a driver (simpledrm too) draws on it or no driver has taken the card; none once the card's own driver has it; `--doctor` and plans say which, and why",
+    why: "a screen should not stay black, and the next kernel should not draw on memory that is not shown",
   },
   {
     id: "efi-data",

@@ -159,7 +159,7 @@ describe("refusals", () => {
       { image: makeBzImage().subarray(0, 3000) },
       255,
       "Cannot load /boot/vmlinuz",
-      "bzImage64: the file is cut short: it has 3000 bytes, its header asks for 5120",
+      "bzImage64: the file is cut short: it has 3000 bytes, but its header requires 5120",
     ],
     [
       "a command line that is too long",

@@ -130,7 +130,9 @@ describe("logs without end", () => {
   });
 
   test("descriptors in memory that the dump leaves out", () => {
-    expect(quick(longRing).error).toStartWith("68 The dump is damaged: its structures refer to the same");
+    expect(quick(longRing).error).toStartWith(
+      "68 The dump is damaged: its structures refer to the same",
+    );
   });
 
   test("descriptors in a hole of the file", () => {

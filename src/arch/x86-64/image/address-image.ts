@@ -1,10 +1,11 @@
-/** An image whose multiboot header says what of the file goes where: no ELF file is needed. */
+/** Images whose multiboot header has the load addresses, so that the file need not be ELF. */
 
 import { hex } from "../../../core/address.ts";
 import { failImage } from "../../../core/error.ts";
 import type { ElfImage } from "../../../image/elf-image.ts";
 
-/** As both headers name them; addresses are physical. 0 as an end: the file's end, no bss. */
+/** The fields of both header versions; physical addresses. load_end_addr 0: up to the end of the
+ * file; bss_end_addr 0: no bss. */
 export interface LoadAddresses {
   readonly header_addr: number;
   readonly load_addr: number;

@@ -1,5 +1,5 @@
 /**
- * beoboot-x86: what BProc clusters send to their nodes, a header and behind it a command line, a
+ * beoboot-x86: the files with which BProc clusters boot their nodes: a header, a command line, a
  * Linux kernel and an initrd. [kexec-tools include/boot/beoboot.h]
  */
 
@@ -20,13 +20,13 @@ const Header = defineStruct("beoboot header", 16, {
   magic: u32(0),
   arch: u8(4),
   flags: u8(5),
-  /** In bytes, as the others; with its NUL. */
+  /** In bytes, like the other sizes; the NUL counts. */
   cmdline_size: u16(6),
   kernel_size: u32(8),
   initrd_size: u32(12),
 });
 
-/** Why a file is no beoboot image; null: it is one. */
+/** Why a file is not a beoboot image; null: it is one. */
 function whyNot(image: Uint8Array): string | null {
   if (image.length < Header.size) return "too short for a beoboot header";
   const { magic, arch } = Header.read(image);
@@ -44,7 +44,7 @@ function read(image: Uint8Array): ContainerParts {
     failImage({
       code: "image.beoboot",
       message:
-        `the file is cut short: it has ${image.length} bytes, its header asks for ${needed} ` +
+        `the file is cut short: it has ${image.length} bytes, but its header requires ${needed} ` +
         `(kernel_size ${hex(kernel_size)} at 8, initrd_size ${hex(initrd_size)} at 12)`,
     });
   }

@@ -1,5 +1,5 @@
-/** What the types of compressed Linux kernels share: a boot sector with the setup header, real-mode
- * code, and then the kernel. [x86-boot] */
+/** The parts of a compressed Linux kernel, which all its image types read: the boot sector with the
+ * setup header, the real-mode code, and the kernel behind them. [x86-boot] */
 
 import { alignUp, hex, isPowerOfTwo, MIB } from "../../../core/address.ts";
 import type { CommandLineLimit } from "../../../core/command-line.ts";
@@ -13,23 +13,23 @@ import { placeBootParams } from "./linux-boot-params.ts";
 import { type InitrdLimit, placeInitrd } from "./place-initrd.ts";
 
 const SECTOR = 512;
-/** What `setup_sects` 0 means. [x86-boot] 0x1f1 */
+/** The number of sectors where `setup_sects` is 0. [x86-boot] 0x1f1 */
 const DEFAULT_SETUP_SECTS = 4;
 /** `syssize` counts paragraphs of 16 bytes. [x86-boot] 0x1f4 */
 const PARAGRAPH = 16;
-/** Below 1 MiB lies what firmware left; the kernel itself must not. */
+/** The kernel is not placed below 1 MiB, where firmware keeps data. */
 const LOWEST_KERNEL = MIB;
 
-/** A compressed kernel as it was read: its file, and its setup header. */
+/** A compressed kernel: its file and its setup header. */
 export interface CompressedKernel {
   readonly file: Uint8Array;
   readonly header: SetupHeader;
 }
 
-/** The least that a boot sector and a setup header take, in bytes. */
+/** The size of the shortest boot sector with a setup header, in bytes. */
 export const SHORTEST_KERNEL = 2 * SECTOR;
 
-/** Bytes of boot sector and real-mode code in front of the 64-bit kernel. */
+/** The size of the boot sector and the real-mode code, in bytes: the offset of the kernel. */
 export function setupSize({ setup_sects }: SetupHeader): number {
   return ((setup_sects === 0 ? DEFAULT_SETUP_SECTS : setup_sects) + 1) * SECTOR;
 }
@@ -47,19 +47,19 @@ export function checkLength({ file, header }: CompressedKernel): void {
   failImage({
     code: "image.truncated",
     message:
-      `the file is cut short: it has ${file.length} bytes, its header asks for ${needed} ` +
+      `the file is cut short: it has ${file.length} bytes, but its header requires ${needed} ` +
       `(setup_sects ${header.setup_sects} at 0x1f1, syssize ${hex(header.syssize)} at 0x1f4)`,
     hint: "Copy or build the kernel again, and compare its size.",
   });
 }
 
-/** `cmdline_size` does not count the NUL, but Linux's own loader does; so no loader differs
- * here. */
+/** The longest command line. `cmdline_size` does not count the NUL, but Linux's own loader counts
+ * it, so this is one byte less: every loader then accepts the same command lines. */
 export function commandLineLimit({ cmdline_size }: SetupHeader): CommandLineLimit {
   return { max: cmdline_size - 1, who: "this kernel", source: " (cmdline_size at 0x238)" };
 }
 
-/** @throws KexecError `image.header` where the kernel's place could not be a multiple of it */
+/** @throws KexecError `image.header` where kernel_alignment is not a power of two */
 export function checkAlignment({ kernel_alignment }: SetupHeader): void {
   if (isPowerOfTwo(BigInt(kernel_alignment))) return;
   failImage({
@@ -68,7 +68,7 @@ export function checkAlignment({ kernel_alignment }: SetupHeader): void {
   });
 }
 
-/** The initrd's limit by the header, for a kernel that takes it below 4 GiB only. */
+/** The end of the initrd by initrd_addr_max, for a kernel that reads it below 4 GiB only. */
 export function initrdLimit({ initrd_addr_max }: SetupHeader): InitrdLimit {
   return {
     max: BigInt(initrd_addr_max) + 1n,
@@ -76,7 +76,7 @@ export function initrdLimit({ initrd_addr_max }: SetupHeader): InitrdLimit {
   };
 }
 
-/** Why a kernel with `--dtb` is for kexec_load only, or null. */
+/** Why kexec_file_load cannot load a kernel with `--dtb`; null without it. */
 export function whyNotTreeByFile({ dtb }: LoaderRequest): string | null {
   return dtb === null ? null : "kexec_file_load does not pass a device tree on this architecture";
 }
@@ -99,17 +99,18 @@ export function placeKernel(context: PlanContext, kernel: CompressedKernel, max:
   });
 }
 
-/** A kernel that has its place, and what goes with it. */
+/** A placed kernel, and the limits for the segments that belong to it. */
 export interface PlacedKernel {
   readonly segment: Segment;
   readonly initrdLimit: InitrdLimit;
   /** One past the highest address of boot params. */
   readonly bootParamsMax: bigint;
-  /** Without what points to the boot params. */
+  /** The entry state without the register that points to the boot params. */
   readonly entryState: X8664EntryState;
 }
 
-/** The draft around a kernel that has its place. @throws KexecError `plan.no-room` */
+/** The draft of a placed kernel with its initrd and boot params.
+ * @throws KexecError `plan.no-room` */
 export function draftAround(
   context: PlanContext,
   { file, header }: CompressedKernel,

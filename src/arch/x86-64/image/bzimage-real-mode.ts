@@ -42,26 +42,28 @@ import {
 import { requireBios } from "./needs-bios.ts";
 import { placeInitrd } from "./place-initrd.ts";
 
-/** What BIOSes use of the first pages stays theirs. */
+/** Segments are not placed in the first pages, which the BIOS uses. */
 const LOWEST_SETUP = 64n * KIB;
 /** The real-mode code with its variables ends here at the latest. */
 const SETUP_MAX = 0x8000;
 /** Where its heap and its stack end, and the command line begins. [x86-boot] */
 const HEAP_END = 0xe000;
 const OLD_HEAP_END = 0x9800;
-/** Of the heap's end, for the stack. */
+/** Bytes between the heap's end and the stack's top. */
 const STACK_SIZE = 0x200;
-/** From the segment's start to the kernel's first instruction, in paragraphs. */
+/** Paragraphs of 16 bytes from the segment's start to the kernel's first instruction. */
 const ENTRY_PARAGRAPHS = 0x20;
-/** Before `cmd_line_ptr`: a mark and an offset in the boot sector. [x86-boot] */
+/** Before protocol 2.02 had `cmd_line_ptr`, the boot sector had a magic number and the command
+ * line's offset. [x86-boot] */
 const OLD_COMMAND_LINE = { mark: 0xa33f, markAt: 0x20, offsetAt: 0x22 } as const;
 
-/** Whether the setup code lies where old kernels want it. */
+/** Whether the kernel requires its real-mode code at 0x90000. */
 function isOld(header: SetupHeader): boolean {
   return header.version < VERSION_CMD_LINE_PTR || isZImage(header);
 }
 
-/** `vga=` on the command line is the loader's to obey. [x86-boot] "Special Command Line Options" */
+/** The video mode: the boot loader evaluates `vga=` of the command line.
+ * [x86-boot] "Special Command Line Options" */
 const VIDEO_MODES: Readonly<Record<string, number>> = { normal: 0xffff, ext: 0xfffe, ask: 0xfffd };
 
 function videoMode(commandLine: string): number | null {
@@ -73,7 +75,7 @@ function videoMode(commandLine: string): number | null {
   return /^(0x[0-9a-f]{1,4}|\d{1,5})$/i.test(text) ? Number(text) & 0xffff : null;
 }
 
-/** Memory for what the kernel is told beside its command line, and its segment. */
+/** Takes memory for the setup_data chain, and makes its segment. */
 function placeSetupData(context: PlanContext, header: SetupHeader): Segment | null {
   const { rngSeed, pageSize } = context.facts;
   const nodes = [
@@ -96,7 +98,7 @@ interface Places {
   readonly setupData: Segment | null;
 }
 
-/** The kernel's own code for real mode, told of everything, for address `start`. */
+/** The kernel's real-mode code with the setup header filled in, for address `start`. */
 function setupBytes(
   context: PlanContext,
   { file, header }: CompressedKernel,
@@ -147,7 +149,8 @@ function placeSetup(context: PlanContext, kernel: CompressedKernel, places: Plac
   });
 }
 
-/** @throws ImageError `image.crash`: the BIOS's memory map is of all memory, not of what is kept */
+/** @throws ImageError `image.crash`: the kernel would take all memory in the BIOS's memory map, not
+ * only the crash region */
 function checkPurpose({ capture }: PlanContext): void {
   if (!capture) return;
   failImage({
@@ -200,7 +203,7 @@ function draft(context: PlanContext, image: CompressedKernel): DraftPlan {
 
 const OPTIONS = [
   "real-mode",
-  // It needs none of them, and callers say them for every kernel.
+  // These have no effect, but callers give them for every kernel.
   ...["entry-32bit", "args-linux"],
   ...LINUX_OPTIONS,
   "dtb",

@@ -1,4 +1,4 @@
-/** The setup header by its boot protocol's version: older ones say less. */
+/** Reads the setup header of every boot protocol version: older versions have fewer fields. */
 
 import { alignUp } from "../../../core/address.ts";
 import { failImage } from "../../../core/error.ts";
@@ -22,7 +22,7 @@ import {
   SHORTEST_KERNEL,
 } from "./bzimage-parts.ts";
 
-/** What the versions brought, as far as this looks at it. [x86-boot] */
+/** The boot protocol versions that added the fields used here. [x86-boot] */
 export const VERSION_OLDEST = 0x0200;
 export const VERSION_HEAP = 0x0201;
 export const VERSION_CMD_LINE_PTR = 0x0202;
@@ -33,15 +33,15 @@ const VERSION_CMDLINE_SIZE = 0x0206;
 export const VERSION_SETUP_DATA = 0x0209;
 const VERSION_INIT_SIZE = 0x020a;
 export const VERSION_XLOADFLAGS = 0x020c;
-/** The longest command line that a kernel takes which does not say. [x86-boot] */
+/** The longest command line of a kernel without cmdline_size, in bytes. [x86-boot] */
 const OLD_CMDLINE_SIZE = 255;
 
-/** Before `cmd_line_ptr` the header is shorter than anything that reads it whole. */
+/** Headers before the version with `cmd_line_ptr` are shorter than the structure. */
 const NOT_IN_SHORT_HEADER = {
   ...{ relocatable_kernel: 0, xloadflags: 0, setup_data: 0n, cmd_line_ptr: 0 },
 } as const;
 
-/** The header with what its version does not say. */
+/** The values of the fields that a short header does not have. */
 function completed(header: SetupHeader): SetupHeader {
   const { version, syssize } = header;
   return {
@@ -107,14 +107,14 @@ function placeFixed(context: PlanContext, kernel: CompressedKernel): Segment {
   return segment;
 }
 
-/** Takes memory for the kernel where it runs. @throws KexecError `plan.no-room` */
+/** Takes memory at the fixed address at which the kernel runs. @throws KexecError `plan.no-room` */
 export function placeVersioned(context: PlanContext, kernel: CompressedKernel): Segment {
   return isRelocatable(kernel.header)
     ? placeKernel(context, kernel, kernelEnd(kernel.header))
     : placeFixed(context, kernel);
 }
 
-/** @throws ImageError `image.dtb` for a device tree that the kernel cannot be told of */
+/** @throws ImageError `image.dtb` for a device tree, where the kernel has no setup_data */
 export function checkDeviceTree({ inputs }: PlanContext, { version }: SetupHeader): void {
   if (inputs.dtb === null || version >= VERSION_SETUP_DATA) return;
   failImage({

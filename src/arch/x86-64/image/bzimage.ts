@@ -36,7 +36,7 @@ import {
   VERSION_OLDEST,
 } from "./bzimage-versions.ts";
 
-/** @throws ImageError `image.crash` for a kernel that would overwrite what it is to save */
+/** @throws ImageError `image.crash` for a kernel that would overwrite the crashed one's memory */
 function checkPurpose({ capture }: PlanContext, header: SetupHeader): void {
   if (!capture || isRelocatable(header)) return;
   failImage({
@@ -51,7 +51,7 @@ function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
   checkPurpose(context, header);
   checkDeviceTree(context, header);
   const segment = placeVersioned(context, kernel);
-  // Without init_size nobody knows how much above the kernel it overwrites as it unpacks itself.
+  // Without init_size it is not known how much memory the kernel overwrites as it unpacks itself.
   const unknown = header.init_size === 0 && !context.capture;
   return draftAround(context, kernel, {
     segment,
@@ -61,14 +61,14 @@ function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
   });
 }
 
-/** Whether it has no other entry that a zero page belongs to. */
+/** Whether the 32-bit entry is the only one that takes a zero page. */
 function needsRealMode(header: SetupHeader): boolean {
   return header.version < VERSION_CMD_LINE_PTR || isZImage(header);
 }
 
 const OPTIONS = [
   "entry-32bit",
-  // What it gets anyway; callers say it for every kernel.
+  // The default; callers give it for every kernel.
   "args-linux",
   ...LINUX_OPTIONS,
   "real-mode",

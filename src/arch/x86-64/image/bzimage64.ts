@@ -1,7 +1,7 @@
 /**
  * bzImage64: a compressed x86 Linux kernel, entered in 64-bit mode. Boot protocol 2.12 and later.
  *
- * The 32-bit and the real-mode entry of the same files are bzimage.ts' and bzimage-real-mode.ts'.
+ * bzimage.ts has the 32-bit entry of the same files, bzimage-real-mode.ts the 16-bit entry.
  * [x86-boot] "64-bit Boot Protocol"
  */
 
@@ -37,12 +37,12 @@ import {
 import { realModeImage } from "./bzimage-real-mode.ts";
 import { isZImage, readKernel, VERSION_XLOADFLAGS } from "./bzimage-versions.ts";
 
-/** Where 64-bit code is entered, from the start of the loaded kernel. [x86-boot] */
+/** The offset of the 64-bit entry point in the loaded kernel, in bytes. [x86-boot] */
 const ENTRY_64 = 0x200n;
 
 const OPTIONS = [
   "entry-32bit",
-  // What it gets anyway; callers say it for every kernel.
+  // The default; callers give it for every kernel.
   "args-linux",
   "real-mode",
   ...LINUX_OPTIONS,
@@ -69,7 +69,7 @@ function checkNumbers(header: SetupHeader): void {
 function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
   const { header } = kernel;
   const above4G = (header.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0;
-  // For all that the kernel reads before it has its own page tables.
+  // Everything that the kernel reads before it has its own page tables must lie below this.
   const max = above4G ? ADDRESS_END : PROTECTED_MODE_END;
   const segment = placeKernel(context, kernel, max);
   return draftAround(context, kernel, {

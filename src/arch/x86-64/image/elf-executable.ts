@@ -1,6 +1,6 @@
 /**
- * elf-x86_64 and elf-x86: ELF executables, which Linux' vmlinux is one of. What a program is given
- * is its own convention: Linux' boot params, ELF boot notes, or nothing. [kexec-tools]
+ * elf-x86_64 and elf-x86: ELF executables, among them Linux's vmlinux. A program gets its arguments
+ * in one of three styles: Linux's boot params, ELF boot notes, or none. [kexec-tools]
  */
 
 import { ADDRESS_END, hex } from "../../../core/address.ts";
@@ -24,21 +24,21 @@ import { isVmlinux, LINUX_COMMAND_LINE, placeLinuxHandoff, vmlinuxMove } from ".
 
 type ArgumentStyle = NonNullable<LoaderRequest["argumentStyle"]>;
 
-/** For 32-bit code: where its stack begins, in the segment of its notes. */
+/** Offset of the stack in the segment of the notes, in bytes, for 32-bit code. */
 const STACK = 4096;
 
 const endOf = (bits: ElfBits): bigint => (bits === 64 ? ADDRESS_END : PROTECTED_MODE_END);
 
-/** An executable as it was read, and how it learns its command line. */
+/** An executable, and the style of its arguments. */
 interface Executable {
   readonly elf: ElfImage;
   readonly isLinux: boolean;
   readonly style: ArgumentStyle;
-  /** The style was asked for by an option. */
+  /** Whether an option requested the style. */
   readonly asked: boolean;
 }
 
-/** What cannot be had is refused in kexec-tools' words. */
+/** Refuses what the style does not support, in kexec-tools' words. */
 function refuseStyle({ style, elf: { bits } }: Executable, context: PlanContext): void {
   if (style === "none" && bits === 32) {
     fail({ code: "plan.arguments", message: "--args-none only works on arch i386" });
@@ -72,7 +72,7 @@ function placeNotes(context: PlanContext, bits: ElfBits) {
   const make = (start: bigint): Uint8Array => {
     const bytes = new Uint8Array(at + notes.length);
     bytes.set(notes, at);
-    // A return address, which is none, and the argument.
+    // A return address of 0, and the argument.
     if (bits === 32) new Writer(bytes).u32(at - 4, Number(addressAt(start)));
     return bytes;
   };

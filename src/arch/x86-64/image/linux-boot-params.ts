@@ -1,6 +1,6 @@
 /**
- * What every x86 Linux kernel is given, whatever file it came in: one segment with the zero page
- * and all that it points to.
+ * The boot params of x86 Linux kernels of every image type: one segment with the zero page and the
+ * data that it points to.
  */
 
 import { alignUp, hex } from "../../../core/address.ts";
@@ -24,9 +24,9 @@ import {
 import type { SetupHeader } from "../handoff/setup-header.ts";
 import { LOWEST_ADDRESS } from "../layout.ts";
 
-/** What differs between the kinds of Linux images. */
+/** The differences between the types of Linux images. */
 export interface LinuxHandoff {
-  /** Begins with the kernel's boot sector: its setup header is copied. */
+  /** The kernel file, which begins with the boot sector: its setup header is copied. */
   readonly image: Uint8Array;
   readonly header: Pick<SetupHeader, "xloadflags">;
   readonly initrd: Segment | null;
@@ -37,7 +37,7 @@ export interface LinuxHandoff {
 /** The zero page, the command line, the EFI memory map and the setup_data chain: one segment, as in
  * Linux's own loader, because a kernel takes only 16. [linux arch/x86/kernel/kexec-bzimage64.c] */
 interface BootParamsPieces {
-  /** With its NUL, and what room is to be behind it. */
+  /** The command line with its NUL, and free bytes behind it where the purgatory appends more. */
   readonly commandLine: Uint8Array;
   readonly efi: EfiHandoff;
   readonly efiMemoryMap: Uint8Array;
@@ -46,7 +46,7 @@ interface BootParamsPieces {
   readonly treeNotes: readonly string[];
 }
 
-/** Offsets from the start of the segment, and the size of all. */
+/** Offsets from the start of the segment, and its size, in bytes. */
 function layOut({ commandLine, efiMemoryMap, nodes }: BootParamsPieces) {
   const commandLineAt = BigInt(BOOT_PARAMS_SIZE);
   const efiMemoryMapAt = alignUp(commandLineAt + BigInt(commandLine.length), SETUP_DATA_ALIGNMENT);
@@ -80,14 +80,14 @@ function collectPieces(
   return { commandLine, efi, efiMemoryMap, e820, nodes, treeNotes: tree.notes };
 }
 
-/** The segment, and where the command line in it ends: its NUL. */
+/** The segment, and the physical address of the command line's NUL. */
 export interface LinuxBootParams {
   readonly segment: Segment;
   readonly commandLineEnd: bigint;
   readonly notes: readonly string[];
 }
 
-/** Takes memory for boot params and all that they point to, and fills it.
+/** Takes memory for the boot params and the data that they point to, and makes the segment.
  * @throws KexecError `plan.no-room`, and as `buildBootParams` */
 export function placeBootParams(
   context: PlanContext,

@@ -24,13 +24,13 @@ import { placeBios } from "./place-bios.ts";
 import { MULTIBOOT_OPTIONS, multibootContent, placeInfo, placeModules } from "./place-multiboot.ts";
 
 const MAGIC = 0x1badb002;
-/** The header is within these bytes, at a multiple of 4. */
+/** The header lies within the first bytes of the file, at a multiple of 4. */
 const SEARCH = 8192;
 const ALIGNMENT = 4;
-/** Magic, flags and checksum, which every header has. */
+/** The fields that every header has. */
 const SHORTEST = 12;
-/** Bits of `flags`: the header has addresses; and all that a loader must refuse unless it knows
- * them, which are more than modules at pages, memory and video. */
+/** Bits of `flags`: the header has addresses; and the bits that a loader must refuse unless it
+ * supports them, without those for page-aligned modules, memory information and video mode. */
 const HAS_ADDRESSES = 1 << 16;
 const UNKNOWN_DEMANDS = 0xfff8;
 

@@ -1,4 +1,4 @@
-/** The header of a multiboot2 image: tags that say how it wants to be loaded. [multiboot2 §3.1] */
+/** The header of a multiboot2 image: tags with its requirements for loading. [multiboot2 §3.1] */
 
 import { alignUp, hex } from "../../../core/address.ts";
 import { Reader } from "../../../core/bytes.ts";
@@ -7,7 +7,7 @@ import { defineStruct, type StructValue, u16, u32 } from "../../../core/struct.t
 
 const MAGIC = 0xe85250d6;
 const ARCHITECTURE_I386 = 0;
-/** The header lies within these bytes, at a multiple of 8. */
+/** The header lies within the first bytes of the file, at a multiple of 8. */
 const SEARCH = 32768;
 const ALIGNMENT = 8;
 
@@ -38,22 +38,22 @@ const INFORMATION_REQUEST = 1;
 const ADDRESS = 2;
 const ENTRY_ADDRESS = 3;
 const RELOCATABLE = 10;
-/** These ask for nothing that the loading depends on: console, framebuffer, modules at pages (which
- * they are), and entries for firmware, which kexec is not. */
+/** Tags that need no action: console, framebuffer, page-aligned modules (they always are), and the
+ * entry points for EFI, which kexec does not use. */
 const WITHOUT_EFFECT = [4, 5, 6, 7, 8, 9];
 const OPTIONAL = 1;
 
 export interface Multiboot2Header {
-  /** Types of the tags that the image would like to be given. */
+  /** Types of the information tags that the image requests. */
   readonly requests: readonly number[];
-  /** In the file. */
+  /** The offset of the header in the file, in bytes. */
   readonly offset: number;
   readonly address: StructValue<typeof AddressTag.fields> | null;
   readonly entry: number | null;
   readonly relocatable: StructValue<typeof RelocatableTag.fields> | null;
 }
 
-/** Where the header is in the file; null: there is none. */
+/** The offset of the header in the file, in bytes; null: there is none. */
 export function findMultiboot2Header(image: Uint8Array): number | null {
   const head = image.subarray(0, SEARCH);
   const reader = new Reader(head, "multiboot2 header");
@@ -70,7 +70,7 @@ function refuse(message: string): never {
   return failImage({ code: "image.multiboot-header", message });
 }
 
-/** The words behind the head of a tag. */
+/** The 32-bit words of a tag, without its type and size. */
 function wordsOf(image: Uint8Array, at: number, size: number): number[] {
   const reader = new Reader(image, "multiboot2 header tag");
   const count = Math.floor((size - Tag.size) / 4);
@@ -78,7 +78,7 @@ function wordsOf(image: Uint8Array, at: number, size: number): number[] {
 }
 
 /**
- * The header at `offset` of `image`, of `findMultiboot2Header`.
+ * Reads the header at `offset` of `image`, which `findMultiboot2Header` found.
  * @throws KexecError `image.multiboot-header`, `struct.truncated`
  */
 export function readMultiboot2Header(image: Uint8Array, offset: number): Multiboot2Header {

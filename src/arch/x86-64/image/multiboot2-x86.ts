@@ -42,7 +42,7 @@ const PREFER_HIGHEST = 2;
 interface Multiboot2Image {
   readonly header: Multiboot2Header;
   readonly elf: ElfImage;
-  /** null: it runs only where its headers say. */
+  /** null: it runs only at the addresses in its headers. */
   readonly move: ElfMove | null;
 }
 
@@ -90,8 +90,8 @@ function moveOf({ relocatable }: Multiboot2Header): ElfMove | null {
   };
 }
 
-/** Whether the image goes first where its headers say: it has no preference, and the relocatable
- * tag, which counts for every place, allows it there. [multiboot2 §3.1.14] */
+/** Whether the addresses in the image's headers are tried first: it has no preference, and these
+ * addresses satisfy its relocatable tag. [multiboot2 §3.1.14] */
 function prefersOwn({ header, elf: { loads }, move }: Multiboot2Image): boolean {
   if (move === null || header.relocatable === null) return true;
   const { preference } = header.relocatable;
@@ -101,8 +101,8 @@ function prefersOwn({ header, elf: { loads }, move }: Multiboot2Image): boolean 
   return start >= move.min && start % move.alignment === 0n && ends.every((end) => end <= move.max);
 }
 
-/** What was asked for is given if it is known. The specification has a loader refuse where it is
- * not; kexec-tools goes on, and images that it loads should load. */
+/** A note on requested tags that are not known. By the specification the loader must refuse such an
+ * image; kexec-tools loads it, and so does onekexec. */
 function notTold({ requests }: Multiboot2Header, told: readonly number[]): string[] {
   const missing = requests.filter((type) => !told.includes(type));
   if (missing.length === 0) return [];

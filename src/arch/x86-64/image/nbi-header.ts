@@ -1,5 +1,5 @@
 /**
- * The header of a network boot image: what of the file goes where, and where it is entered.
+ * The header of a network boot image: the load addresses of the file's pieces, and the entry point.
  *
  * [nbi] "Draft Net Boot Image Proposal 0.3", with the linear entry that Etherboot added
  */
@@ -9,9 +9,9 @@ import { failImage } from "../../../core/error.ts";
 import { defineStruct, u8, u16, u32 } from "../../../core/struct.ts";
 
 export const NBI_MAGIC = 0x1b031336;
-/** The header and the records that follow it; they are loaded too. */
+/** Size of the header with its records, which are loaded too, in bytes. */
 const HEAD_SIZE = 512;
-/** Lengths in headers count these. */
+/** The unit of the lengths in headers, in bytes. */
 const WORD = 4;
 
 /** Bits of the header's `flags`; 9 to 30 must be 0. */
@@ -21,11 +21,11 @@ const LINEAR_ENTRY = 0x8000_0000;
 
 const Header = defineStruct("NBI header", 16, {
   magic: u32(0),
-  /** Its lowest byte has the lengths of header and vendor's part, in two halves. */
+  /** Bits 0 to 3: length of the header, bits 4 to 7: of the vendor's part, in words. */
   flags: u32(4),
   location_offset: u16(8),
   location_segment: u16(10),
-  /** Offset and segment, or one number. */
+  /** Offset and segment, or a linear address. */
   entry: u32(12),
 });
 
@@ -39,13 +39,13 @@ const Record = defineStruct("NBI record", 16, {
   memory_length: u32(12),
 });
 
-/** Bits of a record's `flags`: what its address counts from, two bits; that it is the last. */
+/** Bits of a record's `flags`: two bits for the base of its address, one for the last record. */
 const FROM = 0x03;
 const LAST = 0x04;
 const UNKNOWN = 0xf8;
 const [FROM_ZERO, FROM_LAST_END, FROM_MEMORY_END, FROM_LAST_START] = [0, 1, 2, 3];
 
-/** What is loaded to `start`: `bytes`, and up to `size` zeros behind them. */
+/** A piece at physical address `start`: `bytes`, and zeros up to `size` bytes. */
 export interface NbiPiece {
   readonly start: bigint;
   readonly size: bigint;
@@ -53,9 +53,9 @@ export interface NbiPiece {
 }
 
 export interface NbiImage {
-  /** In the file's order: where two have bytes for one address, the later one's count. */
+  /** In the order of the file: a later piece overwrites an earlier one. */
   readonly pieces: readonly NbiPiece[];
-  /** Where its head is loaded to. */
+  /** The physical address of the header. */
   readonly location: { readonly segment: number; readonly offset: number };
   readonly entry:
     | { readonly bits: 16; readonly segment: number; readonly offset: number }
@@ -67,7 +67,7 @@ function refuse(message: string, hint?: string): never {
 }
 
 const linear = (segment: number, offset: number): bigint => BigInt(segment * 16 + offset);
-/** Both halves of a byte of lengths, in bytes. */
+/** The sum of the two lengths in a byte, in bytes. */
 const ownLength = (lengths: number): number => (lengths & 0xf) * WORD;
 const vendorLength = (lengths: number): number => (lengths >> 4) * WORD;
 
@@ -92,7 +92,7 @@ interface RecordAt {
   readonly at: number;
 }
 
-/** All records up to the one that says that it is the last. */
+/** The records up to the one that is marked as the last. */
 function readRecords(image: Uint8Array, first: number): RecordAt[] {
   const records: RecordAt[] = [];
   for (let at = first; ; ) {
@@ -116,7 +116,7 @@ function readRecords(image: Uint8Array, first: number): RecordAt[] {
   }
 }
 
-/** Where a record's piece begins, from where the last one lies. */
+/** The physical address of a record's piece. @param last the piece before it */
 function startOf({ record, at }: RecordAt, last: NbiPiece, memoryEnd: bigint): bigint {
   const { flags, load_address, memory_length } = record;
   const address = BigInt(load_address);
@@ -138,7 +138,7 @@ function readEntry({ flags, entry }: ReturnType<typeof Header.read>): NbiImage["
   return { bits: 16, segment: entry >>> 16, offset: entry & 0xffff };
 }
 
-/** @throws KexecError `image.nbi` for an entry that is not in what is loaded */
+/** @throws KexecError `image.nbi` for an entry point outside the loaded bytes */
 function checkEntry(entry: NbiImage["entry"], pieces: readonly NbiPiece[]): void {
   const at = entry.bits === 32 ? entry.address : linear(entry.segment, entry.offset);
   const inside = pieces.some(
@@ -147,7 +147,7 @@ function checkEntry(entry: NbiImage["entry"], pieces: readonly NbiPiece[]): void
   if (!inside) refuse(`the entry point ${hex(at)} is outside the loaded bytes`);
 }
 
-/** A file that begins with `NBI_MAGIC`, as it was read. */
+/** A file that begins with `NBI_MAGIC`: its header and records. */
 export interface NbiFile {
   readonly bytes: Uint8Array;
   readonly header: ReturnType<typeof Header.read>;
@@ -162,8 +162,8 @@ export function readNbi(bytes: Uint8Array): NbiFile {
 }
 
 /**
- * What of the file goes where.
- * @param memoryEnd one past the last address of memory, which pieces may count from
+ * The pieces of the file with their addresses.
+ * @param memoryEnd one past the last address of memory, the base of some pieces' addresses
  * @throws KexecError `image.nbi`
  */
 export function nbiImage({ bytes: file, header, records }: NbiFile, memoryEnd: bigint): NbiImage {

@@ -1,9 +1,7 @@
 /**
- * nbi-x86: network boot images, which Etherboot and its like load: a kernel, its initrd and a
- * loader of their own, each at an address that the image names. They are entered in real mode, or
- * in 32-bit mode if they say so.
- *
- * It has no BOOTP reply for them, and they cannot return. [nbi]
+ * nbi-x86: network boot images, made for Etherboot: a kernel, its initrd and a loader, each at an
+ * address in the image's header. They are entered in real mode, or in 32-bit mode if the header
+ * says so. They get an empty BOOTP reply, and cannot return to a boot loader. [nbi]
  */
 
 import { alignDown, alignUp, hex, MIB } from "../../../core/address.ts";
@@ -31,12 +29,12 @@ import {
 } from "./nbi-header.ts";
 import { requireBios } from "./needs-bios.ts";
 
-/** The stack's segment: where an image returns to, the tables that it is told of, the arguments. */
+/** Offsets in the stack's segment: the code that an image returns to, its tables, its arguments. */
 const STACK = { size: 0x2000, loaderInfoAt: 0x10, bootpAt: 0x200, argumentsAt: 0x1ff0 } as const;
-/** "cli; hlt" and a jump back to it, in 16-bit code and in 32-bit code. */
+/** "cli; hlt" in a loop; the same bytes in 16-bit and in 32-bit code. */
 const HALT = [0xfa, 0xf4, 0xeb, 0xfc] as const;
 
-/** One past the last address of the RAM that begins at 1 MiB; images know of 4 GiB only. */
+/** One past the last address of the RAM that begins at 1 MiB, at most 4 GiB. */
 function memoryEnd(memory: readonly MemoryRange[]): bigint {
   const around = normalize(memory.filter(({ type }) => type === "ram")).find(
     ({ start, end }) => start <= MIB && end > MIB,
@@ -52,7 +50,7 @@ function pages(ranges: readonly Range[], page: bigint): Range[] {
   );
 }
 
-/** The bytes of `place`, which are everyone's that reach into it. */
+/** The bytes of `place` from all pieces that overlap it. */
 function bytesIn(place: Range, pieces: readonly NbiPiece[]): Uint8Array {
   const inside = pieces.filter(
     ({ start, bytes }) => bytes.length > 0 && start >= place.start && start < place.end,
@@ -68,8 +66,8 @@ function bytesIn(place: Range, pieces: readonly NbiPiece[]): Uint8Array {
 
 type Place = Pick<Segment, "start" | "size" | "bytes">;
 
-/** The image in whole pages. Pieces may share a page, and one's zeros another's bytes, which count;
- * what has no bytes takes none here either, however much memory it is. */
+/** The image in whole pages. Pieces may share a page; where the zeros of one overlap the bytes of
+ * another, the bytes are loaded. Memory without bytes takes none in this process. */
 function placesOf(pieces: readonly NbiPiece[], page: bigint): Place[] {
   const withBytes = pieces.map(({ start, bytes }) => ({
     start,
@@ -102,8 +100,8 @@ function takePlaces(context: PlanContext, places: readonly Place[]): Segment[] {
   return segments instanceof NoRoom ? refuseFixed(places, "its records say", segments) : segments;
 }
 
-/** The stack with a return address that halts, and the image's arguments above it: its head, and a
- * BOOTP reply without contents; for 32-bit code, what the loader can do comes first: nothing. */
+/** The stack: the return address, which is that of code that halts, and above it the arguments: the
+ * image's header and an empty BOOTP reply; for 32-bit code, in front the loader's features, 0. */
 function placeStack(context: PlanContext, image: NbiImage): Segment {
   return context.put({
     ...{ role: "real-mode", size: BigInt(STACK.size), alignment: 16n },
@@ -141,7 +139,7 @@ function entryState({ entry }: NbiImage, stack: bigint): X8664EntryState {
     rip: BigInt(entry.offset),
     rsp,
     segments: { ...none, cs: entry.segment, ss: Number(stack / 16n) },
-    // As they are when a BIOS starts a boot ROM.
+    // The segment registers as a BIOS sets them before it starts a boot ROM.
     interrupts: true,
   };
 }
@@ -151,7 +149,7 @@ function showEntry({ entry }: NbiImage): string {
   return `in real mode at ${hex(entry.segment)}:${hex(entry.offset)}`;
 }
 
-/** Pieces may count from the end of memory, which is known here, and not as the file is read. */
+/** Addresses of pieces may be relative to the end of memory, which the facts give. */
 function draft(context: PlanContext, file: NbiFile): DraftPlan {
   const image = nbiImage(file, memoryEnd(context.memory));
   if (image.entry.bits === 16) requireBios(context.facts);
@@ -182,7 +180,7 @@ export const nbiX86: ImageType = {
       takesEfi: false,
       memorySize: BigInt(file.length),
       whyNotByFile: "kexec_file_load does not load network boot images",
-      // Images that are entered in 32-bit mode have real-mode code of their own as well.
+      // Images that are entered in 32-bit mode contain real-mode code too.
       purgatory: purgatoryPlace(16),
       draft: (context) => draft(context, nbi),
     };

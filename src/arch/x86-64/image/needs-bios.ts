@@ -1,11 +1,11 @@
-/** Whether there is a BIOS to call for code that is entered in real mode. */
+/** Whether the machine has a BIOS, which code that is entered in real mode calls. */
 
 import { failImage } from "../../../core/error.ts";
 import type { HostFacts } from "../../../model/host-facts.ts";
 import { BootParams } from "../handoff/boot-params.ts";
 
-/** Where it did, there is no BIOS. `efi_info` begins with a signature where it was EFI that started
- * the kernel. [zero-page] */
+/** Whether EFI started the running kernel, in which case there is no BIOS: `efi_info` then begins
+ * with a signature. [zero-page] */
 export function startedByEfi({ efi, x86_64 }: HostFacts): boolean {
   if (efi !== null) return true;
   const bootParams = x86_64?.bootParams ?? null;

@@ -1,4 +1,4 @@
-/** What an image that was made for a BIOS finds at address 0 where EFI started the machine. */
+/** The page at address 0 for an image that was made for a BIOS, where EFI started the machine. */
 
 import { GIB, hex } from "../../../core/address.ts";
 import { covers, normalize, rangeSize } from "../../../core/range.ts";
@@ -8,7 +8,8 @@ import type { Segment } from "../../../model/load-plan.ts";
 import { BIOS_PAGE, biosPage, VECTORS_END } from "../handoff/bios-page.ts";
 import { startedByEfi } from "./needs-bios.ts";
 
-/** Where ACPI's root pointer is, for code of 32 bits; null where it is not known, or too high. */
+/** Physical address of ACPI's root pointer for 32-bit code; null where it is unknown, or above
+ * 4 GiB. */
 export function lowRootPointer({ acpiRsdp }: HostFacts): bigint | null {
   return acpiRsdp !== null && acpiRsdp < 4n * GIB ? acpiRsdp : null;
 }
@@ -20,7 +21,7 @@ export interface PlacedBios {
 }
 
 /**
- * The page at 0, which is not the placer's to give: vectors lie in it too.
+ * The page at 0, which the placer does not assign, because the interrupt vectors lie in it too.
  * @param lowerKib as `biosPage` takes it
  */
 export function placeBios(context: PlanContext, lowerKib: number): PlacedBios {
@@ -39,7 +40,7 @@ export function placeBios(context: PlanContext, lowerKib: number): PlacedBios {
     size: rangeSize(BIOS_PAGE),
     bytes: biosPage(lowerKib),
     sha256: null,
-    // No map has the vectors in front of the rest of their page.
+    // Memory maps list the page without the interrupt vectors at its start.
     ramFrom: VECTORS_END,
     reason: "the page where an image made for a BIOS reads the BIOS data area",
   };

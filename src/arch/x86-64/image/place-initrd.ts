@@ -1,17 +1,17 @@
-/** Takes memory for the initrd of an x86 Linux kernel, whatever file the kernel came in. */
+/** Takes memory for the initrd of an x86 Linux kernel of every image type. */
 
 import { MIB } from "../../../core/address.ts";
 import type { PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
 
-/** Page tables and real-mode trampolines of the next kernel are below it. */
+/** The next kernel's page tables and real-mode trampolines lie below this. */
 const LOWEST_INITRD = 16n * MIB;
 
-/** Where an initrd must end, and what is to be said of that. */
+/** The end of the memory in which the kernel can read its initrd, and the reason for it. */
 export interface InitrdLimit {
   /** One past its highest address. */
   readonly max: bigint;
-  /** Goes on the sentence about its place; may be empty. */
+  /** Appended to the segment's reason; may be empty. */
   readonly why: string;
 }
 

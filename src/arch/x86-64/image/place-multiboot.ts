@@ -1,4 +1,4 @@
-/** What both versions of multiboot put into memory beside the image. */
+/** The modules and the information that images of both multiboot versions get. */
 
 import { alignUp, hex, MIB } from "../../../core/address.ts";
 import { joined } from "../../../core/bytes.ts";
@@ -23,12 +23,12 @@ import {
 import { LOWEST_ADDRESS, PROTECTED_MODE_END } from "../layout.ts";
 import { lowRootPointer } from "./place-bios.ts";
 
-/** Every address that an image learns has 32 bits. */
+/** Multiboot passes 32-bit addresses. */
 export const MULTIBOOT_END = PROTECTED_MODE_END;
 const CODE_ALIGNMENT = 16n;
-/** Xen moves its dom0's kernel to the end of the memory that it lies in, as far as that is whole
- * such units, or to whatever lies next above. It copies from the end: a short move down would spoil
- * the kernel. So the first module has units of its own, and a page of the last stays free.
+/** Xen moves the dom0 kernel, the first module, in units of this size towards the end of the memory
+ * that it lies in. It copies backwards, so that a short move down would overwrite the kernel.
+ * Therefore the first module gets whole units of its own, and a page of the last one stays free.
  * [xen xen/arch/x86/setup.c move_memory, __start_xen] */
 const XEN_UNIT = 2n * MIB;
 
@@ -37,7 +37,7 @@ export interface PlacedModules {
   readonly modules: readonly MultibootModule[];
 }
 
-/** The highest place for a module, for the first in units of Xen's if there is room. */
+/** Takes the highest free memory for a module; for the first, in Xen's units if there is room. */
 function placeModule(context: PlanContext, bytes: Uint8Array, isFirst: boolean): Segment {
   const page = BigInt(context.facts.pageSize);
   const taken = alignUp(BigInt(bytes.length), page);
@@ -49,13 +49,13 @@ function placeModule(context: PlanContext, bytes: Uint8Array, isFirst: boolean):
       alignment: XEN_UNIT,
       reason: `the highest free multiple of ${hex(XEN_UNIT)}, so that Xen can move it`,
     });
-    // The rest of the units is kept free, and need not be cleared.
+    // The rest of the units stays free and need not be cleared.
     if (!(segment instanceof NoRoom)) return { ...segment, size: taken };
   }
   return context.put({ ...common, reason: "the highest free place below 4 GiB" });
 }
 
-/** Modules begin at a page, as images may demand. A module without bytes has no segment. */
+/** Modules are page-aligned, as images may require. A module without bytes has no segment. */
 export function placeModules(context: PlanContext): PlacedModules {
   const segments: Segment[] = [];
   const modules = context.inputs.modules.map(({ bytes, commandLine }, i): MultibootModule => {
@@ -68,8 +68,8 @@ export function placeModules(context: PlanContext): PlacedModules {
   return { segments, modules };
 }
 
-/** What the image is told, and a note on it. Its name comes first on the command line: images and
- * Xen take the first word for it. */
+/** The contents of the multiboot information, and a note on them. The command line begins with the
+ * image's name: images, Xen among them, skip the first word. */
 export function multibootContent(
   { request, facts, inputs, memory, commandLine }: PlanContext,
   modules: readonly MultibootModule[],
@@ -89,19 +89,19 @@ export function multibootContent(
   return { content, notes: [note] };
 }
 
-/** What an image is told, and what of it is known only as it is entered. */
+/** The multiboot information, and the part of it that is known only when the image is entered. */
 export interface MultibootTold {
   /** In bytes. */
   readonly length: number;
   make(address: bigint): Uint8Array;
-  /** Where in it ACPI's root pointer goes; null: nowhere. */
+  /** The offset of the copy of ACPI's root pointer, in bytes; null: there is none. */
   readonly acpi: AcpiRoom | null;
   readonly bios: Segment | null;
   /** Of the image. */
   readonly entry: bigint;
 }
 
-/** What is copied for an image that is told at `address`. */
+/** The copy to make for information that lies at `address`. */
 function copyFor({ acpi, bios, entry }: MultibootTold, from: bigint, address: bigint) {
   const at = (offset: number) => Number(address) + offset;
   return {
@@ -116,8 +116,8 @@ function copyFor({ acpi, bios, entry }: MultibootTold, from: bigint, address: bi
   };
 }
 
-/** Memory for what the image is told, and code behind it where something is to be copied: that is
- * entered in place of the image. */
+/** Takes memory for the multiboot information, followed by the code that copies ACPI's root pointer
+ * where that is necessary: the purgatory then enters this code, which enters the image. */
 export function placeInfo(
   context: PlanContext,
   told: MultibootTold,
@@ -143,5 +143,5 @@ export function placeInfo(
   return { segment, entry: hasCode ? segment.start + codeAt : told.entry };
 }
 
-/** Long names of the options that both versions take. */
+/** Long names of the options that both versions accept. */
 export const MULTIBOOT_OPTIONS = ["command-line", "append", "reuse-cmdline", "module"] as const;

@@ -1,6 +1,6 @@
 /**
- * vmlinux: a Linux kernel as the linker made it, uncompressed and without a setup header. How it is
- * told from other ELF files, and what it is given.
+ * vmlinux: a Linux kernel as the linker wrote it, uncompressed and without a setup header: how to
+ * recognise it among ELF files, and its boot params.
  */
 
 import { ADDRESS_END, alignDown, MIB } from "../../../core/address.ts";
@@ -28,16 +28,16 @@ import { placeBootParams } from "./linux-boot-params.ts";
 import { placeInitrd } from "./place-initrd.ts";
 
 const BANNER = "Linux version ";
-/** A release follows the banner in the kernel; in other programs that know of it, "%s" does. */
+/** In the kernel a release follows this banner; in other programs that contain it, "%s" does. */
 const BANNER_AND_RELEASE = /^Linux version \d+\.\d+/;
 /** COMMAND_LINE_SIZE of x86, its NUL included. [linux arch/x86/include/asm/setup.h] */
 const COMMAND_LINE_SIZE = 2048;
-/** Linux would cut a longer one. */
+/** Linux truncates a longer command line. */
 export const LINUX_COMMAND_LINE = { max: COMMAND_LINE_SIZE - 1, who: "Linux", source: "" } as const;
-/** 64-bit Linux corrects its page tables for where it is, in steps of the pages that it maps itself
- * with. [linux arch/x86/kernel/head64.c __startup_64] */
+/** 64-bit Linux adjusts its page tables to its address, which must be a multiple of the pages with
+ * which it maps itself. [linux arch/x86/kernel/head64.c __startup_64] */
 const STEP = 2n * MIB;
-/** [linux setup_header] 2.15, and the end of its last field. */
+/** The size of the setup header of boot protocol 2.15. [linux setup_header] */
 const VERSION = 0x020f;
 const HEADER_LENGTH = SetupHeader.size - 0x202;
 
@@ -57,24 +57,25 @@ function hasBanner(bytes: Uint8Array): boolean {
   return false;
 }
 
-/** Whether an ELF file is a Linux kernel: it is mapped where Linux is, and has Linux' banner. */
+/** Whether an ELF file is a Linux kernel: it has Linux's virtual addresses and banner. */
 export function isVmlinux(elf: ElfImage): boolean {
   return isKernelMapped(elf) && elf.loads.some(({ bytes }) => hasBanner(bytes));
 }
 
-/** How a vmlinux may be moved; null: not at all. Upwards only: nothing else that starts Linux takes
- * it below the address that it was linked for. [linux boot/compressed/kaslr.c] */
+/** How a vmlinux may be moved; null: not at all. It moves upwards only, as with Linux's own loader,
+ * which never places a kernel below the address that it was linked for.
+ * [linux boot/compressed/kaslr.c] */
 export function vmlinuxMove({ bits, loads }: ElfImage): ElfMove | null {
   const min = alignDown(loads[0]?.physical ?? MIB, STEP);
   if (bits === 32) return null;
   return { alignment: STEP, min, max: ADDRESS_END, from: "bottom", aligned: "offset" };
 }
 
-/** `xloadflags` of what any such kernel can. */
+/** The `xloadflags` that every 64-bit vmlinux supports. */
 const xloadflagsOf = (bits: ElfBits): number =>
   bits === 64 ? XLF_KERNEL_64 | XLF_CAN_BE_LOADED_ABOVE_4G | XLF_EFI_KEXEC : 0;
 
-/** A vmlinux has lost its setup header in the making of it; this says what any such kernel can. */
+/** A setup header with the capabilities that every such kernel has: a vmlinux has none. */
 function setupHeaderFor(bits: ElfBits): Uint8Array {
   const image = new Uint8Array(SETUP_HEADER_LIMIT);
   SetupHeader.write(image, {
@@ -91,10 +92,10 @@ function setupHeaderFor(bits: ElfBits): Uint8Array {
   return image;
 }
 
-/** A 32-bit kernel reads its initrd through its direct mapping, which ends below this. */
+/** A 32-bit kernel reads its initrd through its direct mapping, which ends here. */
 const initrdEnd = (bits: ElfBits): bigint => (bits === 64 ? ADDRESS_END : LINUX_32_END);
 
-/** What Linux is given beside its image, and where its boot params are. */
+/** Puts initrd and boot params, and returns their segments and the boot params' address. */
 export function placeLinuxHandoff(context: PlanContext, bits: ElfBits) {
   const initrd = placeInitrd(context, { max: initrdEnd(bits), why: "" });
   const { segment, commandLineEnd, notes } = placeBootParams(context, {

@@ -1,8 +1,6 @@
 /**
- * x86_64's own part of the purgatory's parameter block: the table of entry.h, and how a plan fills
- * it in. The head and the regions, which every purgatory has, are in src/purgatory/parameters.ts.
- *
- * What it does not do: it chooses no addresses, and reads no blob from anywhere; `index.ts` has it.
+ * x86_64's part of the purgatory's parameter block: the entry state, `struct entry` of entry.h.
+ * src/purgatory/parameters.ts has the head and the regions, which every purgatory has.
  */
 
 import { GIB, hex, KIB } from "../../../core/address.ts";
@@ -50,18 +48,18 @@ const REGISTERS = [
   ...(["r10", "r11", "r12", "r13", "r14", "r15", "rip"] as const),
 ] as const;
 
-/** What the CPU holds when the kernel starts. Unnamed registers are 0, but for `rsp`: where that is
- * absent or 0 the kernel gets the purgatory's own stack. */
+/** The registers with which the kernel is entered. Absent registers are 0, except `rsp`: where it is
+ * absent or 0, the kernel gets the purgatory's own stack. */
 export type PurgatoryRegisters = { readonly rip: bigint } & {
   readonly [R in (typeof REGISTERS)[number]]?: bigint | undefined;
 };
 
-/** What code in real mode finds in its segment registers. */
+/** The segment registers for real mode. */
 export type PurgatorySegments = {
   readonly [S in "cs" | "ds" | "es" | "ss" | "fs" | "gs"]: number;
 };
 
-/** Bits of the flags that real mode begins with: the one that is always set, and interrupts. */
+/** Bits of the flags register for real mode: the bit that is always set, and IF. */
 const FLAGS_CLEAN = 0x002;
 const FLAGS_INTERRUPTS = 0x200;
 
@@ -70,16 +68,16 @@ export interface PurgatoryParameters extends HeadParameters {
    * code are set; with 16 it must lie below 1 MiB, and `segments` are set too. */
   readonly mode?: keyof typeof EntryMode | undefined;
   readonly registers: PurgatoryRegisters;
-  /** For mode 16, where `rsp` is always taken; absent: all 0. */
+  /** For mode 16, in which `rsp` has no default; absent: all 0. */
   readonly segments?: PurgatorySegments | undefined;
-  /** For mode 16: whether interrupts are on. */
+  /** For mode 16: whether interrupts are enabled. */
   readonly interrupts?: boolean | undefined;
-  /** Where the running kernel can be jumped back to: the address of the command line's NUL, which
-   * has `JUMP_BACK_ROOM` bytes behind it. */
+  /** Physical address of the command line's NUL, where the purgatory appends the address to jump
+   * back to; `JUMP_BACK_ROOM` bytes behind it are free. */
   readonly jumpBackText?: bigint | undefined;
 }
 
-/** Registers have 32 bits where the kernel's code has fewer than 64; real mode's entry has 16. */
+/** Registers have 32 bits in modes 32 and 16; the entry point of mode 16 has 16 bits. */
 function checkRegisters({ mode = 64, registers }: PurgatoryParameters): void {
   if (mode === 64) return;
   for (const name of REGISTERS) {
@@ -92,15 +90,15 @@ function checkRegisters({ mode = 64, registers }: PurgatoryParameters): void {
   }
 }
 
-/** Only real mode has more to begin with than registers. */
+/** Segment registers and flags, for real mode only. */
 function realModeState({ mode, segments, interrupts }: PurgatoryParameters) {
   if (mode !== 16) return {};
   return { ...segments, flags_16: FLAGS_CLEAN | (interrupts === true ? FLAGS_INTERRUPTS : 0) };
 }
 
 /**
- * The bytes to load: a copy of `blob` with its parameters filled in. They may go to any multiple of
- * the manifest's alignment; the entry is that address plus `manifest.entryOffset`.
+ * The bytes to load: a copy of `blob` with its parameters filled in. They may be loaded at any
+ * multiple of the manifest's alignment; the entry point is that address plus `manifest.entryOffset`.
  *
  * @throws KexecError and RangeError as `withHead`, and KexecError `purgatory.entry` for a register
  *   that a 32 or 16-bit entry cannot have
@@ -119,7 +117,7 @@ export function buildPurgatory(
     jump_back_text: jumpBackText,
   };
   purgatoryEntry.write(patched, value, manifest.parameterOffset);
-  // A caller's object may carry more than registers; only registers are taken from it.
+  // A caller's object may have more fields than registers; only registers are copied.
   for (const name of REGISTERS) {
     purgatoryEntry.write(patched, { [name]: registers[name] ?? 0n }, manifest.parameterOffset);
   }
