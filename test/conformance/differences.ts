@@ -350,10 +350,10 @@ export const DIFFERENCES = [
   {
     id: "screen",
     kexecTools:
-      'passes a frame buffer on where its driver is called "VESA VGA" or "EFI VGA", the latter with a size 65536 times too small; for other drivers none; without `/dev/fb0` the one of the running kernel's boot',
+      'passes a frame buffer on where its driver is called "VESA VGA" or "EFI VGA", the latter with a size 65536 times too small; for other drivers none; without `/dev/fb0` the one from the boot of the running kernel',
     onekexec:
       "the frame buffer of the running kernel's boot, unchanged, while a driver (simpledrm too) draws on it or no driver has taken the card; none once the card's own driver has it; `--doctor` and plans say which, and why",
-    why: "a screen should not stay black, and the next kernel should not draw on memory that is not shown",
+    why: "a screen should not stay black, and a kernel should not draw on what is not shown",
   },
   {
     id: "efi-data",

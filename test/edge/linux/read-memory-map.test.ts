@@ -60,7 +60,7 @@ describe("the source of the memory map", () => {
   test("notes of both sources are kept", () => {
     const odd = memmap(["0x0", "0xfff", "Moon"]);
     const { notes } = read(LINUX, odd, { "proc/iomem": `${IOMEM}oops\n` });
-    expect(sentencesOf({ notes }).join("\n")).toContain('"Moon", which is unknown');
+    expect(sentencesOf({ notes }).join("\n")).toContain('"Moon", an unknown type');
     expect(sentencesOf({ notes }).join("\n")).toContain("/proc/iomem line 5 is not a resource");
   });
 

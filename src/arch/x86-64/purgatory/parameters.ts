@@ -48,7 +48,7 @@ const REGISTERS = [
   ...(["r10", "r11", "r12", "r13", "r14", "r15", "rip"] as const),
 ] as const;
 
-/** The registers with which the kernel is entered. Absent registers are 0, except `rsp`: where it is
+/** The registers with which the kernel is entered. Absent registers are 0, except `rsp`: if that is
  * absent or 0, the kernel gets the purgatory's own stack. */
 export type PurgatoryRegisters = { readonly rip: bigint } & {
   readonly [R in (typeof REGISTERS)[number]]?: bigint | undefined;
@@ -98,7 +98,7 @@ function realModeState({ mode, segments, interrupts }: PurgatoryParameters) {
 
 /**
  * The bytes to load: a copy of `blob` with its parameters filled in. They may be loaded at any
- * multiple of the manifest's alignment; the entry point is that address plus `manifest.entryOffset`.
+ * multiple of the manifest's alignment; the entry point is at `manifest.entryOffset` from there.
  *
  * @throws KexecError and RangeError as `withHead`, and KexecError `purgatory.entry` for a register
  *   that a 32 or 16-bit entry cannot have
