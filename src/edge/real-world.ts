@@ -15,7 +15,7 @@ import { strerror } from "./ffi/libc.ts";
 import { expandLzma } from "./ffi/lzma.ts";
 import { addressOf } from "./ffi/pointer.ts";
 import { sync } from "./ffi/process-calls.ts";
-import { memoryFile, openForKernel, readOpenedFile, readWholeFile } from "./files/read-files.ts";
+import { memoryFile, openInput } from "./files/read-files.ts";
 import { readTextFile, writeTextFile } from "./files/text-files.ts";
 import { explainRefusal } from "./linux/explain-refusal.ts";
 import type { LinuxHost } from "./linux/host.ts";
@@ -94,14 +94,8 @@ export function makeRealWorld(console: Console, request: WorldRequest): World {
   return {
     ...console,
     readFacts: facts,
-    readInput: (path, role, hash) =>
-      withProgress(label(role), (observe) => readWholeFile(path, { hash, observe })),
     openInput: (path, role, kernel) =>
-      withProgress(label(role), (observe) =>
-        openForKernel(path, role, kernel ?? null, { hash: false, observe }),
-      ),
-    readOpened: (file) =>
-      withProgress(label("kernel"), (observe) => readOpenedFile(file, { hash: false, observe })),
+      openInput(path, role, kernel, (read) => withProgress(label(role), read)),
     memoryFile,
     expandLzma,
     readText: readTextFile,

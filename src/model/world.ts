@@ -7,7 +7,7 @@ import type { Expanded } from "../core/expand.ts";
 import type { Backend } from "./backend.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { InputFile } from "./image-type.ts";
-import type { FileReference } from "./load-plan.ts";
+import type { FileReference, NotByFile } from "./load-plan.ts";
 
 export type InputRole = "kernel" | "initrd" | "module" | "device-tree";
 
@@ -22,21 +22,29 @@ export interface Console {
   stderr(text: string): void;
 }
 
+/** A file that is open. It is read once, whatever is tried with it, as a pipe can be. */
+export interface Input {
+  /** All of it, in private memory, with progress on a terminal, and its SHA-256 where the first
+   * one to read it asks for it by `hash`.
+   * @throws KexecError with kexec-tools' text and status for `segments` plans */
+  read(hash: boolean): InputFile;
+  /** What kexec_file_load is given: the file, or a copy in memory of what the kernel could not read
+   * by itself, such as a pipe.
+   * @throws KexecError with kexec-tools' text and status for `file` plans */
+  reference(): FileReference | NotByFile;
+  /** Closes it. What was read, and a copy in memory, stay. */
+  close(): void;
+}
+
 export interface World extends Console {
   /** Reads the machine; slow parts only once. */
   readFacts(): HostFacts;
-  /** Reads all of a file into private memory, with progress on a terminal, and its SHA-256 on the
-   * way where `hash` asks for it.
-   * @throws KexecError with kexec-tools' text and status for `segments` plans */
-  readInput(path: string, role: InputRole, hash: boolean): InputFile;
-  /** Opens a file for kexec_file_load. For an initrd, `kernel` is the path of the kernel that it is
-   * for, which kexec-tools' message names.
-   * @throws KexecError with kexec-tools' text and status for `file` plans */
-  openInput(path: string, role: InputRole, kernel?: string): FileReference;
-  /** Reads all of an opened file into private memory. @throws KexecError */
-  readOpened(file: FileReference): InputFile;
-  /** Puts `bytes` into a file in memory, for kexec_file_load. @throws KexecError */
-  memoryFile(path: string, role: InputRole, bytes: Uint8Array): FileReference;
+  /** Opens a file, for every attempt to load it. For an initrd of a `file` plan, `kernel` is the
+   * path of the kernel that it is for, which kexec-tools' messages name.
+   * @throws KexecError with kexec-tools' text and status */
+  openInput(path: string, role: InputRole, kernel: string | null): Input;
+  /** Puts `bytes` into a file in memory, for kexec_file_load; where that fails, says why. */
+  memoryFile(path: string, role: InputRole, bytes: Uint8Array): FileReference | NotByFile;
   /** Expands xz and lzma up to `limit` bytes by the system's library; null where it has none.
    * @throws KexecError */
   expandLzma(bytes: Uint8Array, limit: number): Expanded | null;

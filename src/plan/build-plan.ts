@@ -258,17 +258,26 @@ function whyNotByFile(
   return image.whyNotByFile;
 }
 
+/** What kexec_file_load is given. */
+export interface HandedFiles {
+  readonly kernel: FileReference;
+  /** null: no initrd. */
+  readonly initrd: FileReference | null;
+}
+
 /**
  * The plan for kexec_file_load. The running kernel lays memory out and judges the image; what would
  * only give "Invalid argument" there is refused here with its reason. For what kexec_file_load
  * cannot do the reason is returned, and `-a` goes on to kexec_load.
+ * @param handOver gives the files, which may take copies in memory; called only where there will be
+ *   a plan
  * @throws KexecError `image.*`, `facts.*`, `plan.no-crash-region`, `plan.command-line`
  */
 export function buildFilePlan(
   request: LoadRequest,
   facts: HostFacts,
   kernel: InputFile,
-  files: { readonly kernel: FileReference; readonly initrd: FileReference | null },
+  handOver: () => HandedFiles | NotByFile,
 ): FilePlan | NotByFile {
   const arch = planningArch(facts);
   const purpose = purposeOf(request.purpose);
@@ -280,6 +289,8 @@ export function buildFilePlan(
   if (why !== null) return { notByFile: why };
   // The kernel would only say "Invalid argument" to what leaves no room for its own parameter.
   line.append("", byFiles.addedByKernel);
+  const files = handOver();
+  if ("notByFile" in files) return files;
   return {
     kind: "file",
     purpose: request.purpose,

@@ -276,8 +276,8 @@ export const DIFFERENCES = [
   {
     id: "pipe",
     kexecTools:
-      "a kernel or initrd that is a pipe: `Cannot read FILE`; `-s` gives it to the kernel",
-    onekexec: "is read to its end",
+      "a kernel or initrd that is a pipe: `Cannot read FILE`; `-s` gives it to the kernel; `-a` opens it for each attempt",
+    onekexec: "is read to its end, once for both attempts of `-a`",
     why: "`kexec -l <(decrypt kernel)`",
   },
   {

@@ -1,7 +1,6 @@
 /** Calls on open files that `node:fs` does not have, and the kernel's random numbers. */
 
-import { ExitStatus, fail } from "../../core/error.ts";
-import { asInt, asUlong, libc, result, strerror } from "./libc.ts";
+import { asInt, asUlong, libc, result } from "./libc.ts";
 import { addressOf, cString, keeping } from "./pointer.ts";
 import { systemCallNumber } from "./system-call-numbers.ts";
 
@@ -58,16 +57,14 @@ export function seekableSize(fd: number): number {
 /** [linux include/uapi/linux/memfd.h] */
 const MFD_CLOEXEC = 1;
 
-/**
- * A file in memory only, empty, read and write, owned by the caller. `name` is for /proc alone.
- * @throws KexecError `file.memory`
- */
+/** A file in memory only, empty, read and write, owned by the caller; or minus the error number.
+ * `name` is for /proc alone. */
 export function memfdCreate(name: string): number {
   const text = cString(name);
   const { syscall } = libc().symbols;
   // SAFETY: the name is ours and kept until the call returns. Fails with: EMFILE; ENOSYS before
-  // Linux 3.17, which has no kexec_file_load either.
-  const fd = keeping([text], () =>
+  // Linux 3.17, which has no kexec_file_load either, or from a seccomp filter; EPERM; EACCES.
+  return keeping([text], () =>
     Number(
       result(
         syscall(
@@ -81,10 +78,4 @@ export function memfdCreate(name: string): number {
       ),
     ),
   );
-  if (fd >= 0) return fd;
-  return fail({
-    code: "file.memory",
-    message: `cannot make a file in memory for ${name}: ${strerror(-fd)}`,
-    exitStatus: ExitStatus.failed,
-  });
 }

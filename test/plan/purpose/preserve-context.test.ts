@@ -134,6 +134,6 @@ test("a command line without room for the address", () => {
 
 test("is nothing for kexec_file_load", () => {
   const handed = { kernel: { path: "k", fd: 3, size: 1n }, initrd: null };
-  const plan = buildFilePlan(requestOf(), FACTS, KERNEL, handed);
+  const plan = buildFilePlan(requestOf(), FACTS, KERNEL, () => handed);
   expect(plan).toEqual({ notByFile: expect.stringContaining("kexec_file_load") });
 });
