@@ -49,6 +49,8 @@ const STORIES: Stories = {
 export async function runKexec(console: Console, openWorld: Stage["openWorld"]): Promise<number> {
   try {
     const request = toRequest(console);
+    const warnings = "warnings" in request ? request.warnings : undefined;
+    for (const warning of warnings ?? []) console.stderr(`Warning: ${warning}\n`);
     return await runStory(request.action, request, STORIES, { console, openWorld });
   } catch (error) {
     if (!(error instanceof KexecError)) throw error;

@@ -223,6 +223,13 @@ export const DIFFERENCES = [
     why: "a screenful of options does not say which one was wrong",
   },
   {
+    id: "left-out",
+    kexecTools:
+      "of an option that is given twice, such as `--initrd`, and of several kernels, one counts, without a word",
+    onekexec: "the same one counts, and a line on stderr, `Warning: ...`, names what is left out",
+    why: "a second initrd that is not loaded shows only when the next kernel misses it",
+  },
+  {
     id: "bad-port",
     kexecTools: "a bad `--serial` with `-u` is complained about, and then the image is unloaded",
     onekexec: "nothing is done; status 255, as when loading",
