@@ -12,6 +12,9 @@ export interface ElfMove {
   readonly alignment: bigint;
   readonly min: bigint;
   readonly max: bigint;
+  /** What sets the two, for errors. */
+  readonly minFrom?: string | undefined;
+  readonly maxFrom?: string | undefined;
   readonly from: "top" | "bottom";
 }
 
@@ -41,10 +44,10 @@ function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, why: stri
   // What the image counts on is its distance from a multiple of the alignment.
   const base = alignDown(piece.start, alignment);
   const size = alignUp(piece.size + (piece.start - base), page);
-  const { min, max, from } = move;
+  const { min, max, minFrom, maxFrom, from } = move;
   const which = from === "top" ? "highest" : "lowest";
   const segment = context.put({
-    ...{ role: "kernel", size, alignment, min, max, from },
+    ...{ role: "kernel", size, alignment, min, minFrom, max, maxFrom, from },
     bytes: () => pieceBytes({ ...piece, start: base }),
     reason: `the ${which} free multiple of ${hex(alignment)}: ${why}`,
   });

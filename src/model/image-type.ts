@@ -48,6 +48,9 @@ export interface Placement {
   /** Lowest start, and one past the highest end. */
   readonly min: bigint;
   readonly max: bigint;
+  /** What sets each of the two, for the error of a piece that finds no room. */
+  readonly minFrom?: string | undefined;
+  readonly maxFrom?: string | undefined;
   readonly from: "top" | "bottom";
   /** Only guest-owned memory will do where the host has such: the piece has another place. */
   readonly guestOwnedOnly?: boolean;
@@ -108,6 +111,8 @@ export interface PlanContext extends PurposeTraits {
 export interface PurgatoryPlace {
   /** Lowest start, and one past the highest end. */
   readonly window: Range;
+  /** What sets the highest end; undefined: nothing but the width of addresses. */
+  readonly maxFrom?: string | undefined;
   /** `first` gives the purgatory the highest place in the window; `last`, where the image names
    * addresses in the same little memory, what the image leaves. */
   readonly order: "first" | "last";

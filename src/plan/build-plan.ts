@@ -146,10 +146,12 @@ function draftOf(
 }
 
 /** Takes memory for the purgatory, and makes its segment once all others are known. */
-function placePurgatory({ purgatory }: Arch, { window }: PurgatoryPlace, placer: Placer) {
+function placePurgatory({ purgatory }: Arch, place: PurgatoryPlace, placer: Placer) {
   const size = purgatory.size();
-  const { start: min, end: max } = window;
-  const start = placer.place({ role: "purgatory", size, alignment: 1n, min, max, from: "top" });
+  const { start: min, end: max } = place.window;
+  const { maxFrom } = place;
+  const limits = { size, alignment: 1n, min, max, maxFrom } as const;
+  const start = placer.place({ role: "purgatory", ...limits, from: "top" });
   return (request: PurgatoryRequest): { readonly entry: bigint; readonly segment: Segment } => {
     const { bytes, entry } = purgatory.build(request, start);
     const reason = "the highest free pages: it runs before the next kernel and is not needed after";
@@ -175,8 +177,9 @@ export function buildSegmentPlan(
   const { takesEfi } = image;
   const { free, notes: efiNotes } =
     takesEfi && !request.noEfi ? withoutEfiMemory(usable, facts) : { free: usable, notes: [] };
-  const { preferred, remark } = bySegments.placer;
-  const placer = new Placer(free, BigInt(facts.pageSize), preferred, remark);
+  const { preferred, bounds, remark } = bySegments.placer;
+  const remarks = [remark, ...efiNotes].filter((sentence) => sentence !== "").join(" ");
+  const placer = new Placer(free, BigInt(facts.pageSize), preferred, remarks, bounds);
   const placed = () => placePurgatory(arch, image.purgatory, placer);
   const first = image.purgatory.order === "first" ? placed() : null;
   const drafting = {

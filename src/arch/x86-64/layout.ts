@@ -36,9 +36,22 @@ export const REACH: Readonly<Record<EntryMode, bigint>> = {
   16: LOW_MEMORY_END,
 };
 
+/** What sets `LOWEST_ADDRESS`, for errors. */
+export const LOWEST_ADDRESS_FROM = "firmware's data below 0x3000";
+
+const REACH_NAMES: ReadonlyMap<bigint, string> = new Map([
+  [PROTECTED_MODE_END, "4 GiB, the end of 32-bit addresses"],
+  [LINUX_32_END, "896 MiB, which a 32-bit Linux maps"],
+  [LOW_MEMORY_END, "640 KiB, where low memory ends"],
+]);
+
+/** What sets such an end of what is reached, for errors; undefined for the end of all memory. */
+export const reachName = (end: bigint): string | undefined => REACH_NAMES.get(end);
+
 /** The purgatory is position-independent, but must be reached in the mode that it leaves in. In
  * real mode images name addresses of their own in the little memory there, which come first. */
 export function purgatoryPlace(mode: EntryMode): PurgatoryPlace {
   const window = { start: LOWEST_ADDRESS, end: REACH[mode] };
-  return { window, order: mode === 16 ? "last" : "first" };
+  const maxFrom = reachName(window.end);
+  return { window, maxFrom, order: mode === 16 ? "last" : "first" };
 }

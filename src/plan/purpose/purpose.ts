@@ -8,6 +8,7 @@ import type { Segment } from "../../model/load-plan.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 import type { ImagePurpose, PurposeTraits } from "../../model/purpose.ts";
 import type { LoadRequest } from "../../model/request.ts";
+import type { Bounds } from "../placer.ts";
 
 /** How much of its memory an image takes as it starts, in bytes. */
 export interface LoadedSize {
@@ -21,7 +22,9 @@ export interface LoadedSize {
 export interface PlacerSettings {
   /** Memory that is better than the rest; null: all of it is as good. */
   readonly preferred: readonly Range[] | null;
-  /** A sentence for the error of a segment that finds no room; may be empty. */
+  /** What bounds the destinations, for the error of a segment that finds no room. */
+  readonly bounds: Bounds;
+  /** A sentence for that error; may be empty. */
   readonly remark: string;
 }
 

@@ -1,7 +1,7 @@
 /** multiboot2-x86: images with a multiboot2 header, entered in 32-bit mode; Xen is one.
  * [multiboot2] */
 
-import { isPowerOfTwo } from "../../../core/address.ts";
+import { hex, isPowerOfTwo } from "../../../core/address.ts";
 import { EM_386, EM_X86_64 } from "../../../core/elf.ts";
 import { failImage } from "../../../core/error.ts";
 import { type ElfImage, readElf, whyNotElf } from "../../../image/elf-image.ts";
@@ -82,7 +82,9 @@ function moveOf({ relocatable }: Multiboot2Header): ElfMove | null {
   return {
     alignment,
     min: BigInt(min_addr),
+    minFrom: `min_addr ${hex(min_addr)} of the image's relocatable tag`,
     max: BigInt(max_addr) + 1n,
+    maxFrom: `max_addr ${hex(max_addr)} of the image's relocatable tag`,
     from: preference === PREFER_HIGHEST ? "top" : "bottom",
   };
 }

@@ -22,6 +22,7 @@ import {
   LINUX_32_END,
   LOWEST_PAGE_OFFSET_32,
   PROTECTED_MODE_END,
+  reachName,
   START_KERNEL_MAP,
 } from "../layout.ts";
 import { placeBootParams } from "./linux-boot-params.ts";
@@ -66,7 +67,8 @@ export function isVmlinux(elf: ElfImage): boolean {
  * it below the address that it was linked for. [linux boot/compressed/kaslr.c] */
 export function vmlinuxMove({ bits, loads }: ElfImage): ElfMove | null {
   const min = alignDown(loads[0]?.physical ?? MIB, STEP);
-  return bits === 64 ? { alignment: STEP, min, max: ADDRESS_END, from: "bottom" } : null;
+  const minFrom = "the address that the kernel was linked for";
+  return bits === 64 ? { alignment: STEP, min, minFrom, max: ADDRESS_END, from: "bottom" } : null;
 }
 
 /** `xloadflags` of what any such kernel can. */
@@ -95,7 +97,9 @@ const initrdEnd = (bits: ElfBits): bigint => (bits === 64 ? ADDRESS_END : LINUX_
 
 /** What Linux is given beside its image, and where its boot params are. */
 export function placeLinuxHandoff(context: PlanContext, bits: ElfBits) {
-  const initrd = placeInitrd(context, { max: initrdEnd(bits), why: "" });
+  const initrd = placeInitrd(context, {
+    ...{ max: initrdEnd(bits), why: "", maxFrom: reachName(initrdEnd(bits)) },
+  });
   const { segment, commandLineEnd, notes } = placeBootParams(context, {
     image: setupHeaderFor(bits),
     header: { xloadflags: xloadflagsOf(bits) },
