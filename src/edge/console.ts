@@ -4,7 +4,6 @@ import type { Console } from "../model/world.ts";
 import { readArguments, readVariable } from "./process/arguments.ts";
 import { stderr, stdout } from "./process/output.ts";
 
-/** @throws where there is no /proc */
 export function realConsole(): Console {
   return { ...readArguments(), env: readVariable, stdout, stderr };
 }

@@ -1,10 +1,11 @@
 /** Reads a core where it is asked to, and writes its log. Cores are larger than memory. */
 
-import { closeSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { fail } from "../../core/error.ts";
 import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
 import { outputTo } from "../process/output.ts";
+import { closeRead } from "./close.ts";
 import { errnoOf } from "./errno-of.ts";
 import { reasonOf } from "./system-error.ts";
 import { systemPath } from "./system-path.ts";
@@ -20,7 +21,7 @@ export function openCore(path: string) {
   }
   return {
     read: (offset: number, length: number) => readAt(fd, offset, length),
-    close: () => closeSync(fd),
+    close: () => closeRead(fd),
   };
 }
 

@@ -3,7 +3,7 @@
  * reads files itself, and one for kexec_file_load, which hands descriptors to the kernel.
  */
 
-import { closeSync, fstatSync, openSync, type Stats, writeSync } from "node:fs";
+import { fstatSync, openSync, type Stats, writeSync } from "node:fs";
 import { ExitStatus, fail, KexecError } from "../../core/error.ts";
 import type { InputFile } from "../../model/image-type.ts";
 import type { FileReference, NotByFile } from "../../model/load-plan.ts";
@@ -11,6 +11,7 @@ import type { Input, InputRole } from "../../model/world.ts";
 import { memfdCreate, seekableSize } from "../ffi/device-calls.ts";
 import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
+import { closeRead } from "./close.ts";
 import { errnoOf } from "./errno-of.ts";
 import { type ReadObserver, readAll } from "./read-all.ts";
 import { reasonOf, uninterrupted } from "./system-error.ts";
@@ -135,7 +136,7 @@ class OpenedInput implements Input {
   }
 
   close(): void {
-    if (this.#fd !== null) closeSync(this.#fd);
+    if (this.#fd !== null) closeRead(this.#fd);
     this.#fd = null;
   }
 
@@ -167,7 +168,7 @@ export function openInput(
   try {
     return new OpenedInput(named, fd, fstatSync(fd), progress);
   } catch (cause) {
-    closeSync(fd);
+    closeRead(fd);
     const message = `Cannot stat: ${path}: ${reasonOf(cause)}`;
     return readFor(named, () => fail({ code: "file.read", message, cause }));
   }
@@ -214,7 +215,7 @@ export function memoryFile(
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === null) throw error;
-    closeSync(fd);
+    closeRead(fd);
     return noMemoryFile(path, "write", errno);
   }
   return { path, fd, size: BigInt(bytes.length) };

@@ -3,10 +3,11 @@
  * the end, never by st_size. For small files only; kernels and initrds have read-files.ts.
  */
 
-import { closeSync, openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { textOf } from "../../core/bytes.ts";
 import { fail, KexecError } from "../../core/error.ts";
 import { type FactNote, type NoteSubject, noteOf } from "../../model/fact-note.ts";
+import { closeRead } from "./close.ts";
 
 /** Paths are those of the machine, whatever directory it is read from; so are those in messages. */
 export interface PseudoFiles {
@@ -115,7 +116,7 @@ export function pseudoFiles(root: string): PseudoFiles {
         if (error instanceof KexecError) throw error;
         return refuse(path, error);
       } finally {
-        closeSync(fd);
+        closeRead(fd);
       }
     },
   };
