@@ -1,7 +1,7 @@
 /** The start: arguments and the real world → run → exit status. The only `process.exit`. */
 
 import { isVmcoreDmesg } from "./cli/program-name.ts";
-import { errorText } from "./cli/report.ts";
+import { errorText, statusOfOutput } from "./cli/report.ts";
 import { asksForVersionFirst, versionLine } from "./cli/version.ts";
 import { ExitStatus, KexecError } from "./core/error.ts";
 import { realConsole, stderr } from "./edge/console.ts";
@@ -41,7 +41,7 @@ async function start(): Promise<number> {
   }
   if (asksForVersionFirst(console.argv)) {
     console.stdout(`${versionLine()}\n`);
-    return ExitStatus.ok;
+    return statusOfOutput(ExitStatus.ok, console);
   }
   const { runKexec } = await import("./story/kexec.ts");
   return runKexec(console, async (request) => {

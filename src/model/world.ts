@@ -17,9 +17,11 @@ export interface Console {
   readonly argv0: string;
   readonly argv: readonly string[];
   env(name: string): string | undefined;
-  /** A closed pipe or a full disk on these is remembered, not thrown. */
+  /** A closed pipe or a full disk on these is not thrown. */
   stdout(text: string): void;
   stderr(text: string): void;
+  /** Why something of stdout is lost, in a few words; null: nothing is, or its reader has gone. */
+  lostOutput(): string | null;
 }
 
 /** A file that is open. It is read once, whatever is tried with it, as a pipe can be. */

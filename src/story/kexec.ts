@@ -4,7 +4,7 @@
  */
 
 import { runStory, type Stage, type Stories } from "../cli/command.ts";
-import { errorText } from "../cli/report.ts";
+import { errorText, statusOfOutput } from "../cli/report.ts";
 import { toRequest } from "../cli/to-request.ts";
 import { KexecError } from "../core/error.ts";
 import type { WorldRequest } from "../model/request.ts";
@@ -51,7 +51,8 @@ export async function runKexec(console: Console, openWorld: Stage["openWorld"]):
     const request = toRequest(console);
     const warnings = "warnings" in request ? request.warnings : undefined;
     for (const warning of warnings ?? []) console.stderr(`Warning: ${warning}\n`);
-    return await runStory(request.action, request, STORIES, { console, openWorld });
+    const status = await runStory(request.action, request, STORIES, { console, openWorld });
+    return statusOfOutput(status, console);
   } catch (error) {
     if (!(error instanceof KexecError)) throw error;
     console.stderr(errorText(error));

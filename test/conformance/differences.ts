@@ -230,6 +230,12 @@ export const DIFFERENCES = [
     why: "a second initrd that is not loaded shows only when the next kernel misses it",
   },
   {
+    id: "lost-output",
+    kexecTools: "`-v`, `-h` and `--print-ckr-size` to a full disk or a closed output: status 0",
+    onekexec: "a line on stderr, and status 1; 0 where the reader has gone, as `head` goes",
+    why: "who asks and gets no answer should know",
+  },
+  {
     id: "bad-port",
     kexecTools: "a bad `--serial` with `-u` is complained about, and then the image is unloaded",
     onekexec: "nothing is done; status 255, as when loading",

@@ -289,3 +289,23 @@ describe("exit statuses and texts", () => {
     expect(result.stdout).toBe("");
   });
 });
+
+describe("output that is lost", () => {
+  const lostOutput = "ENOSPC: no space left on device";
+  const said = `kexec: cannot write to standard output: ${lostOutput}\n`;
+
+  test.each(["-v", "-h", "--print-ckr-size", "-l --dry-run K", "-l --dry-run=json K", "--doctor"])(
+    "%s",
+    async (line) => {
+      const { status, stderr } = await runWith(line, { lostOutput });
+      expect({ status, stderr }).toEqual({ status: 1, stderr: said });
+    },
+  );
+
+  test("another status stays", async () => {
+    const { status, stderr } = await runWith("--nonsense", { lostOutput });
+    expect(stderr).toEndWith(said);
+    expect(status).toBe(1);
+    expect((await runWith("-S -l", { loaded: null, lostOutput })).status).toBe(255);
+  });
+});

@@ -36,6 +36,8 @@ export interface Settings {
   readonly doubt?: string;
   /** The kernel is compressed by xz. */
   readonly compressed?: boolean;
+  /** Why something of stdout is lost. */
+  readonly lostOutput?: string;
   /** Why there is no file in memory; every input needs one. */
   readonly noCopy?: NotByFile;
 }
@@ -126,6 +128,7 @@ export async function runWith(line: string, settings: Settings = {}): Promise<Re
     stderr: (text) => {
       stderr += text;
     },
+    lostOutput: () => settings.lostOutput ?? null,
     readFacts: () => factsFromJson(settings.crashRegion ? CRASH_FACTS_TEXT : FACTS_TEXT),
     openInput(path, role) {
       actions.push(`open ${role}`);

@@ -105,8 +105,8 @@ export class PinnedMemory {
   free(): void {
     if (this.#address === 0n) return;
     const { munmap } = libc().symbols;
-    // SAFETY: the mapping is ours, and this object forgets it. Fails with: ENOMEM, where the process
-    // has too many mappings; the memory then stays until the program ends.
+    // SAFETY: the mapping is ours, and this object forgets it. Fails with: ENOMEM too many
+    // mappings; the memory then stays until the program ends.
     munmap(this.#address, asUlong(this.#size));
     this.#address = 0n;
     this.#size = 0;

@@ -1,10 +1,10 @@
 /** Reads a core where it is asked to, and writes its log. Cores are larger than memory. */
 
-import { openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { openSync, readSync, writeSync } from "node:fs";
 import { fail } from "../../core/error.ts";
 import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
-import { outputTo } from "../process/output.ts";
+import { outputTo, startedWithout } from "../process/output.ts";
 import { closeRead } from "./close.ts";
 import { errnoOf } from "./errno-of.ts";
 import { reasonOf } from "./system-error.ts";
@@ -53,36 +53,12 @@ function failWrite(reason: string): never {
   return fail({ code: "host.write", message, exitStatus: 54 });
 }
 
-/** O_CLOEXEC, as /proc/PID/fdinfo has it. [linux include/uapi/asm-generic/fcntl.h] */
-const CLOSE_ON_EXEC = 0o2000000;
-
-/**
- * True where the program was started without a standard output. The runtime opens /dev/null in its
- * place, which takes everything. A descriptor that a program is started with is never closed on
- * exec, and what the runtime opens always is.
- * @param fdinfo text of /proc/self/fdinfo/1
- */
-export function wasClosed(fdinfo: string): boolean {
-  const flags = /^flags:\s*([0-7]+)/m.exec(fdinfo)?.[1];
-  return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) !== 0;
-}
-
-/** Empty without /proc: then nothing is known, and the output is taken for open. */
-function stdoutInfo(): string {
-  try {
-    return readFileSync("/proc/self/fdinfo/1", "latin1");
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    return "";
-  }
-}
-
 const writeStdout = outputTo((bytes, from) => writeSync(1, bytes, from), refused);
 let known = false;
 
 /** @throws KexecError with kexec-tools' text and status where nobody can take the log */
 export function writeLog(text: string): void {
-  if (!known && wasClosed(stdoutInfo())) failWrite(strerror(Errno.EBADF));
+  if (!known && startedWithout(1)) failWrite(strerror(Errno.EBADF));
   known = true;
   writeStdout(text);
 }

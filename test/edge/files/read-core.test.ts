@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { wasClosed } from "../../../src/edge/files/read-core.ts";
+import { wasClosed } from "../../../src/edge/process/output.ts";
 
 test("a standard output that the runtime opened in place of a closed one", () => {
   const info = (flags: string) => `pos:\t0\nflags:\t${flags}\nmnt_id:\t23\nino:\t3\n`;
