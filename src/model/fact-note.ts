@@ -36,6 +36,12 @@ export function noteSentence({ source, text }: FactNote): string {
   return source.startsWith("/") ? `${source}: ${text}` : text;
 }
 
+/** The kernel's word for what is not there; everything else is there and cannot be read. */
+const ABSENT = "No such file or directory.";
+
+/** Whether the note says that the kernel has no such file. */
+export const isAbsent = ({ text }: FactNote): boolean => text === ABSENT;
+
 /** Whether the note is of one of these, or of a file in such a directory. */
 export function isOf({ source }: FactNote, ...sources: readonly FactNote["source"][]): boolean {
   return sources.some((one) => source === one || source.startsWith(`${one}/`));

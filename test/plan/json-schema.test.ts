@@ -45,8 +45,10 @@ describe("--dry-run=json", () => {
 test("--doctor=json: what programs do not expect is refused", () => {
   const finding = { subject: "host", verdict: "ok", text: "t", hint: "" };
   const accepts = (changes: object) =>
-    DoctorJson.safeParse({ format: 1, canLoad: true, findings: [{ ...finding, ...changes }] })
-      .success;
+    DoctorJson.safeParse({
+      ...{ format: 1, canLoad: true, signedOnly: false },
+      findings: [{ ...finding, ...changes }],
+    }).success;
   expect(accepts({})).toBe(true);
   expect(accepts({ verdict: "maybe" })).toBe(false);
   expect(accepts({ hint: null })).toBe(false);

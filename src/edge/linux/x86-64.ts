@@ -138,9 +138,7 @@ function readEdd(files: PseudoFiles, notes: FactNote[]): EddDevice[] {
 /** Where devices lie in sysfs. What is missing of displays is not noted: most machines that load
  * kernels have no screen, and many kernels no DRM. */
 const DEVICES = /^\/sys\/devices\//;
-
-const namesIn = (files: PseudoFiles, folder: string): string[] =>
-  attempt([], () => files.names(folder)) ?? [];
+const SYSFS_DEVICES = "/sys/devices";
 
 const linkName = (files: PseudoFiles, link: string): string | null => {
   const target = files.target(link);
@@ -155,21 +153,21 @@ function commonOf(files: PseudoFiles, at: string): Pick<DisplayDevice, "path" | 
   };
 }
 
-/** The PCI device, if it is a graphics card. */
+/** The PCI device, if it is a graphics card. One whose class is damaged is none. */
 function pciDisplay(files: PseudoFiles, at: string): DisplayDevice | null {
-  return attempt([], () => {
-    const file = `${at}/class`;
-    const { display, vga } = parsePciClass(files.text(file), file);
-    if (!display) return null;
-    const isBootVga = vga && files.optionalText(`${at}/boot_vga`)?.trim() === "1";
-    const memory = parsePciMemory(files.text(`${at}/resource`));
-    return { ...commonOf(files, at), drm: false, vga: isBootVga, memory };
-  });
+  const file = `${at}/class`;
+  const text = files.text(file);
+  const kind = attempt([], () => parsePciClass(text, file));
+  if (kind === null || !kind.display) return null;
+  const isBootVga = kind.vga && files.optionalText(`${at}/boot_vga`)?.trim() === "1";
+  const memory = parsePciMemory(files.text(`${at}/resource`));
+  return { ...commonOf(files, at), drm: false, vga: isBootVga, memory };
 }
 
 /** The devices that DRM drivers have, PCI or not; `card0-HDMI-A-1` and the like are outputs. */
 function drmDevices(files: PseudoFiles): DisplayDevice[] {
-  return namesIn(files, DRM)
+  return files
+    .optionalNames(DRM)
     .filter((name) => /^card\d+$/.test(name))
     .map((name) => {
       const common = commonOf(files, `${DRM}/${name}/device`);
@@ -177,16 +175,25 @@ function drmDevices(files: PseudoFiles): DisplayDevice[] {
     });
 }
 
-/** Who shows something on which screen. */
-function readDisplay({ files, resources }: FactsInput): DisplayFacts {
+/** Who shows something on which screen; null, and a note, where any of it cannot be read: whoever
+ * is overlooked may have the screen. */
+function readDisplay(input: FactsInput): DisplayFacts | null {
+  return attempt(input.notes, () => displayOf(input));
+}
+
+/** @throws KexecError `facts.*` */
+function displayOf({ files, resources }: FactsInput): DisplayFacts {
+  // Without sysfs every device is missing.
+  files.names(SYSFS_DEVICES);
   const drm = drmDevices(files);
-  const pci = namesIn(files, PCI_DEVICES)
+  const pci = files
+    .optionalNames(PCI_DEVICES)
     .map((name) => pciDisplay(files, `${PCI_DEVICES}/${name}`))
     .filter((device) => device !== null)
     .map((device) => ({ ...device, drm: drm.some(({ path }) => path === device.path) }));
   const others = drm.filter(({ path }) => pci.every((device) => device.path !== path));
   return {
-    framebuffers: parseProcFb(attempt([], () => files.optionalText(PROC_FB)) ?? ""),
+    framebuffers: parseProcFb(files.optionalText(PROC_FB) ?? ""),
     firmwareMemory: firmwareFramebufferMemory(resources ?? []),
     devices: [...pci, ...others],
   };

@@ -205,5 +205,6 @@ export function nextScreen(input: ScreenInput): NextScreen {
   if (displayOwner !== null) return resets ? resetText() : noScreen(displayOwner, displayOwner);
   if (resets && !(atBoot !== null && isFramebuffer(atBoot))) return resetText();
   if (atBoot === null) return assumedText(UNREADABLE);
-  return asAtBoot(atBoot, input, "no driver has taken it");
+  const why = display === null ? "who has it is not known" : "no driver has taken it";
+  return asAtBoot(atBoot, input, why);
 }
