@@ -24,6 +24,7 @@ import { readFacts } from "./linux/read-facts.ts";
 import { readKexecState } from "./linux/read-kexec-state.ts";
 import { readRefusalEvidence } from "./linux/read-refusal-evidence.ts";
 import { withProgress } from "./process/progress.ts";
+import { restartIfLimited } from "./process/restart.ts";
 import { execShutdown, takeInterfacesDown } from "./process/shutdown.ts";
 import { selectBackend } from "./select.ts";
 import type { XenHost } from "./xen/backend.ts";
@@ -83,6 +84,7 @@ function factsOf(linux: HostFacts, backend: () => Backend): HostFacts {
 const label = (role: InputRole): string => `Reading ${role}`;
 
 export function makeRealWorld(console: Console, request: WorldRequest): World {
+  restartIfLimited(console);
   let chosen: Backend | null = null;
   const backend = once(() => {
     chosen = chooseBackend(request);

@@ -7,16 +7,17 @@ import { runStory, type Stage, type Stories } from "../cli/command.ts";
 import { errorText, statusOfOutput } from "../cli/report.ts";
 import { toRequest } from "../cli/to-request.ts";
 import { KexecError } from "../core/error.ts";
-import type { WorldRequest } from "../model/request.ts";
+import type { Warned, WorldRequest } from "../model/request.ts";
 import type { Console, World } from "../model/world.ts";
 
 /** A story that needs the world: it is opened before and closed after. */
 function inWorld<R>(
   story: (request: R, world: World) => number | Promise<number>,
-): (request: R & { readonly world: WorldRequest }, stage: Stage) => Promise<number> {
+): (request: R & Warned & { readonly world: WorldRequest }, stage: Stage) => Promise<number> {
   return async (request, { openWorld }) => {
     const world = await openWorld(request.world);
     try {
+      for (const warning of request.warnings ?? []) world.stderr(`Warning: ${warning}\n`);
       return await story(request, world);
     } finally {
       world.close();
@@ -49,8 +50,6 @@ const STORIES: Stories = {
 export async function runKexec(console: Console, openWorld: Stage["openWorld"]): Promise<number> {
   try {
     const request = toRequest(console);
-    const warnings = "warnings" in request ? request.warnings : undefined;
-    for (const warning of warnings ?? []) console.stderr(`Warning: ${warning}\n`);
     const status = await runStory(request.action, request, STORIES, { console, openWorld });
     return statusOfOutput(status, console);
   } catch (error) {

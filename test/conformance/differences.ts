@@ -51,8 +51,8 @@ export const DIFFERENCES = [
   {
     id: "release",
     kexecTools:
-      "releases before 2.0.32 do not know `--no-cma` and `--force-dtb`, before 2.0.28 `--hotplug`; `--reuse-cmdline` takes out `BOOT_IMAGE` only, not all that begins so",
-    onekexec: "2.0.32's options and rules",
+      "releases before 2.0.32 do not know `--no-cma` and `--force-dtb`, before 2.0.28 `--hotplug`; `--reuse-cmdline` takes out `BOOT_IMAGE` only, not all that begins so; before 2.0.29 a kernel that cannot be opened with `-s` or `-a` is `Failed to open file FILE:REASON`, status 255",
+    onekexec: "2.0.32's options, rules and words",
     why: "a script written for the newest release works",
   },
   {

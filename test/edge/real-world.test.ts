@@ -26,8 +26,8 @@ describe("where the system forbids what bun:ffi needs", () => {
     writeFileSync(kernel, "no kernel");
     const ran = kexec(["-c", "-l", kernel], NO_JIT);
     expect(ran.status).toBe(255);
-    expect(ran.stderr).toStartWith("cannot call the system: this process may not make memory exec");
-    expect(ran.stderr).toContain("MemoryDenyWriteExecute");
+    expect(ran.stderr).toStartWith("cannot call the system: BUN_JSC_useJIT in the environment");
+    expect(ran.stderr).toContain("Unset BUN_JSC_useJIT");
     expect(ran.stderr.trim().split("\n").length).toBeLessThanOrEqual(4);
   });
 });
