@@ -17,6 +17,7 @@ import { Problem, problemText } from "./command.ts";
 import { ensureGuest, GUEST_KINDS } from "./debian-guest.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
 import { ensurePackages, refreshPackageLists } from "./machine.ts";
+import { ensureNewestKexecTools, installNewestKexecTools } from "./newest-kexec-tools.ts";
 import { ensureSystemdStub } from "./systemd-stub.ts";
 import { ensureXen } from "./xen.ts";
 import { ensureXenHeaders } from "./xen-headers.ts";
@@ -36,6 +37,8 @@ interface Phase {
   readonly commands: readonly (readonly string[])[];
   /** It is a run of `bun test`, whose closing lines are counted. */
   readonly counted: boolean;
+  /** It compares with the newest kexec-tools and not with the installed one. */
+  readonly newest?: true;
 }
 
 interface Outcome {
@@ -85,6 +88,10 @@ function allPhases(): Phase[] {
     script("purgatory", "purgatory.ts", "check"),
     script("build", "build.ts", "--twice"),
     ...SLOW_FOLDERS.map((folder) => tests(folder, SLOW_TIMEOUT_MS, [`./test/${folder}/`])),
+    {
+      ...tests("conformance-newest", SLOW_TIMEOUT_MS, ["./test/conformance/"]),
+      newest: true,
+    },
     machineTests(MACHINE_FOLDER, SLOW_TIMEOUT_MS),
   ];
 }
@@ -149,21 +156,34 @@ async function runPhase(phase: Phase): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), "onekexec-tests-"));
   chmodSync(folder, 0o1777);
   try {
-    return await runIn(folder, phase);
+    return await runIn(folder, phase, environmentOf(phase, folder));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
+/** What a phase's commands find in their environment. */
+function environmentOf({ newest }: Phase, folder: string): Readonly<Record<string, string>> {
+  if (newest === undefined) return {};
+  const kept = ensureNewestKexecTools((line) => process.stdout.write(`${line}\n`));
+  return { ONEKEXEC_REFERENCE: installNewestKexecTools(kept, join(folder, "kexec-tools")) };
+}
+
 /** All commands, each with a core of its own; an outcome of all. */
-async function runIn(folder: string, phase: Phase): Promise<Outcome> {
+async function runIn(
+  folder: string,
+  phase: Phase,
+  environment: Readonly<Record<string, string>>,
+): Promise<Outcome> {
   const { commands } = phase;
   const lanes = Math.min(commands.length, availableParallelism());
+  // Side by side, each has one virtual machine at a time.
+  const alone = lanes > 1 ? { ONEKEXEC_VMS: "1" } : {};
   const waiting = [...commands];
   const outcomes: Outcome[] = [];
   const lane = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      outcomes.push(await runCommand(folder, phase, next, lanes));
+      outcomes.push(await runCommand(folder, phase, next, { ...alone, ...environment }));
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
@@ -182,13 +202,11 @@ async function runCommand(
   folder: string,
   phase: Phase,
   command: readonly string[],
-  lanes: number,
+  environment: Readonly<Record<string, string>>,
 ): Promise<Outcome> {
-  // Side by side, each has one virtual machine at a time.
-  const alone = lanes > 1 ? { ONEKEXEC_VMS: "1" } : {};
   const child = Bun.spawn([...command], {
     cwd: ROOT,
-    env: { ...alone, ...process.env, TMPDIR: folder },
+    env: { ...environment, ...process.env, TMPDIR: folder },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -214,7 +232,7 @@ async function runCommand(
 /** Everything that the phases use, so that no test installs or downloads, and none is skipped. */
 function prepareMachine(phases: readonly Phase[]): void {
   const say = (line: string) => process.stdout.write(`${line}\n`);
-  const slow = phases.some(({ name }) => NOT_UNIT.includes(name));
+  const slow = phases.some(({ name, newest }) => NOT_UNIT.includes(name) || newest === true);
   ensurePackages(slow ? ["vm", "conformance", "package-test"] : ["conformance"], say);
   if (!slow) return;
   const refresh = () => refreshPackageLists(say);

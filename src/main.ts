@@ -2,8 +2,9 @@
  * Only this file calls `process.exit`. */
 
 import { isVmcoreDmesg } from "./cli/program-name.ts";
+import { errorText, statusOfOutput } from "./cli/report.ts";
 import { asksForVersionFirst, versionLine } from "./cli/version.ts";
-import { ExitStatus } from "./core/error.ts";
+import { ExitStatus, KexecError } from "./core/error.ts";
 import { realConsole, stderr } from "./edge/console.ts";
 
 /** A message of the runtime, which is Unicode text, as a byte string in UTF-8. */
@@ -11,14 +12,24 @@ function byteString(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
+/** Whether `error` is a failed system call of node:fs: its message has call, file and reason. */
+function isRefusal(error: Error): boolean {
+  return "code" in error && "syscall" in error;
+}
+
 /** Reports an unexpected exception, which is a bug in onekexec: one line on stderr, with `-d` also
  * the stack. Returns the exit status. */
 function reportBug(error: unknown): number {
+  if (error instanceof KexecError) {
+    stderr(errorText(error));
+    return error.exitStatus;
+  }
   const { message, stack } =
     error instanceof Error ? error : { message: String(error), stack: undefined };
   const program = isVmcoreDmesg(process.argv0) ? "vmcore-dmesg" : "kexec";
   const wanted = process.argv.some((word) => word === "-d" || word === "--debug");
-  stderr(byteString(`${program}: internal error: ${message}\n`));
+  const what = error instanceof Error && isRefusal(error) ? "" : "internal error: ";
+  stderr(byteString(`${program}: ${what}${message}\n`));
   if (wanted && stack !== undefined) stderr(byteString(`${stack}\n`));
   return ExitStatus.failed;
 }
@@ -32,7 +43,7 @@ async function start(): Promise<number> {
   }
   if (asksForVersionFirst(console.argv)) {
     console.stdout(`${versionLine()}\n`);
-    return ExitStatus.ok;
+    return statusOfOutput(ExitStatus.ok, console);
   }
   const { runKexec } = await import("./story/kexec.ts");
   return runKexec(console, async (request) => {

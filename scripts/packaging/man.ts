@@ -74,6 +74,18 @@ const PLAN = [
   "needed.",
 ];
 
+const REQUIREMENTS = [
+  "The CPU must have SSE4.1, SSE4.2 and POPCNT, as Intel's have since Nehalem and AMD's since",
+  "Bulldozer and Jaguar. On others the program dies of an illegal instruction, with --doctor too,",
+  "which cannot say so: look for sse4_1, sse4_2 and popcnt in /proc/cpuinfo.",
+  "A virtual machine needs a CPU model that has them; kvm64 and qemu64 do not.",
+];
+
+const LIMITS = [
+  "/proc must be mounted. About 400 MiB of address space, 300 MiB of data and 160 KiB of stack must",
+  "be allowed (ulimit -v, -d and -s), and memory must be allowed to be made executable.",
+];
+
 /** The whole page. `imageTypes` are listed in the order in which a file is tried. */
 export function manPage(
   imageTypes: readonly ListedImageType[],
@@ -111,6 +123,10 @@ export function manPage(
     ...listed(STATUSES),
     ".SH FILES",
     ...listed(FILES),
+    ".SH REQUIREMENTS",
+    ...REQUIREMENTS.map(roff),
+    ".PP",
+    ...LIMITS.map(roff),
     ".SH EXAMPLES",
     ...listed(EXAMPLES),
     ".SH SEE ALSO",

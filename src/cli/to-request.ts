@@ -14,6 +14,7 @@ import {
   type TextRequest,
 } from "../model/request.ts";
 import { type GetoptEvent, getopt, type ParsedCommandLine } from "./getopt.ts";
+import { leftOutOperands, leftOutOptions } from "./left-out.ts";
 import { type Asked, applyOption, type Settings } from "./option-handlers.ts";
 import { finalRequest } from "./to-steps.ts";
 
@@ -42,7 +43,9 @@ export function toRequest(source: CommandLineSource): Request {
     posixlyCorrect: source.env("POSIXLY_CORRECT") !== undefined,
   });
   const settings = initialSettings();
+  const acted: GetoptEvent[] = [];
   for (const event of parsed.events) {
+    acted.push(event);
     const ending = act(settings, event);
     if (ending === "act") break;
     if (ending !== undefined) return ending;
@@ -53,8 +56,16 @@ export function toRequest(source: CommandLineSource): Request {
     misplacedOption(settings, asked, parsed, source.argv0) ??
     refusePreserveByFile(settings, asked) ??
     refuseMisusedOwn(settings, asked, source.argv0) ??
-    finalRequest(settings, asked, parsed.operands[0] ?? null)
+    warned(finalRequest(settings, asked, parsed.operands[0] ?? null), [
+      ...leftOutOptions(acted),
+      ...(asked.load ? leftOutOperands(parsed.operands) : []),
+    ])
   );
+}
+
+/** Adds the warnings to a request that does something; a text needs none. */
+function warned(request: Request, warnings: readonly string[]): Request {
+  return warnings.length === 0 || !("world" in request) ? request : { ...request, warnings };
 }
 
 /** The settings of a command line without options: load the kernel and shut the machine down into

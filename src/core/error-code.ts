@@ -40,6 +40,7 @@ export type ErrorCode =
   | "file.too-large"
   | "file.write"
   | "host.architecture"
+  | "host.arguments"
   | "host.libc"
   | "host.library"
   | "host.live-update"

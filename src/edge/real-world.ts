@@ -15,7 +15,7 @@ import { strerror } from "./ffi/libc.ts";
 import { expandLzma } from "./ffi/lzma.ts";
 import { addressOf } from "./ffi/pointer.ts";
 import { sync } from "./ffi/process-calls.ts";
-import { memoryFile, openForKernel, readOpenedFile, readWholeFile } from "./files/read-files.ts";
+import { memoryFile, openInput } from "./files/read-files.ts";
 import { readTextFile, writeTextFile } from "./files/text-files.ts";
 import { explainRefusal } from "./linux/explain-refusal.ts";
 import type { LinuxHost } from "./linux/host.ts";
@@ -24,6 +24,7 @@ import { readFacts } from "./linux/read-facts.ts";
 import { readKexecState } from "./linux/read-kexec-state.ts";
 import { readRefusalEvidence } from "./linux/read-refusal-evidence.ts";
 import { withProgress } from "./process/progress.ts";
+import { restartIfLimited } from "./process/restart.ts";
 import { execShutdown, takeInterfacesDown } from "./process/shutdown.ts";
 import { selectBackend } from "./select.ts";
 import type { XenHost } from "./xen/backend.ts";
@@ -86,6 +87,7 @@ const label = (role: InputRole): string => `Reading ${role}`;
  * The `World` of this machine, for `request`. Opens nothing: errors come from the methods.
  */
 export function makeRealWorld(console: Console, request: WorldRequest): World {
+  restartIfLimited(console);
   let chosen: Backend | null = null;
   const backend = once(() => {
     chosen = chooseBackend(request);
@@ -97,14 +99,8 @@ export function makeRealWorld(console: Console, request: WorldRequest): World {
   return {
     ...console,
     readFacts: facts,
-    readInput: (path, role, hash) =>
-      withProgress(label(role), (observe) => readWholeFile(path, { hash, observe })),
     openInput: (path, role, kernel) =>
-      withProgress(label(role), (observe) =>
-        openForKernel(path, role, kernel ?? null, { hash: false, observe }),
-      ),
-    readOpened: (file) =>
-      withProgress(label("kernel"), (observe) => readOpenedFile(file, { hash: false, observe })),
+      openInput(path, role, kernel, (read) => withProgress(label(role), read)),
     memoryFile,
     expandLzma,
     readText: readTextFile,

@@ -6,6 +6,9 @@ import { quoted } from "./sysfs-number.ts";
 
 export const LOCKDOWN = "/sys/kernel/security/lockdown";
 
+/** What is said where the file system that has the file is not mounted. */
+export const NO_SECURITYFS = "securityfs is not mounted on /sys/kernel/security.";
+
 /**
  * The level in brackets, as in `none [integrity] confidentiality`.
  * [linux security/lockdown/lockdown.c]

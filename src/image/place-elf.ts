@@ -12,6 +12,9 @@ export interface ElfMove {
   readonly alignment: bigint;
   readonly min: bigint;
   readonly max: bigint;
+  /** What sets the two, for errors. */
+  readonly minFrom?: string | undefined;
+  readonly maxFrom?: string | undefined;
   readonly from: "top" | "bottom";
   /** "start": the image's first page lies at a multiple of `alignment`. "offset": the image keeps
    * its offset from such a multiple, on which code may depend that is linked for that address. */
@@ -43,10 +46,10 @@ function takeMoved(context: PlanContext, elf: ElfImage, move: ElfMove, why: stri
   if (piece === undefined) throw new RangeError("an ELF image without a piece");
   const base = move.aligned === "start" ? piece.start : alignDown(piece.start, alignment);
   const size = alignUp(piece.size + (piece.start - base), page);
-  const { min, max, from } = move;
+  const { min, max, minFrom, maxFrom, from } = move;
   const which = from === "top" ? "highest" : "lowest";
   const segment = context.put({
-    ...{ role: "kernel", size, alignment, min, max, from },
+    ...{ role: "kernel", size, alignment, min, minFrom, max, maxFrom, from },
     bytes: () => pieceBytes({ ...piece, start: base }),
     reason: `the ${which} free multiple of ${hex(alignment)}: ${why}`,
   });

@@ -36,6 +36,12 @@ export function noteSentence({ source, text }: FactNote): string {
   return source.startsWith("/") ? `${source}: ${text}` : text;
 }
 
+/** The text for a missing file; with every other text the file exists and cannot be read. */
+const ABSENT = "No such file or directory.";
+
+/** Whether the note says that there is no such file. */
+export const isAbsent = ({ text }: FactNote): boolean => text === ABSENT;
+
 /** Whether the note is about one of `sources`, or about a file in a directory among these. */
 export function isOf({ source }: FactNote, ...sources: readonly FactNote["source"][]): boolean {
   return sources.some((one) => source === one || source.startsWith(`${one}/`));

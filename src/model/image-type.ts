@@ -47,6 +47,9 @@ export interface Placement {
   /** Lowest start, and one past the highest end. */
   readonly min: bigint;
   readonly max: bigint;
+  /** What sets each of the two, for the error of a piece that finds no room. */
+  readonly minFrom?: string | undefined;
+  readonly maxFrom?: string | undefined;
   readonly from: "top" | "bottom";
   /** Where the host has guest-owned memory, accept no other: the caller tries another place. */
   readonly guestOwnedOnly?: boolean;
@@ -107,6 +110,8 @@ export interface PlanContext extends PurposeTraits {
 export interface PurgatoryPlace {
   /** Lowest start, and one past the highest end. */
   readonly window: Range;
+  /** What sets the window's end, for errors; undefined: only the width of addresses. */
+  readonly maxFrom?: string | undefined;
   /** `first`: the purgatory is placed before the image, at the highest place in the window. `last`:
    * after it, for an image with fixed addresses in the same small window. */
   readonly order: "first" | "last";

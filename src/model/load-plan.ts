@@ -3,6 +3,7 @@
  * hands it over unchanged. It can be printed, compared, and made for another machine.
  */
 
+import type { KexecError } from "../core/error.ts";
 import type { Architecture } from "./architecture.ts";
 import type { ImagePurpose } from "./purpose.ts";
 
@@ -92,6 +93,9 @@ export interface FilePlan {
 export interface NotByFile {
   /** The reason, a sentence. */
   readonly notByFile: string;
+  /** The failure that is the reason, where the machine refused: `-a` names it and goes on, `-s`
+   * ends with it. */
+  readonly failure?: KexecError;
 }
 
 export interface FileReference {

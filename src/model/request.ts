@@ -127,6 +127,11 @@ export interface WorldRequest {
   readonly crashFacts: boolean;
 }
 
+/** What was given and does not count, a sentence or two each: for stderr, before all else. */
+export interface Warned {
+  readonly warnings?: readonly string[];
+}
+
 export type OutputFormat = "text" | "json";
 
 /** `--save-facts=FILE` */
@@ -181,14 +186,14 @@ export type Step =
   | { readonly kind: "jump-back"; readonly entry: bigint };
 
 /** Steps in their order; a step that fails ends the run. */
-export interface RunRequest {
+export interface RunRequest extends Warned {
   readonly action: "run";
   readonly world: WorldRequest;
   readonly steps: readonly Step[];
 }
 
 /** `--dry-run`: print the plans that would be loaded, and change nothing on the machine. */
-export interface DryRunRequest {
+export interface DryRunRequest extends Warned {
   readonly action: "dry-run";
   readonly world: WorldRequest;
   readonly format: OutputFormat;
@@ -197,21 +202,21 @@ export interface DryRunRequest {
 }
 
 /** `--doctor`: examine the machine and report what works. */
-export interface DoctorRequest {
+export interface DoctorRequest extends Warned {
   readonly action: "doctor";
   readonly world: WorldRequest;
   readonly format: OutputFormat;
 }
 
 /** `--save-facts=FILE` without another action. */
-export interface SaveFactsRequest {
+export interface SaveFactsRequest extends Warned {
   readonly action: "save-facts";
   readonly world: WorldRequest;
   readonly path: string;
 }
 
 /** `--print-ckr-size` */
-export interface PrintCrashSizeRequest {
+export interface PrintCrashSizeRequest extends Warned {
   readonly action: "print-crash-size";
   readonly world: WorldRequest;
 }

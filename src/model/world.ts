@@ -7,7 +7,7 @@ import type { Expanded } from "../core/expand.ts";
 import type { Backend } from "./backend.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { InputFile } from "./image-type.ts";
-import type { FileReference } from "./load-plan.ts";
+import type { FileReference, NotByFile } from "./load-plan.ts";
 
 export type InputRole = "kernel" | "initrd" | "module" | "device-tree";
 
@@ -17,26 +17,39 @@ export interface Console {
   readonly argv0: string;
   readonly argv: readonly string[];
   env(name: string): string | undefined;
-  /** Neither function throws: a closed pipe or a full disk is recorded for the exit status. */
+  /** A closed pipe or a full disk on these is not thrown. */
   stdout(text: string): void;
   stderr(text: string): void;
+  /** Why something of stdout is lost, in a few words; null: nothing is, or its reader has gone. */
+  lostOutput(): string | null;
+}
+
+/** A file that is open. It is read once, whatever is tried with it, as a pipe can be. */
+export interface Input {
+  /** All of it, in private memory, with progress on a terminal, and its SHA-256 where the first
+   * one to read it asks for it by `hash`.
+   * @throws KexecError with kexec-tools' text and status for `segments` plans */
+  read(hash: boolean): InputFile;
+  /** What kexec_file_load is given: the file, or a copy in memory of what the kernel could not read
+   * by itself, such as a pipe.
+   * @throws KexecError with kexec-tools' text and status for `file` plans */
+  reference(): FileReference | NotByFile;
+  /** Closes it. What was read, and a copy in memory, stay. */
+  close(): void;
 }
 
 export interface World extends Console {
   /** Reads the facts of the machine; slow parts only once. */
   readFacts(): HostFacts;
-  /** Reads all of a file into private memory, with progress on a terminal, and with `hash` computes
-   * its SHA-256 meanwhile.
-   * @throws KexecError with kexec-tools' text and status for `segments` plans */
-  readInput(path: string, role: InputRole, hash: boolean): InputFile;
-  /** Opens a file for kexec_file_load.
-   * @param kernel for an initrd, the path of its kernel, which kexec-tools' message names
-   * @throws KexecError with kexec-tools' text and status for `file` plans */
-  openInput(path: string, role: InputRole, kernel?: string): FileReference;
-  /** Reads all of an opened file into private memory. @throws KexecError */
-  readOpened(file: FileReference): InputFile;
-  /** Writes `bytes` to a file in memory (memfd), for kexec_file_load. @throws KexecError */
-  memoryFile(path: string, role: InputRole, bytes: Uint8Array): FileReference;
+  /**
+   * Opens a file, once for all attempts to load it.
+   * @param kernel for an initrd of a `file` plan, the path of its kernel, which the messages of
+   *   kexec-tools have; null: a `segments` plan
+   * @throws KexecError with kexec-tools' text and status
+   */
+  openInput(path: string, role: InputRole, kernel: string | null): Input;
+  /** Writes `bytes` to a file in memory (memfd), for kexec_file_load; or says why it cannot. */
+  memoryFile(path: string, role: InputRole, bytes: Uint8Array): FileReference | NotByFile;
   /** Expands xz or lzma, up to `limit` bytes, with the system's liblzma; null where there is none.
    * @throws KexecError */
   expandLzma(bytes: Uint8Array, limit: number): Expanded | null;

@@ -149,10 +149,12 @@ function draftOf(
 
 /** Takes memory for the purgatory, and returns the function that makes its segment, which must know
  * all other segments. @throws KexecError `plan.no-room` */
-function placePurgatory({ purgatory }: Arch, { window }: PurgatoryPlace, placer: Placer) {
+function placePurgatory({ purgatory }: Arch, place: PurgatoryPlace, placer: Placer) {
   const size = purgatory.size();
-  const { start: min, end: max } = window;
-  const start = placer.place({ role: "purgatory", size, alignment: 1n, min, max, from: "top" });
+  const { start: min, end: max } = place.window;
+  const { maxFrom } = place;
+  const limits = { size, alignment: 1n, min, max, maxFrom } as const;
+  const start = placer.place({ role: "purgatory", ...limits, from: "top" });
   return (request: PurgatoryRequest): { readonly entry: bigint; readonly segment: Segment } => {
     const { bytes, entry } = purgatory.build(request, start);
     const reason = "the highest free pages: it runs before the next kernel and is not needed after";
@@ -178,8 +180,9 @@ export function buildSegmentPlan(
   const { takesEfi } = image;
   const { free, notes: efiNotes } =
     takesEfi && !request.noEfi ? withoutEfiMemory(usable, facts) : { free: usable, notes: [] };
-  const { preferred, remark } = bySegments.placer;
-  const placer = new Placer(free, BigInt(facts.pageSize), preferred, remark);
+  const { preferred, bounds, remark } = bySegments.placer;
+  const remarks = [remark, ...efiNotes].filter((sentence) => sentence !== "").join(" ");
+  const placer = new Placer(free, BigInt(facts.pageSize), preferred, remarks, bounds);
   const placed = () => placePurgatory(arch, image.purgatory, placer);
   const first = image.purgatory.order === "first" ? placed() : null;
   const drafting = {
@@ -265,18 +268,26 @@ function whyNotByFile(
   return image.whyNotByFile;
 }
 
+/** What kexec_file_load is given. */
+export interface HandedFiles {
+  readonly kernel: FileReference;
+  /** null: no initrd. */
+  readonly initrd: FileReference | null;
+}
+
 /**
  * The plan for kexec_file_load, where the running kernel reads the image and places its segments.
  * What the kernel would answer with a mere "Invalid argument" is refused here with the reason.
  * Where kexec_file_load cannot do what is requested, the reason is returned, and `-a` tries
  * kexec_load.
+ * @param handOver gives the files, possibly copies in memory; called only if there is a plan
  * @throws KexecError `image.*`, `facts.*`, `plan.no-crash-region`, `plan.command-line`
  */
 export function buildFilePlan(
   request: LoadRequest,
   facts: HostFacts,
   kernel: InputFile,
-  files: { readonly kernel: FileReference; readonly initrd: FileReference | null },
+  handOver: () => HandedFiles | NotByFile,
 ): FilePlan | NotByFile {
   const arch = planningArch(facts);
   const purpose = purposeOf(request.purpose);
@@ -288,6 +299,8 @@ export function buildFilePlan(
   if (why !== null) return { notByFile: why };
   // If the kernel's own parameter did not fit, the kernel would only answer "Invalid argument".
   line.append("", byFiles.addedByKernel);
+  const files = handOver();
+  if ("notByFile" in files) return files;
   return {
     kind: "file",
     purpose: request.purpose,

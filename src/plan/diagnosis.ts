@@ -6,7 +6,12 @@
 import { findArch } from "../arch/index.ts";
 import { hex, humanSize } from "../core/address.ts";
 import { largest, normalize, rangeSize, totalSize } from "../core/range.ts";
+import { IOMEM } from "../facts/iomem.ts";
+import { kernelParameterValue } from "../facts/kernel-parameter.ts";
+import { LOCKDOWN, NO_SECURITYFS } from "../facts/lockdown.ts";
+import { PROC_STATUS } from "../facts/proc-status.ts";
 import type { HostProbe } from "../model/backend.ts";
+import { type FactNote, isAbsent, isOf, noteSentence } from "../model/fact-note.ts";
 import { type ArchFindings, type Finding, finding } from "../model/finding.ts";
 import { CAP_SYS_BOOT, type HostFacts } from "../model/host-facts.ts";
 import { findCrashRegion } from "./crash/crash-region.ts";
@@ -16,6 +21,8 @@ import { MEMORY_MAP_SOURCE } from "./memory-picture.ts";
 export interface Diagnosis {
   /** Whether some way of loading a kernel can work. */
   readonly canLoad: boolean;
+  /** Whether it takes, or may take, a kernel that is signed: the kernel is locked down. */
+  readonly signedOnly: boolean;
   readonly findings: readonly Finding[];
 }
 
@@ -50,19 +57,52 @@ function hostFindings(host: ExaminedHost): Finding[] {
   ];
 }
 
-function privilege({ capabilities }: HostFacts): Finding {
-  if (capabilities === null)
-    return finding("privilege", "note", "no CapEff line in /proc/self/status");
+/** Why a fact is not known: what was noted of its file. */
+function notKnown({ notes }: HostFacts, ...files: readonly FactNote["source"][]): string {
+  const note = notes.find((one) => isOf(one, ...files));
+  return note === undefined ? "not known" : `not known: ${noteSentence(note).replace(/\.$/, "")}`;
+}
+
+function privilege(facts: HostFacts): Finding {
+  const { capabilities } = facts;
+  if (capabilities === null) return finding("privilege", "note", notKnown(facts, PROC_STATUS));
   return (capabilities & CAP_SYS_BOOT) !== 0n
     ? finding("privilege", "ok", "this process has CAP_SYS_BOOT")
     : finding("privilege", "no", "this process lacks CAP_SYS_BOOT", "Run kexec as root.");
 }
 
-function lockdown({ lockdown: mode }: HostFacts): Finding {
-  if (mode === null) return finding("lockdown", "note", "this kernel has none");
+const LOAD_SIGNED = "Load with -s (or -a, the default), and a kernel that is signed.";
+
+/** By its file, else by what the kernel was told at boot, which it may have obeyed. */
+function lockdownParameter({ lockdown: mode, bootCommandLine }: HostFacts): string | null {
+  const asked = mode === null ? kernelParameterValue(bootCommandLine ?? "", "lockdown") : null;
+  return asked === "none" ? null : asked;
+}
+
+function lockdown(facts: HostFacts): Finding {
+  const { lockdown: mode, notes } = facts;
   if (mode === "none") return finding("lockdown", "ok", "none");
-  const hint = "Load a signed kernel with -s, or with -a, the default.";
-  return finding("lockdown", "note", `${mode}: only -s with a signed kernel`, hint);
+  if (mode !== null) {
+    return finding("lockdown", "note", `${mode}: only -s with a signed kernel`, LOAD_SIGNED);
+  }
+  const note = notes.find(({ source }) => source === LOCKDOWN);
+  if (note !== undefined && isAbsent(note)) {
+    return finding("lockdown", "note", "this kernel has none");
+  }
+  const asked = lockdownParameter(facts);
+  const mount =
+    note?.text === NO_SECURITYFS
+      ? "To see it: mount -t securityfs securityfs /sys/kernel/security"
+      : "";
+  if (asked === null) return finding("lockdown", "note", notKnown(facts, LOCKDOWN), mount);
+  const text = `lockdown=${asked} on the command line; ${notKnown(facts, LOCKDOWN)}`;
+  return finding("lockdown", "note", text, [LOAD_SIGNED, mount].filter(Boolean).join("\n"));
+}
+
+/** Whether the kernel takes signed images only, or may: what is not known counts as may. */
+function wantsSignature({ lockdown: mode, notes }: HostFacts): boolean {
+  if (mode !== null) return mode !== "none";
+  return notes.some((note) => note.source === LOCKDOWN && !isAbsent(note));
 }
 
 function loadDisabled({ kexec }: HostFacts): Finding[] {
@@ -102,6 +142,10 @@ function guestOwned({ segmentRules }: HostFacts): Finding[] {
 
 function crashMemory(facts: HostFacts): Finding {
   const region = findCrashRegion(facts);
+  const unread = facts.notes.find(({ source }) => source === IOMEM);
+  if (region === null && unread !== undefined && facts.crashRules.reservedWhere === null) {
+    return finding("crash memory", "note", notKnown(facts, IOMEM));
+  }
   if (region === null) {
     const hint =
       "-p needs reserved memory: boot with crashkernel=256M (under Xen, on Xen's command line).";
@@ -124,9 +168,15 @@ function loadedImages(host: ExaminedHost): Finding[] {
 
 /** The findings of an architecture that onekexec does not support. */
 const UNKNOWN_ARCHITECTURE: ArchFindings = {
-  firmware: [finding("Secure Boot", "note", "is off, or this machine has none")],
+  firmware: [finding("Secure Boot", "note", "not known on this architecture")],
   handoff: [finding("screen", "note", "not passed on: only x86 kernels accept one")],
 };
+
+function unknownMachine(facts: HostFacts): Finding[] {
+  if (findArch(facts) !== undefined) return [];
+  const text = `kexec makes no plans for ${facts.machine || "this machine"}`;
+  return [finding("architecture", "no", text, "It plans for x86_64.")];
+}
 
 function archFindings(facts: HostFacts): ArchFindings {
   return findArch(facts)?.findings(facts) ?? UNKNOWN_ARCHITECTURE;
@@ -142,16 +192,20 @@ export interface Unreadable {
 export function diagnose(facts: HostFacts | Unreadable, host: ExaminedHost): Diagnosis {
   if ("unreadable" in facts) {
     const map = finding("memory map", "no", facts.unreadable, facts.hint);
-    return { canLoad: false, findings: [...hostFindings(host), map] };
+    return { canLoad: false, signedOnly: false, findings: [...hostFindings(host), map] };
   }
   const map = memory(facts);
   const { firmware, handoff } = archFindings(facts);
   const usable = "refusal" in host ? [] : host.probes.filter(({ works }) => works);
-  const canLoad = usable.some(({ kind }) => kind === "file" || map.verdict === "ok");
+  const isKnown = findArch(facts) !== undefined;
+  const canLoad = isKnown && usable.some(({ kind }) => kind === "file" || map.verdict === "ok");
   return {
     canLoad,
+    // A kernel that is locked down takes nothing by kexec_load.
+    signedOnly: canLoad && !usable.some(({ kind }) => kind === "segments") && wantsSignature(facts),
     findings: [
       ...hostFindings(host),
+      ...unknownMachine(facts),
       privilege(facts),
       ...firmware,
       lockdown(facts),
@@ -165,8 +219,14 @@ export function diagnose(facts: HostFacts | Unreadable, host: ExaminedHost): Dia
   };
 }
 
+function conclusion(canLoad: boolean, signedOnly: boolean): string {
+  if (!canLoad) return "No kernel can be loaded here.";
+  if (!signedOnly) return "A kernel can be loaded here.";
+  return "A kernel can be loaded here if it is signed by a key that this kernel trusts.";
+}
+
 /** A diagnosis as lines for people. */
-export function diagnosisText({ canLoad, findings }: Diagnosis): string[] {
+export function diagnosisText({ canLoad, signedOnly, findings }: Diagnosis): string[] {
   const width = Math.max(...findings.map(({ subject }) => subject.length));
   return [
     ...findings.flatMap(({ subject, verdict, text, hint }) => [
@@ -177,6 +237,6 @@ export function diagnosisText({ canLoad, findings }: Diagnosis): string[] {
         .map((line) => `${" ".repeat(width + 8)}${line}`),
     ]),
     "",
-    canLoad ? "A kernel can be loaded here." : "No kernel can be loaded here.",
+    conclusion(canLoad, signedOnly),
   ];
 }

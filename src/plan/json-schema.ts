@@ -65,6 +65,7 @@ export const DryRunJson = z.strictObject({
 export const DoctorJson = z.strictObject({
   format: z.literal(1),
   canLoad: z.boolean(),
+  signedOnly: z.boolean(),
   findings: z.readonly(
     z.array(
       z.strictObject({

@@ -35,12 +35,27 @@ function wholePages(ranges: readonly Range[], pageSize: bigint): Range[] {
     .filter((r) => !isEmpty(r));
 }
 
+/** A bound of memory, and what sets it: `--mem-max=0xffffff`. */
+export interface Bound {
+  readonly at: bigint;
+  readonly from: string;
+}
+
+/** The lowest starts, and one past the highest ends. */
+export interface Bounds {
+  readonly min: readonly Bound[];
+  readonly max: readonly Bound[];
+}
+
+const NO_BOUNDS: Bounds = { min: [], max: [] };
+
 export class Placer {
   readonly #pageSize: bigint;
   /** null: the placer prefers no memory. */
   readonly #guestOwned: readonly Range[] | null;
   readonly #notes: string[] = [];
   readonly #remark: string;
+  readonly #bounds: Bounds;
   #free: Range[];
 
   /**
@@ -48,13 +63,16 @@ export class Placer {
    * @param pageSize in bytes, a power of two
    * @param guestOwned memory that is better than the rest of `usable`; null: none is
    * @param remark a sentence for the error of a piece that does not fit; may be empty
+   * @param bounds the reasons for the bounds of `usable`
    */
   constructor(
     usable: readonly Range[],
     pageSize: bigint,
     guestOwned: readonly Range[] | null = null,
     remark = "",
+    bounds: Bounds = NO_BOUNDS,
   ) {
+    this.#bounds = bounds;
     this.#pageSize = pageSize;
     this.#remark = remark;
     this.#free = wholePages(normalize(usable), pageSize);
@@ -95,8 +113,9 @@ export class Placer {
     }
     const length = typeof bytes === "function" ? 0 : bytes.length;
     const { size = BigInt(length), alignment = 1n, min = 0n, max = ADDRESS_END } = where;
-    const { from = "top", guestOwnedOnly = false } = where;
-    const start = this.#take({ role, size, alignment, min, max, from, guestOwnedOnly });
+    const { from = "top", guestOwnedOnly = false, minFrom, maxFrom } = where;
+    const limits = { alignment, min, minFrom, max, maxFrom, from, guestOwnedOnly };
+    const start = this.#take({ role, size, ...limits });
     if (start instanceof NoRoom) return start;
     return {
       role,
@@ -113,8 +132,9 @@ export class Placer {
   tryPutFixed(pieces: readonly FixedPiece[]): Segment[] | NoRoom {
     const [free, notes] = [this.#free, this.#notes.length];
     for (const { role, start: min, size, guestOwnedOnly = false } of pieces) {
+      const only = { minFrom: "its only place", maxFrom: "its only place" } as const;
       const limits = { alignment: 1n, min, max: min + size, from: "top", guestOwnedOnly } as const;
-      const start = this.#take({ role, size, ...limits });
+      const start = this.#take({ role, size, ...limits, ...only });
       if (!(start instanceof NoRoom)) continue;
       this.#free = free;
       this.#notes.length = notes;
@@ -168,20 +188,53 @@ export class Placer {
   }
 
   #noRoom(placement: Placement, size: bigint, alignment: bigint, window: Range): NoRoom {
-    const gap = largest(this.#free.map((r) => intersect(r, window)).filter((r) => !isEmpty(r)));
-    const found =
-      gap === undefined
-        ? "no memory is free there"
-        : `the largest free range there is ${humanSize(rangeSize(gap))} at ${showRange(gap)}`;
+    const { min, max } = this.#bounds;
+    const lowest = strictest(window.start, placement.minFrom, min, (a, b) => a > b);
+    const highest = strictest(window.end, placement.maxFrom, max, (a, b) => a < b);
+    const bounds = { start: lowest.at, end: highest.at };
+    const where = isEmpty(bounds)
+      ? `must lie at or above ${hex(lowest.at)} and below ${hex(highest.at)}, which is nowhere`
+      : `must lie within ${showRange(bounds)}, but ${this.#largestIn(bounds)}`;
+    const set = [
+      lowest.from === undefined ? "" : `Lower bound: ${lowest.from}.`,
+      highest.from === undefined ? "" : `Upper bound: ${highest.from}.`,
+    ];
+    const hint = [
+      `Cannot place the ${placement.role}: ${humanSize(size)} (${hex(size)} bytes, aligned to ` +
+        `${hex(alignment)}) ${where}.`,
+      set.filter((sentence) => sentence !== "").join(" "),
+      this.#remark,
+    ];
     return new NoRoom({
       code: "plan.no-room",
       message: `Could not find a free area of memory of ${hex(size)} bytes...\nlocate_hole failed`,
-      hint:
-        `Cannot place the ${placement.role}: ${humanSize(size)} (${hex(size)} bytes, aligned to ` +
-        `${hex(alignment)}) must lie within ${showRange(window)}, but ${found}.` +
-        (this.#remark === "" ? "" : `\n${this.#remark}`),
+      hint: hint.filter((line) => line !== "").join("\n"),
     });
   }
+
+  #largestIn(window: Range): string {
+    const gap = largest(this.#free.map((r) => intersect(r, window)).filter((r) => !isEmpty(r)));
+    return gap === undefined
+      ? "no memory is free there"
+      : `the largest free range there is ${humanSize(rangeSize(gap))} at ${showRange(gap)}`;
+  }
+}
+
+interface SetBound {
+  readonly at: bigint;
+  /** undefined: nothing but the width of addresses. */
+  readonly from: string | undefined;
+}
+
+/** The bound that leaves the least: the piece's own, or one of all pieces. */
+function strictest(
+  at: bigint,
+  from: string | undefined,
+  others: readonly Bound[],
+  isStricter: (a: bigint, b: bigint) => boolean,
+): SetBound {
+  const own: SetBound = { at, from };
+  return others.reduce((best, one) => (isStricter(one.at, best.at) ? one : best), own);
 }
 
 /** The intersection of two canonical sets, as a canonical set. */

@@ -9,8 +9,8 @@ import type { InputFile, ModuleFile, PlanInputs } from "../model/image-type.ts";
 import type { FileReference, LoadPlan, NotByFile, PlanKind } from "../model/load-plan.ts";
 import { kindsToTry } from "../model/plan-kinds.ts";
 import type { LoaderRequest, LoadRequest } from "../model/request.ts";
-import type { World } from "../model/world.ts";
-import { buildFilePlan, buildSegmentPlan } from "../plan/build-plan.ts";
+import type { Input, InputRole, World } from "../model/world.ts";
+import { buildFilePlan, buildSegmentPlan, type HandedFiles } from "../plan/build-plan.ts";
 import { wrapperOf } from "../wrapper/recognise.ts";
 
 /** A plan and the facts that it was made from. */
@@ -30,22 +30,42 @@ export async function factsFor(request: LoadRequest, world: World): Promise<Host
   return factsFromJson(world.readText(request.facts));
 }
 
-/** The kernel file of a load. All attempts share it, so that it is read and extracted only once. */
-export class KernelFile {
-  readonly path: string;
+/** The files of a load. All attempts share them, so that each is opened and read, and the kernel's
+ * extracted, only once. */
+export class LoadFiles {
+  readonly kernel: string;
+  readonly #world: World;
+  readonly #opened = new Map<string, Input>();
   #parts: Parts | null = null;
 
-  constructor(path: string) {
-    this.path = path;
+  constructor(kernel: string, world: World) {
+    this.kernel = kernel;
+    this.#world = world;
+  }
+
+  /** For an attempt by kexec_file_load. @throws KexecError as `World.openInput` */
+  open(path: string, role: InputRole, kernel: string | null): Input {
+    const name = `${role} ${path}`;
+    const opened = this.#opened.get(name) ?? this.#world.openInput(path, role, kernel);
+    this.#opened.set(name, opened);
+    return opened;
+  }
+
+  /** For an attempt by kexec_load, after which none by kexec_file_load comes.
+   * @throws KexecError as `World.openInput` and `Input.read` */
+  read(path: string, role: InputRole, hash: boolean): InputFile {
+    const input = this.open(path, role, null);
+    const file = input.read(hash);
+    input.close();
+    return file;
   }
 
   /**
-   * The parts of the file. Only the first call uses `read`: the error of a file that cannot be read
-   * is that of the first attempt.
+   * What is in the kernel's file.
    * @throws KexecError `image.*`, and those of `read`
    */
-  async parts(read: () => InputFile, request: LoadRequest, world: World): Promise<Parts> {
-    this.#parts ??= await extract(read(), request, world);
+  async parts(read: () => InputFile, request: LoadRequest): Promise<Parts> {
+    this.#parts ??= await extract(read(), request, this.#world);
     return this.#parts;
   }
 }
@@ -128,13 +148,13 @@ async function extract(file: InputFile, request: LoadRequest, world: World): Pro
  */
 export function planAttempt(
   kind: PlanKind,
-  kernel: KernelFile,
+  files: LoadFiles,
   request: LoadRequest,
   world: World,
   known?: HostFacts,
 ): Promise<Planned | NotByFile> {
   const attempt = {
-    kernel,
+    files,
     request,
     world,
     readFacts: async () => known ?? factsFor(request, world),
@@ -143,7 +163,7 @@ export function planAttempt(
 }
 
 interface Attempt {
-  readonly kernel: KernelFile;
+  readonly files: LoadFiles;
   readonly request: LoadRequest;
   readonly world: World;
   /** Called after the kernel file is read, so that errors in that file are reported first. */
@@ -153,42 +173,59 @@ interface Attempt {
 /** Plans a load by kexec_file_load: opens the files, and the running kernel reads them. A kernel or
  * initrd that was extracted from its file is handed over in a file in memory (memfd). */
 async function planByFile(attempt: Attempt): Promise<Planned | NotByFile> {
-  const { kernel, request, world, readFacts } = attempt;
-  const { path } = kernel;
-  const file = world.openInput(path, "kernel");
-  const parts = await kernel.parts(() => world.readOpened(file), request, world);
+  const { files, request, world, readFacts } = attempt;
+  const path = files.kernel;
+  const input = files.open(path, "kernel", null);
+  const parts = await files.parts(() => input.read(false), request);
   const { image, layers } = parts;
   const facts = await readFacts();
   const { initrd } = request.loader;
-  const ramdisk = initrd === null ? null : world.openInput(initrd, "initrd", path);
-  const plan = buildFilePlan(parts.request, facts, image, { kernel: file, initrd: ramdisk });
+  const given = initrd === null ? null : files.open(initrd, "initrd", path);
+  const handOver = () => handedFiles(parts, input, given, world);
+  const plan = buildFilePlan(parts.request, facts, image, handOver);
   if ("notByFile" in plan) return plan;
-  if (layers.length === 0) return { plan, facts };
   const leftOut = treeLeftOut(parts, kindsToTry(request.method, facts.planKinds));
   if ("notByFile" in leftOut) return leftOut;
-  const extracted = (role: "kernel" | "initrd", bytes: Uint8Array): FileReference => ({
-    ...world.memoryFile(path, role, bytes),
-    extracted: true,
-  });
-  // Only extracted parts are copied. An extracted kernel may carry a signature of its own.
-  const own = parts.initrd && extracted("initrd", parts.initrd.bytes);
-  const handed = {
-    kernel: extracted("kernel", image.bytes),
-    initrd: ramdisk ?? own,
-    notes: [...layers, ...plan.notes],
-    warnings: [...plan.warnings, ...leftOut.warnings],
-  };
-  return { plan: { ...plan, ...handed }, facts };
+  const notes = [...layers, ...plan.notes];
+  const warnings = [...plan.warnings, ...leftOut.warnings];
+  return { plan: { ...plan, notes, warnings }, facts };
+}
+
+/** Only what was extracted is copied: the file that was given may carry a signature of its own. */
+function handedFiles(
+  parts: Parts,
+  kernel: Input,
+  initrd: Input | null,
+  world: World,
+): HandedFiles | NotByFile {
+  const { path, bytes } = parts.image;
+  const handed =
+    parts.layers.length === 0 ? kernel.reference() : extracted(world, path, "kernel", bytes);
+  if ("notByFile" in handed) return handed;
+  const own = parts.initrd && extracted(world, path, "initrd", parts.initrd.bytes);
+  const ramdisk = initrd === null ? own : initrd.reference();
+  if (ramdisk !== null && "notByFile" in ramdisk) return ramdisk;
+  return { kernel: handed, initrd: ramdisk };
+}
+
+/** A file in memory with what was extracted from the file at `path`. */
+function extracted(
+  world: World,
+  path: string,
+  role: "kernel" | "initrd",
+  bytes: Uint8Array,
+): FileReference | NotByFile {
+  const file = world.memoryFile(path, role, bytes);
+  return "notByFile" in file ? file : { ...file, extracted: true };
 }
 
 /** Plans a load by kexec_load: reads all files into memory. */
 async function planBySegments(attempt: Attempt): Promise<Planned> {
-  const { kernel, request, world, readFacts } = attempt;
-  const read = () => world.readInput(kernel.path, "kernel", false);
-  const parts = await kernel.parts(read, request, world);
+  const { files, request, world, readFacts } = attempt;
+  const parts = await files.parts(() => files.read(files.kernel, "kernel", false), request);
   const { image, layers } = parts;
   const facts = await readFacts();
-  const { extras, notes } = await readExtras(request, world);
+  const { extras, notes } = await readExtras(request, files, world);
   const initrd = extras.initrd ?? parts.initrd;
   const dtb = extras.dtb ?? parts.deviceTree;
   const plan = buildSegmentPlan(parts.request, facts, { ...extras, kernel: image, initrd, dtb });
@@ -218,20 +255,24 @@ interface Extras {
   readonly notes: readonly string[];
 }
 
-async function readExtras({ loader, skipChecks }: LoadRequest, world: World): Promise<Extras> {
+async function readExtras(
+  { loader, skipChecks }: LoadRequest,
+  files: LoadFiles,
+  world: World,
+): Promise<Extras> {
   const hash = !skipChecks;
   const { initrd, dtb } = loader;
   const notes: string[] = [];
-  const ramdisk = initrd === null ? null : world.readInput(initrd, "initrd", hash);
+  const ramdisk = initrd === null ? null : files.read(initrd, "initrd", hash);
   const modules: ModuleFile[] = [];
   for (const commandLine of loader.modules) {
     const path = commandLine.split(" ", 1)[0] ?? "";
-    const file = world.readInput(path, "module", hash);
+    const file = files.read(path, "module", hash);
     const expanded = await expandedModule(file, world);
     modules.push({ ...expanded.image, commandLine });
     notes.push(...expanded.layers.map((note) => `${path}: ${note}`));
   }
-  const tree = dtb === null ? null : world.readInput(dtb, "device-tree", false);
+  const tree = dtb === null ? null : files.read(dtb, "device-tree", false);
   return { extras: { initrd: ramdisk, modules, dtb: tree }, notes };
 }
 

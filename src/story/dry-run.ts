@@ -10,8 +10,8 @@ import type { World } from "../model/world.ts";
 import { requireHotplug } from "../plan/crash/crash-plan.ts";
 import { requireCrashRegion } from "../plan/crash/crash-region.ts";
 import { describePlan, plansToJson } from "../plan/describe-plan.ts";
-import { factsFor, KernelFile, type Planned, planAttempt } from "./attempt.ts";
-import { failUnsupported } from "./load.ts";
+import { factsFor, LoadFiles, type Planned, planAttempt } from "./attempt.ts";
+import { failNotByFile } from "./load.ts";
 import { takeSteps } from "./run.ts";
 
 /**
@@ -41,12 +41,12 @@ async function planAll(load: LoadRequest, world: World): Promise<readonly Planne
   const facts = await factsFor(load, world);
   refuseEarly(load, facts);
   const kinds = kindsToTry(load.method, facts.planKinds);
-  const file = new KernelFile(load.kernel);
+  const files = new LoadFiles(load.kernel, world);
   const planned: Planned[] = [];
   for (const kind of kinds) {
-    const attempt = await planAttempt(kind, file, load, world, facts);
+    const attempt = await planAttempt(kind, files, load, world, facts);
     if ("plan" in attempt) planned.push(attempt);
-    else if (kinds.length === 1) failUnsupported(attempt.notByFile);
+    else if (kinds.length === 1) failNotByFile(attempt);
     else world.stderr(`kexec_file_load is not tried: ${attempt.notByFile}\n`);
   }
   return planned;

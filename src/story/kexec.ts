@@ -4,19 +4,20 @@
  */
 
 import { runStory, type Stage, type Stories } from "../cli/command.ts";
-import { errorText } from "../cli/report.ts";
+import { errorText, statusOfOutput } from "../cli/report.ts";
 import { toRequest } from "../cli/to-request.ts";
 import { KexecError } from "../core/error.ts";
-import type { WorldRequest } from "../model/request.ts";
+import type { Warned, WorldRequest } from "../model/request.ts";
 import type { Console, World } from "../model/world.ts";
 
 /** Wraps a story that needs the world: opens the world before it and closes the world after it. */
 function inWorld<R>(
   story: (request: R, world: World) => number | Promise<number>,
-): (request: R & { readonly world: WorldRequest }, stage: Stage) => Promise<number> {
+): (request: R & Warned & { readonly world: WorldRequest }, stage: Stage) => Promise<number> {
   return async (request, { openWorld }) => {
     const world = await openWorld(request.world);
     try {
+      for (const warning of request.warnings ?? []) world.stderr(`Warning: ${warning}\n`);
       return await story(request, world);
     } finally {
       world.close();
@@ -48,7 +49,8 @@ const STORIES: Stories = {
 export async function runKexec(console: Console, openWorld: Stage["openWorld"]): Promise<number> {
   try {
     const request = toRequest(console);
-    return await runStory(request.action, request, STORIES, { console, openWorld });
+    const status = await runStory(request.action, request, STORIES, { console, openWorld });
+    return statusOfOutput(status, console);
   } catch (error) {
     if (!(error instanceof KexecError)) throw error;
     console.stderr(errorText(error));

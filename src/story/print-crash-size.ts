@@ -1,6 +1,8 @@
 /** `--print-ckr-size`: prints the size of the crash region in bytes. */
 
 import { ExitStatus } from "../core/error.ts";
+import { IOMEM } from "../facts/iomem.ts";
+import { noteSentence } from "../model/fact-note.ts";
 import type { PrintCrashSizeRequest } from "../model/request.ts";
 import type { World } from "../model/world.ts";
 import { findCrashRegion } from "../plan/crash/crash-region.ts";
@@ -8,7 +10,10 @@ import { findCrashRegion } from "../plan/crash/crash-region.ts";
 /** Prints the size in bytes of the crash region that `-p` would use, 0 where there is none. Returns
  * 0. */
 export function printCrashSize(_request: PrintCrashSizeRequest, world: World): number {
-  const region = findCrashRegion(world.readFacts());
+  const facts = world.readFacts();
+  const region = findCrashRegion(facts);
+  const unread = facts.notes.find(({ source }) => source === IOMEM);
+  if (region === null && unread !== undefined) world.stderr(`${noteSentence(unread)}\n`);
   world.stdout(`${region?.usedSize ?? 0n}\n`);
   return ExitStatus.ok;
 }

@@ -7,7 +7,14 @@ import type { Action } from "../../src/model/request.ts";
 import { read, request } from "./command-lines.ts";
 
 const STAGE: Stage = {
-  console: { argv0: "kexec", argv: [], env: () => undefined, stdout() {}, stderr() {} },
+  console: {
+    argv0: "kexec",
+    argv: [],
+    env: () => undefined,
+    stdout() {},
+    lostOutput: () => null,
+    stderr() {},
+  },
   openWorld: () => Promise.reject(new Error("no world is needed")),
 };
 

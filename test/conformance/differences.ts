@@ -51,8 +51,8 @@ export const DIFFERENCES = [
   {
     id: "release",
     kexecTools:
-      "releases before 2.0.32 do not know `--no-cma` and `--force-dtb`, before 2.0.28 `--hotplug`; `--reuse-cmdline` takes out `BOOT_IMAGE` only, not all that begins so",
-    onekexec: "2.0.32's options and rules",
+      "releases before 2.0.32 do not know `--no-cma` and `--force-dtb`, before 2.0.28 `--hotplug`; `--reuse-cmdline` takes out `BOOT_IMAGE` only, not all that begins so; before 2.0.29 a kernel that cannot be opened with `-s` or `-a` is `Failed to open file FILE:REASON`, status 255",
+    onekexec: "2.0.32's options, rules and words",
     why: "a script written for the newest release works",
   },
   {
@@ -223,6 +223,19 @@ export const DIFFERENCES = [
     why: "a screenful of options does not say which one was wrong",
   },
   {
+    id: "left-out",
+    kexecTools:
+      "of an option that is given twice, such as `--initrd`, and of several kernels, one counts, without a word",
+    onekexec: "the same one counts, and a line on stderr, `Warning: ...`, names what is left out",
+    why: "a second initrd that is not loaded shows only when the next kernel misses it",
+  },
+  {
+    id: "lost-output",
+    kexecTools: "`-v`, `-h` and `--print-ckr-size` to a full disk or a closed output: status 0",
+    onekexec: "a line on stderr, and status 1; 0 where the reader has gone, as `head` goes",
+    why: "who asks and gets no answer should know",
+  },
+  {
     id: "bad-port",
     kexecTools: "a bad `--serial` with `-u` is complained about, and then the image is unloaded",
     onekexec: "nothing is done; status 255, as when loading",
@@ -276,8 +289,8 @@ export const DIFFERENCES = [
   {
     id: "pipe",
     kexecTools:
-      "a kernel or initrd that is a pipe: `Cannot read FILE`; `-s` gives it to the kernel",
-    onekexec: "is read to its end",
+      "a kernel or initrd that is a pipe: `Cannot read FILE`; `-s` gives it to the kernel; `-a` opens it for each attempt",
+    onekexec: "is read to its end, once for both attempts of `-a`",
     why: "`kexec -l <(decrypt kernel)`",
   },
   {

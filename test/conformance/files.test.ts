@@ -2,6 +2,7 @@
 
 import { describe } from "bun:test";
 import { differs, same } from "./compare.ts";
+import type { RunOptions } from "./harness.ts";
 import {
   COMMAND_LINE_SIZE,
   CUT,
@@ -30,14 +31,44 @@ const from31 = (release: number): boolean => !before31(release);
 const fileLoad = (kernel: string, initrd: string | null): string =>
   `kexec_file_load ${kernel} ${initrd} "\\u0000" (1) flags ${initrd === null ? "0x4" : "0x0"} -> 0`;
 
+const ABSENT = "No such file or directory";
+
+/** A kernel that cannot be opened; releases before 2.0.29 have other words with -s and -a. */
+function unopened(
+  method: string,
+  path: string,
+  shown: string,
+  reason: string,
+  more: readonly string[] = [],
+  options: RunOptions = {},
+): void {
+  const argv = [method, "-l", path, ...more];
+  if (method === "-c") {
+    same(argv, options);
+    return;
+  }
+  const before = `Failed to open file ${shown}:${reason}`;
+  const now = `Cannot open \`${shown}': ${reason}`;
+  differs(
+    "release",
+    argv,
+    {
+      theirs: { status: 255, stderr: before.split("\n") },
+      ours: { status: 1, stderr: now.split("\n") },
+      release: (release) => release < 29,
+    },
+    options,
+  );
+}
+
 describe("kernel", () => {
   for (const method of METHODS) {
-    same([method, "-l", MISSING]);
-    same([method, "-l", ""]);
-    same([method, "-l", `${KERNEL}/x`]);
-    same([method, "-l", "a\xff\n b"]);
-    same([method, "-l", SECRET], USER);
-    same([method, "-l", MISSING, "--reuse-cmdline"]);
+    unopened(method, MISSING, "IN/missing", ABSENT);
+    unopened(method, "", "", ABSENT);
+    unopened(method, `${KERNEL}/x`, "IN/vmlinuz/x", "Not a directory");
+    unopened(method, "a\xff\n b", "a\xff\n b", ABSENT);
+    unopened(method, SECRET, "IN/secret", "Permission denied", [], USER);
+    unopened(method, MISSING, "IN/missing", ABSENT, ["--reuse-cmdline"]);
 
     for (const [file, lines] of [
       [EMPTY, []],

@@ -7,7 +7,7 @@ import { describe, expect, test } from "bun:test";
 import { differs, runBoth, same } from "./compare.ts";
 import { difference } from "./differences.ts";
 import { type FakeMachine, runKexec } from "./harness.ts";
-import { KERNEL, KERNEL_PIECE } from "./inputs.ts";
+import { EMPTY, INITRD, INITRD_PIECE, KERNEL, KERNEL_PIECE } from "./inputs.ts";
 import { KEXEC_TOOLS, ONEKEXEC, RELEASE } from "./programs.ts";
 
 const METHODS = ["-a", "-c", "-s"];
@@ -163,6 +163,26 @@ describe("unload", () => {
     ours: { calls: ["kexec_load flags 0x3e0000 entry 0x0 nothing -> 0"] },
     release: (release) => release >= 32,
   });
+});
+
+describe("what is given and does not count", () => {
+  const loads = (what: string) => `kexec_load flags 0x3e0000; ${KERNEL_PIECE}; ${what} -> 0`;
+  for (const [words, warned, loaded] of [
+    [[`--initrd=${EMPTY}`, `--initrd=${INITRD}`], `--initrd=IN/empty is left out`, INITRD_PIECE],
+    [["--append=x", "--command-line=y"], "--append=x is left out", "initrd:"],
+    [["-t", "nonsense", "--type=bzImage64"], "--type=nonsense is left out", "initrd:"],
+    [["--mem-min=0x900000000", "--mem-min=0"], "--mem-min=0x900000000 is left out", "initrd:"],
+    [[KERNEL, INITRD], "IN/initrd, IN/vmlinuz are left out: the kernel is", "initrd:"],
+  ] as const) {
+    const argv = ["-c", "-l", ...words, KERNEL];
+    test(`${difference("left-out").id}: ${words.join(" ")}`, async () => {
+      const { theirs, ours } = await runBoth(argv);
+      const calls = [loads(loaded), "sync"];
+      expect(theirs).toEqual({ status: 0, stdout: [], stderr: [], calls });
+      expect(ours).toEqual({ ...theirs, stderr: [expect.stringContaining(warned)] });
+      expect(ours.stderr[0]).toStartWith("Warning: ");
+    });
+  }
 });
 
 describe("options for loading where nothing is loaded", () => {

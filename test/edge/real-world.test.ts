@@ -26,27 +26,32 @@ describe("where the system forbids what bun:ffi needs", () => {
     writeFileSync(kernel, "no kernel");
     const ran = kexec(["-c", "-l", kernel], NO_JIT);
     expect(ran.status).toBe(255);
-    expect(ran.stderr).toStartWith("cannot make system calls: this process may not make memory ");
-    expect(ran.stderr).toContain("MemoryDenyWriteExecute");
+    expect(ran.stderr).toStartWith("cannot make system calls: BUN_JSC_useJIT in the environment");
+    expect(ran.stderr).toContain("Unset BUN_JSC_useJIT");
     expect(ran.stderr.trim().split("\n").length).toBeLessThanOrEqual(4);
   });
 });
 
 describe("a missing kernel: kexec-tools' message and status", () => {
   const kernel = "/nonexistent/vmlinuz";
-  test.each([
-    ["-c", 1, `Cannot open \`${kernel}': No such file or directory\n`],
-    ["-s", 255, `Failed to open file ${kernel}:No such file or directory\n`],
-    ["-a", 255, `Failed to open file ${kernel}:No such file or directory\n`],
-  ])("%s", (method, status, stderr) => {
-    expect(kexec([method, "-l", kernel])).toEqual({ status, stdout: "", stderr });
+  const stderr = `Cannot open \`${kernel}': No such file or directory\n`;
+  test.each(["-c", "-s", "-a"])("%s", (method) => {
+    expect(kexec([method, "-l", kernel])).toEqual({ status: 1, stdout: "", stderr });
   });
 });
 
-describe("an internal error", () => {
-  /** Makes process.argv disagree with /proc/self/cmdline, which throws a RangeError. */
+describe("a bug of ours", () => {
+  /** A part of the runtime that does something else than it should. */
   const broken = (args: readonly string[]): Ran =>
-    runScript(`process.argv.push(...Array(50).fill("x")); await import("@src/main.ts");`, { args });
+    runScript(
+      `const { startsWith } = String.prototype;
+       String.prototype.startsWith = function (text) {
+         if (text === "/$bunfs/") throw new TypeError("broken");
+         return startsWith.call(this, text);
+       };
+       await import("@src/main.ts");`,
+      { args },
+    );
 
   test("is one line, and exit status 255", () => {
     const ran = broken(["-l"]);

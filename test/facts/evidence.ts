@@ -10,6 +10,7 @@ export const BARE: HypervisorEvidence = {
   capabilities: null,
   procXen: false,
   xenInterrupts: false,
+  unreadable: [],
   version: null,
 };
 export const XEN = { ...BARE, type: "xen", procXen: true };

@@ -157,6 +157,34 @@ describe("what is installed", () => {
 
 const guestCopy = (name: string): GuestCopy => copyGuest(join(work, name), packages.deb);
 
+/** QEMU's core2duo and Nehalem without one flag: flags of the CPU, and what dpkg prints. */
+const OLD_CPUS = [
+  ["fpu sse2 ssse3 cx16", "onekexec does not run on this CPU"],
+  ["fpu sse2 ssse3 cx16 sse4_1 sse4_2", "onekexec does not run on this CPU"],
+  ["fpu sse2 ssse3 cx16 sse4_1 popcnt", "keep kexec-tools"],
+] as const;
+
+describe("the init scripts know whether the CPU runs kexec", () => {
+  test.each([
+    ["fpu sse2 ssse3 cx16 sse4_1 sse4_2 popcnt aes", 0],
+    ["fpu sse2 ssse3 cx16", 1],
+    ["fpu sse4_1 sse4_2 avx", 1],
+    ["", 1],
+  ])("%s", (flags, status) => {
+    const cpuinfo = join(work, "cpuinfo");
+    writeFileSync(cpuinfo, `processor\t: 0\nflags\t\t: ${flags}\n`);
+    const script =
+      'mount --bind "$1" /proc/cpuinfo; eval "$(sed -n "/^cpu_runs_kexec()/,/^}/p" "$2")"; ' +
+      "cpu_runs_kexec";
+    for (const name of ["kexec", "kexec-load"]) {
+      const path = join(unpacked, "etc/init.d", name);
+      expect(run("unshare", "--mount", "sh", "-c", script, "sh", cpuinfo, path).status).toBe(
+        status,
+      );
+    }
+  });
+});
+
 const MAKE_DEPENDENT = `mkdir -p /dependent/DEBIAN
 printf '%s\\n' 'Package: dependent' 'Version: 1' 'Architecture: all' \\
   'Maintainer: a <a@b.invalid>' \\
@@ -170,6 +198,15 @@ test(
     const links = () => inside("sh", "-c", "ls /etc/rc6.d").match(/K\d+kexec(-load)?$/gm);
     expect(inside("kexec", "-v")).toBe("kexec-tools 2.0.25\n");
     writeFileSync(join(root, "etc/default/kexec"), "LOAD_KEXEC=false # mine\n");
+
+    for (const [flags, says] of OLD_CPUS) {
+      writeFileSync(join(root, "cpuinfo"), `processor\t: 0\nflags\t\t: ${flags}\n`);
+      const script = "mount --bind /cpuinfo /proc/cpuinfo; dpkg -i /onekexec.deb 2>&1 || :";
+      expect(inside("unshare", "--mount", "sh", "-c", script)).toContain(says);
+      expect(status("kexec-tools")).toBe("installed");
+      expect(inside("kexec", "-v")).toBe("kexec-tools 2.0.25\n");
+      expect(inside("dpkg-divert", "--list", "/sbin/*kexec*")).toBe("");
+    }
 
     inside("dpkg", "-i", "/onekexec.deb");
     expect(status("onekexec")).toBe("installed");

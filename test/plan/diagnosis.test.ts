@@ -61,6 +61,11 @@ test.each<[string, Partial<HostFacts>, RegExp]>([
   ["no capability", { capabilities: 0n }, /^no {4}privilege +this process lacks CAP_SYS_BOOT$/m],
   ["lockdown", { lockdown: "integrity" }, /^note {2}lockdown +integrity: only -s/m],
   [
+    "an architecture without plans",
+    { architecture: "arm64", machine: "aarch64" },
+    /^no {4}architecture +kexec makes no plans for aarch64\n/m,
+  ],
+  [
     "the sysctl",
     { kexec: { ...BIOS.kexec, loadDisabled: true } },
     /^no {4}sysctl +kernel.kexec_load_disabled is 1\n +Nothing can be loaded until the next boot/m,
@@ -151,4 +156,34 @@ test("without facts there are the reason and the host's findings", () => {
   expect(diagnosisText(found).join("\n")).toMatch(
     /^no {4}memory map +Could not get memory layout$/m,
   );
+});
+
+describe("a kernel that takes signed images only", () => {
+  const locked: HostFacts = { ...BIOS, lockdown: "integrity" };
+  const note = { source: "/sys/kernel/security/lockdown" } as const;
+  const text = "securityfs is not mounted on /sys/kernel/security.";
+  const hidden: HostFacts = { ...BIOS, lockdown: null, notes: [{ ...note, text }] };
+  const asked = { ...hidden, bootCommandLine: "quiet lockdown=integrity" };
+  const none = { ...hidden, notes: [{ ...note, text: "No such file or directory." }] };
+  const SIGNED = "A kernel can be loaded here if it is signed by a key that this kernel trusts.";
+
+  test.each([
+    ["locked down", locked, linux(true, false), SIGNED],
+    ["perhaps", hidden, linux(true, false), SIGNED],
+    ["by its command line", asked, linux(true, false), SIGNED],
+    ["by its command line, but it takes kexec_load", asked, linux(true, true), "here."],
+    ["no lockdown, and no kexec_load", none, linux(true, false), "here."],
+    ["locked down, without kexec_file_load", locked, linux(false, false), "No kernel can"],
+  ])("%s", (_, facts, host, conclusion) => {
+    const last = diagnosisText(diagnose(facts, host)).at(-1);
+    expect(last).toContain(conclusion);
+    expect(diagnose(facts, host).signedOnly).toBe(conclusion === SIGNED);
+  });
+
+  test("what is known of it", () => {
+    expect(lines(none)).toMatch(/lockdown +this kernel has none$/m);
+    expect(lines(hidden)).toMatch(/lockdown +not known: .*securityfs is not mounted/m);
+    expect(lines(hidden)).toContain("mount -t securityfs securityfs /sys/kernel/security");
+    expect(lines(asked)).toMatch(/lockdown +lockdown=integrity on the command line; not known/m);
+  });
 });

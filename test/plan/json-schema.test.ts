@@ -45,8 +45,10 @@ describe("--dry-run=json", () => {
 test("--doctor=json: fields that are unknown, missing or of another type are refused", () => {
   const finding = { subject: "host", verdict: "ok", text: "t", hint: "" };
   const accepts = (changes: object) =>
-    DoctorJson.safeParse({ format: 1, canLoad: true, findings: [{ ...finding, ...changes }] })
-      .success;
+    DoctorJson.safeParse({
+      ...{ format: 1, canLoad: true, signedOnly: false },
+      findings: [{ ...finding, ...changes }],
+    }).success;
   expect(accepts({})).toBe(true);
   expect(accepts({ verdict: "maybe" })).toBe(false);
   expect(accepts({ hint: null })).toBe(false);

@@ -2,24 +2,46 @@
  * kernel gets. */
 
 import { hex } from "../../core/address.ts";
+import { EFI } from "../../facts/efi.ts";
+import { type FactNote, isAbsent, isOf, noteSentence } from "../../model/fact-note.ts";
 import { type ArchFindings, type Finding, finding } from "../../model/finding.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import { passesStaleScreen, screenByFile } from "./file-screen.ts";
 import { SECURE_BOOT_AT } from "./handoff/efi-info.ts";
 
+/** The file with the boot_params. */
+const BOOT_PARAMS = "/sys/kernel/boot_params/data";
+
 /** The value of `secure_boot` in the zero page if the firmware enforces Secure Boot.
  * [linux include/linux/efi.h enum efi_secureboot_mode] */
 const SECURE_BOOT_ENABLED = 3;
 
-function secureBoot({ x86_64 }: HostFacts): Finding {
-  return x86_64?.bootParams?.[SECURE_BOOT_AT] === SECURE_BOOT_ENABLED
+function secureBoot({ x86_64, notes }: HostFacts): Finding {
+  const bootParams = x86_64?.bootParams ?? null;
+  if (bootParams === null) {
+    return finding("Secure Boot", "note", `not known${reasonOf(notes, BOOT_PARAMS)}`);
+  }
+  return bootParams[SECURE_BOOT_AT] === SECURE_BOOT_ENABLED
     ? finding("Secure Boot", "note", "is on: kernels must be signed with a trusted key")
     : finding("Secure Boot", "note", "is off, or the firmware does not have it");
 }
 
-function efi({ efi: found }: HostFacts): Finding {
+/** `: ` and what was noted of a file; empty where nothing was. */
+function reasonOf(notes: readonly FactNote[], file: FactNote["source"]): string {
+  const note = notes.find((one) => isOf(one, file));
+  return note === undefined ? "" : `: ${noteSentence(note).replace(/\.$/, "")}`;
+}
+
+function efi({ efi: found, notes }: HostFacts): Finding {
   if (found === null) {
-    return finding("EFI", "ok", "no /sys/firmware/efi: no EFI is passed to the next kernel");
+    const note = notes.find(({ source }) => source === EFI);
+    return note === undefined || isAbsent(note)
+      ? finding("EFI", "ok", "no /sys/firmware/efi: no EFI is passed to the next kernel")
+      : finding(
+          "EFI",
+          "note",
+          `not known${reasonOf(notes, EFI)}: no EFI is passed to the next kernel`,
+        );
   }
   return found.runtimeMap.length > 0
     ? finding("EFI", "ok", "is passed on to kernels that support it (XLF_EFI_KEXEC)")

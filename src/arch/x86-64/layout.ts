@@ -38,10 +38,23 @@ export const REACH: Readonly<Record<EntryMode, bigint>> = {
   16: LOW_MEMORY_END,
 };
 
+/** The reason for `LOWEST_ADDRESS`, for errors. */
+export const LOWEST_ADDRESS_FROM = "firmware's data below 0x3000";
+
+const REACH_NAMES: ReadonlyMap<bigint, string> = new Map([
+  [PROTECTED_MODE_END, "4 GiB, the end of 32-bit addresses"],
+  [LINUX_32_END, "896 MiB, which a 32-bit Linux maps"],
+  [LOW_MEMORY_END, "640 KiB, where low memory ends"],
+]);
+
+/** The reason for the end of a window, for errors; undefined for the end of all memory. */
+export const reachName = (end: bigint): string | undefined => REACH_NAMES.get(end);
+
 /** Where the purgatory may lie for an image with entry mode `mode`: it is position-independent, but
  * still runs after it has switched to that mode. For real mode it is placed last, because such
  * images name fixed addresses in the same low memory. */
 export function purgatoryPlace(mode: EntryMode): PurgatoryPlace {
   const window = { start: LOWEST_ADDRESS, end: REACH[mode] };
-  return { window, order: mode === 16 ? "last" : "first" };
+  const maxFrom = reachName(window.end);
+  return { window, maxFrom, order: mode === 16 ? "last" : "first" };
 }

@@ -1,7 +1,6 @@
 /** Calls on open files that `node:fs` does not have, and the kernel's random numbers. */
 
-import { ExitStatus, fail } from "../../core/error.ts";
-import { asInt, asUlong, libc, result, strerror } from "./libc.ts";
+import { asInt, asUlong, libc, result } from "./libc.ts";
 import { addressOf, cString, keeping } from "./pointer.ts";
 import { systemCallNumber } from "./system-call-numbers.ts";
 
@@ -61,15 +60,14 @@ const MFD_CLOEXEC = 1;
 
 /**
  * Creates an empty file in memory; the caller owns the descriptor, which is open for reading and
- * writing. `name` appears in /proc/PID/fd and in messages. [memfd_create(2)]
- * @throws KexecError `file.memory`
+ * writing. Returns it, or minus the error number. `name` appears in /proc/PID/fd. [memfd_create(2)]
  */
 export function memfdCreate(name: string): number {
   const text = cString(name);
   const { syscall } = libc().symbols;
   // SAFETY: the name is ours and kept until the call returns. Fails with: EMFILE; ENOSYS before
-  // Linux 3.17, which has no kexec_file_load either.
-  const fd = keeping([text], () =>
+  // Linux 3.17, which has no kexec_file_load either, or from a seccomp filter; EPERM; EACCES.
+  return keeping([text], () =>
     Number(
       result(
         syscall(
@@ -83,10 +81,4 @@ export function memfdCreate(name: string): number {
       ),
     ),
   );
-  if (fd >= 0) return fd;
-  return fail({
-    code: "file.memory",
-    message: `cannot create a memory file for the ${name}: memfd_create: ${strerror(-fd)}`,
-    exitStatus: ExitStatus.failed,
-  });
 }

@@ -13,6 +13,7 @@ import { dlopen, type FFIFunction, FFIType, type Pointer, read } from "bun:ffi";
 import { readFileSync } from "node:fs";
 import { ExitStatus, KexecError } from "../../core/error.ts";
 import { findLibc } from "./find-libc.ts";
+import { memoryLimits } from "./memory-limits.ts";
 import { textAt } from "./pointer.ts";
 
 const { i32, i64, ptr, u64 } = FFIType;
@@ -63,7 +64,12 @@ export function processMaps(): string {
   try {
     return readFileSync("/proc/self/maps", "latin1");
   } catch (cause) {
-    throw cannotUse(null, "/proc/self/maps cannot be read", cause);
+    throw cannotUse(
+      null,
+      `/proc/self/maps cannot be read: ${messageOf(cause)}`,
+      cause,
+      whyNoMaps(cause),
+    );
   }
 }
 
@@ -86,14 +92,56 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function cannotUse(path: string | null, why: string, cause: unknown): KexecError {
+/** What to do about /proc/self/maps. */
+function whyNoMaps(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? cause.code : "";
+  if (code === "ENOENT") return "Mount proc on /proc.";
+  if (code === "EMFILE") return "The limit on open files is reached: raise it (ulimit -n).";
+  return "kexec finds the C library there.";
+}
+
+const NEEDS_LIBC = "kexec needs /proc, and glibc 2.17 or later or musl.";
+
+function cannotUse(
+  path: string | null,
+  why: string,
+  cause: unknown,
+  hint = NEEDS_LIBC,
+): KexecError {
   return new KexecError({
     code: "host.libc",
     message: `cannot use the C library${path === null ? "" : ` ${path}`}: ${why}`,
-    hint: "kexec needs /proc mounted, and as C library glibc 2.17 or later, or musl.",
+    hint,
     exitStatus: ExitStatus.failed,
     cause,
   });
+}
+
+/** The memory that the runtime reserves at its start, measured by lowering the limits. */
+const NEEDED = "400 MiB of address space and 300 MiB of data";
+
+/** Why the runtime cannot compile its system call stubs, and what to allow. */
+function whyNoJit(): { readonly message: string; readonly hint: string } {
+  const compiles = "The runtime of this program compiles its system call stubs.\n";
+  if (/^(?:0|false|no)$/i.test(process.env.BUN_JSC_useJIT ?? "")) {
+    return {
+      message: "BUN_JSC_useJIT in the environment forbids it",
+      hint: `${compiles}Unset BUN_JSC_useJIT.`,
+    };
+  }
+  const limits = memoryLimits();
+  if (limits.length > 0) {
+    return {
+      message: "the runtime could not reserve memory for it",
+      hint: `${compiles}${limits.join("; ")}.\nAt least ${NEEDED} must be allowed.`,
+    };
+  }
+  return {
+    message: "this process may not make memory executable",
+    hint:
+      `${compiles}Allow executable memory: remove MemoryDenyWriteExecute= from the systemd unit,\n` +
+      "allow execmem in SELinux.",
+  };
 }
 
 /** The error to report where bun:ffi's `dlopen` of `path` threw `cause`: `host.no-jit` or
@@ -101,13 +149,11 @@ function cannotUse(path: string | null, why: string, cause: unknown): KexecError
 export function openingError(path: string, cause: unknown): KexecError {
   const why = messageOf(cause);
   if (!why.includes("requires the JIT")) return cannotUse(path, why, cause);
+  const { message, hint } = whyNoJit();
   return new KexecError({
     code: "host.no-jit",
-    message: "cannot make system calls: this process may not make memory executable",
-    hint:
-      "The runtime of this program compiles its system call stubs. Allow executable memory:\n" +
-      "remove MemoryDenyWriteExecute= from the systemd unit, allow execmem in SELinux,\n" +
-      "remove BUN_JSC_useJIT=0 from the environment, and raise ulimit -v to 4 GiB or more.",
+    message: `cannot make system calls: ${message}`,
+    hint,
     exitStatus: ExitStatus.failed,
     cause,
   });

@@ -1,10 +1,11 @@
 /** Reads parts of a core file, which may be larger than memory, and writes the log found in it. */
 
-import { closeSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { openSync, readSync, writeSync } from "node:fs";
 import { fail } from "../../core/error.ts";
 import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
-import { outputTo } from "../process/output.ts";
+import { outputTo, startedWithout } from "../process/output.ts";
+import { closeRead } from "./close.ts";
 import { errnoOf } from "./errno-of.ts";
 import { reasonOf } from "./system-error.ts";
 import { systemPath } from "./system-path.ts";
@@ -21,7 +22,7 @@ export function openCore(path: string) {
   }
   return {
     read: (offset: number, length: number) => readAt(fd, offset, length),
-    close: () => closeSync(fd),
+    close: () => closeRead(fd),
   };
 }
 
@@ -54,37 +55,13 @@ function failWrite(reason: string): never {
   return fail({ code: "host.write", message, exitStatus: 54 });
 }
 
-/** O_CLOEXEC, as /proc/PID/fdinfo shows it. [linux include/uapi/asm-generic/fcntl.h] */
-const CLOSE_ON_EXEC = 0o2000000;
-
-/**
- * True if the program was started with standard output closed. The runtime then opens /dev/null as
- * descriptor 1, where writes succeed and are lost. O_CLOEXEC tells the two apart: an inherited
- * descriptor never has it, and one that the runtime opened always does.
- * @param fdinfo text of /proc/self/fdinfo/1
- */
-export function wasClosed(fdinfo: string): boolean {
-  const flags = /^flags:\s*([0-7]+)/m.exec(fdinfo)?.[1];
-  return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) !== 0;
-}
-
-/** The text of /proc/self/fdinfo/1; empty without /proc, so that standard output counts as open. */
-function stdoutInfo(): string {
-  try {
-    return readFileSync("/proc/self/fdinfo/1", "latin1");
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    return "";
-  }
-}
-
 const writeStdout = outputTo((bytes, from) => writeSync(1, bytes, from), refused);
 let known = false;
 
 /** Writes `text`, a byte string, to standard output.
  * @throws KexecError `host.write` with kexec-tools' text and status 54 if a write fails */
 export function writeLog(text: string): void {
-  if (!known && wasClosed(stdoutInfo())) failWrite(strerror(Errno.EBADF));
+  if (!known && startedWithout(1)) failWrite(strerror(Errno.EBADF));
   known = true;
   writeStdout(text);
 }

@@ -3,23 +3,36 @@
  * kexec_load, where this program reads the files, and kexec_file_load, where the kernel does.
  */
 
-import { closeSync, fstatSync, openSync, type Stats, writeSync } from "node:fs";
+import { fstatSync, openSync, type Stats, writeSync } from "node:fs";
 import { ExitStatus, fail, KexecError } from "../../core/error.ts";
 import type { InputFile } from "../../model/image-type.ts";
-import type { FileReference } from "../../model/load-plan.ts";
-import type { InputRole } from "../../model/world.ts";
+import type { FileReference, NotByFile } from "../../model/load-plan.ts";
+import type { Input, InputRole } from "../../model/world.ts";
 import { memfdCreate, seekableSize } from "../ffi/device-calls.ts";
+import { Errno } from "../ffi/errno.ts";
+import { strerror } from "../ffi/libc.ts";
+import { closeRead } from "./close.ts";
+import { errnoOf } from "./errno-of.ts";
 import { type ReadObserver, readAll } from "./read-all.ts";
-import { reasonOf } from "./system-error.ts";
+import { reasonOf, uninterrupted } from "./system-error.ts";
 import { systemPath } from "./system-path.ts";
 
 /** O_RDONLY | O_CLOEXEC; the same numbers on x86_64 and arm64. [linux asm-generic/fcntl.h] */
 const OPEN_TO_READ = 0o2000000;
 
-export interface ReadOptions {
-  /** Compute the SHA-256 while the file is read. */
-  readonly hash: boolean;
-  readonly observe?: ReadObserver | undefined;
+/** Does a reading, and shows how far it is. */
+export type ShowProgress = <T>(read: (observe: ReadObserver) => T) => T;
+
+const silent: ShowProgress = (read) => read(() => {});
+
+/** Where a file is named in a message, and what it is for. */
+interface Named {
+  /** As the user gave it, a byte string. */
+  readonly path: string;
+  readonly role: InputRole;
+  /** For an initrd of a `file` plan, the path of the kernel that it is for, which kexec-tools'
+   * messages name; null: kexec_load is to load it. */
+  readonly kernel: string | null;
 }
 
 /** Opens `path` for reading. @throws the system's error; a path with a NUL is the caller's bug */
@@ -40,144 +53,170 @@ function sizeToRead(fd: number, stat: Stats): number | null {
   return null;
 }
 
-function readDescriptor(fd: number, path: string, options: ReadOptions): InputFile {
-  const stat = fstatSync(fd);
-  const size = sizeToRead(fd, stat);
-  const { hash, observe } = options;
-  const read = readAll({ fd, path, size, from: "here", mayNotGrow: stat.isFile(), hash, observe });
-  return { path, ...read };
+/** kexec-tools' second line of what is wrong with an initrd. */
+const cannotLoad = (message: string, kernel: string): string => `${message}\nCannot load ${kernel}`;
+
+/** kexec-tools' text and status for a file that cannot be opened. */
+function failOpen({ path, kernel }: Named, why: string, cause?: unknown): never {
+  if (kernel === null) {
+    return fail({ code: "file.open", message: `Cannot open \`${path}': ${why}`, cause });
+  }
+  return fail({
+    code: "file.open",
+    message: cannotLoad(`Could not open initrd file ${path}:${why}`, kernel),
+    exitStatus: ExitStatus.failed,
+    cause,
+  });
+}
+
+/** What cannot be read fails a `file` plan with another status than a `segments` plan. */
+function readFor<T>({ kernel }: Named, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof KexecError) || kernel === null) throw error;
+    const { code, message, hint } = error;
+    const { failed: exitStatus } = ExitStatus;
+    throw new KexecError({
+      code,
+      message: cannotLoad(message, kernel),
+      hint,
+      exitStatus,
+      cause: error,
+    });
+  }
+}
+
+/** A file that is open. What it was when it was opened decides how it is read. */
+class OpenedInput implements Input {
+  readonly #named: Named;
+  readonly #stat: Stats;
+  readonly #progress: ShowProgress;
+  /** null: closed. */
+  #fd: number | null;
+  #read: InputFile | null = null;
+  #reference: FileReference | NotByFile | null = null;
+
+  constructor(named: Named, fd: number, stat: Stats, progress: ShowProgress) {
+    this.#named = named;
+    this.#fd = fd;
+    this.#stat = stat;
+    this.#progress = progress;
+  }
+
+  read(hash: boolean): InputFile {
+    this.#read ??= this.#progress((observe) => this.#readAll(hash, observe));
+    return this.#read;
+  }
+
+  #readAll(hash: boolean, observe: ReadObserver): InputFile {
+    const { path } = this.#named;
+    const fd = this.#descriptor();
+    const size = sizeToRead(fd, this.#stat);
+    // The kernel reads from the start too, whatever was read here before.
+    const from = size === null ? "here" : "start";
+    const mayNotGrow = this.#stat.isFile();
+    return { path, ...readAll({ fd, path, size, from, mayNotGrow, hash, observe }) };
+  }
+
+  reference(): FileReference | NotByFile {
+    this.#reference ??= this.#refer();
+    return this.#reference;
+  }
+
+  #refer(): FileReference | NotByFile {
+    const { path, role } = this.#named;
+    const stat = this.#stat;
+    if (stat.isDirectory() && role === "initrd") failOpen(this.#named, "Is a directory");
+    if (stat.isDirectory() || (stat.isFile() && stat.size > 0)) {
+      return { path, fd: this.#descriptor(), size: BigInt(stat.size) };
+    }
+    const { bytes } = readFor(this.#named, () => this.read(false));
+    return memoryFile(path, role, bytes);
+  }
+
+  close(): void {
+    if (this.#fd !== null) closeRead(this.#fd);
+    this.#fd = null;
+  }
+
+  #descriptor(): number {
+    if (this.#fd === null) throw new RangeError(`${this.#named.path} is closed`);
+    return this.#fd;
+  }
 }
 
 /**
- * Reads all of a file for a `segments` plan.
- * @param path a byte string
- * @throws KexecError `file.open`, and the errors of `readAll`, with kexec-tools' text and status 1
+ * Opens a file for every attempt to load it: `Input` says what can be done with it.
+ * @param kernel for an initrd of a `file` plan, the path of the kernel that it is for; null: what
+ *   cannot be opened fails as it does with kexec_load
+ * @throws KexecError `file.open` and `file.read`, with kexec-tools' text and status
  */
-export function readWholeFile(path: string, options: ReadOptions): InputFile {
+export function openInput(
+  path: string,
+  role: InputRole,
+  kernel: string | null,
+  progress: ShowProgress = silent,
+): Input {
+  const named = { path, role, kernel };
   let fd: number;
   try {
     fd = openPath(path);
   } catch (cause) {
-    return fail({
-      code: "file.open",
-      message: `Cannot open \`${path}': ${reasonOf(cause)}`,
-      cause,
-    });
+    return failOpen(named, reasonOf(cause), cause);
   }
   try {
-    return readDescriptor(fd, path, options);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Adds kexec-tools' second line if the kernel's path is known. */
-function withCannotLoad(message: string, kernel: string | null): string {
-  return kernel === null ? message : `${message}\nCannot load ${kernel}`;
-}
-
-/**
- * Opens a file for a `file` plan; the caller owns the descriptor. kexec_file_load reads regular
- * files with a size only, so a pipe, a device or a file of /proc is copied into a memory file.
- *
- * @param kernel for an initrd, the path of its kernel; null if unknown
- * @throws KexecError `file.open`, `file.memory`, and the errors of `readAll`, with kexec-tools'
- *   text; the status is 255, or 1 if the kernel was opened and cannot be read
- */
-export function openForKernel(
-  path: string,
-  role: InputRole,
-  kernel: string | null,
-  options: ReadOptions,
-): FileReference {
-  const fd = openByRole(path, role, kernel);
-  const stat = fstatSync(fd);
-  if (stat.isDirectory() && role === "initrd") {
-    closeSync(fd);
-    return fail({
-      code: "file.open",
-      message: withCannotLoad(`Could not open initrd file ${path}:Is a directory`, kernel),
-      exitStatus: ExitStatus.failed,
-    });
-  }
-  if (stat.isDirectory() || (stat.isFile() && stat.size > 0)) {
-    return { path, fd, size: BigInt(stat.size) };
-  }
-  return copyToMemory(fd, path, role, kernel, options);
-}
-
-function openByRole(path: string, role: InputRole, kernel: string | null): number {
-  try {
-    return openPath(path);
+    return new OpenedInput(named, fd, fstatSync(fd), progress);
   } catch (cause) {
-    const why = reasonOf(cause);
-    return fail({
-      code: "file.open",
-      message:
-        role === "kernel"
-          ? `Failed to open file ${path}:${why}`
-          : withCannotLoad(`Could not open initrd file ${path}:${why}`, kernel),
-      exitStatus: ExitStatus.failed,
-      cause,
-    });
+    closeRead(fd);
+    const message = `Cannot stat: ${path}: ${reasonOf(cause)}`;
+    return readFor(named, () => fail({ code: "file.read", message, cause }));
   }
 }
 
-/** Reads `fd` to its end, closes it, and writes the bytes into a file in memory. */
-function copyToMemory(
-  fd: number,
-  path: string,
-  role: InputRole,
-  kernel: string | null,
-  options: ReadOptions,
-): FileReference {
-  const { bytes } = readForKernel(fd, path, role, kernel, options);
-  return memoryFile(path, role, bytes);
+/** What most likely stands behind a file in memory that cannot be made. */
+const MEMORY_CAUSES: ReadonlyMap<number, string> = new Map([
+  [Errno.EPERM, "A seccomp filter or an LSM (SELinux) probably denies it."],
+  [Errno.EACCES, "A seccomp filter or an LSM (SELinux) probably denies it."],
+  [Errno.ENOSYS, "A seccomp filter probably denies it, or this kernel has no memfd_create."],
+  [Errno.EFBIG, "The limit on the size of files (ulimit -f) holds for files in memory too."],
+  [Errno.EMFILE, "The limit on open files (ulimit -n) is reached."],
+]);
+
+function noMemoryFile(path: string, call: string, errno: number): NotByFile {
+  const notByFile = `cannot put ${path} into a file in memory: ${call}: ${strerror(errno)}`;
+  const failure = new KexecError({
+    code: "file.memory",
+    message: notByFile,
+    hint: [
+      MEMORY_CAUSES.get(errno) ?? "",
+      "kexec_file_load takes regular files only. Try -c: kexec_load needs no file in memory.",
+    ]
+      .filter((line) => line !== "")
+      .join("\n"),
+    exitStatus: ExitStatus.failed,
+  });
+  return { notByFile, failure };
 }
 
-/** A new file in memory with `bytes`, which were read from `path`; the caller owns the descriptor.
- * @throws KexecError `file.memory` */
-export function memoryFile(path: string, role: InputRole, bytes: Uint8Array): FileReference {
-  const copy = memfdCreate(role);
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(copy, bytes, done, bytes.length - done, done);
-  }
-  return { path, fd: copy, size: BigInt(bytes.length) };
-}
-
-/** Reads and closes `fd`. An initrd that cannot be read ends a `file` plan with status 255, but a
- * `segments` plan with status 1. */
-function readForKernel(
-  fd: number,
+/** A file in memory with these bytes, which came from `path`, owned by the caller; where none can
+ * be made, why. */
+export function memoryFile(
   path: string,
   role: InputRole,
-  kernel: string | null,
-  options: ReadOptions,
-): InputFile {
+  bytes: Uint8Array,
+): FileReference | NotByFile {
+  const fd = memfdCreate(role);
+  if (fd < 0) return noMemoryFile(path, "memfd_create", -fd);
   try {
-    return readDescriptor(fd, path, options);
+    for (let done = 0; done < bytes.length; ) {
+      done += uninterrupted(() => writeSync(fd, bytes, done, bytes.length - done, done));
+    }
   } catch (error) {
-    if (!(error instanceof KexecError) || role === "kernel") throw error;
-    const { code, message, hint } = error;
-    return fail({
-      code,
-      message: withCannotLoad(message, kernel),
-      hint,
-      exitStatus: ExitStatus.failed,
-      cause: error,
-    });
-  } finally {
-    closeSync(fd);
+    const errno = errnoOf(error);
+    if (errno === null) throw error;
+    closeRead(fd);
+    return noMemoryFile(path, "write", errno);
   }
-}
-
-/**
- * Reads all of a file that `openForKernel` opened, from its start; the descriptor stays open.
- * @throws KexecError the errors of `readAll`
- */
-export function readOpenedFile(file: FileReference, options: ReadOptions): InputFile {
-  const { fd, path } = file;
-  const size = Number(file.size);
-  const read = readAll({ ...options, fd, path, size, from: "start", mayNotGrow: true });
-  return { path, ...read };
+  return { path, fd, size: BigInt(bytes.length) };
 }

@@ -15,8 +15,12 @@ export interface RefusalEvidence {
   readonly capabilities: HostFacts["capabilities"];
   readonly lockdown: HostFacts["lockdown"];
   readonly loadDisabled: boolean | null;
-  /** Loads left by /proc/sys/kernel/kexec_load_limit_{reboot,panic}; null for no limit, and before
-   * Linux 6.3. */
+  /** The value of lockdown= on the kernel's command line; null: none, or not known. */
+  readonly lockdownParameter: string | null;
+  /** Files among these that cannot be read, each with the reason. */
+  readonly unreadable: readonly string[];
+  /** /proc/sys/kernel/kexec_load_limit_{reboot,panic}: loads left, -1 for no limit; null where the
+   * kernel is older than 6.3. */
   readonly loadsLeft: bigint | null;
 }
 
@@ -39,8 +43,8 @@ const OF_SIGNATURES: ReadonlyMap<number, string> = new Map([
   [Errno.ENOPKG, `This kernel lacks the algorithm of the image's signature.\n${SIGNATURE}`],
 ]);
 
-function lockedDown(call: KexecCall, lockdown: string): string {
-  const state = `The kernel is locked down (${lockdown})`;
+/** @param state a sentence without its full stop */
+function lockedDown(call: KexecCall, state: string): string {
   switch (call) {
     case "kexec_load":
       return `${state}: it loads signed images only.\nTry -s: kexec_load passes no signature.`;
@@ -51,13 +55,36 @@ function lockedDown(call: KexecCall, lockdown: string): string {
   }
 }
 
+/** The likely cause of EPERM where no readable file explains it, and the unreadable files. */
+function explainUnknown(
+  call: KexecCall,
+  { capabilities, lockdown, lockdownParameter, unreadable }: RefusalEvidence,
+): string {
+  if (lockdown === null && lockdownParameter !== null && lockdownParameter !== "none") {
+    const parameter = `lockdown=${lockdownParameter}`;
+    return lockedDown(
+      call,
+      `Most likely the kernel is locked down: it was booted with ${parameter}`,
+    );
+  }
+  // SystemCallFilter= is a setting of systemd units. systemd-udevd has it, and so do the programs
+  // that udev rules run.
+  const who = "a container, SystemCallFilter= or an LSM (SELinux, IMA)";
+  const denied =
+    capabilities === null
+      ? `CAP_SYS_BOOT may be missing, or ${who} denies kexec.`
+      : `CAP_SYS_BOOT is held; ${who} likely denies kexec.`;
+  return [denied, ...unreadable.slice(0, 2).map((file) => `Not known: ${file}`)].join("\n");
+}
+
 /** Finds which of EPERM's causes applies: no capability, the sysctls, lockdown, or another
  * check. */
 function explainPermission(
   call: KexecCall,
   purpose: ImagePurpose,
-  { capabilities, lockdown, loadDisabled, loadsLeft }: RefusalEvidence,
+  evidence: RefusalEvidence,
 ): string {
+  const { capabilities, lockdown, loadDisabled, loadsLeft } = evidence;
   if (capabilities !== null && (capabilities & CAP_SYS_BOOT) === 0n) {
     return "This process lacks CAP_SYS_BOOT: run kexec as root.";
   }
@@ -68,11 +95,10 @@ function explainPermission(
     const { limit } = linuxPurpose(purpose);
     return `kernel.kexec_load_limit_${limit} is 0: no further load is allowed until the next boot.`;
   }
-  if (lockdown !== null && lockdown !== "none") return lockedDown(call, lockdown);
-  // SystemCallFilter= is a setting of systemd units. systemd-udevd has it, and so do the programs
-  // that udev rules run.
-  const who = "a container, SystemCallFilter= or an LSM (SELinux, IMA)";
-  return `CAP_SYS_BOOT is held; ${who} likely denies kexec.`;
+  if (lockdown !== null && lockdown !== "none") {
+    return lockedDown(call, `The kernel is locked down (${lockdown})`);
+  }
+  return explainUnknown(call, evidence);
 }
 
 function explainMissing(call: KexecCall): string {
@@ -92,35 +118,80 @@ const ADDRESS_HINT: Readonly<Record<ImagePurpose, string>> = {
 
 /** EACCES comes from IMA, by a loaded policy or the one that Secure Boot enables.
  * [linux security/integrity/ima/ima_main.c ima_load_data] */
-function explainAccess(call: KexecCall): string | undefined {
+function explainAccess(call: KexecCall): string {
   const policy = "The kernel's IMA policy (Secure Boot enables one) forbids";
   if (call === "kexec_load") {
     return `${policy} kexec_load, which passes no signature.\nTry -s with a signed kernel.`;
   }
-  return call === "kexec_file_load" ? `${policy} this image.\n${SIGNATURE}` : undefined;
+  return call === "kexec_file_load" ? `${policy} this image.\n${SIGNATURE}` : explainForeign(call);
 }
 
-const INVALID_HINT: Readonly<Record<ImagePurpose, string | undefined>> = {
-  normal: undefined,
-  crash: undefined,
+const INVALID_LOAD =
+  "The kernel accepts at most 16 segments, in at most half of its memory; dmesg may say more.\n" +
+  "--dry-run shows the segments.";
+/** For EINVAL of a load. */
+const INVALID_HINT: Readonly<Record<ImagePurpose, string>> = {
+  normal: INVALID_LOAD,
+  crash: INVALID_LOAD,
   "preserve-context":
     "Most likely this kernel was built without CONFIG_KEXEC_JUMP, which a jump back needs.",
-  "live-update": undefined,
+  "live-update": INVALID_LOAD,
 };
 
-function explainInvalid(call: KexecCall, purpose: ImagePurpose): string | undefined {
+function explainInvalid(call: KexecCall, purpose: ImagePurpose): string {
   if (call === "exec") return "No image is loaded, or this kernel was built without kexec.";
+  if (call === "unload" || call === "file-unload") return "This kernel does not know the flag.";
   return INVALID_HINT[purpose];
 }
 
-/** A hint of at most three lines; undefined where the cause is unknown.
- * @param look reads the machine; called at most once, and for EPERM only */
+/** kexec_file_load looks for free memory itself. [linux kernel/kexec_file.c] */
+function explainAddress(call: KexecCall, purpose: ImagePurpose): string {
+  if (call === "kexec_file_load" && purpose !== "crash") {
+    return "The kernel found no free memory for a segment of the image. Try -c.";
+  }
+  return ADDRESS_HINT[purpose];
+}
+
+/** What other numbers mean; most are of reading the files. [linux fs/kernel_read_file.c] */
+const OF_THE_CALL: ReadonlyMap<number, string> = new Map([
+  [Errno.EAGAIN, "The kernel lacked memory or a lock for it at this moment: try again."],
+  [Errno.EINTR, "A signal interrupted it before anything was loaded: try again."],
+  [Errno.E2BIG, "The image or its command line is larger than this kernel takes."],
+  [
+    Errno.EFAULT,
+    "The kernel could not read the image in this process's memory: most likely memory ran out.\n" +
+      "Free some, or raise the limit of the control group (memory.max), and try again.",
+  ],
+  [Errno.ETXTBSY, "Another process has the file open for writing: try again when it is done."],
+  [Errno.EFBIG, "A file is larger than kexec_file_load takes (4 GiB; 2 GiB in older kernels)."],
+  [Errno.EIO, "The kernel could not read a file to its end: look into dmesg."],
+  [Errno.EBADF, "The kernel was not given an open file: an LSM may have taken it away."],
+  [Errno.EISDIR, "It is a directory."],
+  [Errno.ENOEXEC, "The kernel does not know this kind of image."],
+  [Errno.EOPNOTSUPP, "This kernel, or this machine (TDX), does not support it."],
+  [Errno.ENOTSUPP, "This kernel, or this machine (TDX), does not support it."],
+]);
+
+/** Of an LSM, a seccomp filter or a file system: Linux's own kexec has no such number. */
+function explainForeign(call: KexecCall): string {
+  const name = { exec: "reboot", unload: "kexec_load", "file-unload": "kexec_file_load" } as const;
+  const of = call === "kexec_load" || call === "kexec_file_load" ? call : name[call];
+  return (
+    `Linux's ${of} has no such error: an LSM, a seccomp filter or a file's file system gave it.\n` +
+    "dmesg and the audit log may say which."
+  );
+}
+
+/**
+ * Why the call failed, and what to try.
+ * @param look reads the machine; called at most once, and for EPERM only
+ */
 export function explainRefusal(
   errno: number,
   call: KexecCall,
   purpose: ImagePurpose,
   look: () => RefusalEvidence,
-): string | undefined {
+): string {
   switch (errno) {
     case Errno.EPERM:
       return explainPermission(call, purpose, look());
@@ -133,10 +204,10 @@ export function explainRefusal(
     case Errno.ENOMEM:
       return "The kernel has too little memory for the image: free some, or use a smaller one.";
     case Errno.EADDRNOTAVAIL:
-      return ADDRESS_HINT[purpose];
+      return explainAddress(call, purpose);
     case Errno.EINVAL:
       return explainInvalid(call, purpose);
     default:
-      return OF_SIGNATURES.get(errno);
+      return OF_SIGNATURES.get(errno) ?? OF_THE_CALL.get(errno) ?? explainForeign(call);
   }
 }

@@ -16,7 +16,6 @@ import {
   LINUX_PLAN_KINDS,
   LINUX_SEGMENT_RULES,
 } from "../../facts/linux-rules.ts";
-import { LOCKDOWN, parseLockdown } from "../../facts/lockdown.ts";
 import { architectureOfMachine } from "../../facts/machine-name.ts";
 import { MEMINFO, parseMemTotal } from "../../facts/meminfo.ts";
 import { PROC_STATUS, parseCapEff } from "../../facts/proc-status.ts";
@@ -29,6 +28,7 @@ import type { ArchitectureReader, FactsInput, Ioctl } from "./architecture-reade
 import { readCrashFacts } from "./read-crash.ts";
 import { readEfi } from "./read-efi.ts";
 import { readKexecStateOf } from "./read-kexec-state.ts";
+import { readLockdown } from "./read-lockdown.ts";
 import { crashRegionsOf, iomemMap, readIomem } from "./read-memory-map.ts";
 import { x8664Reader } from "./x86-64.ts";
 
@@ -116,7 +116,7 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     efi,
     ...reader.readOwnFacts(input, efi),
     kexec: readKexecStateOf(files, notes),
-    lockdown: attempt(notes, () => parseLockdown(files.text(LOCKDOWN))),
+    lockdown: readLockdown(files, notes),
     capabilities: attempt(notes, () => parseCapEff(files.text(PROC_STATUS))),
     rngSeed: getrandom === null ? null : readRngSeed(getrandom, notes),
     planKinds: LINUX_PLAN_KINDS,

@@ -139,9 +139,7 @@ function readEdd(files: PseudoFiles, notes: FactNote[]): EddDevice[] {
 /** The prefix of device paths in sysfs. The readers of displays make no notes about missing files:
  * most machines that load kernels have no screen, and many kernels are built without DRM. */
 const DEVICES = /^\/sys\/devices\//;
-
-const namesIn = (files: PseudoFiles, folder: string): string[] =>
-  attempt([], () => files.names(folder)) ?? [];
+const SYSFS_DEVICES = "/sys/devices";
 
 const linkName = (files: PseudoFiles, link: string): string | null => {
   const target = files.target(link);
@@ -156,22 +154,22 @@ function commonOf(files: PseudoFiles, at: string): Pick<DisplayDevice, "path" | 
   };
 }
 
-/** The PCI device at `at`, a path in sysfs; null if it is not a graphics card. */
+/** The PCI device, if it is a graphics card. One whose class is damaged is none. */
 function pciDisplay(files: PseudoFiles, at: string): DisplayDevice | null {
-  return attempt([], () => {
-    const file = `${at}/class`;
-    const { display, vga } = parsePciClass(files.text(file), file);
-    if (!display) return null;
-    const isBootVga = vga && files.optionalText(`${at}/boot_vga`)?.trim() === "1";
-    const memory = parsePciMemory(files.text(`${at}/resource`));
-    return { ...commonOf(files, at), drm: false, vga: isBootVga, memory };
-  });
+  const file = `${at}/class`;
+  const text = files.text(file);
+  const kind = attempt([], () => parsePciClass(text, file));
+  if (kind === null || !kind.display) return null;
+  const isBootVga = kind.vga && files.optionalText(`${at}/boot_vga`)?.trim() === "1";
+  const memory = parsePciMemory(files.text(`${at}/resource`));
+  return { ...commonOf(files, at), drm: false, vga: isBootVga, memory };
 }
 
 /** The devices of DRM drivers, PCI devices or not. Names such as `card0-HDMI-A-1` are outputs of
  * `card0` and are left out. */
 function drmDevices(files: PseudoFiles): DisplayDevice[] {
-  return namesIn(files, DRM)
+  return files
+    .optionalNames(DRM)
     .filter((name) => /^card\d+$/.test(name))
     .map((name) => {
       const common = commonOf(files, `${DRM}/${name}/device`);
@@ -179,16 +177,25 @@ function drmDevices(files: PseudoFiles): DisplayDevice[] {
     });
 }
 
-/** The graphics devices, the framebuffers, and the memory of the firmware's frame buffer. */
-function readDisplay({ files, resources }: FactsInput): DisplayFacts {
+/** Who shows something on which screen; null, and a note, where any of it cannot be read: whoever
+ * is overlooked may have the screen. */
+function readDisplay(input: FactsInput): DisplayFacts | null {
+  return attempt(input.notes, () => displayOf(input));
+}
+
+/** @throws KexecError `facts.*` */
+function displayOf({ files, resources }: FactsInput): DisplayFacts {
+  // Without sysfs every device is missing.
+  files.names(SYSFS_DEVICES);
   const drm = drmDevices(files);
-  const pci = namesIn(files, PCI_DEVICES)
+  const pci = files
+    .optionalNames(PCI_DEVICES)
     .map((name) => pciDisplay(files, `${PCI_DEVICES}/${name}`))
     .filter((device) => device !== null)
     .map((device) => ({ ...device, drm: drm.some(({ path }) => path === device.path) }));
   const others = drm.filter(({ path }) => pci.every((device) => device.path !== path));
   return {
-    framebuffers: parseProcFb(attempt([], () => files.optionalText(PROC_FB)) ?? ""),
+    framebuffers: parseProcFb(files.optionalText(PROC_FB) ?? ""),
     firmwareMemory: firmwareFramebufferMemory(resources ?? []),
     devices: [...pci, ...others],
   };

@@ -3,7 +3,8 @@
  * because they end the program with a stack trace when a pipe is closed.
  */
 
-import { writeSync } from "node:fs";
+import { readFileSync, writeSync } from "node:fs";
+import { isatty } from "node:tty";
 import { bytesOf } from "../../core/bytes.ts";
 import { Errno } from "../ffi/errno.ts";
 import { errnoOf } from "../files/errno-of.ts";
@@ -46,5 +47,59 @@ function mayTryAgain(error: unknown): boolean {
   return true;
 }
 
-export const stdout = outputTo((bytes, from) => writeSync(1, bytes, from));
+/** O_CLOEXEC, as /proc/PID/fdinfo has it. [linux include/uapi/asm-generic/fcntl.h] */
+const CLOSE_ON_EXEC = 0o2000000;
+
+/**
+ * True where the program was started without a standard output. The runtime opens /dev/null in its
+ * place, which takes everything. A descriptor that a program is started with is never closed on
+ * exec, and what the runtime opens always is.
+ * @param fdinfo text of /proc/self/fdinfo/1
+ */
+export function wasClosed(fdinfo: string): boolean {
+  const flags = /^flags:\s*([0-7]+)/m.exec(fdinfo)?.[1];
+  return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) !== 0;
+}
+
+/** Empty without /proc: then nothing is known, and the descriptor is taken for open. */
+function descriptorInfo(fd: number): string {
+  try {
+    return readFileSync(`/proc/self/fdinfo/${fd}`, "latin1");
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return "";
+  }
+}
+
+/** Whether this program was started without descriptor `fd`. */
+export function startedWithout(fd: number): boolean {
+  return wasClosed(descriptorInfo(fd));
+}
+
+/** Whether a person looks at what goes to descriptor `fd`. */
+export const isTerminal = (fd: number): boolean => isatty(fd);
+
+let lost: string | null = null;
+
+/** A reader that has gone has read what it wanted; everything else is a loss. */
+function rememberLoss(error: unknown): void {
+  if (errnoOf(error) === Errno.EPIPE || !(error instanceof Error)) return;
+  // Not the C library's words, which `-v` would have to open it for.
+  lost = error.message.replace(/, write$/, "");
+}
+
+const writeStdout = outputTo((bytes, from) => writeSync(1, bytes, from), rememberLoss);
+let known = false;
+
+export function stdout(text: string): void {
+  if (!known && startedWithout(1)) lost = "EBADF: bad file descriptor";
+  known = true;
+  if (lost === null) writeStdout(text);
+}
+
+/** Why something that was written to standard output is lost; null: nothing is. */
+export function lostOutput(): string | null {
+  return lost;
+}
+
 export const stderr = outputTo((bytes, from) => writeSync(2, bytes, from));

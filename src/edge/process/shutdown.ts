@@ -1,6 +1,5 @@
 /** What precedes the start of another kernel: shutdown(8), or taking network interfaces down. */
 
-import { closeSync } from "node:fs";
 import { textUntilNul } from "../../core/bytes.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
 import { blob, defineStruct, u16 } from "../../core/struct.ts";
@@ -12,6 +11,7 @@ import {
   networkInterfaceNames,
   restoreDefaultSignals,
 } from "../ffi/process-calls.ts";
+import { closeRead } from "../files/close.ts";
 
 /** In kexec-tools' order. */
 const SHUTDOWN_PROGRAMS = ["/sbin/shutdown", "/etc/shutdown", "/bin/shutdown"];
@@ -65,7 +65,7 @@ export interface InterfaceCalls {
 const interfaceCalls: InterfaceCalls = {
   names: networkInterfaceNames,
   socket: interfaceSocket,
-  close: closeSync,
+  close: closeRead,
   ioctl,
 };
 

@@ -23,6 +23,8 @@ export interface HypervisorEvidence {
   readonly procXen: boolean;
   /** Whether /proc/interrupts lists Xen's event channels, which shows Xen without /sys too. */
   readonly xenInterrupts: boolean;
+  /** Files among these that are there and cannot be read, each with the reason. */
+  readonly unreadable: readonly string[];
   /** The hypervisor's version, `4.17`, from /sys/hypervisor/version. */
   readonly version: string | null;
 }
@@ -72,7 +74,7 @@ export function hasXenInterrupts(interrupts: string): boolean {
 }
 
 function isXen({ type, capabilities, procXen, xenInterrupts }: HypervisorEvidence): boolean {
-  if (type !== null) return type === "xen";
+  if (type !== null && type !== "") return type === "xen";
   return procXen || capabilities !== null || xenInterrupts;
 }
 
@@ -115,7 +117,12 @@ function show(evidence: HypervisorEvidence): string[] {
 /** Which kexec the machine has that `evidence` was read on. */
 export function decideHost(evidence: HypervisorEvidence): HostDecision {
   const lines = show(evidence);
-  if (!isXen(evidence)) return { host: "linux", evidence: ["no Xen", ...lines] };
+  if (!isXen(evidence)) {
+    const { unreadable } = evidence;
+    return unreadable.length > 0
+      ? hidden(unreadable)
+      : { host: "linux", evidence: ["no Xen", ...lines] };
+  }
   const domain = domainOf(evidence);
   const dom0 = isDom0(evidence);
   const seen = [`Xen, ${domain} ${dom0 ? "dom0" : "domain"}`, ...lines];
@@ -123,6 +130,17 @@ export function decideHost(evidence: HypervisorEvidence): HostDecision {
   if (domain === "PV") return dom0 ? { host: "xen", evidence: seen } : pvGuest(seen);
   if (!dom0) return { host: "linux", evidence: seen };
   return evidence.architecture === "arm64" ? armDom0(seen) : translatedDom0(seen, domain);
+}
+
+function hidden(unreadable: readonly string[]): HostDecision {
+  return {
+    host: "none",
+    evidence: unreadable,
+    why: "it is not known whether this is a domain of Xen",
+    hint:
+      "Linux's own kexec would crash a PV domain, so it is not tried.\n" +
+      "Make the files readable that are named above.",
+  };
 }
 
 function unknownDomain(evidence: string[]): HostDecision {

@@ -7,11 +7,12 @@
  */
 
 import { toArrayBuffer } from "bun:ffi";
-import { closeSync, constants, existsSync, openSync } from "node:fs";
+import { constants, existsSync, openSync } from "node:fs";
 import { ioctl } from "../ffi/device-calls.ts";
 import { Errno } from "../ffi/errno.ts";
 import { asInt, asUlong, libc, result } from "../ffi/libc.ts";
 import { addressOf, asPointer, keeping } from "../ffi/pointer.ts";
+import { closeRead } from "../files/close.ts";
 import {
   IOCTL_PRIVCMD_HYPERCALL,
   IOCTL_PRIVCMD_MMAPBATCH_V2,
@@ -171,8 +172,8 @@ export function openPrivcmd(): Privcmd | NoPrivcmd {
     allocate: (size) => allocate(hypercallFd, size),
     readFrames: (domain, frames) => readFrames(fd, domain, frames),
     close() {
-      closeSync(fd);
-      if (hypercallFd >= 0) closeSync(hypercallFd);
+      closeRead(fd);
+      if (hypercallFd >= 0) closeRead(hypercallFd);
     },
   };
 }

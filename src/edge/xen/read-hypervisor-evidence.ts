@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { machine } from "node:os";
 import { architectureOfMachine } from "../../facts/machine-name.ts";
+import { type FactNote, noteSentence } from "../../model/fact-note.ts";
 import { attempt, type PseudoFiles, pseudoFiles } from "../files/read-pseudo-files.ts";
 import {
   HYPERVISOR_FILES,
@@ -11,8 +12,8 @@ import {
   parseXenFeatures,
 } from "./decide-host.ts";
 
-function firstLine(files: PseudoFiles, path: string): string | null {
-  const text = attempt([], () => files.optionalText(path));
+function firstLine(files: PseudoFiles, path: string, notes: FactNote[] = []): string | null {
+  const text = attempt(notes, () => files.optionalText(path));
   return text === null ? null : text.replace(/\n.*$/s, "");
 }
 
@@ -24,11 +25,10 @@ function versionOf(files: PseudoFiles): string | null {
   return parts.every((part) => part !== null && /^\d+$/.test(part)) ? parts.join(".") : null;
 }
 
-/** Whether /proc/interrupts shows Xen. Read only without /sys/hypervisor/type, because the file is
- * slow to read on a machine with many CPUs. */
-function sawXenInterrupts(files: PseudoFiles, type: string | null): boolean {
-  if (type !== null) return false;
-  const text = attempt([], () => files.optionalText(HYPERVISOR_FILES.interrupts));
+/** Asked only where sysfs does not tell: the file takes its time on a machine with many CPUs. */
+function sawXenInterrupts(files: PseudoFiles, type: string | null, notes: FactNote[]): boolean {
+  if (type !== null && type !== "") return false;
+  const text = attempt(notes, () => files.optionalText(HYPERVISOR_FILES.interrupts));
   return text !== null && hasXenInterrupts(text);
 }
 
@@ -40,15 +40,19 @@ function sawXenInterrupts(files: PseudoFiles, type: string | null): boolean {
 export function readHypervisorEvidence(root = "/"): HypervisorEvidence {
   const files = pseudoFiles(root);
   const features = firstLine(files, HYPERVISOR_FILES.features);
-  const type = firstLine(files, HYPERVISOR_FILES.type);
+  const notes: FactNote[] = [];
+  const type = firstLine(files, HYPERVISOR_FILES.type, notes);
+  const capabilities = attempt(notes, () => files.optionalText(HYPERVISOR_FILES.capabilities));
+  const xenInterrupts = sawXenInterrupts(files, type, notes);
   return {
     architecture: architectureOfMachine(machine()),
     type,
     guestType: firstLine(files, HYPERVISOR_FILES.guestType),
     features: features === null ? null : parseXenFeatures(features),
-    capabilities: attempt([], () => files.optionalText(HYPERVISOR_FILES.capabilities)),
+    capabilities,
     procXen: existsSync(`${root.replace(/\/+$/, "")}${HYPERVISOR_FILES.procXen}`),
-    xenInterrupts: sawXenInterrupts(files, type),
+    xenInterrupts,
+    unreadable: notes.map(noteSentence),
     version: versionOf(files),
   };
 }

@@ -8,10 +8,17 @@ import type { Arch } from "../../model/arch.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { LoadRequest } from "../../model/request.ts";
 import { planCrash } from "../crash/crash-plan.ts";
-import { requireCrashRegion } from "../crash/crash-region.ts";
+import { type CrashRegion, requireCrashRegion } from "../crash/crash-region.ts";
 import { crashRoomRemark, crashRoomWarnings } from "../crash/crash-room.ts";
-import { memoryWindow } from "../memory-window.ts";
+import { memoryBounds, memoryWindow } from "../memory-window.ts";
+import type { Bounds } from "../placer.ts";
 import type { FilePurpose, MemoryPiece, Purpose, SegmentPurpose } from "./purpose.ts";
+
+function crashBounds(request: LoadRequest, { used }: CrashRegion): Bounds {
+  const { min, max } = memoryBounds(request);
+  const from = `the crash region ${showRange(used)}`;
+  return { min: [...min, { at: used.start, from }], max: [...max, { at: used.end, from }] };
+}
 
 function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
   const region = requireCrashRegion(facts);
@@ -19,7 +26,10 @@ function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
   return {
     destinations: [intersect(region.used, window)].filter((r) => !isEmpty(r)),
     // The host allocates no reserved memory, so that all of it is equally good.
-    placer: { preferred: null, remark: crashRoomRemark(region) },
+    placer: {
+      ...{ preferred: null, remark: crashRoomRemark(region) },
+      bounds: crashBounds(request, region),
+    },
     planForPurpose: (inputs) => planCrash(request, facts, region, inputs),
     preservedSegments: () => [],
     warnings: (loaded, commandLine) => crashRoomWarnings(region, loaded, commandLine),

@@ -5,13 +5,17 @@
 
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { LoadRequest } from "../../model/request.ts";
+import { memoryBounds } from "../memory-window.ts";
 import type { FilePurpose, MemoryPiece, Purpose, PurposePlan, SegmentPurpose } from "./purpose.ts";
 import { usableMemory } from "./usable-memory.ts";
 
 function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
   return {
     destinations: usableMemory(request, facts),
-    placer: { preferred: facts.segmentRules.guestOwned, remark: "" },
+    placer: {
+      ...{ preferred: facts.segmentRules.guestOwned, remark: "" },
+      bounds: memoryBounds(request),
+    },
     planForPurpose: (): PurposePlan => ({
       segments: [],
       backup: null,

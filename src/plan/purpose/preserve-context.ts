@@ -26,7 +26,7 @@ import type { MemoryRange } from "../../model/memory.ts";
 import type { LoadRequest } from "../../model/request.ts";
 import { crashMemory, crashParameters, putCoreHeader } from "../crash/crash-plan.ts";
 import { crashFacts, dumpedMemory } from "../crash/dumped-memory.ts";
-import { memoryWindow } from "../memory-window.ts";
+import { memoryBounds, memoryWindow } from "../memory-window.ts";
 import { ORDINARY_FILES, ordinaryPieces, USABLE_RAM } from "./normal.ts";
 import type { Purpose, PurposeInputs, PurposePlan, SegmentPurpose } from "./purpose.ts";
 import { usableMemory } from "./usable-memory.ts";
@@ -139,7 +139,10 @@ function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
   const destinations = usableMemory(request, facts);
   return {
     destinations,
-    placer: { preferred: facts.segmentRules.guestOwned, remark: "" },
+    placer: {
+      ...{ preferred: facts.segmentRules.guestOwned, remark: "" },
+      bounds: memoryBounds(request),
+    },
     planForPurpose: (inputs) => planForPurpose(request, facts, inputs),
     preservedSegments: (loaded) => preservedSegments(loaded, destinations, BigInt(facts.pageSize)),
     warnings: () => [],

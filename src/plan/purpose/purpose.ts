@@ -8,6 +8,7 @@ import type { Segment } from "../../model/load-plan.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 import type { ImagePurpose, PurposeTraits } from "../../model/purpose.ts";
 import type { LoadRequest } from "../../model/request.ts";
+import type { Bounds } from "../placer.ts";
 
 /** The memory that is taken when the image starts, in bytes. */
 export interface LoadedSize {
@@ -21,7 +22,9 @@ export interface LoadedSize {
 export interface PlacerSettings {
   /** Memory that is better than the rest; null: all of it is equally good. */
   readonly preferred: readonly Range[] | null;
-  /** A sentence for the error of a segment that does not fit; may be empty. */
+  /** The reasons for the destinations' bounds, for the error of a segment that does not fit. */
+  readonly bounds: Bounds;
+  /** A sentence for the same error; may be empty. */
   readonly remark: string;
 }
 

@@ -25,7 +25,13 @@ describe("Secure Boot, by secure_boot of the zero page", () => {
   });
 
   test("without boot_params", () => {
-    expect(findings(withScreen(UEFI, { bootParams: null })).firmware[0]?.text).toBe(off);
+    const hidden = withScreen(UEFI, { bootParams: null });
+    expect(findings(hidden).firmware[0]?.text).toBe("not known");
+    const source = "/sys/kernel/boot_params/data";
+    const notes = [{ source, text: "Permission denied." }] as const;
+    expect(findings({ ...hidden, notes }).firmware[0]?.text).toBe(
+      `not known: ${source}: Permission denied`,
+    );
   });
 });
 

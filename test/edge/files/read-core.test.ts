@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { wasClosed } from "../../../src/edge/files/read-core.ts";
+import { wasClosed } from "../../../src/edge/process/output.ts";
 
 test("wasClosed: O_CLOEXEC marks a descriptor that the runtime opened itself", () => {
   const info = (flags: string) => `pos:\t0\nflags:\t${flags}\nmnt_id:\t23\nino:\t3\n`;

@@ -7,19 +7,18 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { sha256 } from "../../../src/core/digest.ts";
 import { readAll } from "../../../src/edge/files/read-all.ts";
-import {
-  openForKernel,
-  readOpenedFile,
-  readWholeFile,
-} from "../../../src/edge/files/read-files.ts";
+import { memoryFile, openInput } from "../../../src/edge/files/read-files.ts";
+import type { InputFile } from "../../../src/model/image-type.ts";
+import type { FileReference } from "../../../src/model/load-plan.ts";
 import { refusal } from "../../kexec-error.ts";
-import { removeScratch, scratch } from "../run-script.ts";
+import { removeScratch, runScript, scratch } from "../run-script.ts";
 
 afterAll(removeScratch);
 
@@ -27,7 +26,22 @@ const MIB = 1024 * 1024;
 const HASH = { hash: true };
 const PLAIN = { hash: false };
 
-/** Bytes without repetition, so that a chunk at the wrong offset is detected. */
+interface How {
+  readonly hash: boolean;
+  readonly observe?: (done: number, total: number | null) => void;
+}
+
+/** As kexec_load's attempt reads a file. */
+function readWholeFile(path: string, { hash, observe = () => {} }: How): InputFile {
+  const input = openInput(path, "kernel", null, (read) => read(observe));
+  try {
+    return input.read(hash);
+  } finally {
+    input.close();
+  }
+}
+
+/** Bytes that differ everywhere, so that a piece in the wrong place shows. */
 function pattern(length: number): Uint8Array {
   const words = new Uint32Array(Math.ceil(length / 4));
   for (let i = 0; i < words.length; i += 1) words[i] = Math.imul(i, 0x9e3779b1);
@@ -171,71 +185,113 @@ describe("a file that changes while it is read", () => {
   });
 });
 
-describe("openForKernel", () => {
+describe("an input", () => {
   const directory = scratch();
   mkdirSync(join(directory, "dir"));
   writeFileSync(join(directory, "empty"), "");
 
-  test("a file is opened, close-on-exec, and can be read from its start more than once", () => {
+  function referenceOf(input: { reference(): unknown }): FileReference {
+    return input.reference() as FileReference;
+  }
+
+  test("a file is opened once, close-on-exec, for the kernel and for reading it here", () => {
     const bytes = pattern(3 * MIB);
-    const file = openForKernel(fileOf(bytes), "kernel", null, PLAIN);
+    const before = descriptors();
+    const input = openInput(fileOf(bytes), "kernel", null);
+    const file = referenceOf(input);
     expect(file.size).toBe(BigInt(bytes.length));
     expect(readFileSync(`/proc/self/fdinfo/${file.fd}`, "latin1")).toMatch(
       /^flags:\s+02[0-7]{6}$/m,
     );
-    expect(readOpenedFile(file, HASH).sha256).toEqual(sha256(bytes));
-    expect(Buffer.compare(readOpenedFile(file, PLAIN).bytes, bytes)).toBe(0);
-    closeSync(file.fd);
+    expect(input.read(true).sha256).toEqual(sha256(bytes));
+    expect(input.read(true)).toBe(input.read(true));
+    expect(referenceOf(input)).toBe(file);
+    expect(descriptors().length).toBe(before.length + 1);
+    input.close();
+    expect(descriptors()).toEqual(before);
   });
 
+  test("another file that takes its name in the meantime is not read", () => {
+    const path = fileOf(pattern(10));
+    const input = openInput(path, "initrd", "K");
+    referenceOf(input);
+    renameSync(fileOf(pattern(20)), path);
+    expect(input.read(true).bytes).toEqual(pattern(10));
+    input.close();
+  });
+
+  /** Opens an initrd for kexec_file_load and refers to it. */
+  function refer(path: string, kernel: string | null): void {
+    const input = openInput(path, "initrd", kernel);
+    try {
+      input.reference();
+    } finally {
+      input.close();
+    }
+  }
+
   test.each([
-    ["kernel", "missing", "Failed to open file PATH:No such file or directory"],
-    [
-      "initrd",
-      "missing",
-      "Could not open initrd file PATH:No such file or directory\nCannot load K",
-    ],
-    ["initrd", "dir", "Could not open initrd file PATH:Is a directory\nCannot load K"],
-    ["initrd", "empty", "Cannot read PATH\nCannot load K"],
-  ] as const)("%s %s", (role, name, message) => {
+    ["missing", "Could not open initrd file PATH:No such file or directory\nCannot load K"],
+    ["dir", "Could not open initrd file PATH:Is a directory\nCannot load K"],
+    ["empty", "Cannot read PATH\nCannot load K"],
+  ] as const)("initrd %s", (name, message) => {
     const path = join(directory, name);
     const before = descriptors();
-    const error = refusal(() => openForKernel(path, role, role === "initrd" ? "K" : null, PLAIN));
+    const error = refusal(() => refer(path, "K"));
     expect(error.message).toBe(message.replaceAll("PATH", path));
     expect(error.exitStatus).toBe(255);
     expect(descriptors()).toEqual(before);
   });
 
-  test("without the kernel's path the message has no second line", () => {
-    const path = join(directory, "missing");
-    const error = refusal(() => openForKernel(path, "initrd", null, PLAIN));
-    expect(error.message).toBe(`Could not open initrd file ${path}:No such file or directory`);
+  test.each([1, 3 * MIB + 1])("a pipe with %i bytes serves both system calls", (length) => {
+    const bytes = pattern(length);
+    const path = pipeOf(bytes);
+    const input = openInput(path, "initrd", "K");
+    const file = referenceOf(input);
+    expect(file).toMatchObject({ path, size: BigInt(bytes.length) });
+    expect(fstatSync(file.fd).isFile()).toBe(true);
+    expect(readFileSync(`/proc/self/fd/${file.fd}`)).toEqual(Buffer.from(bytes));
+    expect(Buffer.compare(input.read(true).bytes, bytes)).toBe(0);
+    input.close();
+    closeSync(file.fd);
+  });
+});
+
+describe("a file in memory", () => {
+  const script = `import { memoryFile } from "@src/edge/files/read-files.ts";
+    const file = memoryFile("F", "initrd", new Uint8Array(3 << 20));
+    const text = "notByFile" in file ? file.failure.message + "|" + file.failure.hint : "made";
+    process.stdout.write(text.replaceAll("\\n", " "));`;
+
+  test("has the bytes", () => {
+    const bytes = pattern(2 * MIB + 7);
+    const file = memoryFile("F", "kernel", bytes) as FileReference;
+    expect(readFileSync(`/proc/self/fd/${file.fd}`)).toEqual(Buffer.from(bytes));
+    closeSync(file.fd);
   });
 
   test.each([
-    ["empty", "Cannot read PATH"],
-    ["dir", "Read on PATH failed: Is a directory\nCannot read PATH"],
-  ])("a kernel that is %s fails when it is read, as in kexec-tools", (name, message) => {
-    const path = join(directory, name);
-    const error = refusal(() => {
-      const file = openForKernel(path, "kernel", null, PLAIN);
-      try {
-        readOpenedFile(file, PLAIN);
-      } finally {
-        closeSync(file.fd);
-      }
+    ["EPERM", "Operation not permitted", "LSM"],
+    ["EACCES", "Permission denied", "SELinux"],
+    ["ENOSYS", "Function not implemented", "seccomp"],
+    ["EMFILE", "Too many open files", "ulimit -n"],
+    ["ENOMEM", "Cannot allocate memory", "Try -c"],
+  ])("memfd_create ends with %s", (errno, text, hint) => {
+    const under = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=memfd_create"];
+    const ran = runScript(script, {
+      under: [...under, "-e", `inject=memfd_create:error=${errno}`],
     });
-    expect(error.message).toBe(message.replaceAll("PATH", path));
-    expect(error.exitStatus).toBe(1);
+    expect(ran.stdout).toStartWith(`cannot put F into a file in memory: memfd_create: ${text}|`);
+    expect(ran.stdout).toContain(hint);
+    expect(ran.stdout).toContain("Try -c");
+    expect(ran.status).toBe(0);
   });
 
-  test("a pipe is copied into a memory file, which the kernel can read", () => {
-    const bytes = pattern(3 * MIB + 1);
-    const path = pipeOf(bytes);
-    const file = openForKernel(path, "initrd", "K", PLAIN);
-    expect(file).toMatchObject({ path, size: BigInt(bytes.length) });
-    expect(fstatSync(file.fd).isFile()).toBe(true);
-    expect(readOpenedFile(file, HASH).sha256).toEqual(sha256(bytes));
-    closeSync(file.fd);
+  test("the limit on the size of files holds for it", () => {
+    const under = ["bash", "-c", 'ulimit -f 1024; exec "$0" "$@"'];
+    const ran = runScript(script, { under });
+    expect(ran.stdout).toStartWith("cannot put F into a file in memory: write: File too large|");
+    expect(ran.stdout).toContain("ulimit -f");
+    expect(ran.status).toBe(0);
   });
 });

@@ -76,10 +76,10 @@ function outcome(facts: HostFacts, plan: (facts: HostFacts) => unknown): string 
 const segments = (facts: HostFacts) =>
   buildSegmentPlan(REQUEST, facts, { ...NO_FILES, kernel: KERNEL });
 const files = (facts: HostFacts) =>
-  buildFilePlan(REQUEST, facts, KERNEL, {
+  buildFilePlan(REQUEST, facts, KERNEL, () => ({
     kernel: { path: KERNEL.path, fd: 3, size: BigInt(KERNEL.bytes.length) },
     initrd: null,
-  });
+  }));
 const factsNow = () => readFacts({ ...quiet, root, crash: true });
 
 test("with undamaged files there is a plan", () => {

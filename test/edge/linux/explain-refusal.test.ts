@@ -16,6 +16,8 @@ const ROOT: RefusalEvidence = {
   lockdown: "none",
   loadDisabled: false,
   loadsLeft: null,
+  lockdownParameter: null,
+  unreadable: [],
 };
 
 const never = (): RefusalEvidence => {
@@ -158,8 +160,42 @@ describe("the hint has the cause and the remedy:", () => {
   });
 });
 
-test.each(["EINVAL", "EIO"] as const)("%s of kexec_load has too many causes to name", (errno) => {
-  expect(explainRefusal(Errno[errno], "kexec_load", "normal", never)).toBeUndefined();
+test("every error number of every call gets a reason", () => {
+  for (const call of ["kexec_load", "kexec_file_load", "unload", "file-unload", "exec"] as const) {
+    for (let errno = 1; errno <= 530; errno += 1) {
+      const hint = explainRefusal(errno, call, "normal", () => ROOT);
+      expect(hint.length).toBeGreaterThan(15);
+      expect(hint).not.toContain("undefined");
+    }
+  }
+});
+
+test.each([
+  ["EADDRNOTAVAIL", "kexec_file_load", "no free memory"],
+  ["EADDRNOTAVAIL", "kexec_load", "highest address"],
+  ["EAGAIN", "kexec_load", "try again"],
+  ["EINTR", "kexec_load", "signal"],
+  ["E2BIG", "kexec_load", "larger than this kernel takes"],
+  ["EFAULT", "kexec_load", "memory.max"],
+  ["EFAULT", "kexec_file_load", "memory ran out"],
+  ["ETXTBSY", "kexec_file_load", "open for writing"],
+  ["EFBIG", "kexec_file_load", "4 GiB"],
+  ["EIO", "kexec_file_load", "dmesg"],
+  ["EBADF", "kexec_file_load", "LSM"],
+  ["EINVAL", "kexec_load", "--dry-run"],
+  ["ENOENT", "kexec_load", "no such error"],
+] as const)("%s of %s", (errno, call, text) => {
+  expect(explainRefusal(Errno[errno], call, "normal", never)).toContain(text);
+});
+
+describe("where it is not known what this process may do", () => {
+  const hidden = { ...ROOT, capabilities: null, unreadable: ["/proc/self/status: EIO."] };
+  const explain = () => explainRefusal(Errno.EPERM, "kexec_load", "normal", () => hidden);
+
+  test("nothing is claimed, and what was not read is named", () => {
+    expect(explain()).toContain("CAP_SYS_BOOT may be missing");
+    expect(explain()).toContain("Not known: /proc/self/status: EIO.");
+  });
 });
 
 test("no hint has more than three lines, or a line of more than 100 characters", () => {
@@ -192,6 +228,7 @@ describe("readRefusalEvidence", () => {
       capabilities: 0x1ffffffffffn,
       lockdown: "integrity" as const,
       loadDisabled: false,
+      ...{ lockdownParameter: null, unreadable: [] },
     };
     expect(readRefusalEvidence("crash", root)).toEqual({ ...common, loadsLeft: 2n });
     expect(readRefusalEvidence("normal", root)).toEqual({ ...common, loadsLeft: null });
@@ -203,6 +240,30 @@ describe("readRefusalEvidence", () => {
       lockdown: null,
       loadDisabled: null,
       loadsLeft: null,
+      lockdownParameter: null,
+      unreadable: [
+        "/sys/kernel/security/lockdown: securityfs is not mounted on /sys/kernel/security.",
+      ],
     });
+  });
+
+  test("of a machine without securityfs that was booted with lockdown=", () => {
+    const { "sys/kernel/security/lockdown": _, ...rest } = LINUX;
+    const root = fakeRoot(rest, {
+      "proc/cmdline": 'quiet lockdown="integrity" -- lockdown=none\n',
+    });
+    const evidence = readRefusalEvidence("normal", root);
+    expect(evidence).toMatchObject({ lockdown: null, lockdownParameter: "integrity" });
+    const hint = explainRefusal(Errno.EPERM, "kexec_load", "normal", () => evidence);
+    expect(hint).toContain("Most likely the kernel is locked down");
+    expect(hint).toContain("lockdown=integrity");
+    expect(hint).toContain("Try -s");
+  });
+
+  test("of a machine with securityfs whose kernel has no lockdown", () => {
+    const { "sys/kernel/security/lockdown": _, ...rest } = LINUX;
+    const mounts = "securityfs /sys/kernel/security securityfs rw 0 0\n";
+    const root = fakeRoot(rest, { "proc/mounts": mounts });
+    expect(readRefusalEvidence("normal", root).unreadable).toEqual([]);
   });
 });

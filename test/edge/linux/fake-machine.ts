@@ -51,6 +51,7 @@ export const LINUX: Files = {
   "proc/meminfo": "MemTotal:        1048000 kB\nMemFree:          900000 kB\n",
   "proc/mounts": "sysfs /sys sysfs rw 0 0\n",
   "proc/sys/kernel/kexec_load_disabled": "0\n",
+  "sys/devices/platform/uevent": "",
   "sys/kernel/kexec_loaded": "1\n",
   "sys/kernel/kexec_crash_loaded": "0\n",
   "sys/kernel/kexec_crash_size": "134217728\n",

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { argumentsOf, readVariable, variableOf } from "../../../src/edge/process/arguments.ts";
+import { refusal } from "../../kexec-error.ts";
 import { runScript } from "../run-script.ts";
 
 const COMPILED = ["bun", "/$bunfs/root/kexec"];
@@ -29,11 +30,22 @@ describe("argumentsOf", () => {
       ["-v"],
     ],
   ])("%s", (_name, cmdline, runtimeArgv, argv0, argv) => {
-    expect(argumentsOf(cmdline, runtimeArgv)).toEqual({ argv0, argv });
+    expect(argumentsOf(cmdline, runtimeArgv, argv0)).toEqual({ argv0, argv });
   });
 
-  test("fewer words than the runtime counts are a bug: it throws", () => {
-    expect(() => argumentsOf("kexec\0", [...COMPILED, "-l", "K"])).toThrow(RangeError);
+  test.each([
+    ["nothing", ""],
+    ["too little", "kexec\0-l\0"],
+    ["another program's words", "init\0-e\0K\0"],
+  ])("where /proc/self/cmdline has %s, the runtime's own list serves", (_, cmdline) => {
+    const { argv0, argv } = argumentsOf(cmdline, [...COMPILED, "-l", "K\u00e4"], "/sbin/kexec");
+    expect({ argv0, argv }).toEqual({ argv0: "/sbin/kexec", argv: ["-l", "K\xc3\xa4"] });
+  });
+
+  test("a word that the runtime has lost bytes of is not guessed", () => {
+    const error = refusal(() => argumentsOf("", [...COMPILED, "-l", "K\ufffd"], "kexec"));
+    expect(error.code).toBe("host.arguments");
+    expect(error.exitStatus).toBe(255);
   });
 });
 

@@ -73,15 +73,16 @@ describe("outputTo", () => {
 });
 
 test.each([
-  ["a closed pipe", "| true"],
-  ["a full disk", "> /dev/full"],
-  ["a closed descriptor", ">&-"],
-])("%s leaves the exit status alone and says nothing", (_name, redirection) => {
+  ["a closed pipe", "| true", "null"],
+  ["a full disk", "> /dev/full", "ENOSPC: no space left on device"],
+  ["a closed descriptor", ">&-", "EBADF: bad file descriptor"],
+])("%s ends nothing, and is told as what it is", (_name, redirection, lost) => {
   const ran = runScript(
-    `import { stdout } from "@src/edge/process/output.ts";
+    `import { lostOutput, stderr, stdout } from "@src/edge/process/output.ts";
      for (let i = 0; i < 300; i += 1) stdout("x".repeat(1000) + "\\n");
+     stderr(String(lostOutput()));
      process.exit(7);`,
     { under: ["bash", "-c", `"$0" "$@" ${redirection}; exit "\${PIPESTATUS[0]}"`] },
   );
-  expect(ran).toEqual({ status: 7, stdout: "", stderr: "" });
+  expect(ran).toEqual({ status: 7, stdout: "", stderr: lost });
 });

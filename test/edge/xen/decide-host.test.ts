@@ -38,6 +38,9 @@ test.each([
   ["only /proc/xen: no sysfs", { ...BARE, procXen: true }, "none"],
   ["only xenfs", { ...BARE, capabilities: "" }, "none"],
   ["only interrupts", { ...BARE, xenInterrupts: true }, "none"],
+  ["files that cannot be read", { unreadable: ["/sys/hypervisor/type: EIO."] }, "none"],
+  ["an empty type, and /proc/xen", { type: "", procXen: true }, "none"],
+  ["an empty type, and nothing else", { type: "" }, "linux"],
 
   ["arm64 guest", { ...ARM, guestType: "Xen", features: HVM_GUEST }, "linux"],
   ["arm64 guest without features", ARM, "linux"],
@@ -78,6 +81,7 @@ describe("with any contents of the files", () => {
     capabilities: fc.constantFrom(null, "", "control_d\n"),
     procXen: fc.boolean(),
     xenInterrupts: fc.boolean(),
+    unreadable: fc.constantFrom([], ["/proc/interrupts: EIO."]),
     version: fc.constantFrom(null, "4.17"),
   });
 

@@ -17,7 +17,7 @@ function plan(request: Partial<LoadRequest>, facts: HostFacts = MACHINE): FilePl
   const kernel = { path: KERNEL.path, fd: 3, size: BigInt(KERNEL.bytes.length) };
   const files = { kernel, initrd: null };
   return planned(
-    buildFilePlan(loadRequest({ purpose: "crash", ...request }), facts, KERNEL, files),
+    buildFilePlan(loadRequest({ purpose: "crash", ...request }), facts, KERNEL, () => files),
   );
 }
 
@@ -46,7 +46,10 @@ test("without root= an initrd may take half of the memory when it is unpacked", 
     const kernel = { path: KERNEL.path, fd: 3, size: 1n };
     const request = loadRequest({ purpose: "crash", ...withLine(commandLine) });
     const initrd = { path: "/boot/initrd", fd: 4, size: 100n << 20n };
-    const plan = buildFilePlan(request, { ...MACHINE, crashRegions }, KERNEL, { kernel, initrd });
+    const plan = buildFilePlan(request, { ...MACHINE, crashRegions }, KERNEL, () => ({
+      kernel,
+      initrd,
+    }));
     return planned(plan).warnings;
   };
   // The kernel takes 1 MiB.

@@ -136,6 +136,6 @@ test("refused: a command line without room for the address to jump back to", () 
 
 test("kexec_file_load cannot load for this purpose", () => {
   const handed = { kernel: { path: "k", fd: 3, size: 1n }, initrd: null };
-  const plan = buildFilePlan(requestOf(), FACTS, KERNEL, handed);
+  const plan = buildFilePlan(requestOf(), FACTS, KERNEL, () => handed);
   expect(plan).toEqual({ notByFile: expect.stringContaining("kexec_file_load") });
 });

@@ -208,5 +208,6 @@ export function nextScreen(input: ScreenInput): NextScreen {
   if (displayOwner !== null) return resets ? resetText() : noScreen(displayOwner, displayOwner);
   if (resets && !(atBoot !== null && isFramebuffer(atBoot))) return resetText();
   if (atBoot === null) return assumedText(UNREADABLE);
-  return asAtBoot(atBoot, input, "no driver has reprogrammed the card");
+  const why = display === null ? "its driver is not known" : "no driver has reprogrammed the card";
+  return asAtBoot(atBoot, input, why);
 }

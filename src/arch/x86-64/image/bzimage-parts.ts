@@ -9,6 +9,7 @@ import type { DraftPlan, PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
 import type { LoaderRequest } from "../../../model/request.ts";
 import type { SetupHeader } from "../handoff/setup-header.ts";
+import { reachName } from "../layout.ts";
 import { placeBootParams } from "./linux-boot-params.ts";
 import { type InitrdLimit, placeInitrd } from "./place-initrd.ts";
 
@@ -73,6 +74,7 @@ export function initrdLimit({ initrd_addr_max }: SetupHeader): InitrdLimit {
   return {
     max: BigInt(initrd_addr_max) + 1n,
     why: `; not above initrd_addr_max ${hex(initrd_addr_max)}`,
+    maxFrom: `initrd_addr_max ${hex(initrd_addr_max)} of the kernel (0x22c)`,
   };
 }
 
@@ -92,7 +94,12 @@ export function placeKernel(context: PlanContext, kernel: CompressedKernel, max:
     size: alignUp(BigInt(Math.max(init_size, bytes.length)), BigInt(context.facts.pageSize)),
     alignment,
     min: pref_address > LOWEST_KERNEL ? pref_address : LOWEST_KERNEL,
+    minFrom:
+      pref_address > LOWEST_KERNEL
+        ? `pref_address ${hex(pref_address)} of the kernel (0x258)`
+        : `${hex(LOWEST_KERNEL)}, below which no kernel goes`,
     max,
+    maxFrom: reachName(max),
     reason:
       `the highest place with init_size ${hex(init_size)} bytes, a multiple of ` +
       `kernel_alignment ${hex(alignment)}, not below pref_address ${hex(pref_address)}`,

@@ -20,7 +20,7 @@ import {
   setupDataSize,
 } from "../handoff/setup-data.ts";
 import { CAN_USE_HEAP, SetupHeader } from "../handoff/setup-header.ts";
-import { LOW_MEMORY_END, OLD_REAL_MODE_CODE, purgatoryPlace } from "../layout.ts";
+import { LOW_MEMORY_END, OLD_REAL_MODE_CODE, purgatoryPlace, reachName } from "../layout.ts";
 import {
   type CompressedKernel,
   checkAlignment,
@@ -86,7 +86,7 @@ function placeSetupData(context: PlanContext, header: SetupHeader): Segment | nu
   const size = alignUp(BigInt(setupDataSize(nodes)), BigInt(pageSize));
   return context.put({
     ...{ role: "setup-data", size, alignment: SETUP_DATA_ALIGNMENT },
-    ...{ min: MIB, max: kernelEnd(header) },
+    ...{ min: MIB, max: kernelEnd(header), maxFrom: reachName(kernelEnd(header)) },
     bytes: (start) => layoutSetupData(nodes, start).bytes,
     reason: "the highest free pages that the kernel maps",
   });

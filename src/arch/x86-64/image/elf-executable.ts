@@ -19,7 +19,13 @@ import {
 import type { LoaderRequest } from "../../../model/request.ts";
 import { BOOT_LOADER } from "../handoff/boot-loader.ts";
 import { elfBootNotes } from "../handoff/elf-boot-notes.ts";
-import { LOWEST_ADDRESS, PROTECTED_MODE_END, purgatoryPlace } from "../layout.ts";
+import {
+  LOWEST_ADDRESS,
+  LOWEST_ADDRESS_FROM,
+  PROTECTED_MODE_END,
+  purgatoryPlace,
+  reachName,
+} from "../layout.ts";
 import { isVmlinux, LINUX_COMMAND_LINE, placeLinuxHandoff, vmlinuxMove } from "./vmlinux.ts";
 
 type ArgumentStyle = NonNullable<LoaderRequest["argumentStyle"]>;
@@ -55,11 +61,17 @@ function refuseStyle({ style, elf: { bits } }: Executable, context: PlanContext)
   });
 }
 
+const limitsOf = (bits: ElfBits) => ({
+  ...{ min: LOWEST_ADDRESS, minFrom: LOWEST_ADDRESS_FROM },
+  ...{ max: endOf(bits), maxFrom: reachName(endOf(bits)) },
+});
+
 function moveOf({ elf, isLinux, style }: Executable): ElfMove | null {
   if (elf.relocatable) {
-    const { alignment, bits } = elf;
-    const window = { min: LOWEST_ADDRESS, max: endOf(bits) };
-    return { alignment, ...window, from: "top", aligned: "offset" };
+    return {
+      ...{ alignment: elf.alignment, from: "top", aligned: "offset" },
+      ...limitsOf(elf.bits),
+    };
   }
   return isLinux && style === "linux" ? vmlinuxMove(elf) : null;
 }
@@ -78,7 +90,8 @@ function placeNotes(context: PlanContext, bits: ElfBits) {
   };
   const segment = context.put({
     ...{ role: "boot-notes", size: BigInt(at + notes.length), alignment: 4n },
-    ...{ min: LOWEST_ADDRESS, max: endOf(bits), bytes: make },
+    ...limitsOf(bits),
+    bytes: make,
     reason: (start) => `the highest free pages; the ELF boot notes are at ${hex(addressAt(start))}`,
   });
   return { segment, address: addressAt(segment.start) };

@@ -22,7 +22,7 @@ import {
   setupDataSize,
 } from "../handoff/setup-data.ts";
 import type { SetupHeader } from "../handoff/setup-header.ts";
-import { LOWEST_ADDRESS } from "../layout.ts";
+import { LOWEST_ADDRESS, LOWEST_ADDRESS_FROM, reachName } from "../layout.ts";
 
 /** The differences between the types of Linux images. */
 export interface LinuxHandoff {
@@ -125,7 +125,8 @@ export function placeBootParams(
   };
   const segment = context.put({
     ...{ role: "boot-params", size: layout.size, alignment: SETUP_DATA_ALIGNMENT },
-    ...{ min: LOWEST_ADDRESS, max, bytes: make },
+    ...{ min: LOWEST_ADDRESS, minFrom: LOWEST_ADDRESS_FROM, max, maxFrom: reachName(max) },
+    bytes: make,
     reason: (start) =>
       "the highest free pages left by the larger segments; " +
       `the command line is at ${hex(start + layout.commandLineAt)}` +

@@ -84,7 +84,9 @@ function moveOf({ relocatable }: Multiboot2Header): ElfMove | null {
   return {
     alignment,
     min: BigInt(min_addr),
+    minFrom: `min_addr ${hex(min_addr)} of the image's relocatable tag`,
     max: BigInt(max_addr) + 1n,
+    maxFrom: `max_addr ${hex(max_addr)} of the image's relocatable tag`,
     from: preference === PREFER_HIGHEST ? "top" : "bottom",
     aligned: "start",
   };

@@ -18,7 +18,14 @@ import {
 } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
 import type { MemoryRange } from "../../../model/memory.ts";
-import { LOW_MEMORY_END, LOWEST_ADDRESS, PROTECTED_MODE_END, purgatoryPlace } from "../layout.ts";
+import {
+  LOW_MEMORY_END,
+  LOWEST_ADDRESS,
+  LOWEST_ADDRESS_FROM,
+  PROTECTED_MODE_END,
+  purgatoryPlace,
+  reachName,
+} from "../layout.ts";
 import {
   NBI_MAGIC,
   type NbiFile,
@@ -105,7 +112,8 @@ function takePlaces(context: PlanContext, places: readonly Place[]): Segment[] {
 function placeStack(context: PlanContext, image: NbiImage): Segment {
   return context.put({
     ...{ role: "real-mode", size: BigInt(STACK.size), alignment: 16n },
-    ...{ min: LOWEST_ADDRESS, max: LOW_MEMORY_END },
+    ...{ min: LOWEST_ADDRESS, minFrom: LOWEST_ADDRESS_FROM },
+    ...{ max: LOW_MEMORY_END, maxFrom: reachName(LOW_MEMORY_END) },
     bytes: (start) => stackBytes(image, Number(start)),
     reason: "the highest place below 640 KiB: the image's stack and arguments",
   });

@@ -13,12 +13,20 @@ export interface InitrdLimit {
   readonly max: bigint;
   /** Appended to the segment's reason; may be empty. */
   readonly why: string;
+  /** What sets `max`, for errors; undefined: nothing does. */
+  readonly maxFrom?: string | undefined;
 }
 
 /** Takes memory for the initrd below `limit`; null: there is none, or it is empty. */
-export function placeInitrd(context: PlanContext, { max, why }: InitrdLimit): Segment | null {
+export function placeInitrd(
+  context: PlanContext,
+  { max, why, maxFrom }: InitrdLimit,
+): Segment | null {
   const { initrd } = context.inputs;
   if (initrd === null || initrd.bytes.length === 0) return null;
   const reason = `the highest free place${why}`;
-  return context.put({ role: "initrd", bytes: initrd.bytes, min: LOWEST_INITRD, max, reason });
+  return context.put({
+    ...{ role: "initrd", bytes: initrd.bytes, min: LOWEST_INITRD, max, maxFrom, reason },
+    minFrom: "16 MiB, below which the next kernel starts",
+  });
 }

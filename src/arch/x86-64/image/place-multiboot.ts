@@ -20,11 +20,15 @@ import {
   ROOT_POINTER_SIZE,
   rootPointerCopy,
 } from "../handoff/root-pointer-copy.ts";
-import { LOWEST_ADDRESS, PROTECTED_MODE_END } from "../layout.ts";
+import { LOWEST_ADDRESS, LOWEST_ADDRESS_FROM, PROTECTED_MODE_END, reachName } from "../layout.ts";
 import { lowRootPointer } from "./place-bios.ts";
 
 /** Multiboot passes 32-bit addresses. */
 export const MULTIBOOT_END = PROTECTED_MODE_END;
+const LIMITS = {
+  ...{ min: LOWEST_ADDRESS, minFrom: LOWEST_ADDRESS_FROM },
+  ...{ max: MULTIBOOT_END, maxFrom: reachName(MULTIBOOT_END) },
+} as const;
 const CODE_ALIGNMENT = 16n;
 /** Xen moves the dom0 kernel, the first module, in units of this size towards the end of the memory
  * that it lies in. It copies backwards, so that a short move down would overwrite the kernel.
@@ -41,7 +45,7 @@ export interface PlacedModules {
 function placeModule(context: PlanContext, bytes: Uint8Array, isFirst: boolean): Segment {
   const page = BigInt(context.facts.pageSize);
   const taken = alignUp(BigInt(bytes.length), page);
-  const common = { role: "module", bytes, min: LOWEST_ADDRESS, max: MULTIBOOT_END } as const;
+  const common = { role: "module", bytes, ...LIMITS } as const;
   if (isFirst) {
     const segment = context.tryPut({
       ...common,
@@ -137,7 +141,7 @@ export function placeInfo(
   };
   const segment = context.put({
     ...{ role: "multiboot-info", size: codeAt + BigInt(codeFor(0n)?.length ?? 0), alignment: 8n },
-    ...{ min: LOWEST_ADDRESS, max: MULTIBOOT_END, bytes: make },
+    ...{ ...LIMITS, bytes: make },
     reason: "the highest free pages below 4 GiB left by the larger segments",
   });
   return { segment, entry: hasCode ? segment.start + codeAt : told.entry };

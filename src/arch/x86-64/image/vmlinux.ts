@@ -22,6 +22,7 @@ import {
   LINUX_32_END,
   LOWEST_PAGE_OFFSET_32,
   PROTECTED_MODE_END,
+  reachName,
   START_KERNEL_MAP,
 } from "../layout.ts";
 import { placeBootParams } from "./linux-boot-params.ts";
@@ -68,7 +69,8 @@ export function isVmlinux(elf: ElfImage): boolean {
 export function vmlinuxMove({ bits, loads }: ElfImage): ElfMove | null {
   const min = alignDown(loads[0]?.physical ?? MIB, STEP);
   if (bits === 32) return null;
-  return { alignment: STEP, min, max: ADDRESS_END, from: "bottom", aligned: "offset" };
+  const minFrom = "the address that the kernel was linked for";
+  return { alignment: STEP, min, minFrom, max: ADDRESS_END, from: "bottom", aligned: "offset" };
 }
 
 /** The `xloadflags` that every 64-bit vmlinux supports. */
@@ -97,7 +99,9 @@ const initrdEnd = (bits: ElfBits): bigint => (bits === 64 ? ADDRESS_END : LINUX_
 
 /** Puts initrd and boot params, and returns their segments and the boot params' address. */
 export function placeLinuxHandoff(context: PlanContext, bits: ElfBits) {
-  const initrd = placeInitrd(context, { max: initrdEnd(bits), why: "" });
+  const initrd = placeInitrd(context, {
+    ...{ max: initrdEnd(bits), why: "", maxFrom: reachName(initrdEnd(bits)) },
+  });
   const { segment, commandLineEnd, notes } = placeBootParams(context, {
     image: setupHeaderFor(bits),
     header: { xloadflags: xloadflagsOf(bits) },

@@ -102,7 +102,10 @@ describe("what the kernel says of itself", () => {
     ["a zImage", { loadflags: 0, relocatable: 0 }, {}],
   ])("is entered in real mode: %s", (_, parts, loader) => {
     const { purgatory } = imageOf(bzImage, makeBzImage(parts), loader);
-    expect(purgatory).toEqual({ window: { start: 0x3000n, end: 0xa0000n }, order: "last" });
+    const window = { start: 0x3000n, end: 0xa0000n };
+    expect(purgatory).toEqual({
+      ...{ window, maxFrom: "640 KiB, where low memory ends", order: "last" },
+    });
   });
 });
 

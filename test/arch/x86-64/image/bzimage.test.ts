@@ -128,10 +128,10 @@ describe("refusals", () => {
   ])("kexec_file_load cannot do %j of %s", (loader, type) => {
     const request = loadRequest({ type, loader: { ...NO_LOADER, ...loader } });
     const kernel = file("k", makeBzImage());
-    const plan = buildFilePlan(request, machine("qemu-1g-bios"), kernel, {
+    const plan = buildFilePlan(request, machine("qemu-1g-bios"), kernel, () => ({
       kernel: { path: "k", fd: 3, size: BigInt(kernel.bytes.length) },
       initrd: null,
-    });
+    }));
     expect(plan).toEqual({ notByFile: expect.stringContaining("kexec_file_load") });
   });
 

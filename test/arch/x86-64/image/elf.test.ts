@@ -181,7 +181,7 @@ describe("refusals", () => {
     const kernel = file("/boot/image", makeElf(program));
     const reference = { path: "/boot/image", fd: 3, size: 1n };
     const files = { kernel: reference, initrd: null };
-    const plan = buildFilePlan(loadRequest(), FACTS, kernel, files);
+    const plan = buildFilePlan(loadRequest(), FACTS, kernel, () => files);
     expect(plan).toEqual({ notByFile: expect.stringContaining("kexec_file_load") });
   });
 });

@@ -182,7 +182,7 @@ describe("multiboot2", () => {
   test("kexec_file_load takes none", () => {
     const reference = { path: "/boot/xen", fd: 3, size: 1n };
     const files = { kernel: reference, initrd: null };
-    const plan = buildFilePlan(loadRequest(), FACTS, file("/boot/xen", MB2), files);
+    const plan = buildFilePlan(loadRequest(), FACTS, file("/boot/xen", MB2), () => files);
     expect(plan).toEqual({ notByFile: expect.stringContaining("kexec_file_load") });
   });
 });

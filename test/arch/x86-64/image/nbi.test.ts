@@ -155,7 +155,7 @@ describe("refusals", () => {
   test("kexec_file_load", () => {
     const kernel = file("k", makeNbi(SMALL));
     const files = { kernel: { path: "k", fd: 3, size: 1n }, initrd: null };
-    const plan = buildFilePlan(loadRequest(), BIOS, kernel, files);
+    const plan = buildFilePlan(loadRequest(), BIOS, kernel, () => files);
     expect(plan).toEqual({ notByFile: expect.stringContaining("kexec_file_load") });
   });
 

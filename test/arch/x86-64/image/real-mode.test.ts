@@ -205,7 +205,7 @@ describe("refusals", () => {
     const loader = { ...NO_LOADER, realMode: true, given: ["real-mode"] };
     const kernel = file("k", makeBzImage());
     const files = { kernel: { path: "k", fd: 3, size: 1n }, initrd: null };
-    const plan = buildFilePlan(loadRequest({ loader }), BIOS, kernel, files);
+    const plan = buildFilePlan(loadRequest({ loader }), BIOS, kernel, () => files);
     expect(plan).toEqual({ notByFile: expect.stringContaining("kexec_file_load") });
   });
 });
