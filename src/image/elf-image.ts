@@ -125,7 +125,9 @@ function cutShort(image: Uint8Array, what: string, needed: bigint): never {
 function loadOf(image: Uint8Array, bits: ElfBits, header: ProgramHeader): ElfLoad {
   const { p_offset, p_filesz, p_memsz, p_paddr, p_vaddr } = header;
   const end = p_offset + p_filesz;
-  if (end > BigInt(image.length)) return cutShort(image, `the bytes for ${hex(p_paddr)}`, end);
+  // What has no bytes in the file may name any offset: linkers name one behind the file's end.
+  if (p_filesz > 0n && end > BigInt(image.length))
+    return cutShort(image, `the bytes for ${hex(p_paddr)}`, end);
   if (p_filesz > p_memsz || p_paddr + p_memsz > 1n << BigInt(bits)) {
     failImage({
       code: "image.elf-header",
@@ -134,7 +136,7 @@ function loadOf(image: Uint8Array, bits: ElfBits, header: ProgramHeader): ElfLoa
         hex(p_paddr),
     });
   }
-  const bytes = image.subarray(Number(p_offset), Number(end));
+  const bytes = p_filesz === 0n ? new Uint8Array(0) : image.subarray(Number(p_offset), Number(end));
   return { bytes, virtual: p_vaddr, physical: p_paddr, memorySize: p_memsz };
 }
 

@@ -39,16 +39,19 @@ export function protectedModeCode({ file, header }: CompressedKernel): Uint8Arra
   return file.subarray(setupSize(header));
 }
 
-/** @throws KexecError `image.truncated` where the file is shorter than its header says */
+/**
+ * The header counts begun paragraphs: the last one may have a single byte in the file.
+ * @throws KexecError `image.truncated` where the file is shorter than its header says
+ */
 export function checkLength({ file, header }: CompressedKernel): void {
   const setup = setupSize(header);
-  const needed = setup + header.syssize * PARAGRAPH;
+  const needed = setup + Math.max(header.syssize * PARAGRAPH - PARAGRAPH, 0) + 1;
   if (file.length >= needed) return;
   failImage({
     code: "image.truncated",
     message:
       `the file is cut short: it has ${file.length} bytes, its header asks for ${needed} ` +
-      `(setup_sects ${header.setup_sects} at 0x1f1, syssize ${hex(header.syssize)} at 0x1f4)`,
+      `or more (setup_sects ${header.setup_sects} at 0x1f1, syssize ${hex(header.syssize)} at 0x1f4)`,
     hint: "Copy or build the kernel again, and compare its size.",
   });
 }

@@ -33,8 +33,8 @@ const VERSION_CMDLINE_SIZE = 0x0206;
 export const VERSION_SETUP_DATA = 0x0209;
 const VERSION_INIT_SIZE = 0x020a;
 export const VERSION_XLOADFLAGS = 0x020c;
-/** The longest command line that a kernel takes which does not say. [x86-boot] */
-const OLD_CMDLINE_SIZE = 255;
+/** A kernel that does not say it takes 255 bytes and the NUL. [x86-boot] 0x238 */
+const OLD_CMDLINE_SIZE = 256;
 
 /** Before `cmd_line_ptr` the header is shorter than anything that reads it whole. */
 const NOT_IN_SHORT_HEADER = {

@@ -100,9 +100,9 @@ describe("refusals", () => {
     ["a wrong alignment", { image: { kernelAlignment: 3 } }, "is not a power of two"],
     ["a file cut short", { image: makeBzImage().subarray(0, 3000) }, "cut short"],
     [
-      "255 bytes and more for a kernel that does not say",
-      { image: { version: 0x0205 }, loader: { commandLine: "x".repeat(255) } },
-      "takes at most 254",
+      "256 bytes and more for a kernel that does not say",
+      { image: { version: 0x0205 }, loader: { commandLine: "x".repeat(256) } },
+      "takes at most 255",
     ],
     [
       "a crash kernel that cannot be moved",
@@ -137,9 +137,38 @@ describe("refusals", () => {
 
   test("an image cut at any offset is refused, never a crash", () => {
     const image = makeBzImage({ codeSize: 0x200 });
-    for (let length = 0; length < image.length; length += 1) {
+    // The header counts begun paragraphs of 16 bytes.
+    for (let length = 0; length < image.length - 15; length += 1) {
       expect(refusal({ image: image.subarray(0, length) }).status).toBe(255);
     }
+  });
+
+  test.each([
+    [15, true],
+    [16, false],
+  ])("a last paragraph that lacks %i bytes: whole is %p", (missing, whole) => {
+    const image = makeBzImage();
+    for (const type of ["bzImage64", "bzImage"]) {
+      const plan = () =>
+        planOf({ image: image.subarray(0, image.length - missing), request: { type } });
+      if (whole) expect(segment(plan(), "kernel").bytes.length).toBe(0x1000 - missing);
+      else expect(refusalText(plan).hint).toContain("cut short");
+    }
+  });
+
+  test("255 bytes of command line for a kernel that does not say", () => {
+    const commandLine = "x".repeat(255);
+    expect(planOf({ image: { version: 0x0205 }, loader: { commandLine } }).commandLine).toBe(
+      commandLine,
+    );
+  });
+
+  test("real-mode code without a kernel behind it", () => {
+    const image = makeBzImage({ codeSize: 0 });
+    expect(refusal({ image }).hint).toContain("cut short");
+    expect(refusal({ image, loader: { realMode: true, given: ["real-mode"] } }).hint).toContain(
+      "cut short",
+    );
   });
 
   test("an image with any header byte changed gives a plan or a refusal", () => {
