@@ -140,6 +140,21 @@ function loadOf(image: Uint8Array, bits: ElfBits, header: ProgramHeader): ElfLoa
   return { bytes, virtual: p_vaddr, physical: p_paddr, memorySize: p_memsz };
 }
 
+/**
+ * The executable with another entry than its header's, at a physical address.
+ * @throws KexecError `image.elf-entry` where nothing of the file is loaded there
+ */
+export function withEntry(elf: ElfImage, entry: bigint): ElfImage {
+  const inside = elf.loads.some(
+    ({ physical, bytes }) => entry >= physical && entry < physical + BigInt(bytes.length),
+  );
+  if (inside) return { ...elf, entry };
+  return failImage({
+    code: "image.elf-entry",
+    message: `the entry point ${hex(entry)} is in nothing that the file loads`,
+  });
+}
+
 /** Most files say the physical address; some have the virtual one, which is meant to be mapped. */
 function physicalEntry(entry: bigint, loads: readonly ElfLoad[]): bigint {
   const within = (start: bigint, size: bigint) => entry >= start && entry < start + size;

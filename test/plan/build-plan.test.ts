@@ -189,11 +189,11 @@ describe("refusals", () => {
       "A smaller initrd",
     ],
     [
-      "a kernel that cannot be moved",
-      { image: { relocatable: 0 } },
+      "a kernel that cannot be moved, as bzImage64",
+      { image: { relocatable: 0 }, request: { type: "bzImage64" } },
       255,
-      "Cannot load /boot/vmlinuz",
-      "bzImage64: the kernel is not relocatable",
+      "Wrong file type bzImage64, file matches type bzImage",
+      "",
     ],
     [
       "an old boot protocol",

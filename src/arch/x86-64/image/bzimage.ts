@@ -34,6 +34,7 @@ import {
   readKernel,
   VERSION_CMD_LINE_PTR,
   VERSION_OLDEST,
+  whyNot64,
 } from "./bzimage-versions.ts";
 
 /** @throws ImageError `image.crash` for a kernel that would overwrite what it is to save */
@@ -75,6 +76,13 @@ const OPTIONS = [
   "dtb",
 ];
 
+function whyNotByFile({ header }: CompressedKernel, loader: LoaderRequest): string | null {
+  const enters64 = "kexec_file_load enters kernels in 64-bit mode";
+  if (loader.entry32Bit) return `${enters64}, not at the 32-bit entry`;
+  const why = whyNot64(header);
+  return why === null ? whyNotTreeByFile(loader) : `${enters64}, wherever they lie: ${why}`;
+}
+
 /** A kernel that is entered in 32-bit mode. @throws KexecError `image.*` */
 export function protectedModeImage(kernel: CompressedKernel, loader: LoaderRequest): Image {
   const { file, header } = kernel;
@@ -87,9 +95,7 @@ export function protectedModeImage(kernel: CompressedKernel, loader: LoaderReque
     commandLineLimit: commandLineLimit(header),
     takesEfi: (header.xloadflags & XLF_EFI_KEXEC) !== 0,
     memorySize: BigInt(file.length),
-    whyNotByFile: loader.entry32Bit
-      ? "kexec_file_load enters kernels in 64-bit mode, not at the 32-bit entry"
-      : whyNotTreeByFile(loader),
+    whyNotByFile: whyNotByFile(kernel, loader),
     purgatory: purgatoryPlace(32),
     draft: (context) => draft(context, kernel),
   };

@@ -5,7 +5,7 @@
  * [x86-boot] "64-bit Boot Protocol"
  */
 
-import { ADDRESS_END } from "../../../core/address.ts";
+import { ADDRESS_END, hex } from "../../../core/address.ts";
 import { failImage } from "../../../core/error.ts";
 import { LINUX_OPTIONS } from "../../../image/linux-options.ts";
 import {
@@ -16,13 +16,8 @@ import {
   type PlanContext,
 } from "../../../model/image-type.ts";
 import type { LoaderRequest } from "../../../model/request.ts";
-import {
-  type SetupHeader,
-  XLF_CAN_BE_LOADED_ABOVE_4G,
-  XLF_EFI_KEXEC,
-  XLF_KERNEL_64,
-} from "../handoff/setup-header.ts";
-import { PROTECTED_MODE_END, purgatoryPlace } from "../layout.ts";
+import { XLF_EFI_KEXEC } from "../handoff/setup-header.ts";
+import { purgatoryPlace } from "../layout.ts";
 import { protectedModeImage } from "./bzimage.ts";
 import {
   type CompressedKernel,
@@ -30,12 +25,12 @@ import {
   checkLength,
   commandLineLimit,
   draftAround,
-  initrdLimit,
   placeKernel,
+  protectedModeCode,
   whyNotTreeByFile,
 } from "./bzimage-parts.ts";
 import { realModeImage } from "./bzimage-real-mode.ts";
-import { isZImage, readKernel, VERSION_XLOADFLAGS } from "./bzimage-versions.ts";
+import { readKernel, VERSION_XLOADFLAGS, whyNot64 } from "./bzimage-versions.ts";
 
 /** Where 64-bit code is entered, from the start of the loaded kernel. [x86-boot] */
 const ENTRY_64 = 0x200n;
@@ -49,34 +44,26 @@ const OPTIONS = [
   "dtb",
 ];
 
-function checkNumbers(header: SetupHeader): void {
-  const { init_size, relocatable_kernel } = header;
-  if (relocatable_kernel === 0) {
-    failImage({
-      code: "image.header",
-      message: "the kernel is not relocatable (0 at offset 0x234)",
-    });
-  }
-  checkAlignment(header);
-  if (init_size === 0) {
-    failImage({
-      code: "image.header",
-      message: "init_size at 0x260 is 0: how much memory is needed?",
-    });
-  }
+/** @throws KexecError `image.truncated` where the file ends before the 64-bit entry */
+function checkEntry(kernel: CompressedKernel): void {
+  const { length } = protectedModeCode(kernel);
+  if (length > ENTRY_64) return;
+  failImage({
+    code: "image.truncated",
+    message:
+      `the file is cut short: its kernel has ${length} bytes, ` +
+      `the 64-bit entry is at offset ${hex(ENTRY_64)} of it`,
+  });
 }
 
 function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
-  const { header } = kernel;
-  const above4G = (header.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0;
-  // For all that the kernel reads before it has its own page tables.
-  const max = above4G ? ADDRESS_END : PROTECTED_MODE_END;
+  // XLF_CAN_BE_LOADED_ABOVE_4G is true of all that the kernel reads before it has its own page
+  // tables.
+  const max = ADDRESS_END;
   const segment = placeKernel(context, kernel, max);
   return draftAround(context, kernel, {
     segment,
-    initrdLimit: above4G
-      ? { max, why: "; this kernel takes it above 4 GiB too" }
-      : initrdLimit(header),
+    initrdLimit: { max, why: "; this kernel takes it above 4 GiB too" },
     bootParamsMax: max,
     entryState: { arch: "x86_64", mode: 64, rip: segment.start + ENTRY_64 },
   });
@@ -85,7 +72,8 @@ function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
 function longModeImage(kernel: CompressedKernel, loader: LoaderRequest): Image {
   const { header } = kernel;
   checkLength(kernel);
-  checkNumbers(header);
+  checkEntry(kernel);
+  checkAlignment(header);
   return {
     match: true,
     type: "bzImage64",
@@ -105,11 +93,8 @@ export const bzImage64: ImageType = {
   parse(file, loader) {
     const kernel = readKernel(file, VERSION_XLOADFLAGS);
     if ("match" in kernel) return kernel;
-    const { header } = kernel;
-    if ((header.xloadflags & XLF_KERNEL_64) === 0) {
-      return notMine("no 64-bit entry: XLF_KERNEL_64 is not set at 0x236");
-    }
-    if (isZImage(header)) return notMine("a zImage: LOADED_HIGH is not set at 0x211");
+    const why = whyNot64(kernel.header);
+    if (why !== null) return notMine(why);
     if (loader.realMode) return realModeImage(kernel);
     return loader.entry32Bit ? protectedModeImage(kernel, loader) : longModeImage(kernel, loader);
   },

@@ -71,6 +71,59 @@ describe("the 32-bit entry", () => {
     expect(segment(plan, "boot-params").start < 0xa0000n).toBe(true);
   });
 
+  test.each<[string, BzImageParts]>([
+    ["is not relocatable", { relocatable: 0 }],
+    ["is not relocatable, and says so by xloadflags too", { relocatable: 0, xloadflags: 0x09 }],
+    ["has no 64-bit entry", { xloadflags: 0x3e }],
+    ["has a 64-bit entry for the lowest 4 GiB only", { xloadflags: 0x3d }],
+    ["does not say how much memory it needs", { initSize: 0 }],
+  ])("a kernel that %s is entered in 32-bit mode unasked, and by kexec_load only", (_, image) => {
+    const request = { type: null };
+    const plan = planOf({ image, request });
+    expect([plan.imageType, entryOf(plan).entry_mode]).toEqual(["bzImage", 1]);
+    const kernel = file("k", makeBzImage(image));
+    const files = { kernel: { path: "k", fd: 3, size: 1n }, initrd: null };
+    for (const type of [null, "bzImage"]) {
+      expect(buildFilePlan(loadRequest({ type }), machine("qemu-1g-bios"), kernel, files)).toEqual({
+        notByFile: expect.stringContaining("in 64-bit mode, wherever they lie: "),
+      });
+    }
+    expect(refusal({ image, request: { type: "bzImage64" } }).message).toBe(
+      "Wrong file type bzImage64, file matches type bzImage",
+    );
+  });
+
+  test("where a kernel that is not relocatable moves itself, nothing is put", () => {
+    // 0x1000000 to 0x8000000, of 128 MiB and 64 KiB.
+    const facts = machine("qemu-1g-bios");
+    const ranges = [
+      { start: 0x1000n, end: 0x9f000n, type: "ram" },
+      { start: 0x100000n, end: 0x8010000n, type: "ram" },
+    ] as const;
+    const small = { ...facts, memoryMap: { source: "iomem", ranges } } as const;
+    const request = loadRequest({ loader: { ...NO_LOADER, commandLine: "quiet" } });
+    const planFor = (image: BzImageParts) =>
+      buildSegmentPlan(request, small, {
+        ...NO_FILES,
+        kernel: file("/boot/vmlinuz", makeBzImage({ relocatable: 0, ...image })),
+        initrd: file("/boot/initrd", new Uint8Array(5000).fill(7)),
+      });
+    const plan = planFor({ prefAddress: 0x1000000n, initSize: 0x7000000 });
+    expect(segment(plan, "kernel")).toMatchObject({ start: 0x100000n, size: 0x1000n });
+    const inside = plan.segments.filter(
+      ({ start, size }) => start + size > 0x1000000n && start < 0x8000000n,
+    );
+    expect(inside).toEqual([]);
+    expect(segment(plan, "kernel").reason).toContain("runs at [0x1000000, 0x8000000)");
+    // What it moves itself over is no RAM, or somebody else's.
+    const beyond = refusalText(() => planFor({ prefAddress: 0x2000000n, initSize: 0x7000000 }));
+    expect(beyond.hint).toContain("Cannot place the kernel: 112 MiB");
+    // Most images of others run where they are put.
+    const here = planFor({ prefAddress: 0x100000n, initSize: 0x6acf8 });
+    expect(segment(here, "kernel")).toMatchObject({ start: 0x100000n, size: 0x1000n });
+    expect(here.segments.some(({ start }) => start > 0x101000n && start < 0x16b000n)).toBe(false);
+  });
+
   test.each(["bzImage", null])(
     `${difference("device-tree").id}: --dtb is a node of setup_data, type %p`,
     (asked) => {
