@@ -14,6 +14,7 @@ export type ErrorCode =
   | "facts.auxv"
   | "facts.boot-params"
   | "facts.command-line"
+  | "facts.cpu-flags"
   | "facts.crash"
   | "facts.crash-notes"
   | "facts.edd"

@@ -153,7 +153,8 @@ export interface ImageType {
   /**
    * Reads `file`, once, as `loader` asks for it: another entry of the same file may be another
    * type's.
+   * @param facts the machine, which may rule an entry out; absent: nothing is known of it
    * @throws KexecError where the file is of this type but broken
    */
-  parse(file: Uint8Array, loader: LoaderRequest): Image | NotMine;
+  parse(file: Uint8Array, loader: LoaderRequest, facts?: HostFacts): Image | NotMine;
 }

@@ -112,6 +112,37 @@ test.each(["-c", "-a"])(
   VM_TIMEOUT,
 );
 
+/** As kernels before 4.17 and those of others. */
+const fourLevelKernel = (): Uint8Array =>
+  headed((header) => {
+    header.setUint16(XLOADFLAGS_AT, header.getUint16(XLOADFLAGS_AT, true) & ~(0b11 << 5), true);
+  });
+
+test(
+  "a kernel that does not know of the 5-level page tables that are in use",
+  async () => {
+    const path = "/boot/four-level";
+    const load = LOAD.replace(IN_VM.kernel, path);
+    const script = scriptFor(IN_VM.onekexec, `-a ${load}`);
+    const byFileToo = `run by-file ${IN_VM.onekexec} -s ${load}\n`;
+    const before = `run levels grep -o -m 1 la57 /proc/cpuinfo\n${byFileToo}`;
+    const run = await bootMachine({
+      kexec: KEXEC,
+      name: "four-level",
+      caseScript: before + script,
+      extraFiles: [{ path, data: fourLevelKernel() }],
+    });
+    withLog(run, () => {
+      expect(run.runs.get("levels")?.output).toContain("la57");
+      const byFile = run.runs.get("by-file");
+      expect(byFile?.status).toBe(253);
+      expect(byFile?.output).toContain("XLF_5LEVEL");
+      expectSecond(run);
+    });
+  },
+  VM_TIMEOUT,
+);
+
 /** Only the kernel's real-mode code says so. */
 const EARLY = "early console in setup code";
 

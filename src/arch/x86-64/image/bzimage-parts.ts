@@ -17,6 +17,7 @@ const SECTOR = 512;
 const DEFAULT_SETUP_SECTS = 4;
 /** `syssize` counts paragraphs of 16 bytes. [x86-boot] 0x1f4 */
 const PARAGRAPH = 16;
+const ADDRESS_BITS = 64;
 /** Below 1 MiB lies what firmware left; the kernel itself must not. */
 const LOWEST_KERNEL = MIB;
 
@@ -63,12 +64,25 @@ export function commandLineLimit({ cmdline_size }: SetupHeader): CommandLineLimi
 }
 
 /** @throws KexecError `image.header` where the kernel's place could not be a multiple of it */
-export function checkAlignment({ kernel_alignment }: SetupHeader): void {
-  if (isPowerOfTwo(BigInt(kernel_alignment))) return;
+export function checkAlignment({ kernel_alignment, min_alignment }: SetupHeader): void {
+  if (!isPowerOfTwo(BigInt(kernel_alignment))) {
+    failImage({
+      code: "image.header",
+      message: `kernel_alignment ${hex(kernel_alignment)} at 0x230 is not a power of two`,
+    });
+  }
+  if (min_alignment < ADDRESS_BITS) return;
   failImage({
     code: "image.header",
-    message: `kernel_alignment ${hex(kernel_alignment)} at 0x230 is not a power of two`,
+    message: `min_alignment at 0x235 is 2^${min_alignment}: no address is a multiple of it`,
   });
+}
+
+/** The alignment that the kernel prefers, and at least the one that it needs.
+ * [x86-boot] 0x230 kernel_alignment, 0x235 min_alignment */
+function alignmentOf({ kernel_alignment, min_alignment }: SetupHeader): bigint {
+  const [preferred, needed] = [BigInt(kernel_alignment), 1n << BigInt(min_alignment)];
+  return preferred > needed ? preferred : needed;
 }
 
 /** The initrd's limit by the header, for a kernel that takes it below 4 GiB only. */
@@ -86,9 +100,9 @@ export function whyNotTreeByFile({ dtb }: LoaderRequest): string | null {
 
 /** Takes memory for a relocatable kernel below `max`. */
 export function placeKernel(context: PlanContext, kernel: CompressedKernel, max: bigint): Segment {
-  const { init_size, pref_address, kernel_alignment } = kernel.header;
+  const { init_size, pref_address } = kernel.header;
   const bytes = protectedModeCode(kernel);
-  const alignment = BigInt(kernel_alignment);
+  const alignment = alignmentOf(kernel.header);
   return context.put({
     role: "kernel",
     bytes,

@@ -53,6 +53,7 @@ function completed(header: SetupHeader): SetupHeader {
       version >= VERSION_INITRD_ADDR_MAX ? header.initrd_addr_max : Number(LINUX_32_END - 1n),
     cmdline_size: version >= VERSION_CMDLINE_SIZE ? header.cmdline_size : OLD_CMDLINE_SIZE,
     init_size: version >= VERSION_INIT_SIZE ? header.init_size : 0,
+    min_alignment: version >= VERSION_INIT_SIZE ? header.min_alignment : 0,
     pref_address: version >= VERSION_INIT_SIZE ? header.pref_address : 0n,
   };
 }
@@ -102,7 +103,7 @@ export function whyNot64(header: SetupHeader): string | null {
     return "no 64-bit entry: XLF_KERNEL_64 is not set at 0x236";
   }
   if ((xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) === 0) {
-    return "its 64-bit entry is not for any address: XLF_CAN_BE_LOADED_ABOVE_4G is not set at 0x236";
+    return "no 64-bit entry for any address: XLF_CAN_BE_LOADED_ABOVE_4G is not set at 0x236";
   }
   if (!isRelocatable(header)) return "the kernel is not relocatable: 0 at offset 0x234";
   return init_size === 0 ? "init_size at 0x260 is 0: how much memory is needed?" : null;

@@ -8,6 +8,7 @@
 import { ADDRESS_END, hex } from "../../../core/address.ts";
 import { failImage } from "../../../core/error.ts";
 import { LINUX_OPTIONS } from "../../../image/linux-options.ts";
+import type { HostFacts } from "../../../model/host-facts.ts";
 import {
   type DraftPlan,
   type Image,
@@ -16,7 +17,7 @@ import {
   type PlanContext,
 } from "../../../model/image-type.ts";
 import type { LoaderRequest } from "../../../model/request.ts";
-import { XLF_EFI_KEXEC } from "../handoff/setup-header.ts";
+import { takesEfi } from "../handoff/efi-info.ts";
 import { purgatoryPlace } from "../layout.ts";
 import { protectedModeImage } from "./bzimage.ts";
 import {
@@ -31,6 +32,7 @@ import {
 } from "./bzimage-parts.ts";
 import { realModeImage } from "./bzimage-real-mode.ts";
 import { readKernel, VERSION_XLOADFLAGS, whyNot64 } from "./bzimage-versions.ts";
+import { whyNotInThisPaging } from "./paging-mode.ts";
 
 /** Where 64-bit code is entered, from the start of the loaded kernel. [x86-boot] */
 const ENTRY_64 = 0x200n;
@@ -69,7 +71,11 @@ function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
   });
 }
 
-function longModeImage(kernel: CompressedKernel, loader: LoaderRequest): Image {
+function longModeImage(
+  kernel: CompressedKernel,
+  loader: LoaderRequest,
+  facts: HostFacts | null,
+): Image {
   const { header } = kernel;
   checkLength(kernel);
   checkEntry(kernel);
@@ -79,7 +85,7 @@ function longModeImage(kernel: CompressedKernel, loader: LoaderRequest): Image {
     type: "bzImage64",
     options: OPTIONS,
     commandLineLimit: commandLineLimit(header),
-    takesEfi: (header.xloadflags & XLF_EFI_KEXEC) !== 0,
+    takesEfi: takesEfi(header.xloadflags, facts),
     memorySize: BigInt(header.init_size),
     whyNotByFile: whyNotTreeByFile(loader),
     purgatory: purgatoryPlace(64),
@@ -87,15 +93,31 @@ function longModeImage(kernel: CompressedKernel, loader: LoaderRequest): Image {
   };
 }
 
+/** The 32-bit entry that nobody asked for is accounted for. */
+function noted(image: Image, { entry32Bit }: LoaderRequest, why: string | null): Image {
+  if (entry32Bit || why === null) return image;
+  return {
+    ...image,
+    draft(context) {
+      const plan = image.draft(context);
+      return { ...plan, notes: [`the kernel is entered in 32-bit mode: ${why}`, ...plan.notes] };
+    },
+  };
+}
+
 export const bzImage64: ImageType = {
   name: "bzImage64",
   options: OPTIONS,
-  parse(file, loader) {
+  parse(file, loader, facts) {
     const kernel = readKernel(file, VERSION_XLOADFLAGS);
     if ("match" in kernel) return kernel;
     const why = whyNot64(kernel.header);
     if (why !== null) return notMine(why);
     if (loader.realMode) return realModeImage(kernel);
-    return loader.entry32Bit ? protectedModeImage(kernel, loader) : longModeImage(kernel, loader);
+    const whyNotHere = whyNotInThisPaging(kernel.header, facts ?? null);
+    if (loader.entry32Bit || whyNotHere !== null) {
+      return noted(protectedModeImage(kernel, loader, facts ?? null), loader, whyNotHere);
+    }
+    return longModeImage(kernel, loader, facts ?? null);
   },
 };

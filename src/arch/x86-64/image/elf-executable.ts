@@ -20,9 +20,14 @@ import type { LoaderRequest } from "../../../model/request.ts";
 import { BOOT_LOADER } from "../handoff/boot-loader.ts";
 import { elfBootNotes } from "../handoff/elf-boot-notes.ts";
 import { LOWEST_ADDRESS, PROTECTED_MODE_END, purgatoryPlace } from "../layout.ts";
+import { fiveLevelPaging } from "./paging-mode.ts";
 import { isVmlinux, LINUX_COMMAND_LINE, placeLinuxHandoff, vmlinuxMove } from "./vmlinux.ts";
 
 type ArgumentStyle = NonNullable<LoaderRequest["argumentStyle"]>;
+
+const UNKNOWN_PAGING =
+  "the running kernel uses 5-level page tables, and an ELF file does not say whether its 64-bit " +
+  "code may be entered so";
 
 /** For 32-bit code: where its stack begins, in the segment of its notes. */
 const STACK = 4096;
@@ -92,9 +97,12 @@ function draft(context: PlanContext, executable: Executable): DraftPlan {
     whole: style === "linux",
   });
   const start: X8664EntryState = { arch: "x86_64", mode: bits, rip: image.entry };
-  const note = `the image gets ${style} arguments${asked ? ", as asked" : ""}`;
+  const own = [
+    `the image gets ${style} arguments${asked ? ", as asked" : ""}`,
+    ...(bits === 64 && fiveLevelPaging(context.facts) === true ? [UNKNOWN_PAGING] : []),
+  ];
   if (style === "none") {
-    return { segments: image.segments, entryState: start, commandLine: null, notes: [note] };
+    return { segments: image.segments, entryState: start, commandLine: null, notes: own };
   }
   const commandLine = context.commandLine?.text ?? "";
   if (style === "linux") {
@@ -104,12 +112,12 @@ function draft(context: PlanContext, executable: Executable): DraftPlan {
       entryState: { ...start, rsi: bootParams },
       commandLine,
       commandLineEnd,
-      notes: [note, ...notes],
+      notes: [...own, ...notes],
     };
   }
   const { segment, address } = placeNotes(context, bits);
   const entryState = bits === 64 ? { ...start, rdi: address } : { ...start, rsp: address - 8n };
-  return { segments: [...image.segments, segment], entryState, commandLine, notes: [note] };
+  return { segments: [...image.segments, segment], entryState, commandLine, notes: own };
 }
 
 /** The type for executables with `bits` of `machines` (`e_machine`). */

@@ -4,8 +4,10 @@ import { BootParams } from "../../../../src/arch/x86-64/handoff/boot-params.ts";
 import { SETUP_DTB, SetupData } from "../../../../src/arch/x86-64/handoff/setup-data.ts";
 import { SetupHeader } from "../../../../src/arch/x86-64/handoff/setup-header.ts";
 import { KexecError } from "../../../../src/core/error.ts";
+import type { HostFacts } from "../../../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
 import type { LoaderRequest, LoadRequest } from "../../../../src/model/request.ts";
+import { NO_X86_FACTS } from "../../../../src/model/x86-64.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
 import { difference } from "../../../conformance/differences.ts";
 import { type BzImageParts, makeBzImage } from "../../../images/make-bzimage.ts";
@@ -91,6 +93,57 @@ describe("the 32-bit entry", () => {
     expect(refusal({ image, request: { type: "bzImage64" } }).message).toBe(
       "Wrong file type bzImage64, file matches type bzImage",
     );
+  });
+
+  const paging = (fiveLevelPaging: boolean | null, more: Partial<HostFacts> = {}): HostFacts => {
+    const facts = machine("qemu-1g-bios");
+    const own = facts.x86_64 ?? NO_X86_FACTS;
+    return { ...facts, x86_64: { ...own, fiveLevelPaging }, ...more };
+  };
+  const XEN = { xen: { version: "4.17", capabilities: "xen-3.0-x86_64", hypervisor: null } };
+
+  test.each<[string, HostFacts, number, "bzImage" | "bzImage64", boolean]>([
+    ["5 levels, and it knows of them", paging(true), 0x3f, "bzImage64", true],
+    ["5 levels, and it does not", paging(true), 0x1f, "bzImage", false],
+    ["5 levels, and it says that they are enabled only", paging(true), 0x5f, "bzImage", false],
+    ["4 levels", paging(false), 0x1f, "bzImage64", true],
+    ["Xen, which has 4", paging(true, XEN), 0x1f, "bzImage64", true],
+    // The running kernel knows, and refuses: then the entry is one that lives in both.
+    ["unknown", paging(null), 0x1f, "bzImage", true],
+  ])("page tables of %s", (_, facts, xloadflags, type, byFile) => {
+    const kernel = file("k", makeBzImage({ xloadflags }));
+    const files = { kernel: { path: "k", fd: 3, size: 1n }, initrd: null };
+    for (const asked of [null, "bzImage64"]) {
+      const request = loadRequest({ type: asked });
+      const plan = buildSegmentPlan(request, facts, { ...NO_FILES, kernel });
+      expect([plan.imageType, entryOf(plan).entry_mode]).toEqual([
+        type,
+        type === "bzImage" ? 1 : 0,
+      ]);
+      const reason = "the kernel is entered in 32-bit mode: the running kernel";
+      expect(plan.notes.some((note) => note.startsWith(reason))).toBe(type === "bzImage");
+      const filePlan = buildFilePlan(request, facts, kernel, files);
+      if (byFile) expect("notByFile" in filePlan).toBe(false);
+      else
+        expect(filePlan).toEqual({ notByFile: expect.stringContaining("XLF_5LEVEL is not set") });
+    }
+    const asBzImage = buildFilePlan(loadRequest({ type: "bzImage" }), facts, kernel, files);
+    expect("notByFile" in asBzImage).toBe(!byFile);
+  });
+
+  test.each([
+    [0x200000, 21, 0x200000n],
+    [0x1000, 24, 0x1000000n],
+    [0x1000000, 13, 0x1000000n],
+  ])("kernel_alignment %p and min_alignment %p: a multiple of %p", (kernelAlignment, min, all) => {
+    const image = makeBzImage({ kernelAlignment });
+    image[0x235] = min;
+    for (const type of ["bzImage", "bzImage64"]) {
+      const { start } = segment(planOf({ image, request: { type } }), "kernel");
+      expect(start % all).toBe(0n);
+    }
+    image[0x235] = 64;
+    expect(refusal({ image }).hint).toContain("min_alignment at 0x235 is 2^64");
   });
 
   test("where a kernel that is not relocatable moves itself, nothing is put", () => {

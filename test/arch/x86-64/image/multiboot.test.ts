@@ -13,7 +13,6 @@ import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
 import type { ConsoleRequest, LoadRequest } from "../../../../src/model/request.ts";
 import type { X86Facts } from "../../../../src/model/x86-64.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
-import { makeBzImage } from "../../../images/make-bzimage.ts";
 import { makeElf } from "../../../images/make-elf.ts";
 import { multiboot2Header, multibootHeader } from "../../../images/make-multiboot.ts";
 import { orRefusal, refusal } from "../../../kexec-error.ts";
@@ -170,35 +169,6 @@ describe("multiboot2", () => {
     const plan = planOf(bytes);
     expect(segment(plan, "kernel")).toMatchObject({ start: 0x400000n, size: 0x5000n });
     expect(imageEntryOf(plan)).toBe(0x400080n);
-  });
-
-  test("an entry tag counts instead of the ELF header's entry", () => {
-    expect(imageEntryOf(planOf(elfWith(multiboot2Header([[3, 0, 0x200040]]))))).toBe(0x200040n);
-  });
-
-  test.each([0, 0xffffffff, 0x1fffff, 0x201000])(
-    "an entry tag that names %p, where nothing of the file is: refused",
-    (entry) => {
-      const relocatable = [10, 0, 0x100000, 0xfffffff, 0x200000, 0] as const;
-      for (const tags of [[], [relocatable]]) {
-        const got = refusal(() => planOf(elfWith(multiboot2Header([...tags, [3, 0, entry]]))));
-        expect(got.message).toBe("Cannot load /boot/xen");
-        expect(got.hint).toContain("the entry point 0x");
-      }
-    },
-  );
-
-  test.each<[string, Parameters<typeof multiboot2Header>[0]]>([
-    ["no address tag", []],
-    ["an address tag and no entry tag", [[2, 0, 0x400000, 0x400000, 0x401000, 0x405000]]],
-    ["a tag that demands what is not known", [[77, 0, 1, 2]]],
-  ])("another type takes a file that is no ELF, with %s in its header", (_, tags) => {
-    const image = makeBzImage();
-    image.set(multiboot2Header(tags), 0x400 + 0x300);
-    const request = { loader: { ...NO_LOADER, commandLine: "quiet" } };
-    expect(planOf(image, request).imageType).toBe("bzImage64");
-    const got = refusal(() => planOf(image, { type: "multiboot2-x86" }));
-    expect(got.message).toBe("Wrong file type multiboot2-x86, file matches type bzImage64");
   });
 
   test.each([
