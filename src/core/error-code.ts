@@ -89,6 +89,7 @@ export type ErrorCode =
   | "plan.no-room"
   | "plan.not-ram"
   | "plan.overlap"
+  | "plan.pointer"
   | "plan.reuse-initrd"
   | "plan.segment-count"
   | "plan.segment-range"

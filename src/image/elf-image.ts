@@ -157,9 +157,10 @@ export function withEntry(elf: ElfImage, entry: bigint): ElfImage {
 
 /** Most files say the physical address; some have the virtual one, which is meant to be mapped. */
 function physicalEntry(entry: bigint, loads: readonly ElfLoad[]): bigint {
-  const within = (start: bigint, size: bigint) => entry >= start && entry < start + size;
-  if (loads.some(({ physical, memorySize }) => within(physical, memorySize))) return entry;
-  const load = loads.find(({ virtual, memorySize }) => within(virtual, memorySize));
+  const within = (start: bigint, { bytes }: ElfLoad) =>
+    entry >= start && entry < start + BigInt(bytes.length);
+  if (loads.some((load) => within(load.physical, load))) return entry;
+  const load = loads.find((one) => within(one.virtual, one));
   if (load !== undefined) return entry - load.virtual + load.physical;
   return failImage({
     code: "image.elf-entry",

@@ -9,6 +9,7 @@ import type { HostFacts } from "./host-facts.ts";
 import type { ImageType } from "./image-type.ts";
 import type { Segment } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
+import type { Pointer, PointingPlan } from "./pointer.ts";
 import type { ConsoleRequest } from "./request.ts";
 
 /** What the purgatory has to know. */
@@ -75,6 +76,9 @@ export interface Arch {
   readonly imageTypes: readonly ImageType[];
   readonly containers: readonly Container[];
   readonly purgatory: Purgatory;
+  /** Every address in the purgatory's parameters, in the next kernel's registers, and in what they
+   * lead to. @throws KexecError for a purgatory that cannot be read */
+  pointers(plan: PointingPlan): readonly Pointer[];
   /** What `--doctor` says of a machine of this architecture alone. */
   findings(facts: HostFacts): ArchFindings;
   /** What a plan by kexec_file_load says of the machine, a sentence each. */

@@ -54,7 +54,7 @@ const STACK_SIZE = 0x200;
 /** From the segment's start to the kernel's first instruction, in paragraphs. */
 const ENTRY_PARAGRAPHS = 0x20;
 /** Before `cmd_line_ptr`: a mark and an offset in the boot sector. [x86-boot] */
-const OLD_COMMAND_LINE = { mark: 0xa33f, markAt: 0x20, offsetAt: 0x22 } as const;
+export const OLD_COMMAND_LINE = { mark: 0xa33f, markAt: 0x20, offsetAt: 0x22 } as const;
 
 /** Whether the setup code lies where old kernels want it. */
 function isOld(header: SetupHeader): boolean {
