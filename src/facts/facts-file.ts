@@ -187,8 +187,9 @@ const factsFile = z.strictObject({
   kexec: kexecState,
   lockdown: z.nullable(z.enum(["none", "integrity", "confidentiality"])),
   capabilities: z.nullable(u64),
-  // Files of earlier versions lack these six fields.
+  // Files of earlier versions lack these seven fields.
   display: z._default(z.nullable(display), null),
+  fiveLevelPaging: z._default(z.nullable(z.boolean()), null),
   crash: z._default(z.nullable(crash), null),
   planKinds: z._default(z.array(z.enum(["file", "segments"])), [...LINUX_PLAN_KINDS]),
   segmentRules: z._default(segmentRules, {
@@ -236,11 +237,12 @@ function toWritten({ rngSeed: _secret, x86_64, ...facts }: HostFacts): Written {
 }
 
 function fromWritten(written: Written): HostFacts {
-  const { bootParams, edd, framebuffer, display, ...facts } = written;
+  const { bootParams, edd, framebuffer, display, fiveLevelPaging, ...facts } = written;
+  const own: X86Facts = { bootParams, edd, framebuffer, display, fiveLevelPaging };
   const { settled: guestOwned, ...rules } = facts.segmentRules;
   return {
     ...facts,
-    x86_64: facts.architecture === "x86_64" ? { bootParams, edd, framebuffer, display } : null,
+    x86_64: facts.architecture === "x86_64" ? own : null,
     segmentRules: { ...rules, guestOwned },
     notes: facts.notes.map(readNote),
     rngSeed: null,

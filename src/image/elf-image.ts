@@ -125,7 +125,9 @@ function cutShort(image: Uint8Array, what: string, needed: bigint): never {
 function loadOf(image: Uint8Array, bits: ElfBits, header: ProgramHeader): ElfLoad {
   const { p_offset, p_filesz, p_memsz, p_paddr, p_vaddr } = header;
   const end = p_offset + p_filesz;
-  if (end > BigInt(image.length)) return cutShort(image, `the bytes for ${hex(p_paddr)}`, end);
+  // What has no bytes in the file may name any offset: linkers name one behind the file's end.
+  if (p_filesz > 0n && end > BigInt(image.length))
+    return cutShort(image, `the bytes for ${hex(p_paddr)}`, end);
   if (p_filesz > p_memsz || p_paddr + p_memsz > 1n << BigInt(bits)) {
     failImage({
       code: "image.elf-header",
@@ -134,15 +136,31 @@ function loadOf(image: Uint8Array, bits: ElfBits, header: ProgramHeader): ElfLoa
         hex(p_paddr),
     });
   }
-  const bytes = image.subarray(Number(p_offset), Number(end));
+  const bytes = p_filesz === 0n ? new Uint8Array(0) : image.subarray(Number(p_offset), Number(end));
   return { bytes, virtual: p_vaddr, physical: p_paddr, memorySize: p_memsz };
+}
+
+/**
+ * The executable with `entry`, a physical address, in place of e_entry.
+ * @throws KexecError `image.elf-entry` where no PT_LOAD segment has it
+ */
+export function withEntry(elf: ElfImage, entry: bigint): ElfImage {
+  const inside = elf.loads.some(
+    ({ physical, bytes }) => entry >= physical && entry < physical + BigInt(bytes.length),
+  );
+  if (inside) return { ...elf, entry };
+  return failImage({
+    code: "image.elf-entry",
+    message: `the entry point ${hex(entry)} is in no PT_LOAD segment`,
+  });
 }
 
 /** In most files e_entry is a physical address. In some it is a virtual one, which is converted. */
 function physicalEntry(entry: bigint, loads: readonly ElfLoad[]): bigint {
-  const within = (start: bigint, size: bigint) => entry >= start && entry < start + size;
-  if (loads.some(({ physical, memorySize }) => within(physical, memorySize))) return entry;
-  const load = loads.find(({ virtual, memorySize }) => within(virtual, memorySize));
+  const within = (start: bigint, { bytes }: ElfLoad) =>
+    entry >= start && entry < start + BigInt(bytes.length);
+  if (loads.some((load) => within(load.physical, load))) return entry;
+  const load = loads.find((one) => within(one.virtual, one));
   if (load !== undefined) return entry - load.virtual + load.physical;
   return failImage({
     code: "image.elf-entry",

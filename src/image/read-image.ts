@@ -2,6 +2,7 @@
 
 import { ExitStatus, fail, KexecError } from "../core/error.ts";
 import type { Container, ContainerParts } from "../model/container.ts";
+import type { HostFacts } from "../model/host-facts.ts";
 import type { Image, ImageType, InputFile } from "../model/image-type.ts";
 import type { LoaderRequest } from "../model/request.ts";
 
@@ -57,10 +58,16 @@ type Claim =
   | { readonly type: ImageType; readonly image: Image }
   | { readonly type: ImageType; readonly broken: KexecError };
 
+/** The loader options and the machine, on which the type depends. */
+interface Asked {
+  readonly loader: LoaderRequest;
+  readonly facts: HostFacts | undefined;
+}
+
 /** The type's claim, or why it does not match the file. */
-function ask(type: ImageType, file: Uint8Array, loader: LoaderRequest): Claim | string {
+function ask(type: ImageType, file: Uint8Array, asked: Asked): Claim | string {
   try {
-    const image = type.parse(file, loader);
+    const image = type.parse(file, asked.loader, asked.facts);
     return image.match ? { type, image } : image.why;
   } catch (error) {
     if (!(error instanceof KexecError)) throw error;
@@ -68,10 +75,10 @@ function ask(type: ImageType, file: Uint8Array, loader: LoaderRequest): Claim | 
   }
 }
 
-function firstClaim(types: readonly ImageType[], file: InputFile, loader: LoaderRequest): Claim {
+function firstClaim(types: readonly ImageType[], file: InputFile, how: Asked): Claim {
   const whys: string[] = [];
   for (const type of types) {
-    const answer = ask(type, file.bytes, loader);
+    const answer = ask(type, file.bytes, how);
     if (typeof answer !== "string") return answer;
     whys.push(`${type.name}: ${answer}`);
   }
@@ -87,9 +94,9 @@ function claimOf(
   types: readonly ImageType[],
   file: InputFile,
   asked: string | null,
-  loader: LoaderRequest,
+  how: Asked,
 ): Claim {
-  if (asked === null) return firstClaim(types, file, loader);
+  if (asked === null) return firstClaim(types, file, how);
   const named = types.find(({ name }) => name === asked);
   if (named === undefined) {
     return fail({
@@ -99,9 +106,9 @@ function claimOf(
       exitStatus: failed,
     });
   }
-  const answer = ask(named, file.bytes, loader);
+  const answer = ask(named, file.bytes, how);
   if (typeof answer !== "string") return answer;
-  const { type } = firstClaim(types, file, loader);
+  const { type } = firstClaim(types, file, how);
   return fail({
     code: "image.wrong-type",
     message: `Wrong file type ${named.name}, file matches type ${type.name}`,
@@ -112,6 +119,7 @@ function claimOf(
 /**
  * Reads the image in `file` with its type.
  * @param asked the argument of `-t`; null: the first type that matches
+ * @param facts as for `ImageType.parse`
  * @throws KexecError `image.*` in kexec-tools' words, with each type's reason as the hint
  */
 export function readImage(
@@ -119,8 +127,9 @@ export function readImage(
   file: InputFile,
   asked: string | null,
   loader: LoaderRequest,
+  facts?: HostFacts,
 ): Image {
-  const claim = claimOf(types, file, asked, loader);
+  const claim = claimOf(types, file, asked, { loader, facts });
   if ("image" in claim) return claim.image;
   throw cannotLoad(claim.type.name, file.path, claim.broken);
 }

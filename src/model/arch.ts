@@ -9,6 +9,7 @@ import type { HostFacts } from "./host-facts.ts";
 import type { ImageType } from "./image-type.ts";
 import type { Segment } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
+import type { Pointer, PointingPlan } from "./pointer.ts";
 import type { ConsoleRequest } from "./request.ts";
 
 /** What a purgatory is built from. */
@@ -78,6 +79,9 @@ export interface Arch {
   readonly imageTypes: readonly ImageType[];
   readonly containers: readonly Container[];
   readonly purgatory: Purgatory;
+  /** Every address in the purgatory's parameters, in the next kernel's registers, and in the data
+   * that these lead to. @throws KexecError for a purgatory that cannot be read */
+  pointers(plan: PointingPlan): readonly Pointer[];
   /** The findings of `--doctor` that only this architecture has. */
   findings(facts: HostFacts): ArchFindings;
   /** Notes on the machine for a plan by kexec_file_load, one sentence each. */

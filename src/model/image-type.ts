@@ -157,7 +157,8 @@ export interface ImageType {
   /**
    * Reads `file` once. It does not match if `loader` requests an entry point of the file that
    * another type handles, e.g. `--entry-32bit`.
+   * @param facts the machine, which may rule out an entry point; absent: the machine is unknown
    * @throws KexecError where the file is of this type but broken
    */
-  parse(file: Uint8Array, loader: LoaderRequest): Image | NotMine;
+  parse(file: Uint8Array, loader: LoaderRequest, facts?: HostFacts): Image | NotMine;
 }

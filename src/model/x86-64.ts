@@ -30,6 +30,9 @@ export interface X86Facts {
   readonly framebuffer: FramebufferFacts | null;
   /** null in facts files of earlier versions, which did not read it. */
   readonly display: DisplayFacts | null;
+  /** Whether the running kernel uses 5-level page tables; null where it does not say, and in facts
+   * files from before it was looked at. */
+  readonly fiveLevelPaging: boolean | null;
 }
 
 /** The facts of a machine that reports none of them. */
@@ -38,4 +41,5 @@ export const NO_X86_FACTS: X86Facts = {
   edd: [],
   framebuffer: null,
   display: null,
+  fiveLevelPaging: null,
 };

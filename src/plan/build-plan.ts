@@ -176,7 +176,7 @@ export function buildSegmentPlan(
   const purpose = purposeOf(request.purpose);
   const bySegments = purpose.forSegments(request, facts);
   const usable = bySegments.destinations;
-  const image = readImage(arch.imageTypes, inputs.kernel, request.type, request.loader);
+  const image = readImage(arch.imageTypes, inputs.kernel, request.type, request.loader, facts);
   const { takesEfi } = image;
   const { free, notes: efiNotes } =
     takesEfi && !request.noEfi ? withoutEfiMemory(usable, facts) : { free: usable, notes: [] };
@@ -292,7 +292,7 @@ export function buildFilePlan(
   const arch = planningArch(facts);
   const purpose = purposeOf(request.purpose);
   const byFiles = purpose.forFiles(request, facts, arch);
-  const image = readImage(arch.imageTypes, kernel, request.type, request.loader);
+  const image = readImage(arch.imageTypes, kernel, request.type, request.loader, facts);
   const commandLine = nextCommandLine(request.loader, facts, purpose.notReused);
   const line = checkedCommandLine(image, kernel, request.loader, commandLine);
   const why = whyNotByFile(image, request, byFiles);

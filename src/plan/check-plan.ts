@@ -4,6 +4,7 @@
  * do_kimage_alloc]
  */
 
+import { findArch } from "../arch/index.ts";
 import { ADDRESS_END, hex, humanSize } from "../core/address.ts";
 import { ExitStatus, fail } from "../core/error.ts";
 import {
@@ -18,6 +19,7 @@ import {
 } from "../core/range.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { Segment, SegmentPlan } from "../model/load-plan.ts";
+import type { Pointer } from "../model/pointer.ts";
 import type { ImagePurpose } from "../model/purpose.ts";
 import { purposeOf } from "./purpose/index.ts";
 
@@ -37,6 +39,7 @@ export function checkPlan(plan: SegmentPlan, usable: readonly Range[], facts: Ho
   if (facts.segmentRules.halfOfMemory) checkTotal(loaded, facts);
   checkMapped(plan.segments, facts);
   checkEntry(plan);
+  checkPointers(plan, findArch(facts)?.pointers(plan) ?? []);
 }
 
 function checkCount({ segments }: SegmentPlan, { segmentRules: { countMax } }: HostFacts): void {
@@ -155,4 +158,23 @@ function checkEntry({ entry, segments }: SegmentPlan): void {
     message: `the entry point ${hex(entry)} is in no segment`,
     exitStatus: ExitStatus.failed,
   });
+}
+
+/** The entry above is the purgatory's: these are the image's own, and what it is told. */
+function checkPointers({ segments }: SegmentPlan, pointers: readonly Pointer[]): void {
+  for (const { what, start, size, roles, memoryOnly } of pointers) {
+    const places = segments.filter(({ role }) => roles === null || roles.includes(role));
+    const isInside = places.some((segment) => {
+      const length = memoryOnly === true ? segment.size : BigInt(segment.bytes.length);
+      return start >= segment.start && start + size <= segment.start + length;
+    });
+    if (isInside) continue;
+    const where = roles === null ? "no segment" : `no ${roles.join(" or ")} segment`;
+    fail({
+      code: "plan.pointer",
+      message: `${what} at ${hex(start)}, ${hex(size)} bytes, is in ${where}`,
+      hint: "The plan contradicts itself, which is a mistake of this program: please report it.",
+      exitStatus: ExitStatus.failed,
+    });
+  }
 }

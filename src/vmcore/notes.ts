@@ -106,7 +106,8 @@ function readSection(
     const nameAt = at + NOTE_HEADER;
     const content = nameAt + padded(nameSize);
     at = content + padded(contentSize);
-    if (at > size) return;
+    // A section may end without the padding of its last note.
+    if (content + contentSize > size) return;
     const nameLength = Math.min(nameSize, NAME_MAX);
     const name = window.at(nameAt, nameLength);
     if (name.length < nameLength) {

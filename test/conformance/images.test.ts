@@ -4,12 +4,14 @@ import { describe, expect, test } from "bun:test";
 import { differs, same, TIMEOUT_MS } from "./compare.ts";
 import { difference } from "./differences.ts";
 import { runKexec } from "./harness.ts";
-import { INITRD, MULTIBOOT, PROGRAM, VMLINUX } from "./inputs.ts";
+import { FIXED, INITRD, MULTIBOOT, PROGRAM, VMLINUX } from "./inputs.ts";
 import { KEXEC_TOOLS, ONEKEXEC } from "./programs.ts";
 
 const LOADED = (rest = "") => [`kexec_load flags 0x3e0000; kernel:; initrd:${rest} -> 0`, "sync"];
 
 describe("by kexec_load", () => {
+  same(["-c", "-l", FIXED, "--append=a b"]);
+  same(["-c", "-l", "--type=bzImage64", FIXED]);
   same(["-c", "-l", PROGRAM]);
   same(["-c", "-l", PROGRAM, "--args-elf", "--append=a b"]);
   same(["-c", "-l", "--type=elf-x86_64", PROGRAM]);

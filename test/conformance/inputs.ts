@@ -62,6 +62,15 @@ export const ZIMAGE = file(
   "zimage",
   makeBzImage({ version: 0x0202, loadflags: 0, relocatable: 0, xloadflags: 0 }),
 );
+/** What its header says as Memtest86+ does: entered at 1 MiB only, and a last paragraph that is not
+ * whole. */
+export const FIXED = file(
+  "fixed",
+  makeBzImage({
+    ...{ version: 0x020c, relocatable: 0, xloadflags: 0x09, cmdlineSize: 255 },
+    ...{ kernelAlignment: 0x1000, prefAddress: 0x100000n, initSize: 0x6acf8, codeSize: 0x22dc0 },
+  }).subarray(0, -8),
+);
 /** Network boot images of 32 and 16 bits, a kernel in a container, and a program whose second part
  * begins inside a page. */
 const SOME = noise(3000);

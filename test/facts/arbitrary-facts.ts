@@ -114,6 +114,7 @@ const anyFacts = fc.record({
     edd: fc.array(eddDevice, { maxLength: 3 }),
     framebuffer: orNull(framebuffer),
     display: orNull(display),
+    fiveLevelPaging: orNull(fc.boolean()),
   }),
   kexec: fc.record({
     loaded: orNull(fc.boolean()),

@@ -213,6 +213,21 @@ describe("notes", () => {
     expect(quick(read)).toEqual(good);
   });
 
+  test("a section that ends without the padding of its last note", () => {
+    for (const extra of ["", "x", "xx", "xxx"]) {
+      const { data, mapped, lines } = coreParts({ kind: "records", records: RECORDS });
+      const text = `${lines.join("\n")}\nEXTRA=${extra}\n`;
+      const content = new Uint8Array(Buffer.from(text, "latin1"));
+      const bytes = note("VMCOREINFO", 0, content).subarray(0, 12 + 12 + content.length);
+      const pieces: Piece[] = [
+        { type: PT_NOTE, bytes },
+        load({ bytes: data, virtual: DATA.virtual }),
+        load({ bytes: mapped, virtual: MAPPED.virtual }),
+      ];
+      expect(quick(makeElf(pieces))).toEqual(good);
+    }
+  });
+
   test("70 MiB of zeros before VMCOREINFO", () => {
     const { data, mapped, lines } = coreParts({ kind: "records", records: RECORDS });
     const zeros = new Uint8Array(12 * 6_000_000);

@@ -23,6 +23,7 @@ import { multibootX86 } from "./image/multiboot-x86.ts";
 import { multiboot2X86 } from "./image/multiboot2-x86.ts";
 import { nbiX86 } from "./image/nbi-x86.ts";
 import { REACH } from "./layout.ts";
+import { pointersOf } from "./pointers/index.ts";
 import { x86Purgatory } from "./purgatory/index.ts";
 import { buildPurgatory } from "./purgatory/parameters.ts";
 
@@ -88,6 +89,7 @@ export const x86_64: Arch = {
       return { bytes, entry: BigInt(manifest.entryOffset) };
     },
   },
+  pointers: pointersOf,
   findings,
   fileNotes,
   crash: crashRules,

@@ -8,6 +8,7 @@ import { checkBootParams, findAcpiRsdp } from "../../arch/x86-64/facts/boot-para
 import { EDD, parseEddDevice } from "../../arch/x86-64/facts/edd.ts";
 import { textOf } from "../../core/bytes.ts";
 import { fail } from "../../core/error.ts";
+import { CPUINFO, CPUINFO_START, usesFiveLevelPaging } from "../../facts/cpu-flags.ts";
 import {
   DRM,
   firmwareFramebufferMemory,
@@ -260,6 +261,10 @@ function readStart(files: PseudoFiles, path: string, length: number): Uint8Array
   });
 }
 
+function readPaging(files: PseudoFiles): boolean {
+  return usesFiveLevelPaging(textOf(readStart(files, CPUINFO, CPUINFO_START)));
+}
+
 /** The virtual address of `_stext`; null where /proc/kallsyms lacks it, or shows its address as
  * 0. */
 function readStext(files: PseudoFiles): bigint | null {
@@ -308,6 +313,7 @@ export const x8664Reader: ArchitectureReader = {
         bootParams,
         edd: readEdd(files, notes),
         display: readDisplay(input),
+        fiveLevelPaging: attempt(notes, () => readPaging(files)),
         framebuffer: ioctl === null ? null : readFramebuffer(files, ioctl, notes),
       },
     };

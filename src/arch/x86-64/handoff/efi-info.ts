@@ -10,9 +10,9 @@
 import { hex } from "../../../core/address.ts";
 import { Reader } from "../../../core/bytes.ts";
 import { blob, defineStruct, type StructValue, u32, u64 } from "../../../core/struct.ts";
-import type { EfiFacts, EfiMemoryDescriptor } from "../../../model/host-facts.ts";
+import type { EfiFacts, EfiMemoryDescriptor, HostFacts } from "../../../model/host-facts.ts";
 import { SETUP_EFI, type SetupDataNode } from "./setup-data.ts";
-import { XLF_EFI_KEXEC } from "./setup-header.ts";
+import { XLF_EFI_KEXEC, XLF_KERNEL_64 } from "./setup-header.ts";
 
 /** `efi_info` of the zero page. */
 export const EfiInfo = defineStruct("efi_info", 32, {
@@ -56,6 +56,21 @@ export interface EfiInput {
   readonly noEfi: boolean;
 }
 
+/** The `xloadflags` of a kernel that can take EFI over from a kernel before it: it has the 64 bits of
+ * the firmware. [x86-boot] 0x236 */
+const TAKES_EFI = XLF_KERNEL_64 | XLF_EFI_KEXEC;
+
+const isEfi32 = (bootParams: Uint8Array): boolean =>
+  EfiInfo.read(bootParams, EFI_INFO_AT).efi_loader_signature === EFI32_LOADER_SIGNATURE;
+
+/** Whether a kernel with these `xloadflags` can take the machine's EFI over.
+ * @param facts null: the machine is unknown */
+export function takesEfi(xloadflags: number, facts: HostFacts | null): boolean {
+  if ((xloadflags & TAKES_EFI) !== TAKES_EFI) return false;
+  const bootParams = facts?.x86_64?.bootParams ?? null;
+  return bootParams === null || !isEfi32(bootParams);
+}
+
 /** EFI is passed on. The caller adds `setupData` to the setup_data chain, loads `memoryMap` at a
  * multiple of 16, and writes `efiInfoBytes` for that address to the zero page. */
 export interface EfiPassed {
@@ -81,6 +96,8 @@ export type EfiHandoff = EfiPassed | EfiLeftOut;
 /** Offsets of `efi_info` and `secure_boot` in boot_params. [zero-page] */
 const EFI_INFO_AT = 0x1c0;
 export const SECURE_BOOT_AT = 0x1ec;
+/** "EL32" [linux arch/x86/include/asm/efi.h EFI32_LOADER_SIGNATURE] */
+const EFI32_LOADER_SIGNATURE = 0x32334c45;
 /** The only version that UEFI defines. [uefi §7.2 GetMemoryMap] */
 const DESCRIPTOR_VERSION = 1;
 
@@ -104,6 +121,9 @@ export function buildEfi(input: EfiInput): EfiHandoff {
       "the next kernel does not support it (XLF_EFI_KEXEC is not set in its xloadflags, " +
         `${hex(input.xloadflags)}).`,
     );
+  }
+  if ((input.xloadflags & XLF_KERNEL_64) === 0) {
+    return leftOut("the next kernel has 32 bits (XLF_KERNEL_64 is not set in its xloadflags).");
   }
   if (efi === null) return leftOut("the running kernel has no /sys/firmware/efi.");
   if (bootParams === null) return leftOut("the running kernel's boot_params could not be read.");
@@ -131,8 +151,13 @@ function leftOut(why: string): EfiLeftOut {
   return { passed: false, note: `EFI is not passed on: ${why}` };
 }
 
-/** Why the running kernel's EFI cannot be passed on, or null. */
+/** Why the running kernel's EFI cannot be passed on, or null. Runtime services of 32 bits are lost
+ * with the first kernel: Linux maps those of 64 bits only for the next one.
+ * [linux arch/x86/platform/efi/efi.c kexec_enter_virtual_mode] */
 function whyNot(running: EfiInfo, efi: EfiFacts): string | null {
+  if (running.efi_loader_signature === EFI32_LOADER_SIGNATURE) {
+    return "this firmware's EFI has 32 bits, and its runtime services cannot be passed on.";
+  }
   if (running.efi_memmap_size === 0) {
     return "the running kernel was itself started without an EFI memory map.";
   }

@@ -4,7 +4,7 @@
  * kernels do not let programs read the memory of ACPI's tables. [acpi §5.2.5.3]
  */
 
-import { joined, Writer } from "../../../core/bytes.ts";
+import { joined, startsWith, Writer } from "../../../core/bytes.ts";
 
 /** Sizes of the root pointer in bytes, since ACPI 2.0 and in ACPI 1.0. */
 export const ROOT_POINTER_SIZE = 36;
@@ -55,4 +55,34 @@ export function rootPointerCopy({ from, targets, ifOld, entry }: RootPointerCopy
     stores,
     ...[code(0xb9), word(entry), code(0xff, 0xe1)], // mov ecx, entry; jmp ecx
   ]);
+}
+
+const COPY = { size: 17, from: 0xbe, target: 6, words: 11 } as const;
+const UNLESS_OLD = { size: 9, code: 0x80 } as const;
+const STORE = { size: 10, at: 2, value: 6 } as const;
+const JUMP = { size: 7, code: 0xb9 } as const;
+
+/**
+ * What `rootPointerCopy` was asked for, read back from its code and what follows it; null for code
+ * that it did not make.
+ */
+export function readRootPointerCopy(bytes: Uint8Array): RootPointerCopy | null {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const u32 = (at: number): number => (at + 4 <= bytes.length ? view.getUint32(at, true) : 0);
+  const targets: { at: number; size: number }[] = [];
+  let at = 1;
+  for (; bytes[at] === COPY.from; at += COPY.size) {
+    targets.push({ at: u32(at + COPY.target), size: u32(at + COPY.words) * 4 });
+  }
+  let ifOld: RootPointerCopy["ifOld"] = null;
+  if (bytes[at] === UNLESS_OLD.code) {
+    at += UNLESS_OLD.size;
+    const words = [u32(at + STORE.value), u32(at + STORE.size + STORE.value)] as const;
+    ifOld = { at: u32(at + STORE.at), words };
+    at += 2 * STORE.size;
+  }
+  const found = { from: u32(2), targets, ifOld, entry: u32(at + 1) };
+  const same = bytes[at] === JUMP.code ? rootPointerCopy(found) : new Uint8Array(0);
+  const isSame = same.length === at + JUMP.size && startsWith(bytes, same);
+  return isSame ? found : null;
 }

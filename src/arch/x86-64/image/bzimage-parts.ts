@@ -18,6 +18,7 @@ const SECTOR = 512;
 const DEFAULT_SETUP_SECTS = 4;
 /** `syssize` counts paragraphs of 16 bytes. [x86-boot] 0x1f4 */
 const PARAGRAPH = 16;
+const ADDRESS_BITS = 64;
 /** The kernel is not placed below 1 MiB, where firmware keeps data. */
 const LOWEST_KERNEL = MIB;
 
@@ -40,16 +41,19 @@ export function protectedModeCode({ file, header }: CompressedKernel): Uint8Arra
   return file.subarray(setupSize(header));
 }
 
-/** @throws KexecError `image.truncated` where the file is shorter than its header says */
+/**
+ * The header counts begun paragraphs: the last one may have a single byte in the file.
+ * @throws KexecError `image.truncated` where the file is shorter than its header says
+ */
 export function checkLength({ file, header }: CompressedKernel): void {
   const setup = setupSize(header);
-  const needed = setup + header.syssize * PARAGRAPH;
+  const needed = setup + Math.max(header.syssize * PARAGRAPH - PARAGRAPH, 0) + 1;
   if (file.length >= needed) return;
   failImage({
     code: "image.truncated",
     message:
-      `the file is cut short: it has ${file.length} bytes, but its header requires ${needed} ` +
-      `(setup_sects ${header.setup_sects} at 0x1f1, syssize ${hex(header.syssize)} at 0x1f4)`,
+      `the file is cut short: it has ${file.length} bytes, but its header requires ${needed} or ` +
+      `more (setup_sects ${header.setup_sects} at 0x1f1, syssize ${hex(header.syssize)} at 0x1f4)`,
     hint: "Copy or build the kernel again, and compare its size.",
   });
 }
@@ -60,13 +64,27 @@ export function commandLineLimit({ cmdline_size }: SetupHeader): CommandLineLimi
   return { max: cmdline_size - 1, who: "this kernel", source: " (cmdline_size at 0x238)" };
 }
 
-/** @throws KexecError `image.header` where kernel_alignment is not a power of two */
-export function checkAlignment({ kernel_alignment }: SetupHeader): void {
-  if (isPowerOfTwo(BigInt(kernel_alignment))) return;
+/** @throws KexecError `image.header` where kernel_alignment is not a power of two, or min_alignment
+ * exceeds the width of addresses */
+export function checkAlignment({ kernel_alignment, min_alignment }: SetupHeader): void {
+  if (!isPowerOfTwo(BigInt(kernel_alignment))) {
+    failImage({
+      code: "image.header",
+      message: `kernel_alignment ${hex(kernel_alignment)} at 0x230 is not a power of two`,
+    });
+  }
+  if (min_alignment < ADDRESS_BITS) return;
   failImage({
     code: "image.header",
-    message: `kernel_alignment ${hex(kernel_alignment)} at 0x230 is not a power of two`,
+    message: `min_alignment at 0x235 is 2^${min_alignment}: no address is a multiple of it`,
   });
+}
+
+/** The alignment that the kernel prefers, but not less than the one that it requires.
+ * [x86-boot] 0x230 kernel_alignment, 0x235 min_alignment */
+function alignmentOf({ kernel_alignment, min_alignment }: SetupHeader): bigint {
+  const [preferred, needed] = [BigInt(kernel_alignment), 1n << BigInt(min_alignment)];
+  return preferred > needed ? preferred : needed;
 }
 
 /** The end of the initrd by initrd_addr_max, for a kernel that reads it below 4 GiB only. */
@@ -85,9 +103,9 @@ export function whyNotTreeByFile({ dtb }: LoaderRequest): string | null {
 
 /** Takes memory for a relocatable kernel below `max`. */
 export function placeKernel(context: PlanContext, kernel: CompressedKernel, max: bigint): Segment {
-  const { init_size, pref_address, kernel_alignment } = kernel.header;
+  const { init_size, pref_address } = kernel.header;
   const bytes = protectedModeCode(kernel);
-  const alignment = BigInt(kernel_alignment);
+  const alignment = alignmentOf(kernel.header);
   return context.put({
     role: "kernel",
     bytes,

@@ -55,7 +55,7 @@ const STACK_SIZE = 0x200;
 const ENTRY_PARAGRAPHS = 0x20;
 /** Before protocol 2.02 had `cmd_line_ptr`, the boot sector had a magic number and the command
  * line's offset. [x86-boot] */
-const OLD_COMMAND_LINE = { mark: 0xa33f, markAt: 0x20, offsetAt: 0x22 } as const;
+export const OLD_COMMAND_LINE = { mark: 0xa33f, markAt: 0x20, offsetAt: 0x22 } as const;
 
 /** Whether the kernel requires its real-mode code at 0x90000. */
 function isOld(header: SetupHeader): boolean {

@@ -1,8 +1,9 @@
 /** Reads the setup header of every boot protocol version: older versions have fewer fields. */
 
-import { alignUp } from "../../../core/address.ts";
+import { alignDown, alignUp } from "../../../core/address.ts";
 import { failImage } from "../../../core/error.ts";
 import { NoRoom } from "../../../core/no-room.ts";
+import { type Range, rangeSize, showRange, subtract } from "../../../core/range.ts";
 import { type NotMine, notMine, type PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
 import {
@@ -12,6 +13,7 @@ import {
   readSetupHeader,
   SetupHeader,
   showVersion,
+  XLF_CAN_BE_LOADED_ABOVE_4G,
   XLF_KERNEL_64,
 } from "../handoff/setup-header.ts";
 import { FIXED_KERNEL, LINUX_32_END, PROTECTED_MODE_END, ZIMAGE_KERNEL } from "../layout.ts";
@@ -33,8 +35,8 @@ const VERSION_CMDLINE_SIZE = 0x0206;
 export const VERSION_SETUP_DATA = 0x0209;
 const VERSION_INIT_SIZE = 0x020a;
 export const VERSION_XLOADFLAGS = 0x020c;
-/** The longest command line of a kernel without cmdline_size, in bytes. [x86-boot] */
-const OLD_CMDLINE_SIZE = 255;
+/** The cmdline_size of a kernel without that field: 255 bytes and the NUL. [x86-boot] 0x238 */
+const OLD_CMDLINE_SIZE = 256;
 
 /** Headers before the version with `cmd_line_ptr` are shorter than the structure. */
 const NOT_IN_SHORT_HEADER = {
@@ -51,6 +53,7 @@ function completed(header: SetupHeader): SetupHeader {
       version >= VERSION_INITRD_ADDR_MAX ? header.initrd_addr_max : Number(LINUX_32_END - 1n),
     cmdline_size: version >= VERSION_CMDLINE_SIZE ? header.cmdline_size : OLD_CMDLINE_SIZE,
     init_size: version >= VERSION_INIT_SIZE ? header.init_size : 0,
+    min_alignment: version >= VERSION_INIT_SIZE ? header.min_alignment : 0,
     pref_address: version >= VERSION_INIT_SIZE ? header.pref_address : 0n,
   };
 }
@@ -84,22 +87,67 @@ export function isRelocatable(header: SetupHeader): boolean {
   return header.version >= VERSION_RELOCATABLE && header.relocatable_kernel !== 0;
 }
 
+/**
+ * Why a kernel cannot be entered in 64-bit mode wherever it lies; null: it can. These are the
+ * demands of the probes of kexec-tools and of Linux' own loader, and those of a 64-bit entry that
+ * they leave out. [linux arch/x86/kernel/kexec-bzimage64.c bzImage64_probe] [x86-boot] 0x236
+ */
+export function whyNot64(header: SetupHeader): string | null {
+  const { version, xloadflags, init_size } = header;
+  if (version < VERSION_XLOADFLAGS) {
+    const [found, needed] = [version, VERSION_XLOADFLAGS].map(showVersion);
+    return `boot protocol ${found} at offset 0x206, ${needed} or newer is needed`;
+  }
+  if (isZImage(header)) return "a zImage: LOADED_HIGH is not set at 0x211";
+  if ((xloadflags & XLF_KERNEL_64) === 0) {
+    return "no 64-bit entry: XLF_KERNEL_64 is not set at 0x236";
+  }
+  if ((xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) === 0) {
+    return "no 64-bit entry for any address: XLF_CAN_BE_LOADED_ABOVE_4G is not set at 0x236";
+  }
+  if (!isRelocatable(header)) return "the kernel is not relocatable: 0 at offset 0x234";
+  return init_size === 0 ? "init_size at 0x260 is 0: how much memory is needed?" : null;
+}
+
 /** One past the highest address that is mapped; a 64-bit kernel maps 4 GiB itself. */
 export function kernelEnd({ xloadflags }: SetupHeader): bigint {
   return (xloadflags & XLF_KERNEL_64) !== 0 ? PROTECTED_MODE_END : LINUX_32_END;
 }
 
+/** Where a kernel that is not relocatable moves itself, whole pages; null: it stays, or does not
+ * say. [x86-boot] 0x258 pref_address, 0x260 init_size */
+function runtimeMemory(header: SetupHeader, page: bigint): Range | null {
+  const { pref_address, init_size } = header;
+  if (isZImage(header) || pref_address === 0n || init_size === 0) return null;
+  const end = alignUp(pref_address + BigInt(init_size), page);
+  return { start: alignDown(pref_address, page), end };
+}
+
 function placeFixed(context: PlanContext, kernel: CompressedKernel): Segment {
   const { header } = kernel;
+  const page = BigInt(context.facts.pageSize);
   const bytes = protectedModeCode(kernel);
   const zImage = isZImage(header);
-  const needed = BigInt(zImage ? bytes.length : Math.max(header.init_size, bytes.length));
-  const size = alignUp(needed, BigInt(context.facts.pageSize));
+  const runtime = runtimeMemory(header, page);
+  const start = zImage ? ZIMAGE_KERNEL : FIXED_KERNEL;
+  // Without pref_address a kernel unpacks itself where it is.
+  const least = zImage || runtime !== null ? 0 : header.init_size;
+  const size = alignUp(BigInt(Math.max(least, bytes.length)), page);
+  const own = { start, end: start + size };
   const reason = zImage
     ? "a zImage (0x211): its real-mode code expects it at 64 KiB"
-    : "the kernel is not relocatable (0x234): it runs at 1 MiB only";
-  const start = zImage ? ZIMAGE_KERNEL : FIXED_KERNEL;
-  const placed = context.tryPutFixed([{ role: "kernel", start, size, bytes: () => bytes, reason }]);
+    : "the kernel is not relocatable (0x234): it is entered at 1 MiB only" +
+      (runtime === null ? "" : `, and runs at ${showRange(runtime)}, which is kept free`);
+  // These segments have no bytes. They keep other segments out of memory that the kernel overwrites
+  // before it reads them.
+  const kept = subtract(runtime === null ? [] : [runtime], [own]);
+  const placed = context.tryPutFixed([
+    { role: "kernel", start, size, bytes: () => bytes, reason },
+    ...kept.map((r) => ({
+      ...({ role: "kernel", start: r.start, size: rangeSize(r), reason } as const),
+      bytes: () => new Uint8Array(0),
+    })),
+  ]);
   if (placed instanceof NoRoom) return placed.throw();
   const [segment] = placed;
   if (segment === undefined)

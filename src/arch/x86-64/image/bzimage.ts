@@ -6,6 +6,7 @@
 
 import { failImage } from "../../../core/error.ts";
 import { LINUX_OPTIONS } from "../../../image/linux-options.ts";
+import type { HostFacts } from "../../../model/host-facts.ts";
 import {
   type DraftPlan,
   type Image,
@@ -14,7 +15,8 @@ import {
   type PlanContext,
 } from "../../../model/image-type.ts";
 import type { LoaderRequest } from "../../../model/request.ts";
-import { type SetupHeader, XLF_EFI_KEXEC } from "../handoff/setup-header.ts";
+import { takesEfi } from "../handoff/efi-info.ts";
+import type { SetupHeader } from "../handoff/setup-header.ts";
 import { LOW_MEMORY_END, PROTECTED_MODE_END, purgatoryPlace } from "../layout.ts";
 import {
   type CompressedKernel,
@@ -34,7 +36,9 @@ import {
   readKernel,
   VERSION_CMD_LINE_PTR,
   VERSION_OLDEST,
+  whyNot64,
 } from "./bzimage-versions.ts";
+import { fiveLevelPaging, whyNotInThisPaging } from "./paging-mode.ts";
 
 /** @throws ImageError `image.crash` for a kernel that would overwrite the crashed one's memory */
 function checkPurpose({ capture }: PlanContext, header: SetupHeader): void {
@@ -75,8 +79,27 @@ const OPTIONS = [
   "dtb",
 ];
 
+function whyNotByFile(
+  { header }: CompressedKernel,
+  loader: LoaderRequest,
+  facts: HostFacts | null,
+): string | null {
+  const enters64 = "kexec_file_load enters kernels in 64-bit mode";
+  if (loader.entry32Bit) return `${enters64}, not at the 32-bit entry`;
+  const why = whyNot64(header);
+  if (why !== null) return `${enters64}, wherever they lie: ${why}`;
+  // Where it is not known the kernel itself knows, and refuses.
+  const isHere = facts === null || fiveLevelPaging(facts) === null;
+  const whyHere = isHere ? null : whyNotInThisPaging(header, facts);
+  return whyHere === null ? whyNotTreeByFile(loader) : `${enters64}: ${whyHere}`;
+}
+
 /** A kernel that is entered in 32-bit mode. @throws KexecError `image.*` */
-export function protectedModeImage(kernel: CompressedKernel, loader: LoaderRequest): Image {
+export function protectedModeImage(
+  kernel: CompressedKernel,
+  loader: LoaderRequest,
+  facts: HostFacts | null,
+): Image {
   const { file, header } = kernel;
   checkLength(kernel);
   if (isRelocatable(header)) checkAlignment(header);
@@ -85,11 +108,9 @@ export function protectedModeImage(kernel: CompressedKernel, loader: LoaderReque
     type: "bzImage",
     options: OPTIONS,
     commandLineLimit: commandLineLimit(header),
-    takesEfi: (header.xloadflags & XLF_EFI_KEXEC) !== 0,
+    takesEfi: takesEfi(header.xloadflags, facts),
     memorySize: BigInt(file.length),
-    whyNotByFile: loader.entry32Bit
-      ? "kexec_file_load enters kernels in 64-bit mode, not at the 32-bit entry"
-      : whyNotTreeByFile(loader),
+    whyNotByFile: whyNotByFile(kernel, loader, facts),
     purgatory: purgatoryPlace(32),
     draft: (context) => draft(context, kernel),
   };
@@ -98,7 +119,7 @@ export function protectedModeImage(kernel: CompressedKernel, loader: LoaderReque
 export const bzImage: ImageType = {
   name: "bzImage",
   options: OPTIONS,
-  parse(file, loader) {
+  parse(file, loader, facts) {
     const kernel = readKernel(file, VERSION_OLDEST);
     if ("match" in kernel) return kernel;
     const { header } = kernel;
@@ -107,6 +128,6 @@ export const bzImage: ImageType = {
     }
     return loader.realMode || needsRealMode(header)
       ? realModeImage(kernel)
-      : protectedModeImage(kernel, loader);
+      : protectedModeImage(kernel, loader, facts ?? null);
   },
 };

@@ -5,9 +5,10 @@
  * [x86-boot] "64-bit Boot Protocol"
  */
 
-import { ADDRESS_END } from "../../../core/address.ts";
+import { ADDRESS_END, hex } from "../../../core/address.ts";
 import { failImage } from "../../../core/error.ts";
 import { LINUX_OPTIONS } from "../../../image/linux-options.ts";
+import type { HostFacts } from "../../../model/host-facts.ts";
 import {
   type DraftPlan,
   type Image,
@@ -16,13 +17,8 @@ import {
   type PlanContext,
 } from "../../../model/image-type.ts";
 import type { LoaderRequest } from "../../../model/request.ts";
-import {
-  type SetupHeader,
-  XLF_CAN_BE_LOADED_ABOVE_4G,
-  XLF_EFI_KEXEC,
-  XLF_KERNEL_64,
-} from "../handoff/setup-header.ts";
-import { PROTECTED_MODE_END, purgatoryPlace } from "../layout.ts";
+import { takesEfi } from "../handoff/efi-info.ts";
+import { purgatoryPlace } from "../layout.ts";
 import { protectedModeImage } from "./bzimage.ts";
 import {
   type CompressedKernel,
@@ -30,12 +26,13 @@ import {
   checkLength,
   commandLineLimit,
   draftAround,
-  initrdLimit,
   placeKernel,
+  protectedModeCode,
   whyNotTreeByFile,
 } from "./bzimage-parts.ts";
 import { realModeImage } from "./bzimage-real-mode.ts";
-import { isZImage, readKernel, VERSION_XLOADFLAGS } from "./bzimage-versions.ts";
+import { readKernel, VERSION_XLOADFLAGS, whyNot64 } from "./bzimage-versions.ts";
+import { whyNotInThisPaging } from "./paging-mode.ts";
 
 /** The offset of the 64-bit entry point in the loaded kernel, in bytes. [x86-boot] */
 const ENTRY_64 = 0x200n;
@@ -49,49 +46,46 @@ const OPTIONS = [
   "dtb",
 ];
 
-function checkNumbers(header: SetupHeader): void {
-  const { init_size, relocatable_kernel } = header;
-  if (relocatable_kernel === 0) {
-    failImage({
-      code: "image.header",
-      message: "the kernel is not relocatable (0 at offset 0x234)",
-    });
-  }
-  checkAlignment(header);
-  if (init_size === 0) {
-    failImage({
-      code: "image.header",
-      message: "init_size at 0x260 is 0, so the memory that the kernel needs is not known",
-    });
-  }
+/** @throws KexecError `image.truncated` where the file ends before the 64-bit entry */
+function checkEntry(kernel: CompressedKernel): void {
+  const { length } = protectedModeCode(kernel);
+  if (length > ENTRY_64) return;
+  failImage({
+    code: "image.truncated",
+    message:
+      `the file is cut short: its kernel has ${length} bytes, ` +
+      `the 64-bit entry is at offset ${hex(ENTRY_64)} of it`,
+  });
 }
 
 function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
-  const { header } = kernel;
-  const above4G = (header.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0;
-  // Everything that the kernel reads before it has its own page tables must lie below this.
-  const max = above4G ? ADDRESS_END : PROTECTED_MODE_END;
+  // XLF_CAN_BE_LOADED_ABOVE_4G holds for everything that the kernel reads before it has its own page
+  // tables.
+  const max = ADDRESS_END;
   const segment = placeKernel(context, kernel, max);
   return draftAround(context, kernel, {
     segment,
-    initrdLimit: above4G
-      ? { max, why: "; this kernel accepts an initrd above 4 GiB" }
-      : initrdLimit(header),
+    initrdLimit: { max, why: "; this kernel accepts an initrd above 4 GiB" },
     bootParamsMax: max,
     entryState: { arch: "x86_64", mode: 64, rip: segment.start + ENTRY_64 },
   });
 }
 
-function longModeImage(kernel: CompressedKernel, loader: LoaderRequest): Image {
+function longModeImage(
+  kernel: CompressedKernel,
+  loader: LoaderRequest,
+  facts: HostFacts | null,
+): Image {
   const { header } = kernel;
   checkLength(kernel);
-  checkNumbers(header);
+  checkEntry(kernel);
+  checkAlignment(header);
   return {
     match: true,
     type: "bzImage64",
     options: OPTIONS,
     commandLineLimit: commandLineLimit(header),
-    takesEfi: (header.xloadflags & XLF_EFI_KEXEC) !== 0,
+    takesEfi: takesEfi(header.xloadflags, facts),
     memorySize: BigInt(header.init_size),
     whyNotByFile: whyNotTreeByFile(loader),
     purgatory: purgatoryPlace(64),
@@ -99,18 +93,31 @@ function longModeImage(kernel: CompressedKernel, loader: LoaderRequest): Image {
   };
 }
 
+/** The 32-bit entry that nobody asked for is accounted for. */
+function noted(image: Image, { entry32Bit }: LoaderRequest, why: string | null): Image {
+  if (entry32Bit || why === null) return image;
+  return {
+    ...image,
+    draft(context) {
+      const plan = image.draft(context);
+      return { ...plan, notes: [`the kernel is entered in 32-bit mode: ${why}`, ...plan.notes] };
+    },
+  };
+}
+
 export const bzImage64: ImageType = {
   name: "bzImage64",
   options: OPTIONS,
-  parse(file, loader) {
+  parse(file, loader, facts) {
     const kernel = readKernel(file, VERSION_XLOADFLAGS);
     if ("match" in kernel) return kernel;
-    const { header } = kernel;
-    if ((header.xloadflags & XLF_KERNEL_64) === 0) {
-      return notMine("no 64-bit entry: XLF_KERNEL_64 is not set at 0x236");
-    }
-    if (isZImage(header)) return notMine("a zImage: LOADED_HIGH is not set at 0x211");
+    const why = whyNot64(kernel.header);
+    if (why !== null) return notMine(why);
     if (loader.realMode) return realModeImage(kernel);
-    return loader.entry32Bit ? protectedModeImage(kernel, loader) : longModeImage(kernel, loader);
+    const whyNotHere = whyNotInThisPaging(kernel.header, facts ?? null);
+    if (loader.entry32Bit || whyNotHere !== null) {
+      return noted(protectedModeImage(kernel, loader, facts ?? null), loader, whyNotHere);
+    }
+    return longModeImage(kernel, loader, facts ?? null);
   },
 };

@@ -26,9 +26,14 @@ import {
   purgatoryPlace,
   reachName,
 } from "../layout.ts";
+import { fiveLevelPaging } from "./paging-mode.ts";
 import { isVmlinux, LINUX_COMMAND_LINE, placeLinuxHandoff, vmlinuxMove } from "./vmlinux.ts";
 
 type ArgumentStyle = NonNullable<LoaderRequest["argumentStyle"]>;
+
+const UNKNOWN_PAGING =
+  "The running kernel uses 5-level page tables, and an ELF file does not say whether its 64-bit " +
+  "code supports them.";
 
 /** Offset of the stack in the segment of the notes, in bytes, for 32-bit code. */
 const STACK = 4096;
@@ -107,9 +112,12 @@ function draft(context: PlanContext, executable: Executable): DraftPlan {
     whole: style === "linux",
   });
   const start: X8664EntryState = { arch: "x86_64", mode: bits, rip: image.entry };
-  const note = `The image gets ${style} arguments${asked ? `, because of --args-${style}` : ""}.`;
+  const own = [
+    `The image gets ${style} arguments${asked ? `, because of --args-${style}` : ""}.`,
+    ...(bits === 64 && fiveLevelPaging(context.facts) === true ? [UNKNOWN_PAGING] : []),
+  ];
   if (style === "none") {
-    return { segments: image.segments, entryState: start, commandLine: null, notes: [note] };
+    return { segments: image.segments, entryState: start, commandLine: null, notes: own };
   }
   const commandLine = context.commandLine?.text ?? "";
   if (style === "linux") {
@@ -119,12 +127,12 @@ function draft(context: PlanContext, executable: Executable): DraftPlan {
       entryState: { ...start, rsi: bootParams },
       commandLine,
       commandLineEnd,
-      notes: [note, ...notes],
+      notes: [...own, ...notes],
     };
   }
   const { segment, address } = placeNotes(context, bits);
   const entryState = bits === 64 ? { ...start, rdi: address } : { ...start, rsp: address - 8n };
-  return { segments: [...image.segments, segment], entryState, commandLine, notes: [note] };
+  return { segments: [...image.segments, segment], entryState, commandLine, notes: own };
 }
 
 /** The type for executables with `bits` of `machines` (`e_machine`). */

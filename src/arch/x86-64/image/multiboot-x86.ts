@@ -3,7 +3,7 @@
 import { hex } from "../../../core/address.ts";
 import { Reader } from "../../../core/bytes.ts";
 import { EM_386 } from "../../../core/elf.ts";
-import { failImage } from "../../../core/error.ts";
+import { ImageError } from "../../../core/error.ts";
 import { defineStruct, type StructValue, u32 } from "../../../core/struct.ts";
 import { type ElfImage, readElf, whyNotElf } from "../../../image/elf-image.ts";
 import { placeElf } from "../../../image/place-elf.ts";
@@ -60,17 +60,23 @@ function findHeader(image: Uint8Array): Header | null {
   return null;
 }
 
-/** @throws KexecError `image.*` */
-function read(image: Uint8Array, header: Header): ElfImage {
-  const unknown = header.flags & UNKNOWN_DEMANDS;
+/**
+ * The image, or why the header is not for us: then another type may take the file, as in
+ * kexec-tools.
+ * @throws KexecError `image.*` for an ELF file that is broken
+ */
+function read(image: Uint8Array, { offset, flags, addresses }: Header): ElfImage | string {
+  const unknown = flags & UNKNOWN_DEMANDS;
   if (unknown !== 0) {
-    failImage({
-      code: "image.multiboot-header",
-      message: `the multiboot header requires unknown features: bits ${hex(unknown)} of its flags`,
-    });
+    return `the multiboot header requires unknown features: bits ${hex(unknown)} of its flags`;
   }
-  if (header.addresses === null) return readElf(image, 32);
-  return addressImage(image, header.offset, header.addresses, header.addresses.entry_addr);
+  if (addresses === null) return readElf(image, 32);
+  try {
+    return addressImage(image, offset, addresses, addresses.entry_addr);
+  } catch (error) {
+    if (error instanceof ImageError) return error.message;
+    throw error;
+  }
 }
 
 function draft(context: PlanContext, elf: ElfImage): DraftPlan {
@@ -108,6 +114,7 @@ export const multibootX86: ImageType = {
     const whyNot = header.addresses === null ? whyNotElf(file, 32, [EM_386]) : null;
     if (whyNot !== null) return notMine(`a multiboot header, but ${whyNot}`);
     const elf = read(file, header);
+    if (typeof elf === "string") return notMine(elf);
     return {
       match: true,
       type: "multiboot-x86",

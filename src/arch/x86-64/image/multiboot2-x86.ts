@@ -3,8 +3,8 @@
 
 import { hex, isPowerOfTwo } from "../../../core/address.ts";
 import { EM_386, EM_X86_64 } from "../../../core/elf.ts";
-import { failImage } from "../../../core/error.ts";
-import { type ElfImage, readElf, whyNotElf } from "../../../image/elf-image.ts";
+import { failImage, KexecError } from "../../../core/error.ts";
+import { type ElfImage, readElf, whyNotElf, withEntry } from "../../../image/elf-image.ts";
 import { type ElfMove, placeElf } from "../../../image/place-elf.ts";
 import {
   type DraftPlan,
@@ -46,26 +46,42 @@ interface Multiboot2Image {
   readonly move: ElfMove | null;
 }
 
+/** The image in a file whose header says what of it goes where. @throws ImageError */
+function readByAddresses(image: Uint8Array, header: Multiboot2Header, why: string): ElfImage {
+  const { offset, address, entry } = header;
+  const fail = (message: string) => failImage({ code: "image.multiboot-header", message });
+  if (address === null) return fail(`the header has no address tag, and the file is ${why}`);
+  if (entry === null) return fail("the header has an address tag and no entry address tag");
+  return addressImage(image, offset, address, entry);
+}
+
 /** @throws KexecError `image.*` */
-function read(image: Uint8Array, offset: number): Multiboot2Image {
+function read(image: Uint8Array, offset: number, notElf: string | null): Multiboot2Image {
   const header = readMultiboot2Header(image, offset);
   const move = moveOf(header);
   const { address, entry } = header;
-  if (address !== null) {
-    if (entry !== null) return { header, elf: addressImage(image, offset, address, entry), move };
-    const message = "the header has an address tag and no entry address tag";
-    return failImage({ code: "image.multiboot-header", message });
+  if (address !== null || notElf !== null) {
+    return { header, elf: readByAddresses(image, header, notElf ?? "an ELF executable"), move };
   }
-  const bits = whyNotElf(image, 32, MACHINES) === null ? 32 : 64;
-  const whyNot = whyNotElf(image, bits, MACHINES);
-  if (whyNot !== null) {
-    return failImage({
-      code: "image.multiboot-header",
-      message: `the header has no address tag, and the file is not an ELF executable: ${whyNot}`,
-    });
+  const own = readElf(image, whyNotElf(image, 32, MACHINES) === null ? 32 : 64);
+  return { header, elf: entry === null ? own : withEntry(own, BigInt(entry)), move };
+}
+
+/** Why a file is no ELF executable of either size; null: it is one. */
+const whyNoElf = (image: Uint8Array): string | null =>
+  whyNotElf(image, 32, MACHINES) === null ? null : whyNotElf(image, 64, MACHINES);
+
+/** The image, or why this type does not match. kexec-tools requires an ELF file: if the file is not
+ * ELF and its multiboot2 header is unusable, other types are tried. @throws KexecError `image.*` */
+function readOrNot(image: Uint8Array, offset: number): Multiboot2Image | string {
+  const notElf = whyNoElf(image);
+  if (notElf === null) return read(image, offset, null);
+  try {
+    return read(image, offset, `the file is not an ELF executable: ${notElf}`);
+  } catch (error) {
+    if (error instanceof KexecError) return error.message;
+    throw error;
   }
-  const own = readElf(image, bits);
-  return { header, elf: entry === null ? own : { ...own, entry: BigInt(entry) }, move };
 }
 
 /** @throws KexecError `image.multiboot-header` */
@@ -154,7 +170,8 @@ export const multiboot2X86: ImageType = {
   parse(file) {
     const offset = findMultiboot2Header(file);
     if (offset === null) return notMine("no multiboot2 header in the first 32 KiB");
-    const image = read(file, offset);
+    const image = readOrNot(file, offset);
+    if (typeof image === "string") return notMine(image);
     return {
       match: true,
       type: "multiboot2-x86",

@@ -5,10 +5,13 @@ import {
   type EfiInput,
   type EfiPassed,
   efiInfoBytes,
+  takesEfi,
 } from "../../../../src/arch/x86-64/handoff/efi-info.ts";
 import { hexOf } from "../../../../src/core/bytes.ts";
 import { KexecError } from "../../../../src/core/error.ts";
 import type { EfiFacts } from "../../../../src/model/host-facts.ts";
+import { NO_X86_FACTS } from "../../../../src/model/x86-64.ts";
+import { machine } from "../../../plan/golden.ts";
 
 const RUNNING_EFI_INFO =
   "454c3634" + // "EL64"
@@ -95,6 +98,24 @@ describe("buildEfi", () => {
         expect((high << 32n) | low).toBe(address);
       }),
     );
+  });
+
+  test("EFI of 32 bits is left out, and so is a kernel of 32 bits", () => {
+    const page = bootParams().slice();
+    page.set(Buffer.from("EL32"), 0x1c0);
+    expect(buildEfi({ ...input, bootParams: page })).toEqual({
+      passed: false,
+      note: expect.stringContaining("this firmware's EFI has 32 bits"),
+    });
+    const known = machine("qemu-uefi");
+    const x86_64 = { ...(known.x86_64 ?? NO_X86_FACTS), bootParams: page };
+    expect(takesEfi(0x3f, { ...known, x86_64 })).toBe(false);
+    for (const xloadflags of [0x3e, 0x2f, 0]) {
+      expect(buildEfi({ ...input, xloadflags }).passed).toBe(false);
+      expect(takesEfi(xloadflags, known)).toBe(false);
+    }
+    expect(takesEfi(0x11, known)).toBe(true);
+    expect(takesEfi(0x11, null)).toBe(true);
   });
 
   test("secure_boot goes along", () => {

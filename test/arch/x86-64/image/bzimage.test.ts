@@ -4,8 +4,10 @@ import { BootParams } from "../../../../src/arch/x86-64/handoff/boot-params.ts";
 import { SETUP_DTB, SetupData } from "../../../../src/arch/x86-64/handoff/setup-data.ts";
 import { SetupHeader } from "../../../../src/arch/x86-64/handoff/setup-header.ts";
 import { KexecError } from "../../../../src/core/error.ts";
+import type { HostFacts } from "../../../../src/model/host-facts.ts";
 import type { SegmentPlan } from "../../../../src/model/load-plan.ts";
 import type { LoaderRequest, LoadRequest } from "../../../../src/model/request.ts";
+import { NO_X86_FACTS } from "../../../../src/model/x86-64.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../../src/plan/build-plan.ts";
 import { difference } from "../../../conformance/differences.ts";
 import { type BzImageParts, makeBzImage } from "../../../images/make-bzimage.ts";
@@ -71,6 +73,110 @@ describe("the 32-bit entry", () => {
     expect(segment(plan, "boot-params").start < 0xa0000n).toBe(true);
   });
 
+  test.each<[string, BzImageParts]>([
+    ["is not relocatable", { relocatable: 0 }],
+    ["is not relocatable, and says so by xloadflags too", { relocatable: 0, xloadflags: 0x09 }],
+    ["has no 64-bit entry", { xloadflags: 0x3e }],
+    ["has a 64-bit entry for the lowest 4 GiB only", { xloadflags: 0x3d }],
+    ["does not say how much memory it needs", { initSize: 0 }],
+  ])("a kernel that %s is entered in 32-bit mode unasked, and by kexec_load only", (_, image) => {
+    const request = { type: null };
+    const plan = planOf({ image, request });
+    expect([plan.imageType, entryOf(plan).entry_mode]).toEqual(["bzImage", 1]);
+    const kernel = file("k", makeBzImage(image));
+    const files = () => ({ kernel: { path: "k", fd: 3, size: 1n }, initrd: null });
+    for (const type of [null, "bzImage"]) {
+      expect(buildFilePlan(loadRequest({ type }), machine("qemu-1g-bios"), kernel, files)).toEqual({
+        notByFile: expect.stringContaining("in 64-bit mode, wherever they lie: "),
+      });
+    }
+    expect(refusal({ image, request: { type: "bzImage64" } }).message).toBe(
+      "Wrong file type bzImage64, file matches type bzImage",
+    );
+  });
+
+  const paging = (fiveLevelPaging: boolean | null, more: Partial<HostFacts> = {}): HostFacts => {
+    const facts = machine("qemu-1g-bios");
+    const own = facts.x86_64 ?? NO_X86_FACTS;
+    return { ...facts, x86_64: { ...own, fiveLevelPaging }, ...more };
+  };
+  const XEN = { xen: { version: "4.17", capabilities: "xen-3.0-x86_64", hypervisor: null } };
+
+  test.each<[string, HostFacts, number, "bzImage" | "bzImage64", boolean]>([
+    ["5 levels, and it knows of them", paging(true), 0x3f, "bzImage64", true],
+    ["5 levels, and it does not", paging(true), 0x1f, "bzImage", false],
+    ["5 levels, and it says that they are enabled only", paging(true), 0x5f, "bzImage", false],
+    ["4 levels", paging(false), 0x1f, "bzImage64", true],
+    ["Xen, which has 4", paging(true, XEN), 0x1f, "bzImage64", true],
+    // The running kernel knows, and refuses: then the entry is one that lives in both.
+    ["unknown", paging(null), 0x1f, "bzImage", true],
+  ])("page tables of %s", (_, facts, xloadflags, type, byFile) => {
+    const kernel = file("k", makeBzImage({ xloadflags }));
+    const files = () => ({ kernel: { path: "k", fd: 3, size: 1n }, initrd: null });
+    for (const asked of [null, "bzImage64"]) {
+      const request = loadRequest({ type: asked });
+      const plan = buildSegmentPlan(request, facts, { ...NO_FILES, kernel });
+      expect([plan.imageType, entryOf(plan).entry_mode]).toEqual([
+        type,
+        type === "bzImage" ? 1 : 0,
+      ]);
+      const reason = "the kernel is entered in 32-bit mode: the running kernel";
+      expect(plan.notes.some((note) => note.startsWith(reason))).toBe(type === "bzImage");
+      const filePlan = buildFilePlan(request, facts, kernel, files);
+      if (byFile) expect("notByFile" in filePlan).toBe(false);
+      else
+        expect(filePlan).toEqual({ notByFile: expect.stringContaining("XLF_5LEVEL is not set") });
+    }
+    const asBzImage = buildFilePlan(loadRequest({ type: "bzImage" }), facts, kernel, files);
+    expect("notByFile" in asBzImage).toBe(!byFile);
+  });
+
+  test.each([
+    [0x200000, 21, 0x200000n],
+    [0x1000, 24, 0x1000000n],
+    [0x1000000, 13, 0x1000000n],
+  ])("kernel_alignment %p and min_alignment %p: a multiple of %p", (kernelAlignment, min, all) => {
+    const image = makeBzImage({ kernelAlignment });
+    image[0x235] = min;
+    for (const type of ["bzImage", "bzImage64"]) {
+      const { start } = segment(planOf({ image, request: { type } }), "kernel");
+      expect(start % all).toBe(0n);
+    }
+    image[0x235] = 64;
+    expect(refusal({ image }).hint).toContain("min_alignment at 0x235 is 2^64");
+  });
+
+  test("where a kernel that is not relocatable moves itself, nothing is put", () => {
+    // 0x1000000 to 0x8000000, of 128 MiB and 64 KiB.
+    const facts = machine("qemu-1g-bios");
+    const ranges = [
+      { start: 0x1000n, end: 0x9f000n, type: "ram" },
+      { start: 0x100000n, end: 0x8010000n, type: "ram" },
+    ] as const;
+    const small = { ...facts, memoryMap: { source: "iomem", ranges } } as const;
+    const request = loadRequest({ loader: { ...NO_LOADER, commandLine: "quiet" } });
+    const planFor = (image: BzImageParts) =>
+      buildSegmentPlan(request, small, {
+        ...NO_FILES,
+        kernel: file("/boot/vmlinuz", makeBzImage({ relocatable: 0, ...image })),
+        initrd: file("/boot/initrd", new Uint8Array(5000).fill(7)),
+      });
+    const plan = planFor({ prefAddress: 0x1000000n, initSize: 0x7000000 });
+    expect(segment(plan, "kernel")).toMatchObject({ start: 0x100000n, size: 0x1000n });
+    const inside = plan.segments.filter(
+      ({ start, size }) => start + size > 0x1000000n && start < 0x8000000n,
+    );
+    expect(inside).toEqual([]);
+    expect(segment(plan, "kernel").reason).toContain("runs at [0x1000000, 0x8000000)");
+    // What it moves itself over is no RAM, or somebody else's.
+    const beyond = refusalText(() => planFor({ prefAddress: 0x2000000n, initSize: 0x7000000 }));
+    expect(beyond.hint).toContain("Cannot place the kernel: 112 MiB");
+    // Most images of others run where they are put.
+    const here = planFor({ prefAddress: 0x100000n, initSize: 0x6acf8 });
+    expect(segment(here, "kernel")).toMatchObject({ start: 0x100000n, size: 0x1000n });
+    expect(here.segments.some(({ start }) => start > 0x101000n && start < 0x16b000n)).toBe(false);
+  });
+
   test.each(["bzImage", null])(
     `${difference("device-tree").id}: --dtb is a node of setup_data, type %p`,
     (asked) => {
@@ -100,9 +206,9 @@ describe("refusals", () => {
     ["a wrong alignment", { image: { kernelAlignment: 3 } }, "is not a power of two"],
     ["a file cut short", { image: makeBzImage().subarray(0, 3000) }, "cut short"],
     [
-      "255 bytes and more for a kernel that does not say",
-      { image: { version: 0x0205 }, loader: { commandLine: "x".repeat(255) } },
-      "takes at most 254",
+      "256 bytes and more for a kernel that does not say",
+      { image: { version: 0x0205 }, loader: { commandLine: "x".repeat(256) } },
+      "takes at most 255",
     ],
     [
       "a crash kernel that cannot be moved",
@@ -137,9 +243,38 @@ describe("refusals", () => {
 
   test("an image cut at any offset is refused, never a crash", () => {
     const image = makeBzImage({ codeSize: 0x200 });
-    for (let length = 0; length < image.length; length += 1) {
+    // The header counts begun paragraphs of 16 bytes.
+    for (let length = 0; length < image.length - 15; length += 1) {
       expect(refusal({ image: image.subarray(0, length) }).status).toBe(255);
     }
+  });
+
+  test.each([
+    [15, true],
+    [16, false],
+  ])("a last paragraph that lacks %i bytes: whole is %p", (missing, whole) => {
+    const image = makeBzImage();
+    for (const type of ["bzImage64", "bzImage"]) {
+      const plan = () =>
+        planOf({ image: image.subarray(0, image.length - missing), request: { type } });
+      if (whole) expect(segment(plan(), "kernel").bytes.length).toBe(0x1000 - missing);
+      else expect(refusalText(plan).hint).toContain("cut short");
+    }
+  });
+
+  test("255 bytes of command line for a kernel that does not say", () => {
+    const commandLine = "x".repeat(255);
+    expect(planOf({ image: { version: 0x0205 }, loader: { commandLine } }).commandLine).toBe(
+      commandLine,
+    );
+  });
+
+  test("real-mode code without a kernel behind it", () => {
+    const image = makeBzImage({ codeSize: 0 });
+    expect(refusal({ image }).hint).toContain("cut short");
+    expect(refusal({ image, loader: { realMode: true, given: ["real-mode"] } }).hint).toContain(
+      "cut short",
+    );
   });
 
   test("an image with any header byte changed gives a plan or a refusal", () => {

@@ -195,6 +195,20 @@ describe("a broken file", () => {
     }
   });
 
+  test("a part without bytes may name an offset behind the file's end", () => {
+    const bss = { physical: 0x300000n, bytes: new Uint8Array(0), memorySize: 0x1000n };
+    for (const bits of [32, 64] as const) {
+      const whole = makeElf({ bits, parts: [...program.parts, bss] });
+      const row = bits === 64 ? 64 + program.parts.length * 56 : 52 + program.parts.length * 32;
+      const view = new DataView(whole.buffer);
+      // p_offset
+      if (bits === 64) view.setBigUint64(row + 8, 1n << 40n, true);
+      else view.setUint32(row + 4, 0xffff_0000, true);
+      const plan = planOf(whole);
+      expect(plan.segments.some(({ start }) => start === 0x300000n)).toBe(true);
+    }
+  });
+
   test("with any byte of its headers changed gives a plan or a refusal", () => {
     for (const bits of [32, 64] as const) {
       const whole = makeElf({ bits, parts: program.parts });

@@ -109,17 +109,21 @@ describe("multiboot", () => {
     expect(entryOf(plan).rip).toBe(0x400040n);
   });
 
+  test("one that demands what is not known is an ELF executable", () => {
+    expect(planOf(multibootElf(multibootHeader(0x10))).imageType).toBe("elf-x86");
+  });
+
   test.each([
-    ["demands", 0x10, [], "bits 0x10 of its flags"],
+    ["demands", 0x10010, [0x2000, 0x2000, 0, 0, 0x2000], "bits 0x10 of its flags"],
     ["a load address behind the header", 1 << 16, [0x1000, 0x2000, 0, 0, 0], "load_addr"],
     ["an end before the start", 1 << 16, [0x2000, 0x2000, 0x1000, 0, 0], "load_end_addr"],
     ["more bytes than there are", 1 << 16, [0x2000, 0x2000, 0x9000, 0, 0], "cut short"],
     ["an entry elsewhere", 1 << 16, [0x2000, 0x2000, 0x2100, 0, 0x100], "entry point"],
   ] as const)("%s: refused", (_, flags, addresses, hint) => {
-    const bytes = flags === 0x10 ? multibootElf(multibootHeader(flags)) : new Uint8Array(0x1000);
-    if (flags !== 0x10) bytes.set(multibootHeader(flags, addresses));
+    const bytes = new Uint8Array(0x1000);
+    bytes.set(multibootHeader(flags, addresses));
     const got = refusal(() => planOf(bytes));
-    expect(got.message).toBe("Cannot load /boot/xen");
+    expect(got.message).toBe("Cannot determine the file type of /boot/xen");
     expect(got.hint).toContain(hint);
   });
 });

@@ -215,9 +215,16 @@ describe("broken files", () => {
     ["bzImage", makeBzImage({ codeSize: 0x200 })],
     ["zImage", makeBzImage({ ...ZIMAGE, codeSize: 0x200 })],
   ])("a %s cut at any offset is refused, never a crash", (_, image) => {
-    for (let length = 0; length < image.length; length += 1) {
+    // The header counts begun paragraphs of 16 bytes.
+    for (let length = 0; length < image.length - 15; length += 1) {
       expect(refusal({ image: image.subarray(0, length) }).status).toBe(255);
     }
+  });
+
+  test("a last paragraph that lacks 15 bytes is whole", () => {
+    const image = makeBzImage();
+    const plan = planOf({ image: image.subarray(0, image.length - 15) });
+    expect(segment(plan, "kernel").bytes.length).toBe(0x1000 - 15);
   });
 
   test("any header byte changed: a plan or a refusal", () => {
