@@ -96,8 +96,8 @@ export function multibootPointers(plan: PointingPlan, magic: bigint, info: bigin
     : secondVersion(plan, info);
 }
 
-/** Of the code that copies ACPI's root pointer and goes on to the image; null where the image itself
- * is entered. */
+/** Of the code that copies ACPI's root pointer and goes on to the image; null where the image
+ * itself is entered. */
 export function copyPointers({ segments }: PointingPlan, entry: bigint): Pointer[] | null {
   const found = foundAt(segments, entry);
   if (found === null || found.segment.role !== "multiboot-info") return null;
