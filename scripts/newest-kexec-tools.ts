@@ -1,6 +1,6 @@
 /**
- * The newest kexec-tools, to compare with beside the installed one: Debian's package of sid with the
- * libraries that it is linked to, kept in the cache, and made to run where it is copied to.
+ * The newest kexec-tools, to compare with beside the installed one: Debian's package of sid with
+ * the libraries that it is linked to, kept in the cache, and made to run where it is copied to.
  */
 
 import {
