@@ -51,8 +51,8 @@ export const DIFFERENCES = [
   {
     id: "release",
     kexecTools:
-      "releases before 2.0.32 do not know `--no-cma` and `--force-dtb`, before 2.0.28 `--hotplug`; `--reuse-cmdline` takes out `BOOT_IMAGE` only, not all that begins so; before 2.0.29 a kernel that cannot be opened with `-s` or `-a` is `Failed to open file FILE:REASON`, status 255",
-    onekexec: "2.0.32's options, rules and words",
+      "releases up to 2.0.32 do not know `--no-cma` and `--force-dtb`, before 2.0.28 `--hotplug`; `--reuse-cmdline` takes out `BOOT_IMAGE` only, not all that begins so; before 2.0.29 a kernel that cannot be opened with `-s` or `-a` is `Failed to open file FILE:REASON`, status 255",
+    onekexec: "the newest options, rules and words, those of its sources after 2.0.32 too",
     why: "a script written for the newest release works",
   },
   {
@@ -262,7 +262,7 @@ export const DIFFERENCES = [
   },
   {
     id: "newline",
-    kexecTools: "`Cannot read FILE` has no newline at its end",
+    kexecTools: "before 2.0.29: `Cannot read FILE` has no newline at its end",
     onekexec: "has one",
     why: "the next line of a log is not the same line",
   },
@@ -329,13 +329,13 @@ export const DIFFERENCES = [
   {
     id: "debug-flag",
     kexecTools:
-      "2.0.32 passes `-d` to the kernel as `KEXEC_DEBUG`, which kernels before 6.19 refuse; with `-u` too",
+      "after 2.0.32: passes `-d` to the kernel as `KEXEC_DEBUG`, which kernels before 6.19 refuse; with `-u` too",
     onekexec: "loads without it where the kernel refuses it; unloading needs none",
     why: "asking for messages must not make a load fail",
   },
   {
     id: "status-debug",
-    kexecTools: "2.0.32: `-S -d` looks at the normal image, `-S` at the crash kernel",
+    kexecTools: "after 2.0.32: `-S -d` looks at the normal image, `-S` at the crash kernel",
     onekexec: "`-d` does not change what `-S` looks at",
     why: "asking for messages must not change the answer",
   },

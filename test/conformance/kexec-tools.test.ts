@@ -95,7 +95,7 @@ describe("mistakes in the command line", () => {
   differs("release", ["--no"], {
     theirs: { status: 1, stderr: [no("'--noefi'")] },
     ours: { stderr: [no("'--no-cma' '--noefi'")] },
-    release: (release) => release < 32,
+    release: (release) => release < 33,
   });
 });
 
@@ -156,12 +156,12 @@ describe("unload", () => {
   differs("debug-flag", ["-s", "-u", "-d"], {
     theirs: { calls: [unloadFlag("0x9")] },
     ours: { calls: [unloadFlag("0x1")] },
-    release: (release) => release >= 32,
+    release: (release) => release >= 33,
   });
   differs("debug-flag", ["-c", "-d", "-u"], {
     theirs: { calls: ["kexec_load flags 0x3e0010 entry 0x0 nothing -> 0"] },
     ours: { calls: ["kexec_load flags 0x3e0000 entry 0x0 nothing -> 0"] },
-    release: (release) => release >= 32,
+    release: (release) => release >= 33,
   });
 });
 
@@ -253,7 +253,7 @@ describe("status", () => {
   differs(
     "status-debug",
     ["-S", "-d"],
-    { theirs: { status: 1 }, ours: { status: 0 }, release: (release) => release >= 32 },
+    { theirs: { status: 1 }, ours: { status: 0 }, release: (release) => release >= 33 },
     { machine: state("1\n", "0\n") },
   );
   same(["-S", "-d", "-p"], { machine: state("1\n", "0\n") });

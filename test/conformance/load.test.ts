@@ -110,7 +110,7 @@ describe("--reuse-cmdline", () => {
     {
       theirs: { calls: [fileLoad("BOOT_IMAGES=2 b"), "sync"] },
       ours: { calls: [fileLoad("b"), "sync"] },
-      release: (release) => release < 32,
+      release: (release) => release < 33,
     },
     { machine: { cmdline: "BOOT_IMAGE=1 BOOT_IMAGES=2 b\n" } },
   );
@@ -148,7 +148,7 @@ describe("options that need a newer kexec-tools or are not there yet", () => {
           stdout: [],
           calls: [method === "-c" ? LOAD : fileLoad("", flags), "sync"],
         },
-        release: (release) => release < 32,
+        release: (release) => release < 33,
       });
     }
   }
@@ -269,7 +269,7 @@ describe("-d", () => {
   test(`${difference("debug-flag").id}: kexec -c -l -d, refused`, async () => {
     const refused = { kexecLoad: "EINVAL" } as const;
     const { theirs, ours } = await runBoth(["-c", "-l", KERNEL, "-d"], refused);
-    const flags = RELEASE >= 32 ? "0x3e0010" : "0x3e0000";
+    const flags = RELEASE >= 33 ? "0x3e0010" : "0x3e0000";
     expect(theirs.calls).toEqual([loadWith(flags, "-1 EINVAL")]);
     expect(ours.calls).toEqual([
       loadWith("0x3e0010", "-1 EINVAL"),

@@ -39,8 +39,10 @@ function withinReach(path: string): string {
 /** dist/kexec, or what ONEKEXEC_BINARY names. */
 export const ONEKEXEC = withinReach(BUILT);
 
-/** The last number of `kexec-tools 2.0.25`: 25. */
-export const RELEASE = Number(
-  /^kexec-tools 2\.0\.(\d+)/.exec(execFileSync(KEXEC_TOOLS, ["-v"]).toString())?.[1],
-);
+const [, NUMBER, GIT] =
+  /^kexec-tools 2\.0\.(\d+)(\.git)?/.exec(execFileSync(KEXEC_TOOLS, ["-v"]).toString()) ?? [];
+
+/** The last number of `kexec-tools 2.0.25`: 25. What was built after a release (`2.0.32.git`) has
+ * the next one's. */
+export const RELEASE = Number(NUMBER) + (GIT === undefined ? 0 : 1);
 if (!Number.isInteger(RELEASE)) throw new Error(`${KEXEC_TOOLS} is no kexec-tools 2.0`);

@@ -134,6 +134,12 @@ const CASES: readonly Case[] = [
     qemuArguments: ["-nic", "user,model=e1000"],
     extraFiles: executableInVm("strace"),
   },
+  {
+    title: "-c where no memory is overcommitted: the runtime reserves less",
+    name: "overcommit",
+    caseScript: `echo 2 >/proc/sys/vm/overcommit_memory\n${loading("-c").caseScript}`,
+    check: loading("-c").check,
+  },
   { title: "-c with 6 GiB", name: "six-gib", memory: 6144, ...loading("-c") },
   { title: "-c with two CPUs", name: "two-cpus", smp: 2, ...loading("-c") },
   { title: "-c after UEFI", name: "uefi-segments", firmware: "uefi", ...loading("-c") },
