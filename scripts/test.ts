@@ -82,6 +82,7 @@ function allPhases(): Phase[] {
     { name: "format and lint", commands: [[join(BIN, "biome"), "check", "."]], counted: false },
     { name: "types", commands: [[join(BIN, "tsc"), "-p", "."]], counted: false },
     tests("unit", UNIT_TIMEOUT_MS, unitPaths()),
+    script("fuzz", "fuzz.ts", "--seconds=30", "--seed=1"),
     script("purgatory", "purgatory.ts", "check"),
     script("build", "build.ts", "--twice"),
     ...SLOW_FOLDERS.map((folder) => tests(folder, SLOW_TIMEOUT_MS, [`./test/${folder}/`])),
