@@ -90,9 +90,12 @@ function allPhases(): Phase[] {
   ];
 }
 
-/** What runs only when it is named: what it proves depends on the day. */
+/** What runs only when it is named: what it proves depends on the day, or takes long. */
 function namedPhases(): Phase[] {
-  return [tests("sid", SLOW_TIMEOUT_MS, ["./test/package/sid.ts"])];
+  return [
+    tests("sid", SLOW_TIMEOUT_MS, ["./test/package/sid.ts"]),
+    tests("faults", SLOW_TIMEOUT_MS, ["./test/built/all-faults.ts"]),
+  ];
 }
 
 const UNIT = ["format and lint", "types", "unit"];
