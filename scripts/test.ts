@@ -85,6 +85,7 @@ function allPhases(): Phase[] {
     { name: "format and lint", commands: [[join(BIN, "biome"), "check", "."]], counted: false },
     { name: "types", commands: [[join(BIN, "tsc"), "-p", "."]], counted: false },
     tests("unit", UNIT_TIMEOUT_MS, unitPaths()),
+    script("fuzz", "fuzz.ts", "--seconds=30", "--seed=1"),
     script("purgatory", "purgatory.ts", "check"),
     script("build", "build.ts", "--twice"),
     ...SLOW_FOLDERS.map((folder) => tests(folder, SLOW_TIMEOUT_MS, [`./test/${folder}/`])),
@@ -96,9 +97,12 @@ function allPhases(): Phase[] {
   ];
 }
 
-/** What runs only when it is named: what it proves depends on the day. */
+/** What runs only when it is named: what it proves depends on the day, or takes long. */
 function namedPhases(): Phase[] {
-  return [tests("sid", SLOW_TIMEOUT_MS, ["./test/package/sid.ts"])];
+  return [
+    tests("sid", SLOW_TIMEOUT_MS, ["./test/package/sid.ts"]),
+    tests("faults", SLOW_TIMEOUT_MS, ["./test/built/all-faults.ts"]),
+  ];
 }
 
 const UNIT = ["format and lint", "types", "unit"];

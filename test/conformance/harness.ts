@@ -21,7 +21,7 @@ import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { slots } from "../slots.ts";
 import { assertHarmless } from "./guard.ts";
-import { atLoad, type StoppedLoad } from "./stopped-load.ts";
+import { atLoad, LoadNotReached, type StoppedLoad } from "./stopped-load.ts";
 import { type Call, readLog } from "./strace-log.ts";
 
 /** 0, or the error that the call shall fail with, as strace names it. */
@@ -41,12 +41,21 @@ export interface FakeMachine {
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
 }
 
+/** In each thread the call fails for the `when`th time that it is made, from 1 on. */
+export interface Fault {
+  readonly call: string;
+  readonly error: `E${string}`;
+  readonly when: number;
+}
+
 export interface RunOptions {
   readonly kexecLoad?: Answer;
   readonly kexecFileLoad?: Answer;
   readonly machine?: FakeMachine;
   /** A named pipe, and the file whose bytes come out of it. */
   readonly feed?: { readonly fifo: string; readonly from: string };
+  /** A system call that fails for once. */
+  readonly fault?: Fault;
   /** An ordinary user to run as. */
   readonly user?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -62,6 +71,8 @@ export interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
   readonly calls: readonly Call[];
+  /** Whether `RunOptions.fault` came to pass. */
+  readonly faultHappened: boolean;
 }
 
 const SECONDS = 60;
@@ -75,9 +86,12 @@ const inject = (call: string, answer: Answer, more = ""): string[] => [
 ];
 
 function straceArguments(log: string, options: RunOptions): string[] {
+  const { fault } = options;
+  const traced = fault === undefined ? TRACED : `${TRACED},${fault.call}`;
   return [
-    ...["-f", "-qq", "-yy", "-v", "-X", "raw", "-s", TEXT, "-o", log, "-e", `trace=${TRACED}`],
+    ...["-f", "-qq", "-yy", "-v", "-X", "raw", "-s", TEXT, "-o", log, "-e", `trace=${traced}`],
     ...["-e", "signal=none"],
+    ...(fault === undefined ? [] : inject(fault.call, fault.error, `:when=${fault.when}`)),
     ...inject("kexec_load", options.kexecLoad ?? 0, options.whenStopped ? ":signal=STOP" : ""),
     ...inject("kexec_file_load", options.kexecFileLoad ?? 0),
     ...inject("sync", 0),
@@ -201,6 +215,28 @@ async function end(child: ChildProcess): Promise<Ended> {
   return { ...how, stdout, stderr };
 }
 
+/** strace marks the calls whose result it made, each on the line where the call ends. */
+function hasFault(log: string, { fault }: RunOptions): boolean {
+  if (fault === undefined) return false;
+  const pattern = `\\b${fault.call}(?:\\(| resumed).* = -1 ${fault.error} .*\\(INJECTED\\)$`;
+  return new RegExp(pattern, "m").test(log);
+}
+
+/** With a fault kexec may end before the load. */
+async function untilLoad(
+  program: string,
+  log: string,
+  child: ChildProcess,
+  look: NonNullable<RunOptions["whenStopped"]>,
+  { fault }: RunOptions,
+): Promise<void> {
+  try {
+    await atLoad(program, log, child, look, fault?.call);
+  } catch (error) {
+    if (fault === undefined || !(error instanceof LoadNotReached)) throw error;
+  }
+}
+
 async function runIn(
   directory: string,
   binary: string,
@@ -226,13 +262,15 @@ async function runIn(
   const { whenStopped } = options;
   const [ended] = await Promise.all([
     end(child),
-    whenStopped === undefined ? null : atLoad(program, log, child, whenStopped),
+    whenStopped === undefined ? null : untilLoad(program, log, child, whenStopped, options),
   ]);
+  const text = readFileSync(log, "latin1");
   return {
     ...ended,
     stdout: ended.stdout.replaceAll(program, "kexec"),
     stderr: ended.stderr.replaceAll(program, "kexec"),
-    calls: readLog(readFileSync(log, "latin1")),
+    calls: readLog(text, options.fault?.call),
+    faultHappened: hasFault(text, options),
   };
 }
 

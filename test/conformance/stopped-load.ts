@@ -12,6 +12,8 @@ export interface StoppedLoad {
   readonly segments: readonly KexecSegment[];
 }
 
+export class LoadNotReached extends Error {}
+
 /** The process whose argv[0] is `program`; null while there is none. */
 function processOf(program: string): number | null {
   for (const name of readdirSync("/proc")) {
@@ -60,28 +62,29 @@ export function peakMemory({ pid }: StoppedLoad): number {
 }
 
 /** The segments of the call that `log` ends with; null while there is none. */
-function loadIn(log: string): readonly KexecSegment[] | null {
+function loadIn(log: string, ignored?: string): readonly KexecSegment[] | null {
   if (!existsSync(log)) return null;
   const text = readFileSync(log, "latin1");
   if (!/ kexec_load\(.*INJECTED\)$/m.test(text)) return null;
-  const call = readLog(text).at(-1);
+  const call = readLog(text, ignored).at(-1);
   return call?.name === "kexec_load" ? call.segments : null;
 }
 
 /**
  * Waits until `program` is stopped after kexec_load, calls `look`, and lets it go on.
- * @throws Error where it ends before
+ * @throws LoadNotReached where it ends before
  */
 export async function atLoad(
   program: string,
   log: string,
   child: ChildProcess,
   look: (stopped: StoppedLoad) => void,
+  ignored?: string,
 ): Promise<void> {
   for (;;) {
     await Bun.sleep(POLL_MS);
-    if (child.exitCode !== null) throw new Error("kexec ended without kexec_load");
-    const segments = loadIn(log);
+    if (child.exitCode !== null) throw new LoadNotReached("kexec ended without kexec_load");
+    const segments = loadIn(log, ignored);
     const pid = segments === null ? null : processOf(program);
     if (segments === null || pid === null || !isStopped(pid)) continue;
     try {

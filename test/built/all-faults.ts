@@ -1,0 +1,35 @@
+/** All of faults.ts: `bun scripts/test.ts faults`, about a quarter of an hour. */
+
+import { describe, expect, test } from "bun:test";
+import { availableParallelism } from "node:os";
+import { CALLS, faultName, injection, runScenario, SCENARIOS, wrongs } from "./faults.ts";
+
+/** More than any scenario makes. */
+const MOST = 2000;
+const LANES = availableParallelism() + 1;
+
+describe.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
+  "%s survives",
+  (_, scenario) => {
+    for (const [call, ...errors] of CALLS) {
+      for (const error of errors) {
+        test(`every ${call} that fails with ${error}`, async () => {
+          const { loaded } = await runScenario(scenario);
+          const found: string[] = [];
+          let next = 0;
+          let isOver = false;
+          const lane = async (): Promise<void> => {
+            for (let number = next++; !isOver && number < MOST; number = next++) {
+              const fault = injection(scenario, call, error, number);
+              const run = await runScenario(scenario, fault);
+              if (!run.outcome.faultHappened) isOver = true;
+              else found.push(...wrongs(run, loaded).map((w) => `${faultName(fault)}: ${w}`));
+            }
+          };
+          await Promise.all(Array.from({ length: LANES }, lane));
+          expect(found).toEqual([]);
+        });
+      }
+    }
+  },
+);

@@ -1,0 +1,16 @@
+/** All that is fuzzed: every parser that reads what others wrote. */
+
+import type { Target } from "../target.ts";
+import { COMMAND_LINES } from "./command-lines.ts";
+import { CORES } from "./cores.ts";
+import { FACTS } from "./facts.ts";
+import { IMAGES } from "./images.ts";
+import { WRAPPERS } from "./wrappers.ts";
+
+export const TARGETS: readonly Target[] = [
+  ...IMAGES,
+  ...WRAPPERS,
+  ...CORES,
+  ...FACTS,
+  ...COMMAND_LINES,
+];
