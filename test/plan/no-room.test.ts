@@ -73,7 +73,7 @@ describe("what set each bound", () => {
     [
       "32-bit addresses",
       { request: { memMin: 0x100000000n }, kernel: { xloadflags: 1 }, facts: "qemu-6g-bios" },
-      /kernel: .* at or above 0x100000000 and below 0x100000000, which is nowhere/,
+      /purgatory: .* at or above 0x100000000 and below 0x100000000, which is nowhere/,
       "Lower bound: --mem-min=0x100000000. Upper bound: 4 GiB, the end of 32-bit addresses.",
     ],
     [

@@ -54,7 +54,7 @@ async function bootCase({ title: _, secondCommandLine, check, ...setup }: Case):
 }
 
 /** Loads with `options`; that nothing was printed and all went well is checked. */
-function loading(options: string, rest = LOAD): Pick<Case, "caseScript" | "check"> {
+function loading(options: string, rest = LOAD): Required<Pick<Case, "caseScript" | "check">> {
   return {
     caseScript: `run load $KEXEC ${options} -l ${rest}`,
     check: (run) => expect(run.runs.get("load")).toMatchObject({ status: 0, output: "" }),

@@ -158,10 +158,10 @@ function filePlan(bytes: Uint8Array): void {
   if (facts === undefined) throw new RangeError("no such machine");
   const size = BigInt(bytes.length);
   const kernel = { path: "/boot/vmlinuz", fd: 3, size };
-  const result = buildFilePlan(requestFor(bytes), facts, file("/boot/vmlinuz", bytes), {
+  const result = buildFilePlan(requestFor(bytes), facts, file("/boot/vmlinuz", bytes), () => ({
     kernel,
     initrd: null,
-  });
+  }));
   if (!("notByFile" in result)) describePlan(result, facts);
 }
 

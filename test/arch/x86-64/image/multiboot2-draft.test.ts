@@ -52,9 +52,23 @@ describe("files of other types", () => {
   });
 });
 
-describe("broken files", () => {
+describe("files that are not ELF and have an unusable header do not match", () => {
   const address: Tag = [2, 0, 0x400000, 0x400000, 0x401000, 0x405000];
 
+  test.each<[string, Uint8Array, string]>([
+    ["addresses and no entry", at(0, multiboot2Header([address])), "and no entry address tag"],
+    ["neither addresses nor ELF", at(0, multiboot2Header([])), "the file is not an ELF executable"],
+    [
+      "an entry that is not loaded",
+      at(0, multiboot2Header([address, [3, 0, 0x401000]])),
+      "0x401000 is outside the loaded bytes",
+    ],
+  ])("%s", (_, file, why) => {
+    expect(whyNot(multiboot2X86, file)).toContain(why);
+  });
+});
+
+describe("broken files", () => {
   test.each<[string, Uint8Array, string]>([
     ["a tag that is not known", elf([77, 0, 1, 2]), "an unknown tag: type 77 at 0x68"],
     ["a tag of 4 bytes", PLAIN.with(0x58 + 16, 4).with(0x58 + 20, 4), "at 0x68 has 4 bytes"],
@@ -72,13 +86,6 @@ describe("broken files", () => {
       "max_addr below min_addr",
       elf(relocatable(2, 1, 8, 0)),
       "is invalid: min_addr 0x2, max_addr 0x1, align 0x8",
-    ],
-    ["addresses and no entry", at(0, multiboot2Header([address])), "and no entry address tag"],
-    ["neither addresses nor ELF", at(0, multiboot2Header([])), "the file is not an ELF executable"],
-    [
-      "an entry that is not loaded",
-      at(0, multiboot2Header([address, [3, 0, 0x401000]])),
-      "0x401000 is outside the loaded bytes",
     ],
   ])("%s", (_, file, words) => {
     const error = refusal(() => multiboot2X86.parse(file, NO_LOADER));

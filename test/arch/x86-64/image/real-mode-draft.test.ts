@@ -32,8 +32,8 @@ describe("what the kernel says of itself", () => {
   test.each<[string, BzImageParts, number]>([
     ["a bzImage", {}, 2046],
     // Before 2.06 the longest has 255 bytes. [x86-boot] 0x238
-    ["a zImage", ZIMAGE, 254],
-    ["protocol 2.00", OLDEST, 254],
+    ["a zImage", ZIMAGE, 255],
+    ["protocol 2.00", OLDEST, 255],
   ])("%s", (_, parts, max) => {
     expect(imageOf(bzImage, makeBzImage(parts), { realMode: true })).toMatchObject({
       type: "bzImage",
@@ -47,7 +47,7 @@ describe("what the kernel says of itself", () => {
 
   test.each<[string, Uint8Array, string]>([
     ["33 KiB of real-mode code", makeBzImage({ setupSects: 65 }), "has 0x8400 bytes"],
-    ["the last byte missing", makeBzImage().subarray(0, 0x13ff), "has 5119 bytes"],
+    ["the last paragraph missing", makeBzImage().subarray(0, 0x13f0), "has 5104 bytes"],
     ["an alignment of 3", makeBzImage({ kernelAlignment: 3 }), "0x3 at 0x230 is not a power"],
   ])("broken: %s", (_, file, words) => {
     const error = refusal(() => imageOf(bzImage, file, { realMode: true }));
