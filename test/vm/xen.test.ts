@@ -271,7 +271,7 @@ function checkFiles(run: MachineRun): void {
   expect(status(run, "theirs")).not.toBe(0);
   expect(output(run, "oops")).toBe("1\n");
   expect(status(run, "load")).toBe(0);
-  expect(output(run, "load")).toContain("-s and -a are as -c\n");
+  expect(output(run, "load")).toContain("-s and -a act as -c\n");
   expect(output(run, "load")).toContain("  uki: .linux ");
   expectStartedByXen(run);
 }
