@@ -53,7 +53,7 @@ const BAD_INPUTS: readonly Refusal[] = [
   ["no-room", `-c -l ${K} --mem-max=0xfffff`, 1, "Could not find a free area of memory of 0x"],
   ["too-large", `-c -l ${K} --initrd=/f/large`, 255, "the segments take 66"],
   ["no-type", `-c -l -t nonsense ${K}`, 255, "Unsupported kernel type nonsense\n"],
-  ["foreign", `-c -l ${K} --module=${K}`, 255, `Cannot load ${K}\nbzImage64: an image of type`],
+  ["foreign", `-c -l ${K} --module=${K}`, 255, `Cannot load ${K}\nbzImage64: image type`],
   ["preserve", `-c ${PRESERVE} ${K}`, 255, "kexec_load failed: Invalid argument\nentry"],
   [
     "jump-back",

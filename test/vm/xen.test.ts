@@ -225,7 +225,7 @@ ${EXEC}
 `;
 
 function checkDirect(run: MachineRun): void {
-  const noModule = "There is no /dev/xen/privcmd: the module xen-privcmd makes it.";
+  const noModule = "There is no /dev/xen/privcmd: the module xen-privcmd creates it.";
   for (const [name, words] of [
     ["no-module", "get_memory_ranges_xen: Failed to open Xen control interface\nCould not get"],
     ["no-module-unload", "kexec unload failed: No such file or directory\n"],
@@ -271,7 +271,7 @@ function checkFiles(run: MachineRun): void {
   expect(status(run, "theirs")).not.toBe(0);
   expect(output(run, "oops")).toBe("1\n");
   expect(status(run, "load")).toBe(0);
-  expect(output(run, "load")).toContain("-s and -a are as -c\n");
+  expect(output(run, "load")).toContain("-s and -a act as -c\n");
   expect(output(run, "load")).toContain("  uki: .linux ");
   expectStartedByXen(run);
 }
