@@ -51,7 +51,7 @@ export const DIFFERENCES = [
   {
     id: "release",
     kexecTools:
-      "releases up to 2.0.32 do not know `--no-cma` and `--force-dtb`, before 2.0.28 `--hotplug`; `--reuse-cmdline` takes out `BOOT_IMAGE` only, not all that begins so; before 2.0.29 a kernel that cannot be opened with `-s` or `-a` is `Failed to open file FILE:REASON`, status 255",
+      "releases up to 2.0.32 do not know `--no-cma` and `--force-dtb`, before 2.0.28 `--hotplug`; before 2.0.32 `--reuse-cmdline` takes out `BOOT_IMAGE` only, not all that begins so; before 2.0.29 a kernel that cannot be opened with `-s` or `-a` is `Failed to open file FILE:REASON`, status 255",
     onekexec: "the newest options, rules and words, those of its sources after 2.0.32 too",
     why: "a script written for the newest release works",
   },
