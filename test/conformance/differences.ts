@@ -223,6 +223,14 @@ export const DIFFERENCES = [
     why: "a screenful of options does not say which one was wrong",
   },
   {
+    id: "kernel-copy",
+    kexecTools:
+      "since 2.0.29 `-s` and `-a` hand over a copy of the kernel file in memory; where none can be made: `Failed to copy decompressed buf`, status 255",
+    onekexec:
+      "the file itself; a copy only of what the kernel cannot read by itself, such as a pipe, and where none can be made `-a` names the reason and goes on to `kexec_load`",
+    why: "a signature in the file's attributes (IMA) is of that file",
+  },
+  {
     id: "left-out",
     kexecTools:
       "of an option that is given twice, such as `--initrd`, and of several kernels, one counts, without a word",

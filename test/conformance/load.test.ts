@@ -1,7 +1,7 @@
 /** Loading, as kexec-tools and onekexec do it: what reaches the kernel, and what they say. */
 
 import { describe, expect, test } from "bun:test";
-import { differs, runBoth, same } from "./compare.ts";
+import { COPIES_SINCE, COPY, differs, runBoth, same } from "./compare.ts";
 import { difference } from "./differences.ts";
 import { runKexec } from "./harness.ts";
 import {
@@ -201,6 +201,16 @@ describe("options that need a newer kexec-tools or are not there yet", () => {
     ours: { status: 0, stdout: [], stderr: [] },
   });
   same(["-s", "-l", KERNEL, "--pass-memmap-cmdline"]);
+});
+
+test(`${difference("kernel-copy").id}: kexec -s -l vmlinuz`, async () => {
+  const kernelOf = async (binary: string) => {
+    const { calls } = await runKexec(binary, ["-s", "-l", KERNEL]);
+    return calls.map((call) => (call.name === "kexec_file_load" ? call.kernel : call.name));
+  };
+  const theirs = RELEASE >= COPIES_SINCE ? COPY : KERNEL;
+  expect(await kernelOf(KEXEC_TOOLS)).toEqual([theirs, "sync"]);
+  expect(await kernelOf(ONEKEXEC)).toEqual([KERNEL, "sync"]);
 });
 
 describe("image types", () => {

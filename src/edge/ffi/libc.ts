@@ -140,8 +140,8 @@ function whyNoJit(): { readonly message: string; readonly hint: string } {
   return {
     message: "this process may not make memory executable",
     hint:
-      `${compiles}Allow it: no MemoryDenyWriteExecute= in the systemd unit, no deny of execmem in ` +
-      "SELinux.",
+      `${compiles}Allow it: no MemoryDenyWriteExecute= in the systemd unit, no deny of execmem ` +
+      "in SELinux.",
   };
 }
 
