@@ -49,7 +49,15 @@ export function explainXen(
       return explainAddress(purpose);
     case Errno.EINVAL:
       return explainInvalid(call, purpose);
+    case Errno.EAGAIN:
+    case Errno.EINTR:
+      return "The hypercall was interrupted before anything was loaded: try again.";
+    case Errno.E2BIG:
+      return "The plan has more segments than Xen takes; --dry-run shows them.";
     default:
-      return undefined;
+      return (
+        "Xen's kexec has no such error: the privcmd driver or a security policy gave it.\n" +
+        "dmesg and xl dmesg may say more."
+      );
   }
 }

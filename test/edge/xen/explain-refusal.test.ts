@@ -74,9 +74,17 @@ test("unaligned segments, which only a bug of ours brings about, do not blame th
 test.each<[keyof typeof Errno, XenCall]>([
   ["EINVAL", "unload"],
   ["EINVAL", "exec"],
-  ["EIO", "load"],
 ])("%s of %s has too many causes to name", (name, call) => {
   expect(explainXen(Errno[name], call, "normal")).toBeUndefined();
+});
+
+test.each<[keyof typeof Errno, string]>([
+  ["EAGAIN", "try again"],
+  ["EINTR", "try again"],
+  ["E2BIG", "more segments"],
+  ["EIO", "xl dmesg"],
+])("%s of a load", (name, text) => {
+  expect(explainXen(Errno[name], "load", "normal")).toContain(text);
 });
 
 test("every hint fits under the message: three lines at most", () => {
