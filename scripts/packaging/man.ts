@@ -82,8 +82,8 @@ const REQUIREMENTS = [
 ];
 
 const LIMITS = [
-  "/proc must be mounted. About 400 MiB of address space, 300 MiB of data and 160 KiB of stack must",
-  "be allowed (ulimit -v, -d and -s), and memory must be allowed to be made executable.",
+  "/proc must be mounted. About 400 MiB of address space, 300 MiB of data and 160 KiB of stack",
+  "must be allowed (ulimit -v, -d and -s), and memory must be allowed to be made executable.",
 ];
 
 /** The whole page. `imageTypes` are listed in the order in which a file is tried. */

@@ -51,7 +51,7 @@ export const DIFFERENCES = [
   {
     id: "release",
     kexecTools:
-      "releases up to 2.0.32 do not know `--no-cma` and `--force-dtb`, before 2.0.28 `--hotplug`; `--reuse-cmdline` takes out `BOOT_IMAGE` only, not all that begins so; before 2.0.29 a kernel that cannot be opened with `-s` or `-a` is `Failed to open file FILE:REASON`, status 255",
+      "releases up to 2.0.32 do not know `--no-cma` and `--force-dtb`, before 2.0.28 `--hotplug`; before 2.0.32 `--reuse-cmdline` takes out `BOOT_IMAGE` only, not all that begins so; before 2.0.29 a kernel that cannot be opened with `-s` or `-a` is `Failed to open file FILE:REASON`, status 255",
     onekexec: "the newest options, rules and words, those of its sources after 2.0.32 too",
     why: "a script written for the newest release works",
   },
@@ -221,6 +221,14 @@ export const DIFFERENCES = [
     kexecTools: "`-u --append=x` and the like end with the usage and no reason",
     onekexec: "a line before the usage names the option",
     why: "a screenful of options does not say which one was wrong",
+  },
+  {
+    id: "kernel-copy",
+    kexecTools:
+      "since 2.0.29 `-s` and `-a` hand over a copy of the kernel file in memory; where none can be made: `Failed to copy decompressed buf`, status 255",
+    onekexec:
+      "the file itself; a copy only of what the kernel cannot read by itself, such as a pipe, and where none can be made `-a` names the reason and goes on to `kexec_load`",
+    why: "a signature in the file's attributes (IMA) is of that file",
   },
   {
     id: "left-out",

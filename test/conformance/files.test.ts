@@ -24,11 +24,7 @@ import { RELEASE } from "./programs.ts";
 
 /** What the probe for UKI images says of a file that is none. */
 const PROBED = {
-  stdout: ["ERR: can not find .linux section"],
-  stderr: [
-    "PE header offset is not a reasonable value",
-    "Cannot determine the file type of IN/vmlinuz.gz",
-  ],
+  stdout: ["PE header offset is not a reasonable value", "ERR: can not find .linux section"],
 };
 const METHODS = ["-a", "-c", "-s"];
 const FILES = ["-a", "-s"];
@@ -189,7 +185,7 @@ describe("initrd", () => {
 });
 
 // A newer kexec-tools opens the pipe again and again, and may wait for ever.
-describe.if(before31(RELEASE))("pipes", () => {
+function pipes(): void {
   const kernel = { feed: { fifo: FIFO, from: KERNEL } };
   const initrd = { feed: { fifo: FIFO, from: INITRD } };
   const unread = { status: 1, stderr: ["Cannot read IN/fifo(no newline)"], calls: [] };
@@ -215,7 +211,8 @@ describe.if(before31(RELEASE))("pipes", () => {
     },
     initrd,
   );
-});
+}
+if (before31(RELEASE)) describe("pipes", pipes);
 
 describe("command line", () => {
   const longest = "x".repeat(COMMAND_LINE_SIZE - 1);

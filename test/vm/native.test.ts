@@ -137,8 +137,8 @@ const CASES: readonly Case[] = [
   {
     title: "-c where no memory is overcommitted: the runtime reserves less",
     name: "overcommit",
+    ...loading("-c"),
     caseScript: `echo 2 >/proc/sys/vm/overcommit_memory\n${loading("-c").caseScript}`,
-    check: loading("-c").check,
   },
   { title: "-c with 6 GiB", name: "six-gib", memory: 6144, ...loading("-c") },
   { title: "-c with two CPUs", name: "two-cpus", smp: 2, ...loading("-c") },

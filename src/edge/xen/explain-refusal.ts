@@ -64,7 +64,15 @@ export function explainXen(
       return ADDRESS[purpose];
     case Errno.EINVAL:
       return (call === "load" ? INVALID_LOAD : INVALID)[purpose];
+    case Errno.EAGAIN:
+    case Errno.EINTR:
+      return "The hypercall was interrupted and did nothing: try again.";
+    case Errno.E2BIG:
+      return "The plan has more segments than Xen accepts; --dry-run shows them.";
     default:
-      return undefined;
+      return (
+        "Xen's kexec never returns this error: it comes from the privcmd driver or a security policy.\n" +
+        "dmesg and xl dmesg may say more."
+      );
   }
 }

@@ -74,9 +74,17 @@ test("the hint for an unaligned segment, an internal error, suggests no boot par
 test.each<[keyof typeof Errno, XenCall]>([
   ["EINVAL", "unload"],
   ["EINVAL", "exec"],
-  ["EIO", "load"],
 ])("%s of %s has too many causes to name", (name, call) => {
   expect(explainXen(Errno[name], call, "normal")).toBeUndefined();
+});
+
+test.each<[keyof typeof Errno, string]>([
+  ["EAGAIN", "try again"],
+  ["EINTR", "try again"],
+  ["E2BIG", "more segments"],
+  ["EIO", "xl dmesg"],
+])("%s of a load", (name, text) => {
+  expect(explainXen(Errno[name], "load", "normal")).toContain(text);
 });
 
 test("every hint has at most three lines", () => {
