@@ -72,6 +72,8 @@ export interface Arch {
   readonly name: Architecture;
   /** In bytes; a machine with others is none of this architecture. */
   readonly pageSizes: readonly number[];
+  /** One past the highest physical address that any machine of it has. */
+  readonly physicalEnd: bigint;
   /** The image types. The order is behaviour: the first that matches is taken. [kexec-tools] */
   readonly imageTypes: readonly ImageType[];
   readonly containers: readonly Container[];

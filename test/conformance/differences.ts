@@ -352,7 +352,7 @@ export const DIFFERENCES = [
     kexecTools:
       'passes a frame buffer on where its driver is called "VESA VGA" or "EFI VGA", the latter with a size 65536 times too small; for other drivers none; without `/dev/fb0` what was told at boot',
     onekexec:
-      "what was told at boot, unchanged, while somebody draws there (simpledrm too) or nobody has taken the card; none once a driver has it; `--doctor` and plans say which, and why",
+      "what was told at boot, unchanged, while somebody draws there (simpledrm too) or nobody has taken the card; none once a driver has it, but its memory is still said to be taken; `--doctor` and plans say which, and why",
     why: "a screen should not stay black, and nobody should draw where nobody looks",
   },
   {
