@@ -5,6 +5,7 @@
  */
 
 import { hex } from "../core/address.ts";
+import { withoutBlanks } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
 
 /** At most `length` characters of `text` in double quotes, for an error about it. */
@@ -13,13 +14,14 @@ export function quoted(text: string, length = 60): string {
 }
 
 /**
- * The number that all of `text` is, hexadecimal with `0x` or decimal, blanks around it allowed.
+ * The number that all of `text` is, hexadecimal with `0x` or decimal, ASCII's blanks around it
+ * allowed.
  * @param file where the text came from, for the error
  * @param bits the number is below 2^bits
  * @throws KexecError `facts.number`
  */
 export function parseNumber(text: string, file: string, bits = 64): bigint {
-  const digits = text.trim();
+  const digits = withoutBlanks(text);
   if (!/^(?:0[xX][0-9a-fA-F]+|[0-9]+)$/.test(digits)) {
     return fail({
       code: "facts.number",

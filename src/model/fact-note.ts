@@ -19,7 +19,7 @@ export interface FactNote {
 }
 
 /** `/proc/iomem: Permission denied.` */
-const OF_FILE = /^(\/[^\s:]+): (.*)$/s;
+const OF_FILE = /^(\/[^ \t\n:]+): (.*)$/s;
 
 /**
  * The note that `sentence` is: of the file whose path and a colon it begins with, else of

@@ -50,6 +50,16 @@ function refuse(path: string, error: unknown): never {
   return fail({ code: "facts.unreadable", message: `${path}: ${why}`, cause: error });
 }
 
+/** For sorting names: numbers by what they are, then the others. */
+function byNumber(a: string, b: string): number {
+  const [one, other] = [a, b].map((name) => (/^[0-9]+$/.test(name) ? BigInt(name) : null));
+  if (typeof one === "bigint" && typeof other === "bigint" && one !== other) {
+    return one < other ? -1 : 1;
+  }
+  if ((one === null) !== (other === null)) return one === null ? 1 : -1;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
@@ -90,7 +100,7 @@ export function pseudoFiles(root: string): PseudoFiles {
     },
     names(path) {
       try {
-        return readdirSync(at(path)).sort((a, b) => Number(a) - Number(b) || (a < b ? -1 : 1));
+        return readdirSync(at(path)).sort(byNumber);
       } catch (error) {
         return refuse(path, error);
       }

@@ -162,7 +162,7 @@ function pciDisplay(files: PseudoFiles, at: string): DisplayDevice | null {
     const file = `${at}/class`;
     const { display, vga } = parsePciClass(files.text(file), file);
     if (!display) return null;
-    const isBootVga = vga && files.optionalText(`${at}/boot_vga`)?.trim() === "1";
+    const isBootVga = vga && /^1\n?$/.test(files.optionalText(`${at}/boot_vga`) ?? "");
     const memory = parsePciMemory(files.text(`${at}/resource`));
     return { ...commonOf(files, at), drm: false, vga: isBootVga, memory };
   });
