@@ -18,6 +18,8 @@ export interface InputFile {
   /** As the user gave it, a byte string. */
   readonly path: string;
   readonly bytes: Uint8Array;
+  /** What of the file at `path` it is, where it is not all of it: `the kernel in the uki image`. */
+  readonly part?: string;
   /** Of all of `bytes`, if whoever read the file computed it on the way. */
   readonly sha256: Uint8Array | null;
 }

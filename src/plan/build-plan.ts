@@ -102,7 +102,7 @@ function loading<T>({ type }: Image, kernel: InputFile, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    throw error instanceof ImageError ? cannotLoad(type, kernel.path, error) : error;
+    throw error instanceof ImageError ? cannotLoad(type, kernel, error) : error;
   }
 }
 
