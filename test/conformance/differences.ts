@@ -113,6 +113,20 @@ export const DIFFERENCES = [
     why: "it is a kernel, and the boot protocol says how it starts",
   },
   {
+    id: "fixed-kernel",
+    kexecTools:
+      "a kernel that is not relocatable moves itself to `pref_address`, and may overwrite its initrd or its boot params there",
+    onekexec: "keeps that memory free, and refuses where it is not RAM that is free",
+    why: "the boot protocol says where the kernel runs, and how much memory it takes",
+  },
+  {
+    id: "five-level-paging",
+    kexecTools:
+      "under 5-level paging `-c`, and `-a` after the running kernel's refusal, enter a kernel without XLF_5LEVEL in 64-bit mode; the machine dies",
+    onekexec: "enters it in 32-bit mode; `-s` says why it cannot, status 253",
+    why: "paging is off there, and the kernel starts",
+  },
+  {
     id: "nbi",
     kexecTools:
       "a network boot image: `Symbol: entry32_regs32 not found cannot get`, status 1, or for real mode the same of `entry16_regs`",
@@ -478,6 +492,12 @@ export const DIFFERENCES = [
       "`vmcore-dmesg` shows other bytes for a text that ends exactly at the ring's end, as Linux 6.19 may place it",
     onekexec: "the text",
     why: "it is the log",
+  },
+  {
+    id: "vmcore-last-note",
+    kexecTools: "`vmcore-dmesg` leaves out a last note that lacks its padding",
+    onekexec: "reads it",
+    why: "its contents are there",
   },
   {
     id: "vmcore-damaged",
