@@ -172,6 +172,20 @@ describe("sizes", () => {
 const WORLD =
   /\bprocess\.|\bDate\b|Math\.random|\bBun\.(?!CryptoHasher|hash\b)|\bfetch\(|\bsetTimeout\b/;
 
+/**
+ * What reads a text as Unicode's: 0xa0 is a blank to all of these, and 0xc0 a capital letter. Texts
+ * here are bytes. A number is BigInt's or C's strtoul's, once its digits are looked at.
+ */
+const UNICODE = new RegExp(
+  [
+    ...[String.raw`\.trim(?:Start|End|Left|Right)?\(`, String.raw`\bIntl\.`],
+    ...[String.raw`\.to(?:Locale)?(?:Lower|Upper)Case\(`, String.raw`\.localeCompare\(`],
+    ...[String.raw`\bparse(?:Int|Float)\(`, String.raw`/.*\\[sS].*/`],
+    // Of what may be a text.
+    String.raw`\bNumber\((?:\w*(?:[Tt]ext|digits|[Nn]ame|line|word|string)|[ab])\b`,
+  ].join("|"),
+);
+
 /** Words of one architecture, and who besides its folder may say them, and why. */
 const X86_WORDS = /\b(?:bzImage\w*|zImage|e820\w*|E820\w*|EDD|setup_data)\b|\b[Rr]eal[- ]mode\b/;
 const MAY_SAY_X86 = [
@@ -196,6 +210,22 @@ describe("words", () => {
           .flatMap((line, i) => (WORLD.test(line) ? [`${path}:${i + 1}: ${line.trim()}`] : [])),
       );
     expect(wrong).toEqual([]);
+  });
+
+  test("bytes are not read as Unicode", () => {
+    const code = (line: string) => line.replace(/\/\/.*|^\s*\/?\*.*/, "");
+    const wrong = sourceFiles.flatMap((path) =>
+      read(path)
+        .split("\n")
+        .flatMap((line, i) => (UNICODE.test(code(line)) ? [`${path}:${i + 1}: ${line}`] : [])),
+    );
+    expect(wrong).toEqual([]);
+    for (const bad of ["a.trim()", "x = /^\\s+/", "t.toLowerCase()", "Number(text)", "Number(a)"]) {
+      expect(UNICODE.test(bad)).toBe(true);
+    }
+    for (const good of ["trimmed(a)", "Number(start - a)", "range.start", "// a.trim()"]) {
+      expect(UNICODE.test(code(good))).toBe(false);
+    }
   });
 
   test("no escape from the type checker, no unfinished marks", () => {

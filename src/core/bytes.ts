@@ -31,6 +31,12 @@ export function isByteString(text: string): boolean {
   return true;
 }
 
+/** Without ASCII's blanks at both ends. JavaScript's `trim` takes the byte 0xa0 for one, which may
+ * be part of a letter. */
+export function withoutBlanks(text: string): string {
+  return text.replace(/^[ \t\n\v\f\r]+/, "").replace(/[ \t\n\v\f\r]+$/, "");
+}
+
 /** The byte string up to, not including, the first NUL; all of it where there is none. */
 export function textUntilNul(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);

@@ -36,11 +36,11 @@ function place(address: bigint, size: bigint): Range | null {
 export function parseCrashNotes(notes: string, size: string | null, file: string): Range {
   const cannot = (path: string, text: string): never =>
     fail({ code: "facts.crash-notes", message: `Cannot parse ${path}: ${quoted(text)}` });
-  const [, bytes] = /^(\d{1,16})\s*$/.exec(size ?? NOTE_BYTES_BEFORE_3_10) ?? [];
+  const [, bytes] = /^([0-9]{1,16})[ \t\n]*$/.exec(size ?? NOTE_BYTES_BEFORE_3_10) ?? [];
   if (bytes === undefined || BigInt(bytes) === 0n || BigInt(bytes) > SIZE_MAX) {
     return cannot(`${file}_size`, size ?? "");
   }
-  const [, address] = /^(?:0x)?([0-9a-f]{1,16})\s*$/i.exec(notes) ?? [];
+  const [, address] = /^(?:0x)?([0-9a-f]{1,16})[ \t\n]*$/i.exec(notes) ?? [];
   const found = address === undefined ? null : place(BigInt(`0x${address}`), BigInt(bytes));
   return found ?? cannot(file, notes);
 }
@@ -52,7 +52,7 @@ export function parseCrashNotes(notes: string, size: string | null, file: string
  */
 export function parseVmcoreinfoPlace(text: string): Range {
   const [, address, size] =
-    /^(?:0x)?([0-9a-f]{1,16}) (?:0x)?([0-9a-f]{1,16})\s*$/i.exec(text) ?? [];
+    /^(?:0x)?([0-9a-f]{1,16}) (?:0x)?([0-9a-f]{1,16})[ \t\n]*$/i.exec(text) ?? [];
   const found =
     address === undefined || size === undefined
       ? null

@@ -25,7 +25,7 @@ export function parseEfiSystab(text: string): EfiSystab {
   const notes: string[] = [];
   for (const [index, line] of text.split("\n").entries()) {
     if (line === "") continue;
-    const [, name, digits] = /^([^=\s]+)=0x([0-9a-f]{1,16})$/i.exec(line) ?? [];
+    const [, name, digits] = /^([^= \t]+)=0x([0-9a-f]{1,16})$/i.exec(line) ?? [];
     if (name !== undefined && digits !== undefined) {
       tables.push({ name, address: BigInt(`0x${digits}`) });
     } else {

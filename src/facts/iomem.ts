@@ -33,7 +33,7 @@ export interface Iomem {
   readonly notes: readonly string[];
 }
 
-const LINE = /^(\s*)(?:0[xX])?([0-9a-fA-F]+)-(?:0[xX])?([0-9a-fA-F]+)\s*:\s*(.*)$/;
+const LINE = /^([ \t]*)(?:0[xX])?([0-9a-fA-F]+)-(?:0[xX])?([0-9a-fA-F]+)[ \t]*:[ \t]*(.*)$/;
 
 function parseAddress(digits: string, line: number): bigint {
   const value = BigInt(`0x${digits}`);
@@ -111,7 +111,7 @@ function memoryType(name: string): MemoryType | null {
     case "Persistent Memory":
       return "pmem";
     default:
-      return name.toLowerCase() === "reserved" ? "reserved" : null;
+      return /^reserved$/i.test(name) ? "reserved" : null;
   }
 }
 

@@ -10,7 +10,7 @@ export const MEMINFO = "/proc/meminfo";
  * @throws KexecError `facts.meminfo`
  */
 export function parseMemTotal(text: string): bigint {
-  const [, digits] = /^MemTotal:\s*([0-9]{1,16}) kB$/m.exec(text) ?? [];
+  const [, digits] = /^MemTotal:[ \t]*([0-9]{1,16}) kB$/m.exec(text) ?? [];
   if (digits !== undefined) return BigInt(digits) * KIB;
   return fail({ code: "facts.meminfo", message: `${MEMINFO}: no line "MemTotal: N kB"` });
 }

@@ -6,7 +6,7 @@ export const MOUNTS = "/proc/mounts";
  * [linux fs/proc_namespace.c mangle] */
 function withoutEscapes(path: string): string {
   return path.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 8) & 0xff),
+    String.fromCharCode(Number(BigInt(`0o${digits}`) & 0xffn)),
   );
 }
 

@@ -9,7 +9,7 @@ export const PROC_STATUS = "/proc/self/status";
  * @throws KexecError `facts.proc-status`
  */
 export function parseCapEff(text: string): bigint {
-  const [, digits] = /^CapEff:\s*([0-9a-f]{1,16})\s*$/im.exec(text) ?? [];
+  const [, digits] = /^CapEff:[ \t]*([0-9a-f]{1,16})[ \t]*$/im.exec(text) ?? [];
   if (digits !== undefined) return BigInt(`0x${digits}`);
   return fail({
     code: "facts.proc-status",

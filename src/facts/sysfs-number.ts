@@ -6,6 +6,7 @@
  */
 
 import { hex } from "../core/address.ts";
+import { withoutBlanks } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
 
 /** At most `length` characters of `text` in double quotes, for an error about it. */
@@ -14,14 +15,14 @@ export function quoted(text: string, length = 60): string {
 }
 
 /**
- * Parses all of `text` as a number: hexadecimal with `0x`, or decimal; blanks around it are
+ * Parses all of `text` as a number: hexadecimal with `0x`, or decimal; ASCII blanks around it are
  * allowed.
  * @param file where the text came from, for the error
  * @param bits the number is below 2^bits
  * @throws KexecError `facts.number`
  */
 export function parseNumber(text: string, file: string, bits = 64): bigint {
-  const digits = text.trim();
+  const digits = withoutBlanks(text);
   if (!/^(?:0[xX][0-9a-fA-F]+|[0-9]+)$/.test(digits)) {
     return fail({
       code: "facts.number",

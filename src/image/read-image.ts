@@ -21,15 +21,18 @@ function looksLike(bytes: Uint8Array): string {
   return known === undefined ? "" : ` It looks like ${known.name}.`;
 }
 
+/** Names the part of a file that a reason is about. */
+const ofPart = ({ part }: InputFile): string => (part === undefined ? "" : `Of ${part}: `);
+
 /**
  * The error of an image that cannot be loaded: kexec-tools' line `Cannot load FILE`, and the
  * reason, which kexec-tools does not print, as the hint.
  */
-export function cannotLoad(type: string, path: string, error: KexecError): KexecError {
+export function cannotLoad(type: string, file: InputFile, error: KexecError): KexecError {
   return new KexecError({
     code: error.code,
-    message: `Cannot load ${path}`,
-    hint: [`${type}: ${error.message}`, error.hint].filter(Boolean).join("\n"),
+    message: `Cannot load ${file.path}`,
+    hint: [`${ofPart(file)}${type}: ${error.message}`, error.hint].filter(Boolean).join("\n"),
     exitStatus: failed,
     cause: error,
   });
@@ -49,7 +52,7 @@ export function readContainer(
   try {
     return read(bytes);
   } catch (error) {
-    throw error instanceof KexecError ? cannotLoad(type.name, file.path, error) : error;
+    throw error instanceof KexecError ? cannotLoad(type.name, file, error) : error;
   }
 }
 
@@ -85,7 +88,7 @@ function firstClaim(types: readonly ImageType[], file: InputFile, how: Asked): C
   return fail({
     code: "image.undetermined",
     message: `Cannot determine the file type of ${file.path}`,
-    hint: `${whys.join("; ")}.${looksLike(file.bytes)}`,
+    hint: `${ofPart(file)}${whys.join("; ")}.${looksLike(file.bytes)}`,
     exitStatus: failed,
   });
 }
@@ -131,5 +134,5 @@ export function readImage(
 ): Image {
   const claim = claimOf(types, file, asked, { loader, facts });
   if ("image" in claim) return claim.image;
-  throw cannotLoad(claim.type.name, file.path, claim.broken);
+  throw cannotLoad(claim.type.name, file, claim.broken);
 }

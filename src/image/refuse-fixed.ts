@@ -24,6 +24,6 @@ export function refuseFixed(
     message: `Invalid memory segment ${hex(start)} - ${hex(end - 1n)}`,
     hint:
       `The image runs only at ${places.map((p) => showRange(rangeOf(p))).join(", ")}, as ` +
-      `${who}, and not all of that is free RAM.\n${noRoom.found}`.trimEnd(),
+      `${who}, and not all of that is free RAM.\n${noRoom.found}`.replace(/\n$/, ""),
   });
 }

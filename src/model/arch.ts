@@ -75,6 +75,8 @@ export interface Arch {
   readonly name: Architecture;
   /** The page sizes that onekexec supports on this architecture, in bytes. */
   readonly pageSizes: readonly number[];
+  /** One past the highest physical address of any machine of this architecture. */
+  readonly physicalEnd: bigint;
   /** The image types in the order in which they are tried: the first match wins. [kexec-tools] */
   readonly imageTypes: readonly ImageType[];
   readonly containers: readonly Container[];

@@ -19,7 +19,7 @@ export interface FactNote {
 }
 
 /** `/proc/iomem: Permission denied.` */
-const OF_FILE = /^(\/[^\s:]+): (.*)$/s;
+const OF_FILE = /^(\/[^ \t\n:]+): (.*)$/s;
 
 /**
  * Makes a note from a sentence: about the file, where the sentence begins with a path and a colon,

@@ -18,6 +18,8 @@ export interface InputFile {
   /** As the user gave it, a byte string. */
   readonly path: string;
   readonly bytes: Uint8Array;
+  /** The name of `bytes` where they are a part of the file: `the kernel in the uki image`. */
+  readonly part?: string;
   /** The digest of all of `bytes`, where it was computed while the file was read; else null. */
   readonly sha256: Uint8Array | null;
 }

@@ -9,7 +9,7 @@ import { ADDRESS_END, hex } from "../core/address.ts";
 import { CommandLine } from "../core/command-line.ts";
 import { sha256 } from "../core/digest.ts";
 import { ExitStatus, fail, failImage, ImageError } from "../core/error.ts";
-import { byStart, rangeOf, totalSize } from "../core/range.ts";
+import { byStart, rangeOf, showRange, totalSize } from "../core/range.ts";
 import { cannotLoad, readImage } from "../image/read-image.ts";
 import type { Arch, PurgatoryRequest } from "../model/arch.ts";
 import type { HostFacts } from "../model/host-facts.ts";
@@ -48,16 +48,28 @@ import type {
 
 /**
  * The architecture that a plan is for.
- * @throws KexecError `facts.architecture`, `facts.page-size`
+ * @throws KexecError `facts.architecture`; `facts.page-size`, `facts.memory-map` for what no
+ *   machine of it has
  */
 function planningArch(facts: HostFacts): Arch {
   const arch = archOf(facts);
-  if (arch.pageSizes.includes(facts.pageSize)) return arch;
+  if (!arch.pageSizes.includes(facts.pageSize)) {
+    fail({
+      code: "facts.page-size",
+      message:
+        `the machine's page size is ${facts.pageSize} bytes; ` +
+        `page sizes of ${arch.name}, in bytes: ${arch.pageSizes.join(", ")}`,
+      exitStatus: ExitStatus.failed,
+    });
+  }
+  const ram = facts.memoryMap?.ranges.filter(({ type }) => type === "ram") ?? [];
+  const beyond = [...ram, ...facts.crashRegions].find(({ end }) => end > arch.physicalEnd);
+  if (beyond === undefined) return arch;
   return fail({
-    code: "facts.page-size",
+    code: "facts.memory-map",
     message:
-      `the machine's page size is ${facts.pageSize} bytes; ` +
-      `page sizes of ${arch.name}, in bytes: ${arch.pageSizes.join(", ")}`,
+      `the machine has memory at ${showRange(beyond)}, ` +
+      `beyond ${hex(arch.physicalEnd)}, where physical addresses of ${arch.name} end`,
     exitStatus: ExitStatus.failed,
   });
 }
@@ -91,7 +103,7 @@ function loading<T>({ type }: Image, kernel: InputFile, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    throw error instanceof ImageError ? cannotLoad(type, kernel.path, error) : error;
+    throw error instanceof ImageError ? cannotLoad(type, kernel, error) : error;
   }
 }
 

@@ -26,7 +26,7 @@ function table(rows: readonly (readonly string[])[]): string[] {
     row
       .map((cell, i) => cell.padEnd(widths[i] ?? 0))
       .join("  ")
-      .trimEnd(),
+      .replace(/ +$/, ""),
   );
 }
 

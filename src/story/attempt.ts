@@ -81,10 +81,12 @@ async function unwrapped(file: InputFile, world: World): Promise<Unwrapped> {
   const { unwrap } = await import("../wrapper/unwrap.ts");
   try {
     const { bytes, notes } = unwrap(file.bytes, world.expandLzma);
-    return { image: { path: file.path, bytes, sha256: null }, layers: notes };
+    const part = file.part ?? "what the file expands to";
+    return { image: { path: file.path, bytes, part, sha256: null }, layers: notes };
   } catch (error) {
     if (!(error instanceof KexecError)) throw error;
-    const hint = [error.message, error.hint].filter(Boolean).join("\n");
+    const of = file.part === undefined ? "" : `Of ${file.part}: `;
+    const hint = [`${of}${error.message}`, error.hint].filter(Boolean).join("\n");
     const message = `Cannot determine the file type of ${file.path}`;
     const { failed: exitStatus } = ExitStatus;
     throw new KexecError({ code: error.code, message, hint, exitStatus, cause: error });
@@ -125,7 +127,8 @@ async function extract(file: InputFile, request: LoadRequest, world: World): Pro
   const container = containerOf(outer.image.bytes);
   if (container === undefined) return { ...outer, request, initrd: null, deviceTree: null };
   const parts = readContainer(container, file, outer.image.bytes);
-  const inner = await unwrapped({ path, bytes: parts.kernel, sha256: null }, world);
+  const part = `the kernel in the ${container.type.name} image`;
+  const inner = await unwrapped({ path, part, bytes: parts.kernel, sha256: null }, world);
   const { loader } = request;
   const commandLine = givesCommandLine(loader) ? loader.commandLine : parts.commandLine;
   const inside = (bytes: Uint8Array | null, given: string | null) =>

@@ -63,12 +63,12 @@ export class Vmcoreinfo {
 
   /** A decimal number, such as a size or an offset, by the whole name of its line. */
   decimal(name: string): bigint | null {
-    const digits = /^\s*(\d+)/.exec(this.#values.get(name) ?? "")?.[1];
+    const digits = /^[ \t]*([0-9]+)/.exec(this.#values.get(name) ?? "")?.[1];
     return digits === undefined ? null : numberOf(digits);
   }
 
   hex(name: string): bigint | null {
-    const digits = /^\s*(?:0x)?([0-9a-f]+)/i.exec(this.#values.get(name) ?? "")?.[1];
+    const digits = /^[ \t]*(?:0x)?([0-9a-f]+)/i.exec(this.#values.get(name) ?? "")?.[1];
     return digits === undefined ? null : numberOf(digits, "0x");
   }
 
@@ -76,7 +76,7 @@ export class Vmcoreinfo {
   number(name: string): bigint | null {
     const text = this.#values.get(name);
     if (text === undefined) return null;
-    const signed = /^\s*(-?)(\d+)\s*$/.exec(text);
+    const signed = /^[ \t]*(-?)([0-9]+)[ \t]*$/.exec(text);
     if (signed === null) return this.hex(name);
     const value = numberOf(signed[2] ?? "0");
     return signed[1] === "-" ? BigInt.asUintN(64, -value) : value;

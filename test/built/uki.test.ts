@@ -111,6 +111,31 @@ describe(difference("uki").id, () => {
     ]);
   });
 
+  test("what is inside is judged under its own name", () => {
+    const stub = makeUki({ ".text": "no kernel" });
+    const inside = "Of the kernel in the uki image: ";
+    for (const [name, bytes, message, hint] of [
+      ["stub.efi", makeUki({ ".linux": stub }), "Cannot determine the file type of", inside],
+      [
+        ...["damaged.efi", makeUki({ ".linux": new Uint8Array(gzipSync(kernel)).subarray(0, 40) })],
+        ...["Cannot determine the file type of", `${inside}gzip: `],
+      ],
+      [
+        ...["short.efi", makeUki({ ".linux": kernel.subarray(0, 3000) })],
+        ...["Cannot load", `${inside}bzImage64: the file is cut short`],
+      ],
+      [
+        ...["stub.gz", new Uint8Array(gzipSync(stub))],
+        ...["Cannot determine the file type of", "Of what the file expands to: "],
+      ],
+    ] as const) {
+      const path = file(name, bytes);
+      const { status, stderr } = run([KEXEC, "-l", "-c", "--dry-run", `--facts=${FACTS}`, path]);
+      expect(status).toBe(255);
+      expect(stderr).toStartWith(`${message} ${path}\n${hint}`);
+    }
+  });
+
   test("one that is cut short is refused with the section", () => {
     const path = file("cut.efi", makeUki(sections).subarray(0, 0x500));
     const { status, stderr } = run([KEXEC, "-l", "-c", "--dry-run", `--facts=${FACTS}`, path]);

@@ -113,6 +113,20 @@ export const DIFFERENCES = [
     why: "it is a kernel, and the boot protocol says how it starts",
   },
   {
+    id: "fixed-kernel",
+    kexecTools:
+      "a kernel that is not relocatable moves itself to `pref_address`, and may overwrite its initrd or its boot params there",
+    onekexec: "keeps that memory free, and refuses where it is not RAM that is free",
+    why: "the boot protocol says where the kernel runs, and how much memory it takes",
+  },
+  {
+    id: "five-level-paging",
+    kexecTools:
+      "under 5-level paging `-c`, and `-a` after the running kernel's refusal, enter a kernel without XLF_5LEVEL in 64-bit mode; the machine dies",
+    onekexec: "enters it in 32-bit mode; `-s` says why it cannot, status 253",
+    why: "paging is off there, and the kernel starts",
+  },
+  {
     id: "nbi",
     kexecTools:
       "a network boot image: `Symbol: entry32_regs32 not found cannot get`, status 1, or for real mode the same of `entry16_regs`",
@@ -373,7 +387,7 @@ export const DIFFERENCES = [
     kexecTools:
       'passes a frame buffer on where its driver is called "VESA VGA" or "EFI VGA", the latter with a size 65536 times too small; for other drivers none; without `/dev/fb0` the one from the boot of the running kernel',
     onekexec:
-      "the frame buffer of the running kernel's boot, unchanged, while a driver (simpledrm too) draws on it or no driver has taken the card; none once the card's own driver has it; `--doctor` and plans say which, and why",
+      "the frame buffer of the running kernel's boot, unchanged, while a driver (simpledrm too) draws on it or no driver has taken the card; none once the card's own driver has it, but its memory is still marked as taken; `--doctor` and plans say which, and why",
     why: "a screen should not stay black, and a kernel should not draw on what is not shown",
   },
   {
@@ -499,6 +513,12 @@ export const DIFFERENCES = [
       "`vmcore-dmesg` shows other bytes for a text that ends exactly at the ring's end, as Linux 6.19 may place it",
     onekexec: "the text",
     why: "it is the log",
+  },
+  {
+    id: "vmcore-last-note",
+    kexecTools: "`vmcore-dmesg` leaves out a last note that lacks its padding",
+    onekexec: "reads it",
+    why: "its contents are there",
   },
   {
     id: "vmcore-damaged",

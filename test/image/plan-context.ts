@@ -92,8 +92,10 @@ function recordingPlacer(free: readonly Range[], facts: HostFacts) {
   const asked: string[] = [];
   const got: bigint[] = [];
   const record = (segments: readonly Segment[] | NoRoom, role: string, limits: string) => {
-    const places = segments instanceof NoRoom ? [] : segments.map(({ start }) => start);
-    got.push(...places);
+    const placed = segments instanceof NoRoom ? [] : segments;
+    const places = placed.map(({ start }) => start);
+    // A segment without bytes only keeps other segments away; the draft may leave it out.
+    got.push(...placed.filter(({ bytes }) => bytes.length > 0).map(({ start }) => start));
     asked.push(`${role} ${places.map(hex).join(" ") || "nowhere"}: ${limits}`);
   };
   const tryPut: PlanContext["tryPut"] = (piece) => {

@@ -66,7 +66,7 @@ const XLOADFLAGS_AT = 0x236;
 const fixedKernel = (): Uint8Array =>
   headed((header) => {
     header.setUint8(0x234, 0);
-    header.setUint16(XLOADFLAGS_AT, header.getUint16(XLOADFLAGS_AT, true) & ~0b11, true);
+    header.setUint16(XLOADFLAGS_AT, header.getUint16(XLOADFLAGS_AT, true) & ~0b10, true);
   });
 
 /** The plan is printed, and then obeyed. */

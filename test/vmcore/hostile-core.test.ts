@@ -4,6 +4,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { PT_LOAD, PT_NOTE } from "../../src/core/elf.ts";
 import type { Read } from "../../src/vmcore/core-file.ts";
+import { difference } from "../conformance/differences.ts";
 import { coreParts, DATA, type LogKind, type LogRecord, MAPPED, makeCore } from "./make-core.ts";
 import { load, logOf, makeElf, note, notes, type Piece, vmcoreinfo } from "./make-elf.ts";
 
@@ -213,7 +214,7 @@ describe("notes", () => {
     expect(quick(read)).toEqual(good);
   });
 
-  test("a section that ends without the padding of its last note", () => {
+  test(`${difference("vmcore-last-note").id}: a section ends without its padding`, () => {
     for (const extra of ["", "x", "xx", "xxx"]) {
       const { data, mapped, lines } = coreParts({ kind: "records", records: RECORDS });
       const text = `${lines.join("\n")}\nEXTRA=${extra}\n`;

@@ -22,7 +22,7 @@ import { elfX8664 } from "./image/elf-x86-64.ts";
 import { multibootX86 } from "./image/multiboot-x86.ts";
 import { multiboot2X86 } from "./image/multiboot2-x86.ts";
 import { nbiX86 } from "./image/nbi-x86.ts";
-import { REACH } from "./layout.ts";
+import { PHYSICAL_END, REACH } from "./layout.ts";
 import { pointersOf } from "./pointers/index.ts";
 import { x86Purgatory } from "./purgatory/index.ts";
 import { buildPurgatory } from "./purgatory/parameters.ts";
@@ -57,6 +57,7 @@ const purgatorySize = (): bigint => purgatoryMemorySize(x86Purgatory().manifest)
 export const x86_64: Arch = {
   name: "x86_64",
   pageSizes: [4096],
+  physicalEnd: PHYSICAL_END,
   imageTypes: [
     multiboot2X86,
     elfX8664,

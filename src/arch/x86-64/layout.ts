@@ -5,6 +5,9 @@ import { ADDRESS_END, GIB, KIB, MIB } from "../../core/address.ts";
 import type { EntryMode } from "../../model/entry-state.ts";
 import type { PurgatoryPlace } from "../../model/image-type.ts";
 
+/** One past the highest physical address: page tables have 52 bits for it.
+ * [linux arch/x86/include/asm/page_64_types.h __PHYSICAL_MASK_SHIFT] */
+export const PHYSICAL_END = 1n << 52n;
 /** The lowest address for segments. Firmware keeps data in the pages below.
  * [linux arch/x86/kernel/kexec-bzimage64.c MIN_BOOTPARAM_ADDR] */
 export const LOWEST_ADDRESS = 0x3000n;

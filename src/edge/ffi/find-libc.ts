@@ -18,7 +18,7 @@ const LIBDL_FILES = [/\/libdl\.so\.2$/, /\/libdl-2\.\d+\.so$/];
 
 /** `address perms offset device inode path`; only mappings of files have an absolute path.
  * [proc_pid_maps(5)] */
-const FILE_MAPPING = /^[0-9a-f]+-[0-9a-f]+ \S+ [0-9a-f]+ \S+ \d+ +(\/.*)$/;
+const FILE_MAPPING = /^[0-9a-f]+-[0-9a-f]+ [^ ]+ [0-9a-f]+ [^ ]+ [0-9]+ +(\/.*)$/;
 
 /** Absolute paths of the mapped files in the order of `maps`. The path of a deleted file ends with
  * ` (deleted)`. */

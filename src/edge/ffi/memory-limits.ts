@@ -5,8 +5,8 @@ import { humanSize } from "../../core/address.ts";
 
 /** Rows of /proc/self/limits, and how shells name them. */
 const LIMITS = [
-  { row: /^Max address space\s+(\d+)\s/m, name: "ulimit -v (RLIMIT_AS, LimitAS=)" },
-  { row: /^Max data size\s+(\d+)\s/m, name: "ulimit -d (RLIMIT_DATA, LimitDATA=)" },
+  { row: /^Max address space[ \t]+([0-9]+)[ \t]/m, name: "ulimit -v (RLIMIT_AS, LimitAS=)" },
+  { row: /^Max data size[ \t]+([0-9]+)[ \t]/m, name: "ulimit -d (RLIMIT_DATA, LimitDATA=)" },
 ] as const;
 
 /**
@@ -19,7 +19,7 @@ export function memoryLimitsIn(limits: string, overcommit: string): string[] {
     const [, bytes] = row.exec(limits) ?? [];
     return bytes === undefined ? [] : [`${name} is ${humanSize(BigInt(bytes))}`];
   });
-  return overcommit.trim() === "2" ? [...set, "vm.overcommit_memory is 2"] : set;
+  return /^2\n?$/.test(overcommit) ? [...set, "vm.overcommit_memory is 2"] : set;
 }
 
 /** Empty where it cannot be read: then no limit is known. */

@@ -57,6 +57,16 @@ function refuse(path: string, error: unknown): never {
   return fail({ code: "facts.unreadable", message: `${path}: ${why}`, cause: error });
 }
 
+/** Order of names: numbers by value first, then all other names. */
+function byNumber(a: string, b: string): number {
+  const [one, other] = [a, b].map((name) => (/^[0-9]+$/.test(name) ? BigInt(name) : null));
+  if (typeof one === "bigint" && typeof other === "bigint" && one !== other) {
+    return one < other ? -1 : 1;
+  }
+  if ((one === null) !== (other === null)) return one === null ? 1 : -1;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
@@ -80,8 +90,7 @@ function optional<T>(path: string, read: () => T, missing: T): T {
 }
 
 /** The names in a directory, numbers in numeric order. */
-const sortedNames = (directory: string): string[] =>
-  readdirSync(directory).sort((a, b) => Number(a) - Number(b) || (a < b ? -1 : 1));
+const sortedNames = (directory: string): string[] => readdirSync(directory).sort(byNumber);
 
 // Bun's readFileSync reads until read(2) returns 0, whatever the size was said to be; opening and
 // reading by hand is slower by a third, which counts with 900 files of a memory map.

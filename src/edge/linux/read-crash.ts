@@ -12,6 +12,13 @@ import type { CrashFacts } from "../../model/host-facts.ts";
 import { attempt, type PseudoFiles } from "../files/read-pseudo-files.ts";
 import type { ArchitectureReader, FactsInput } from "./architecture-reader.ts";
 
+const CPU = /^cpu[0-9]+$/;
+/** For sorting names that `CPU` matches. */
+const byCpu = (a: string, b: string): number => {
+  const [one = 0n, other = 0n] = [a, b].map((name) => BigInt(name.slice("cpu".length)));
+  return one < other ? -1 : one > other ? 1 : 0;
+};
+
 /**
  * Where the kernel saves each CPU's notes, for all CPUs in sysfs, in the order of their numbers.
  * kexec-tools counts up to the number of CPUs, and so misses some where numbers are not contiguous.
@@ -20,8 +27,8 @@ import type { ArchitectureReader, FactsInput } from "./architecture-reader.ts";
 function readCpuNotes(files: PseudoFiles): Range[] {
   const cpus = files
     .names(CPU_DIRECTORY)
-    .filter((name) => /^cpu\d+$/.test(name))
-    .sort((a, b) => Number(a.slice(3)) - Number(b.slice(3)));
+    .filter((name) => CPU.test(name))
+    .sort(byCpu);
   return cpus.flatMap((cpu) => {
     const file = `${CPU_DIRECTORY}/${cpu}/crash_notes`;
     const text = files.optionalText(file);

@@ -161,7 +161,7 @@ function pciDisplay(files: PseudoFiles, at: string): DisplayDevice | null {
   const text = files.text(file);
   const kind = attempt([], () => parsePciClass(text, file));
   if (kind === null || !kind.display) return null;
-  const isBootVga = kind.vga && files.optionalText(`${at}/boot_vga`)?.trim() === "1";
+  const isBootVga = kind.vga && /^1\n?$/.test(files.optionalText(`${at}/boot_vga`) ?? "");
   const memory = parsePciMemory(files.text(`${at}/resource`));
   return { ...commonOf(files, at), drm: false, vga: isBootVga, memory };
 }

@@ -57,8 +57,8 @@ const CLOSE_ON_EXEC = 0o2000000;
  * @param fdinfo text of /proc/self/fdinfo/1
  */
 export function wasClosed(fdinfo: string): boolean {
-  const flags = /^flags:\s*([0-7]+)/m.exec(fdinfo)?.[1];
-  return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) !== 0;
+  const flags = /^flags:[ \t]*([0-7]+)/m.exec(fdinfo)?.[1];
+  return flags !== undefined && (Number(BigInt(`0o${flags}`)) & CLOSE_ON_EXEC) !== 0;
 }
 
 /** Empty without /proc: then nothing is known, and the descriptor is taken for open. */

@@ -42,7 +42,7 @@ export function progressLine({ label, done, total }: Progress, columns: number):
   const barRoom = room - `${label} [] ${rest}`.length;
   if (barRoom >= BAR_MIN) return `${label} ${bar(ratio, Math.min(barRoom, BAR_MAX))} ${rest}`;
   const short = `${label} ${percent}`;
-  return short.length <= room ? short : percent.trim().slice(0, room);
+  return short.length <= room ? short : percent.replace(/^ +/, "").slice(0, room);
 }
 
 /** Overwrites a line of `length` characters and leaves the cursor where it began. */

@@ -8,6 +8,6 @@ import type { Architecture } from "../../model/architecture.ts";
  * [xen xen/include/public/version.h]
  */
 export function architectureOfCapabilities(capabilities: string): Architecture | null {
-  const words = capabilities.split(/\s+/);
+  const words = capabilities.split(/[ \t\n]+/);
   return words.includes("xen-3.0-x86_64") ? "x86_64" : null;
 }

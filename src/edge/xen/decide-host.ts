@@ -5,6 +5,7 @@
  * domain, because the domain's physical addresses are not machine addresses.
  */
 
+import { withoutBlanks } from "../../core/bytes.ts";
 import type { Architecture } from "../../model/architecture.ts";
 
 /** The contents of the files that show Xen; null for a file that is missing or unreadable. */
@@ -63,7 +64,7 @@ type Domain = "PV" | "HVM" | "PVH" | "unknown";
  * [linux drivers/xen/sys-hypervisor.c features_show]
  */
 export function parseXenFeatures(text: string): bigint | null {
-  const digits = text.trim();
+  const digits = withoutBlanks(text);
   return /^[0-9a-f]{1,16}$/i.test(digits) ? BigInt(`0x${digits}`) : null;
 }
 
@@ -106,7 +107,7 @@ function show(evidence: HypervisorEvidence): string[] {
   if (guestType !== null) lines.push(`${HYPERVISOR_FILES.guestType}: ${guestType}`);
   if (features !== null) lines.push(`${HYPERVISOR_FILES.features}: 0x${features.toString(16)}`);
   if (capabilities !== null) {
-    lines.push(`${HYPERVISOR_FILES.capabilities}: ${JSON.stringify(capabilities.trim())}`);
+    lines.push(`${HYPERVISOR_FILES.capabilities}: ${JSON.stringify(withoutBlanks(capabilities))}`);
   }
   if (procXen) lines.push(`${HYPERVISOR_FILES.procXen} exists`);
   if (xenInterrupts) lines.push(`${HYPERVISOR_FILES.interrupts}: event channels of Xen`);

@@ -8,13 +8,23 @@
  * @param cache the file's text, a byte string [ld.so(8)] */
 function namesInCache(cache: string): string[] {
   const found = cache.split("\0").flatMap((word) => {
-    const [, name] = /(?:^|[^\w.+-])(libxenctrl\.so\.\d+(?:\.\d+)*)$/.exec(word) ?? [];
+    const [, name] =
+      /(?:^|[^0-9A-Za-z_.+-])(libxenctrl\.so\.[0-9]+(?:\.[0-9]+)*)$/.exec(word) ?? [];
     return name === undefined ? [] : [name];
   });
   return [...new Set(found)];
 }
 
-const newestFirst = new Intl.Collator("en", { numeric: true });
+/** For sorting names by the numbers in them, the largest first. */
+function newestFirst(a: string, b: string): number {
+  const [numbers, others] = [a, b].map((name) => (name.match(/[0-9]+/g) ?? []).map(BigInt));
+  for (const [i, one] of (numbers ?? []).entries()) {
+    const other = others?.[i];
+    if (other === undefined || one > other) return -1;
+    if (one < other) return 1;
+  }
+  return (others?.length ?? 0) - (numbers?.length ?? 0);
+}
 
 /**
  * The names to try, in order: the name with the running hypervisor's version; the names in the
@@ -25,6 +35,6 @@ const newestFirst = new Intl.Collator("en", { numeric: true });
  */
 export function xenctrlNames(version: string | null, cache: string | null): string[] {
   const own = version === null ? [] : [`libxenctrl.so.${version}`];
-  const known = namesInCache(cache ?? "").sort((a, b) => newestFirst.compare(b, a));
+  const known = namesInCache(cache ?? "").sort(newestFirst);
   return [...new Set([...own, ...known, "libxenctrl.so"])];
 }

@@ -48,6 +48,7 @@ export const LINUX: Files = {
   "proc/self/status": "Name:\tbun\nCapEff:\t000001ffffffffff\n",
   "proc/cmdline": "console=ttyS0 name=b\xe4r \n",
   "proc/iomem": IOMEM,
+  "proc/cpuinfo": "processor\t: 0\nflags\t\t: fpu pku\n",
   "proc/meminfo": "MemTotal:        1048000 kB\nMemFree:          900000 kB\n",
   "proc/mounts": "sysfs /sys sysfs rw 0 0\n",
   "proc/sys/kernel/kexec_load_disabled": "0\n",

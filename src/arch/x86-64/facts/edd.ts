@@ -76,7 +76,7 @@ export function parseEddDevice(name: string, files: EddFiles): EddDevice {
   const head = known?.legacy_max_head ?? null;
   const sectors = known?.legacy_sectors_per_track ?? null;
   return {
-    device: Number.parseInt(device, 16),
+    device: Number(BigInt(`0x${device}`)),
     version,
     interfaceSupport: parseExtensions(known?.extensions ?? ""),
     legacyMaxCylinder: small("legacy_max_cylinder", cylinder, 16),

@@ -1,9 +1,10 @@
 /** What both versions of multiboot pass to an image: memory, frame buffer and strings.
  * [multiboot] */
 
-import { KIB, MIB } from "../../../core/address.ts";
+import { ADDRESS_END, KIB, MIB } from "../../../core/address.ts";
 import { bytesOf } from "../../../core/bytes.ts";
-import { isEmpty, rangeSize } from "../../../core/range.ts";
+import { fail } from "../../../core/error.ts";
+import { isEmpty, rangeSize, showRange } from "../../../core/range.ts";
 import { defineStruct, type StructValue, u8, u32, u64 } from "../../../core/struct.ts";
 import type { MemoryRange, MemoryType } from "../../../model/memory.ts";
 import type { ConsoleRequest } from "../../../model/request.ts";
@@ -44,16 +45,26 @@ export interface MultibootMemory {
   readonly upper: number;
 }
 
-/** The memory map and the sizes of lower and upper memory. */
+function entryOf(r: MemoryRange): MultibootMemory["entries"][number] {
+  const len = rangeSize(r);
+  if (len < ADDRESS_END) return { addr: r.start, len, type: TYPES[r.type] };
+  return fail({
+    code: "plan.memory-map",
+    message: `the memory range ${showRange(r)} is too long for an entry of multiboot's memory map`,
+  });
+}
+
+/**
+ * The memory map and the sizes of lower and upper memory.
+ * @throws KexecError `plan.memory-map` for a range whose size needs more than 64 bits
+ */
 export function multibootMemory(ranges: readonly MemoryRange[]): MultibootMemory {
   const ram = ranges.filter(({ type }) => type === "ram");
   const low = ram.find(({ start }) => start <= LOWER_START_MAX);
   const high = ram.find(({ start, end }) => start <= MIB && end > MIB);
   const kib = (bytes: bigint) => Number(bytes / KIB > UINT32_MAX ? UINT32_MAX : bytes / KIB);
   return {
-    entries: ranges
-      .filter((r) => !isEmpty(r))
-      .map((r) => ({ addr: r.start, len: rangeSize(r), type: TYPES[r.type] })),
+    entries: ranges.filter((r) => !isEmpty(r)).map(entryOf),
     lower: low === undefined ? 0 : kib(low.end < MIB ? low.end : MIB),
     upper: high === undefined ? 0 : kib(high.end - MIB),
   };
@@ -70,6 +81,8 @@ export const MultibootFramebuffer = defineStruct("multiboot framebuffer", 22, {
   framebuffer_type: u8(21),
 });
 
+/** What `framebuffer_bpp` holds. */
+const DEPTH_MAX = 0xff;
 const FRAMEBUFFER_TYPE_RGB = 1;
 const FRAMEBUFFER_TYPE_EGA_TEXT = 2;
 
@@ -118,6 +131,12 @@ export function multibootScreen(
   if (kind === "none") return { screen: null, note };
   if (kind !== "framebuffer") {
     return { screen: null, note: "Screen: not passed on, because it is not a frame buffer." };
+  }
+  if (screen.lfb_depth > DEPTH_MAX) {
+    return {
+      screen: null,
+      note: `Screen: not passed on, because it has ${screen.lfb_depth} bits.`,
+    };
   }
   if (colors[1] === 0 || colors[3] === 0 || colors[5] === 0) {
     return { screen: null, note: "Screen: not passed on, because its mode has a colour palette." };

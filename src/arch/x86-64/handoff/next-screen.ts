@@ -24,6 +24,7 @@ import {
   screenOf,
   screenOfFramebuffer,
   TEXT_SCREEN,
+  takenMemory,
   VIDEO_TYPE_EFI,
   VIDEO_TYPE_VLFB,
 } from "./screen-info.ts";
@@ -75,14 +76,21 @@ function next(
   return { kind, screen: screenOf(screen), bytes, note: `Screen: ${what}.`, displayOwner };
 }
 
-/** No screen: `orig_video_isVGA` is 0; the other fields have kexec-tools' values. */
-function noScreen(why: string, displayOwner: string | null = null): NextScreen {
-  return next(
-    "none",
-    { ...TEXT_SCREEN, orig_video_isVGA: 0 },
-    `none, because ${why}`,
-    displayOwner,
-  );
+/**
+ * No screen: `orig_video_isVGA` is 0, so that the next kernel does not draw. The address and size
+ * (in bytes) of the frame buffer are passed on all the same, because that memory still belongs to
+ * the card: without them Hyper-V's bus driver gives it to other devices.
+ * [linux drivers/hv/vmbus_drv.c vmbus_reserve_fb]
+ */
+function noScreen(
+  why: string,
+  { bootParams, display }: ScreenInput,
+  displayOwner: string | null = null,
+): NextScreen {
+  const atBoot = bootParams === null ? null : screenAtBoot(bootParams);
+  const taken = atBoot === null ? null : takenMemory(atBoot, display?.firmwareMemory?.start);
+  const screen = { ...taken, ...TEXT_SCREEN, orig_video_isVGA: 0 };
+  return next("none", screen, `none, because ${why}`, displayOwner);
 }
 
 const assumedText = (why: string): NextScreen =>
@@ -128,13 +136,14 @@ function fromFramebuffer(
   fb: FramebufferFacts,
   type: number,
   atBoot: ScreenInfo | null,
+  input: ScreenInput,
 ): NextScreen {
   const name = JSON.stringify(fb.id);
-  if (fb.smemStart === 0n) return noScreen(`${name} hides its frame buffer's address`);
+  if (fb.smemStart === 0n) return noScreen(`${name} hides its frame buffer's address`, input);
   const screen = screenOfFramebuffer(fb, type, atBoot);
   if (screen === null) {
     const mode = `${fb.xres}x${fb.yres}x${fb.bitsPerPixel}`;
-    return noScreen(`${name} has a mode that screen_info cannot hold, ${mode}`);
+    return noScreen(`${name} has a mode that screen_info cannot hold, ${mode}`, input);
   }
   const where = `${modeOf(screen)} at ${hex(fb.smemStart)}`;
   return next("framebuffer", screen, `${where}, because ${name} shows it now`);
@@ -157,7 +166,7 @@ function stillUsed(user: string, input: ScreenInput): NextScreen {
     if (bootBuffer !== null) {
       return asAtBoot(bootBuffer, input, why, display?.firmwareMemory?.start);
     }
-    if (fb !== null && type !== undefined) return fromFramebuffer(fb, type, atBoot);
+    if (fb !== null && type !== undefined) return fromFramebuffer(fb, type, atBoot, input);
     if (atBoot === null) return assumedText(UNREADABLE);
     return asAtBoot(atBoot, input, `${JSON.stringify(user)} does not change the mode`);
   }
@@ -165,7 +174,7 @@ function stillUsed(user: string, input: ScreenInput): NextScreen {
   // boot_params, Linux has corrected a wrong value of this firmware, and the next kernel will too.
   const isSame = user !== "VESA VGA" || (bootBuffer !== null && sameMode(fb, bootBuffer));
   if (bootBuffer !== null && isSame) return asAtBoot(bootBuffer, input, why, fb.smemStart);
-  return fromFramebuffer(fb, type, atBoot);
+  return fromFramebuffer(fb, type, atBoot, input);
 }
 
 /** The platform device of the firmware's frame buffer: `efi-framebuffer.0`.
@@ -198,14 +207,15 @@ export function nextScreen(input: ScreenInput): NextScreen {
   if (reuseVideoType && fb !== null && !drawsOnFirmware(fb.id)) {
     if (bootParams === null) return assumedText(`--reuse-video-type: ${UNREADABLE}`);
     const atBoot = screenAtBoot(bootParams);
-    return fromFramebuffer(fb, atBoot.orig_video_isVGA, atBoot);
+    return fromFramebuffer(fb, atBoot.orig_video_isVGA, atBoot, input);
   }
   const user = firmwareUser(fb, display);
   if (user !== null) return stillUsed(user, input);
   const atBoot = bootParams === null ? null : screenAtBoot(bootParams);
   const displayOwner = findDisplayOwner(atBoot, fb, display);
   const resets = input.resetVga && mayHaveVga(display);
-  if (displayOwner !== null) return resets ? resetText() : noScreen(displayOwner, displayOwner);
+  if (displayOwner !== null)
+    return resets ? resetText() : noScreen(displayOwner, input, displayOwner);
   if (resets && !(atBoot !== null && isFramebuffer(atBoot))) return resetText();
   if (atBoot === null) return assumedText(UNREADABLE);
   const why = display === null ? "its driver is not known" : "no driver has reprogrammed the card";

@@ -84,6 +84,23 @@ export function isFramebuffer(screen: ScreenInfo): boolean {
 export const isText = (screen: ScreenInfo): boolean =>
   VIDEO_TYPES_OF_TEXT.includes(screen.orig_video_isVGA);
 
+/** In bytes, whatever the unit of `lfb_size`; what does not fit into the field is left out. */
+function framebufferBytes({ orig_video_isVGA, lfb_size }: ScreenInfo): number {
+  const bytes = orig_video_isVGA === VIDEO_TYPE_VLFB ? lfb_size * 65536 : lfb_size;
+  return Math.min(bytes, 0xffffffff);
+}
+
+/** Where the frame buffer of `screen` lies and its size, and no mode; null where it has none.
+ * @param address where it was found since */
+export function takenMemory(
+  screen: ScreenInfo,
+  address = framebufferAddress(screen),
+): ScreenInfo | null {
+  const lfb_size = framebufferBytes(screen);
+  if (framebufferAddress(screen) === 0n || lfb_size === 0) return null;
+  return movedTo(screenOf({ lfb_size }), address);
+}
+
 /** The same screen with its frame buffer at `address`. */
 export function movedTo(screen: ScreenInfo, address: bigint): ScreenInfo {
   const high = Number(address >> 32n);
@@ -133,7 +150,8 @@ export function screenOfFramebuffer(
   atBoot: ScreenInfo | null,
 ): ScreenInfo | null {
   const numbers = [fb.xres, fb.yres, fb.bitsPerPixel, fb.lineLength];
-  if (numbers.some((value) => value > 0xffff)) return null;
+  const places = [fb.red, fb.green, fb.blue, fb.transp].flatMap((c) => [c.offset, c.length]);
+  if (numbers.some((value) => value > 0xffff) || places.some((one) => one > 0xff)) return null;
   const screen = screenOf({
     ...TEXT_SCREEN,
     orig_video_isVGA: type,

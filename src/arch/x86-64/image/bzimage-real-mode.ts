@@ -72,7 +72,8 @@ function videoMode(commandLine: string): number | null {
   if (text === undefined || text === "") return null;
   const named = VIDEO_MODES[text];
   if (named !== undefined) return named;
-  return /^(0x[0-9a-f]{1,4}|\d{1,5})$/i.test(text) ? Number(text) & 0xffff : null;
+  if (!/^(?:0x[0-9a-f]{1,4}|[0-9]{1,5})$/i.test(text)) return null;
+  return Number(BigInt(text) & 0xffffn);
 }
 
 /** Takes memory for the setup_data chain, and makes its segment. */

@@ -59,8 +59,8 @@ function checkEntry(kernel: CompressedKernel): void {
 }
 
 function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
-  // XLF_CAN_BE_LOADED_ABOVE_4G holds for everything that the kernel reads before it has its own page
-  // tables.
+  // XLF_CAN_BE_LOADED_ABOVE_4G holds for everything that the kernel reads before it has its own
+  // page tables.
   const max = ADDRESS_END;
   const segment = placeKernel(context, kernel, max);
   return draftAround(context, kernel, {

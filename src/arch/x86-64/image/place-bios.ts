@@ -6,12 +6,14 @@ import type { HostFacts } from "../../../model/host-facts.ts";
 import type { PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
 import { BIOS_PAGE, biosPage, VECTORS_END } from "../handoff/bios-page.ts";
+import { ROOT_POINTER_SIZE } from "../handoff/root-pointer-copy.ts";
 import { startedByEfi } from "./needs-bios.ts";
 
-/** Physical address of ACPI's root pointer for 32-bit code; null where it is unknown, or above
- * 4 GiB. */
+/** Physical address of ACPI's root pointer for 32-bit code; null where it is unknown, or does not
+ * end below 4 GiB. */
 export function lowRootPointer({ acpiRsdp }: HostFacts): bigint | null {
-  return acpiRsdp !== null && acpiRsdp < 4n * GIB ? acpiRsdp : null;
+  if (acpiRsdp === null || acpiRsdp + BigInt(ROOT_POINTER_SIZE) > 4n * GIB) return null;
+  return acpiRsdp;
 }
 
 export interface PlacedBios {

@@ -92,7 +92,7 @@ function coreHeaderPointers({ segments, commandLine }: PointingPlan): Pointer[] 
   const text = commandLine ?? "";
   const words = parameters(text).map(({ start, end }) => text.slice(start, end));
   const last = words.findLast((word) => word.startsWith("elfcorehdr=")) ?? "";
-  const [, kib] = /^elfcorehdr=([0-9]{1,16})K$/.exec(last) ?? [];
+  const [, kib] = /^elfcorehdr=([0-9]{1,17})K$/.exec(last) ?? [];
   const start = kib === undefined ? 0n : BigInt(kib) * 1024n;
   const size = BigInt(header.bytes.length);
   return [{ what: "elfcorehdr=", start, size, roles: ["elfcorehdr"] }];

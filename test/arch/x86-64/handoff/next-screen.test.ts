@@ -191,14 +191,35 @@ describe("a driver has taken the card: nothing is passed on", () => {
   ])("%s", (_, input, why) => {
     const found = screenFor({ bootParams: atBoot(), ...input });
     expect(found.kind).toBe("none");
+    const isKnown = !("bootParams" in input);
     expect(found.screen).toMatchObject({
       orig_video_isVGA: 0,
-      lfb_base: 0,
+      // Not to be drawn on, and not free.
+      lfb_base: isKnown ? 0x80000000 : 0,
+      lfb_size: isKnown ? 48 << 16 : 0,
+      ...{ lfb_width: 0, lfb_height: 0, lfb_depth: 0, lfb_linelength: 0, red_size: 0 },
       orig_video_cols: 80,
       orig_video_lines: 25,
     });
     expect(found.note).toStartWith(`Screen: none, because ${why}`);
     expect(found.displayOwner).toStartWith(why);
+  });
+
+  test("where a driver has the screen, its memory stays taken, from kernel to kernel", () => {
+    const screen = { display: by("hyperv_drm") };
+    // EFI's frame buffers say bytes, and may lie above 4 GiB.
+    const high = atBoot(0x70, { 30: 0x80, 54: 2, 58: 5 });
+    const first = screenFor({ bootParams: high, ...screen });
+    const taken = { lfb_base: 0x80000000, ext_lfb_base: 5, lfb_size: 0x800000, capabilities: 2 };
+    expect(first.screen).toMatchObject({ ...taken, orig_video_isVGA: 0 });
+    const page = high.slice();
+    page.set(first.bytes);
+    const second = screenFor({ bootParams: page, ...screen });
+    expect(second.screen).toMatchObject({ ...taken, orig_video_isVGA: 0 });
+    // Nobody has it any more, and nothing is shown.
+    const third = screenFor({ bootParams: page, display: display({ devices: [] }) });
+    expect(third.kind).toBe("none");
+    expect(third.screen).toMatchObject({ ...taken, orig_video_isVGA: 0 });
   });
 
   test("--reset-vga: VGA text, where there is a VGA", () => {

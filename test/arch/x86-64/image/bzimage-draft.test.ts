@@ -170,7 +170,7 @@ describe("the segments", () => {
       { relocatable: 0 },
       {},
       [
-        "kernel 0x100000: 0x100000 at 0x100000",
+        "kernel 0x100000 0x1000000: 0x1000 at 0x100000, 0x100000 at 0x1000000",
         "boot-params 0x3fffe000: 0x1010 by 0x10 in [0x3000, 0x100000000) from top",
       ],
     ],

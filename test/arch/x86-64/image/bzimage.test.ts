@@ -110,26 +110,29 @@ describe("the 32-bit entry", () => {
     ["Xen, which has 4", paging(true, XEN), 0x1f, "bzImage64", true],
     // The running kernel knows, and refuses: then the entry is one that lives in both.
     ["unknown", paging(null), 0x1f, "bzImage", true],
-  ])("page tables of %s", (_, facts, xloadflags, type, byFile) => {
-    const kernel = file("k", makeBzImage({ xloadflags }));
-    const files = () => ({ kernel: { path: "k", fd: 3, size: 1n }, initrd: null });
-    for (const asked of [null, "bzImage64"]) {
-      const request = loadRequest({ type: asked });
-      const plan = buildSegmentPlan(request, facts, { ...NO_FILES, kernel });
-      expect([plan.imageType, entryOf(plan).entry_mode]).toEqual([
-        type,
-        type === "bzImage" ? 1 : 0,
-      ]);
-      const reason = "the kernel is entered in 32-bit mode: the running kernel";
-      expect(plan.notes.some((note) => note.startsWith(reason))).toBe(type === "bzImage");
-      const filePlan = buildFilePlan(request, facts, kernel, files);
-      if (byFile) expect("notByFile" in filePlan).toBe(false);
-      else
-        expect(filePlan).toEqual({ notByFile: expect.stringContaining("XLF_5LEVEL is not set") });
-    }
-    const asBzImage = buildFilePlan(loadRequest({ type: "bzImage" }), facts, kernel, files);
-    expect("notByFile" in asBzImage).toBe(!byFile);
-  });
+  ])(
+    `${difference("five-level-paging").id}: page tables of %s`,
+    (_, facts, xloadflags, type, byFile) => {
+      const kernel = file("k", makeBzImage({ xloadflags }));
+      const files = () => ({ kernel: { path: "k", fd: 3, size: 1n }, initrd: null });
+      for (const asked of [null, "bzImage64"]) {
+        const request = loadRequest({ type: asked });
+        const plan = buildSegmentPlan(request, facts, { ...NO_FILES, kernel });
+        expect([plan.imageType, entryOf(plan).entry_mode]).toEqual([
+          type,
+          type === "bzImage" ? 1 : 0,
+        ]);
+        const reason = "the kernel is entered in 32-bit mode: the running kernel";
+        expect(plan.notes.some((note) => note.startsWith(reason))).toBe(type === "bzImage");
+        const filePlan = buildFilePlan(request, facts, kernel, files);
+        if (byFile) expect("notByFile" in filePlan).toBe(false);
+        else
+          expect(filePlan).toEqual({ notByFile: expect.stringContaining("XLF_5LEVEL is not set") });
+      }
+      const asBzImage = buildFilePlan(loadRequest({ type: "bzImage" }), facts, kernel, files);
+      expect("notByFile" in asBzImage).toBe(!byFile);
+    },
+  );
 
   test.each([
     [0x200000, 21, 0x200000n],
@@ -146,7 +149,7 @@ describe("the 32-bit entry", () => {
     expect(refusal({ image }).hint).toContain("min_alignment at 0x235 is 2^64");
   });
 
-  test("where a kernel that is not relocatable moves itself, nothing is put", () => {
+  test(`${difference("fixed-kernel").id}: nothing is put where the kernel moves itself`, () => {
     // 0x1000000 to 0x8000000, of 128 MiB and 64 KiB.
     const facts = machine("qemu-1g-bios");
     const ranges = [

@@ -277,6 +277,7 @@ describe("ACPI's root pointer", () => {
     ["where the page at 0 may not be used", { memMin: 0x100000n }, EFI, true, "page 0 is in use"],
     ["where it is not known", {}, { ...EFI, acpiRsdp: null }, false, "below 4 GiB known"],
     ["where it is too high", {}, { ...EFI, acpiRsdp: 1n << 32n }, false, "below 4 GiB known"],
+    ["where it ends too high", {}, { ...EFI, acpiRsdp: 0xffffffddn }, false, "below 4 GiB known"],
   ])("%s", (_, request, facts, told, note) => {
     const plan = planOf(MB2, request, facts);
     expect([...tagsOf(plan).keys()].includes(15)).toBe(told);
@@ -333,6 +334,11 @@ describe("the screen", () => {
   });
 
   test.each<[string, Partial<X86Facts>, string]>([
+    [
+      "more bits than it can say",
+      { bootParams: atBoot(0x70, { 23: 1 }) },
+      "Screen: not passed on, because it has 288 bits.",
+    ],
     [
       "a driver has the card",
       { display: display({ devices: [{ ...card, driver: "i915", drm: true }] }) },
