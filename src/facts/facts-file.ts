@@ -12,6 +12,7 @@ import * as z from "zod/mini";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { isByteString } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
+import { normalize } from "../core/range.ts";
 import { ARCHITECTURES } from "../model/architecture.ts";
 import { type FactNote, type NoteSubject, noteOf, noteSentence } from "../model/fact-note.ts";
 import type { HostFacts } from "../model/host-facts.ts";
@@ -172,6 +173,8 @@ const factsFile = z.strictObject({
     .int()
     .check(z.refine((n) => n >= 1 && Number.isInteger(Math.log2(n)), "needed: a power of two")),
   memoryMap: z.nullable(memoryMap),
+  // Files of earlier versions do not have it.
+  systemRam: z.optional(z.nullable(z.array(range))),
   memTotal: z.nullable(u64),
   crashRegions: z.array(range),
   bootCommandLine: z.nullable(byteString),
@@ -208,8 +211,9 @@ const factsFile = z.strictObject({
 /** Both directions are checked by the compiler: a field of HostFacts that has no line in the table
  * above, or the other way round, does not compile. */
 interface Written
-  extends Omit<HostFacts, "rngSeed" | "x86_64" | "segmentRules" | "notes">,
+  extends Omit<HostFacts, "rngSeed" | "x86_64" | "systemRam" | "segmentRules" | "notes">,
     X86Facts {
+  readonly systemRam?: HostFacts["systemRam"] | undefined;
   readonly segmentRules: Omit<HostFacts["segmentRules"], "guestOwned"> & {
     readonly settled: HostFacts["segmentRules"]["guestOwned"];
   };
@@ -234,12 +238,20 @@ function toWritten({ rngSeed: _secret, x86_64, ...facts }: HostFacts): Written {
   };
 }
 
+/** Files of earlier versions have it only where they have what a dump is made of. */
+function systemRamOf({ systemRam, memoryMap, crash }: Written): HostFacts["systemRam"] {
+  if (systemRam !== undefined) return systemRam;
+  if (crash === null || memoryMap?.source === "xen") return null;
+  return normalize(crash.memory.filter(({ type }) => type === "ram"));
+}
+
 function fromWritten(written: Written): HostFacts {
   const { bootParams, edd, framebuffer, display, ...facts } = written;
   const { settled: guestOwned, ...rules } = facts.segmentRules;
   return {
     ...facts,
     x86_64: facts.architecture === "x86_64" ? { bootParams, edd, framebuffer, display } : null,
+    systemRam: systemRamOf(written),
     segmentRules: { ...rules, guestOwned },
     notes: facts.notes.map(readNote),
     rngSeed: null,

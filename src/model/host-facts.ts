@@ -123,6 +123,11 @@ export interface HostFacts {
   readonly pageSize: number;
   /** null where no source could be read; `notes` says why. */
   readonly memoryMap: MemoryMap | null;
+  /** What the running kernel itself uses as RAM: the "System RAM" of its /proc/iomem without what
+   * lies in it that is not free for the next kernel. The memory map has the firmware's RAM, and
+   * `memmap=`, `mem=` and the like may have taken some of it away. Sorted and disjoint; null where
+   * it is not known, and where the map is Xen's: dom0's addresses are not the machine's. */
+  readonly systemRam: readonly Range[] | null;
   /** /proc/meminfo's MemTotal, in bytes: what the running kernel has; null where it is
    * unreadable. */
   readonly memTotal: bigint | null;

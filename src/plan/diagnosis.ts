@@ -5,13 +5,14 @@
 
 import { findArch } from "../arch/index.ts";
 import { hex, humanSize } from "../core/address.ts";
-import { largest, normalize, rangeSize, totalSize } from "../core/range.ts";
+import { largest, rangeSize, totalSize } from "../core/range.ts";
 import type { HostProbe } from "../model/backend.ts";
 import { type ArchFindings, type Finding, finding } from "../model/finding.ts";
 import { CAP_SYS_BOOT, type HostFacts } from "../model/host-facts.ts";
 import { findCrashRegion } from "./crash/crash-region.ts";
 import { memoryMapNotes } from "./memory-map-notes.ts";
 import { MEMORY_MAP_SOURCE } from "./memory-picture.ts";
+import { freeRam, freeRamNotes } from "./purpose/usable-memory.ts";
 
 export interface Diagnosis {
   /** Whether some way of loading a kernel can work. */
@@ -77,13 +78,13 @@ function memory(facts: HostFacts): Finding {
     const hint = memoryMapNotes(facts).join("\n");
     return finding("memory map", "no", "no source of it can be read", hint);
   }
-  const ram = normalize(memoryMap.ranges.filter(({ type }) => type === "ram"));
+  const ram = freeRam(facts);
   const total = totalSize(ram);
   const best = largest(ram) ?? { start: 0n, end: 0n };
   const text =
     `${humanSize(total)} of RAM by ${MEMORY_MAP_SOURCE[memoryMap.source]}, ` +
     `the largest range ${humanSize(rangeSize(best))} at ${hex(best.start)}`;
-  return finding("memory map", "ok", text);
+  return finding("memory map", "ok", text, freeRamNotes(facts).join("\n"));
 }
 
 function guestOwned({ segmentRules }: HostFacts): Finding[] {

@@ -13,6 +13,7 @@
 import { ADDRESS_END, alignDown, alignUp, hex, humanSize, isPowerOfTwo } from "../core/address.ts";
 import { NoRoom } from "../core/no-room.ts";
 import {
+  common,
   intersect,
   isEmpty,
   largest,
@@ -181,11 +182,6 @@ export class Placer {
         (this.#remark === "" ? "" : `\n${this.#remark}`),
     });
   }
-}
-
-/** What two canonical sets have in common, as one. */
-function common(a: readonly Range[], b: readonly Range[]): Range[] {
-  return a.flatMap((r) => b.map((other) => intersect(r, other)).filter((both) => !isEmpty(both)));
 }
 
 /** The highest or lowest aligned start in `gap`, or undefined where `size` does not fit. */

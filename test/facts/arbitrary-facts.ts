@@ -101,6 +101,7 @@ const anyFacts = fc.record({
   kernelVersion: byteString,
   pageSize: fc.constantFrom(4096, 16384, 65536),
   memoryMap: orNull(memoryMap),
+  systemRam: orNull(fc.array(range, { maxLength: 3 })),
   memTotal: orNull(u64),
   crashRegions: fc.array(range),
   bootCommandLine: orNull(byteString),

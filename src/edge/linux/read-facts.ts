@@ -30,7 +30,7 @@ import type { ArchitectureReader, FactsInput, Ioctl } from "./architecture-reade
 import { readCrashFacts } from "./read-crash.ts";
 import { readEfi } from "./read-efi.ts";
 import { readKexecStateOf } from "./read-kexec-state.ts";
-import { crashRegionsOf, iomemMap, readIomem } from "./read-memory-map.ts";
+import { crashRegionsOf, iomemMap, readIomem, systemRamOf } from "./read-memory-map.ts";
 import { x8664Reader } from "./x86-64.ts";
 
 export interface FactsSources {
@@ -109,6 +109,7 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     kernelVersion: utsField(files, "version", version),
     pageSize: attempt(notes, () => pageSizeOfAuxv(files.bytes(AUXV))) ?? USUAL_PAGE_SIZE,
     memoryMap,
+    systemRam: systemRamOf(input),
     memTotal: attempt(notes, () => parseMemTotal(files.text(MEMINFO))),
     crashRegions: crashRegionsOf(input),
     crash: crash ? readCrashFacts(input, reader) : null,

@@ -5,6 +5,7 @@ import {
   IOMEM,
   type IomemResource,
   iomemCrashRegions,
+  iomemSystemRam,
   iomemUsableRam,
   parseIomem,
 } from "../../facts/iomem.ts";
@@ -26,6 +27,11 @@ export function readIomem({
 /** "Crash kernel" lines of /proc/iomem; empty where nothing is reserved, or it is not known. */
 export function crashRegionsOf({ resources }: FactsInput): readonly Range[] {
   return resources === null ? [] : iomemCrashRegions(resources);
+}
+
+/** What the running kernel uses as RAM; null where it is not known. */
+export function systemRamOf({ resources }: FactsInput): readonly Range[] | null {
+  return resources === null ? null : iomemSystemRam(resources);
 }
 
 /** The memory map where nothing knows it better than /proc/iomem. */

@@ -3,10 +3,11 @@
  * it needs nothing besides itself, and gets all memory that there is. Pure.
  */
 
+import { subtract } from "../../core/range.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { LoadRequest } from "../../model/request.ts";
 import type { FilePurpose, MemoryPiece, Purpose, PurposePlan, SegmentPurpose } from "./purpose.ts";
-import { usableMemory } from "./usable-memory.ts";
+import { freeRamNotes, keptRam, usableMemory } from "./usable-memory.ts";
 
 function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
   return {
@@ -18,7 +19,7 @@ function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
       memory: facts.memoryMap?.ranges ?? [],
       parameters: [],
       hotplug: false,
-      notes: [],
+      notes: freeRamNotes(facts),
     }),
     preservedSegments: () => [],
     warnings: () => [],
@@ -33,10 +34,17 @@ export const ORDINARY_FILES: FilePurpose = {
   warnings: () => [],
 };
 
-/** All RAM is free for segments. */
-export function ordinaryPieces({ memoryMap }: HostFacts): MemoryPiece[] {
-  const ranges = memoryMap?.ranges ?? [];
-  return ranges.map((r) => ({ ...r, what: r.type === "ram" ? "free" : r.type }));
+/** RAM is free for segments, but for what the running kernel keeps. */
+export function ordinaryPieces(facts: HostFacts): MemoryPiece[] {
+  const kept = keptRam(facts);
+  return (facts.memoryMap?.ranges ?? []).flatMap((r): MemoryPiece[] => {
+    if (r.type !== "ram") return [{ ...r, what: r.type }];
+    const free = subtract([r], kept);
+    return [
+      ...free.map((piece) => ({ ...piece, what: "free" })),
+      ...subtract([r], free).map((piece) => ({ ...piece, what: "kept" })),
+    ];
+  });
 }
 
 /** What messages call RAM between `--mem-min` and `--mem-max`. */

@@ -4,21 +4,29 @@ import { KIB, MIB } from "../../../core/address.ts";
 import { bytesOf } from "../../../core/bytes.ts";
 import { isEmpty, rangeSize } from "../../../core/range.ts";
 import { defineStruct, type StructValue, u8, u32, u64 } from "../../../core/struct.ts";
+import {
+  E820_TYPE_PMEM,
+  E820_TYPE_PRAM,
+  E820_TYPE_SOFT_RESERVED,
+} from "../../../facts/e820-entry.ts";
 import type { MemoryRange, MemoryType } from "../../../model/memory.ts";
 import type { ConsoleRequest } from "../../../model/request.ts";
 import { BOOT_LOADER } from "./boot-loader.ts";
 import type { NextScreen } from "./next-screen.ts";
 import { framebufferAddress } from "./screen-info.ts";
 
-/** `type` of an entry of the memory map: available, ACPI, NVS; all else must not be used. */
+/** `type` of an entry of the memory map: available, ACPI, NVS, defective; what has no number there
+ * must not be used, by whichever other one. It keeps E820's, which Xen passes on to dom0. */
 const TYPES: Readonly<Record<MemoryType, number>> = {
   ram: 1,
   reserved: 2,
   acpi: 3,
   "acpi-nvs": 4,
+  unusable: 5,
   uncached: 2,
-  pmem: 2,
-  pram: 2,
+  pmem: E820_TYPE_PMEM,
+  pram: E820_TYPE_PRAM,
+  "soft-reserved": E820_TYPE_SOFT_RESERVED,
 };
 
 /** Lower memory begins below this: Linux hides the first pages. */

@@ -34,6 +34,8 @@ describe("buildE820", () => {
     ["reserved", 2],
     ["acpi", 3],
     ["acpi-nvs", 4],
+    ["unusable", 5],
+    ["soft-reserved", 0xefffffff],
     ["uncached", 2],
     ["pmem", 7],
     ["pram", 12],
