@@ -153,6 +153,8 @@ const xen = z.strictObject({
   hypervisor: z.nullable(range),
 });
 
+const kho = z.strictObject({ scratch: z.nullable(z.array(range)), kept: z.array(range) });
+
 const crash = z.strictObject({
   memory: z.array(memoryRange),
   cpuNotes: z.array(range),
@@ -175,6 +177,7 @@ const factsFile = z.strictObject({
   memoryMap: z.nullable(memoryMap),
   // Files of earlier versions do not have it.
   systemRam: z.optional(z.nullable(z.array(range))),
+  kho: z._default(z.nullable(kho), null),
   memTotal: z.nullable(u64),
   crashRegions: z.array(range),
   bootCommandLine: z.nullable(byteString),
@@ -190,7 +193,7 @@ const factsFile = z.strictObject({
   kexec: kexecState,
   lockdown: z.nullable(z.enum(["none", "integrity", "confidentiality"])),
   capabilities: z.nullable(u64),
-  // A file that an earlier version wrote has none of these six.
+  // A file that an earlier version wrote has none of these six, nor kho.
   display: z._default(z.nullable(display), null),
   crash: z._default(z.nullable(crash), null),
   planKinds: z._default(z.array(z.enum(["file", "segments"])), [...LINUX_PLAN_KINDS]),

@@ -1,23 +1,42 @@
 /**
- * Is a parameter on the running kernel's command line?
+ * Which parameters are on a kernel's command line, and with which values?
  *
- * It does not read values, and knows nothing of parameters for init, which come after `--`.
+ * It knows nothing of parameters for init, which come after `--`.
  */
 
 import { parameters } from "../core/command-line.ts";
 
+/** Each parameter that the kernel sees, with its value: null where it has no `=`. The kernel takes
+ * `-` and `_` in names for the same, and stops at `--`. [linux kernel/params.c parse_args, parameq] */
+function* kernelParameters(commandLine: string): Generator<[name: string, value: string | null]> {
+  for (const { start, end } of parameters(commandLine)) {
+    const parameter = commandLine.slice(start, end).replace(/^"|"$/g, "");
+    if (parameter === "--") return;
+    const at = parameter.indexOf("=");
+    const name = at < 0 ? parameter : parameter.slice(0, at);
+    const value = at < 0 ? null : parameter.slice(at + 1).replace(/^"|"$/g, "");
+    yield [name.replaceAll("-", "_"), value];
+  }
+}
+
 /**
- * True if the kernel saw the parameter `name`, with or without a value. The kernel takes `-` and
- * `_` in names for the same, and stops at `--`. [linux kernel/params.c parse_args, parameq]
- *
+ * True if the kernel saw the parameter `name`, with or without a value.
  * @param name written with underscores
  */
 export function hasKernelParameter(commandLine: string, name: string): boolean {
-  for (const { start, end } of parameters(commandLine)) {
-    const parameter = commandLine.slice(start, end).replace(/^"|"$/g, "");
-    if (parameter === "--") return false;
-    const [key] = parameter.split("=");
-    if (key !== undefined && key.replaceAll("-", "_") === name) return true;
-  }
+  for (const [key] of kernelParameters(commandLine)) if (key === name) return true;
   return false;
+}
+
+/**
+ * The value of the last parameter `name` that has one: of most parameters the last one counts.
+ * undefined where there is none.
+ * @param name written with underscores
+ */
+export function lastKernelParameter(commandLine: string, name: string): string | undefined {
+  let last: string | undefined;
+  for (const [key, value] of kernelParameters(commandLine)) {
+    if (key === name && value !== null) last = value;
+  }
+  return last;
 }

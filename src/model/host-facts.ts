@@ -110,6 +110,15 @@ export interface CrashFacts {
   readonly pageOffset: bigint;
 }
 
+/** Kexec handover (KHO), where it is on: memory that the running kernel keeps for the next one, and
+ * hands over by kexec_file_load only. [linux Documentation/admin-guide/mm/kho.rst] */
+export interface KhoFacts {
+  /** Where the next kernel allocates first; null where debugfs does not say. Sorted, disjoint. */
+  readonly scratch: readonly Range[] | null;
+  /** What is known to be kept: that of `reserve_mem=`. Which other pages are kept no file says. */
+  readonly kept: readonly Range[];
+}
+
 export interface HostFacts {
   /** Version of this structure in JSON. */
   readonly format: 1;
@@ -128,6 +137,8 @@ export interface HostFacts {
    * `memmap=`, `mem=` and the like may have taken some of it away. Sorted and disjoint; null where
    * it is not known, and where the map is Xen's: dom0's addresses are not the machine's. */
   readonly systemRam: readonly Range[] | null;
+  /** null: it is off, or none of this host's. */
+  readonly kho: KhoFacts | null;
   /** /proc/meminfo's MemTotal, in bytes: what the running kernel has; null where it is
    * unreadable. */
   readonly memTotal: bigint | null;

@@ -87,6 +87,19 @@ function memory(facts: HostFacts): Finding {
   return finding("memory map", "ok", text, freeRamNotes(facts).join("\n"));
 }
 
+/** Kernels without it need not hear of it. */
+function handover(facts: HostFacts): Finding[] {
+  const { kho } = facts;
+  if (kho === null) return [];
+  const where =
+    kho.scratch === null
+      ? "where its scratch areas are is not known"
+      : `${humanSize(totalSize(kho.scratch))} of scratch areas`;
+  const hint =
+    "Load with -s (or -a, the default): kexec_load (-c) hands nothing over of what this kernel keeps.";
+  return [finding("KHO", "note", `kexec handover is on: ${where}`, hint)];
+}
+
 function guestOwned({ segmentRules }: HostFacts): Finding[] {
   const ranges = segmentRules.guestOwned;
   if (ranges === null) return [];
@@ -157,6 +170,7 @@ export function diagnose(facts: HostFacts | Unreadable, host: ExaminedHost): Dia
       lockdown(facts),
       ...loadDisabled(facts),
       map,
+      ...handover(facts),
       ...guestOwned(facts),
       crashMemory(facts),
       ...loadedImages(host),

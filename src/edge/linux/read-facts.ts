@@ -30,6 +30,7 @@ import type { ArchitectureReader, FactsInput, Ioctl } from "./architecture-reade
 import { readCrashFacts } from "./read-crash.ts";
 import { readEfi } from "./read-efi.ts";
 import { readKexecStateOf } from "./read-kexec-state.ts";
+import { readKho } from "./read-kho.ts";
 import { crashRegionsOf, iomemMap, readIomem, systemRamOf } from "./read-memory-map.ts";
 import { x8664Reader } from "./x86-64.ts";
 
@@ -110,6 +111,7 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     pageSize: attempt(notes, () => pageSizeOfAuxv(files.bytes(AUXV))) ?? USUAL_PAGE_SIZE,
     memoryMap,
     systemRam: systemRamOf(input),
+    kho: readKho(input),
     memTotal: attempt(notes, () => parseMemTotal(files.text(MEMINFO))),
     crashRegions: crashRegionsOf(input),
     crash: crash ? readCrashFacts(input, reader) : null,

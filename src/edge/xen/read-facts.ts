@@ -221,6 +221,8 @@ export function readXenFacts(
     // and its memmap=, are of the memory that Xen gave dom0, by other addresses.
     memoryMap: { source: "xen", ranges: withoutRealModeIvt(ranges) },
     systemRam: null,
+    // So is what dom0 keeps for the next kernel, and Xen hands nothing of it over.
+    kho: null,
     crashRegions: crash === null ? [] : [crash],
     crash: linux.crash === null ? null : readXenCrash(calls, ranges, linux.crash, notes),
     planKinds: XEN_PLAN_KINDS,

@@ -7,12 +7,12 @@ import { subtract } from "../../core/range.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { LoadRequest } from "../../model/request.ts";
 import type { FilePurpose, MemoryPiece, Purpose, PurposePlan, SegmentPurpose } from "./purpose.ts";
-import { freeRamNotes, keptRam, usableMemory } from "./usable-memory.ts";
+import { freeRamNotes, keptRam, khoRemark, khoWarnings, usableMemory } from "./usable-memory.ts";
 
 function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
   return {
     destinations: usableMemory(request, facts),
-    placer: { preferred: facts.segmentRules.guestOwned, remark: "" },
+    placer: { preferred: facts.segmentRules.guestOwned, remark: khoRemark(facts) },
     planForPurpose: (): PurposePlan => ({
       segments: [],
       backup: null,
@@ -22,7 +22,7 @@ function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
       notes: freeRamNotes(facts),
     }),
     preservedSegments: () => [],
-    warnings: () => [],
+    warnings: () => khoWarnings(facts),
   };
 }
 

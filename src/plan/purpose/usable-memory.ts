@@ -23,26 +23,43 @@ const ramOf = ({ memoryMap }: HostFacts): Range[] =>
  * nothing of it. [linux arch/x86/kernel/setup.c trim_bios_range] */
 const PAGE_OF_THE_BIOS: Range = { start: 0n, end: 4096n };
 
-/**
- * RAM that the next kernel may have, sorted and disjoint: it must be RAM for the firmware, and
- * "System RAM" for the running kernel, which keeps something in what it calls otherwise. Where that
- * is not known the firmware's word counts alone, and under Xen the hypervisor's.
- */
-export function freeRam(facts: HostFacts): Range[] {
+/** What is RAM for the firmware and for the running kernel. */
+function systemRam(facts: HostFacts): Range[] {
   const ram = ramOf(facts);
   return facts.systemRam === null ? ram : common(ram, [PAGE_OF_THE_BIOS, ...facts.systemRam]);
 }
 
-/** RAM for the firmware that is none for the running kernel, in whole pages. */
-export function keptRam(facts: HostFacts): Range[] {
+/** What is known of the memory that KHO hands over, and that it is handed over in. */
+const khoMemory = ({ kho }: HostFacts): Range[] =>
+  kho === null ? [] : [...(kho.scratch ?? []), ...kho.kept];
+
+/**
+ * RAM that the next kernel may have, sorted and disjoint: it must be RAM for the firmware, and
+ * "System RAM" for the running kernel, which keeps something in what it calls otherwise. Where that
+ * is not known the firmware's word counts alone, and under Xen the hypervisor's. What is known of
+ * the memory that KHO hands over is left out, too.
+ */
+export const freeRam = (facts: HostFacts): Range[] => subtract(systemRam(facts), khoMemory(facts));
+
+/** Whole pages only: of parts of them nothing can be said. */
+function wholePages(ranges: readonly Range[], facts: HostFacts): Range[] {
   const page = BigInt(facts.pageSize);
-  return subtract(ramOf(facts), freeRam(facts))
+  return ranges
     .map(({ start, end }) => ({ start: alignUp(start, page), end: alignDown(end, page) }))
     .filter((r) => !isEmpty(r));
 }
 
-/** One sentence where RAM is left alone, or where it is not known whether it should be. */
-export function freeRamNotes(facts: HostFacts): string[] {
+/** RAM for the firmware that segments do not go to, in whole pages. */
+export const keptRam = (facts: HostFacts): Range[] =>
+  wholePages(subtract(ramOf(facts), freeRam(facts)), facts);
+
+/** A sentence where RAM is left alone, or where it is not known whether it should be. */
+export const freeRamNotes = (facts: HostFacts): string[] => [
+  ...systemRamNotes(facts),
+  ...khoNotes(facts),
+];
+
+function systemRamNotes(facts: HostFacts): string[] {
   if (facts.systemRam === null) {
     if (facts.memoryMap?.source !== "firmware-memmap") return [];
     return [
@@ -50,11 +67,38 @@ export function freeRamNotes(facts: HostFacts): string[] {
         "RAM (/proc/iomem) is not known",
     ];
   }
-  const size = totalSize(keptRam(facts));
+  const size = totalSize(wholePages(subtract(ramOf(facts), systemRam(facts)), facts));
   if (size === 0n) return [];
   return [
     `${humanSize(size)} that the firmware calls RAM are left alone: they are no System RAM for the ` +
       "running kernel",
+  ];
+}
+
+const UNKNOWN_PAGES = "which other pages the running kernel keeps, no file says";
+
+function khoNotes(facts: HostFacts): string[] {
+  const { kho } = facts;
+  if (kho === null) return [];
+  if (kho.scratch === null) {
+    return [`KHO is on; where its scratch areas are is not known: is debugfs mounted?`];
+  }
+  const size = humanSize(totalSize(normalize(khoMemory(facts))));
+  return [
+    `KHO is on: ${size} of its scratch areas and of reserve_mem= are left alone; ${UNKNOWN_PAGES}`,
+  ];
+}
+
+/** A sentence for the error of a segment that finds no room; empty where KHO is off. */
+export const khoRemark = ({ kho }: HostFacts): string =>
+  kho === null ? "" : "KHO's scratch areas are not used: kexec_file_load (-s) loads into them.";
+
+/** A sentence where kexec_load loses what the running kernel keeps for the next one. */
+export function khoWarnings({ kho }: HostFacts): string[] {
+  if (kho === null) return [];
+  return [
+    "kexec handover (KHO) is on: only kexec_file_load (-s) hands over the memory that the running " +
+      "kernel keeps for the next one; loaded with kexec_load (-c), the next kernel gets none of it",
   ];
 }
 
