@@ -1,6 +1,6 @@
 /**
- * Memory that the running kernel keeps for the next one, though the firmware calls it RAM: a pattern
- * in persistent memory, a ramoops record, and soft-reserved memory outlive `-c -l` and `-e`.
+ * Memory that the running kernel keeps for the next one, though the firmware calls it RAM: a
+ * pattern in persistent memory, a ramoops record, and soft-reserved memory outlive `-c -l`, `-e`.
  */
 
 import { beforeAll, expect, test } from "bun:test";

@@ -101,3 +101,49 @@ test("a preserved kernel gets no memory that no segment saves", () => {
     ram.filter(({ start, end: size }) => start < kmem.end && start + size > kmem.start),
   ).toEqual([]);
 });
+
+describe("kexec handover (KHO)", () => {
+  const scratch = [range(0x3c000000n, 0x3f000000n)];
+  const kept = [range(0x3f800000n, 0x3f900000n)];
+  const handing: HostFacts = { ...FACTS, kho: { scratch, kept } };
+  const lies = ({ segments }: SegmentPlan) =>
+    segments.filter(({ start, size }) =>
+      [...scratch, ...kept].some((r) => start < r.end && start + size > r.start),
+    );
+
+  test("keeps segments out of its areas, which they lie in without it", () => {
+    expect(lies(planOf(handing))).toEqual([]);
+    expect(lies(planOf(FACTS))).not.toEqual([]);
+  });
+
+  test("is warned of, and a note says what is not known", () => {
+    const plan = planOf(handing);
+    expect(plan.warnings.join()).toContain("only kexec_file_load (-s) hands over");
+    expect(plan.notes.join("\n")).toContain("49 MiB of its scratch areas and of reserve_mem=");
+    expect(plan.notes.join("\n")).toContain("no file says");
+    const blind = planOf({ ...FACTS, kho: { scratch: null, kept: [] } });
+    expect(blind.notes.join("\n")).toContain("is debugfs mounted?");
+    expect(blind.warnings).toEqual(plan.warnings);
+    expect(planOf(FACTS).warnings).toEqual([]);
+  });
+
+  test("is no crash kernel's business", () => {
+    const crashed = machine("qemu-2g-vesa-edd-crash");
+    const plan = planOf({ ...crashed, kho: { scratch, kept } }, { purpose: "crash" });
+    expect(plan.warnings.join()).not.toContain("KHO");
+  });
+
+  test("is said where nothing else has room", () => {
+    const facts = { ...FACTS, kho: { scratch: [range(0x100000n, 0x3ffe0000n)], kept: [] } };
+    expect(refusal(() => planOf(facts)).hint).toContain("kexec_file_load (-s) loads into them");
+  });
+
+  test("is in --doctor's findings while it is on", () => {
+    const host = { name: "Linux", evidence: [], probes: [], loaded: null, crashLoaded: null };
+    const found = (facts: HostFacts) =>
+      diagnose(facts, host).findings.find(({ subject }) => subject === "KHO");
+    expect(found(FACTS)).toBeUndefined();
+    expect(found(handing)?.text).toBe("kexec handover is on: 48 MiB of scratch areas");
+    expect(found(handing)?.hint).toContain("Load with -s");
+  });
+});
