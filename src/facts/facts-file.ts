@@ -180,6 +180,7 @@ const factsFile = z.strictObject({
   kho: z._default(z.nullable(kho), null),
   memTotal: z.nullable(u64),
   crashRegions: z.array(range),
+  crashCma: z._default(z.array(range), []),
   bootCommandLine: z.nullable(byteString),
   bootParams: z.nullable(
     bytes.check(
@@ -193,7 +194,7 @@ const factsFile = z.strictObject({
   kexec: kexecState,
   lockdown: z.nullable(z.enum(["none", "integrity", "confidentiality"])),
   capabilities: z.nullable(u64),
-  // A file that an earlier version wrote has none of these six, nor kho.
+  // A file that an earlier version wrote has none of these six, nor kho, nor crashCma.
   display: z._default(z.nullable(display), null),
   crash: z._default(z.nullable(crash), null),
   planKinds: z._default(z.array(z.enum(["file", "segments"])), [...LINUX_PLAN_KINDS]),

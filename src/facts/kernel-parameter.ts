@@ -7,7 +7,8 @@
 import { parameters } from "../core/command-line.ts";
 
 /** Each parameter that the kernel sees, with its value: null where it has no `=`. The kernel takes
- * `-` and `_` in names for the same, and stops at `--`. [linux kernel/params.c parse_args, parameq] */
+ * `-` and `_` in names for the same, and stops at `--`.
+ * [linux kernel/params.c parse_args, parameq] */
 function* kernelParameters(commandLine: string): Generator<[name: string, value: string | null]> {
   for (const { start, end } of parameters(commandLine)) {
     const parameter = commandLine.slice(start, end).replace(/^"|"$/g, "");

@@ -12,8 +12,9 @@ import type { Range } from "../core/range.ts";
 export const KCORE = "/proc/kcore";
 export const KALLSYMS = "/proc/kallsyms";
 
-/** As much of kcore as kexec-tools reads: room for more than a thousand headers. */
-export const KCORE_HEADERS_SIZE = 65536;
+/** Where kcore's program headers may begin at the latest, in bytes: the kernel has them behind the
+ * ELF header. */
+const KCORE_PHOFF_MAX = 65536n;
 
 /** Where x86_64 kernels since 4.20 map memory, unless they choose by chance.
  * [linux Documentation/arch/x86/x86_64/mm.rst] */
@@ -34,17 +35,34 @@ function damaged(why: string): never {
   return fail({ code: "facts.kcore", message: `${KCORE_DAMAGED}: ${why}` });
 }
 
+/** What is needed of the ELF header. @throws KexecError `facts.kcore` for another file */
+function kcoreHeader(bytes: Uint8Array) {
+  if (bytes.length < Elf64_Ehdr.size) damaged(`${KCORE} has ${bytes.length} bytes`);
+  const { e_ident, e_phoff, e_phentsize, e_phnum } = Elf64_Ehdr.read(bytes);
+  if (!startsWith(e_ident, IDENT)) damaged(`${KCORE} is no 64-bit ELF file`);
+  if (e_phentsize !== Elf64_Phdr.size) damaged(`program headers of ${e_phentsize} bytes`);
+  if (e_phoff > KCORE_PHOFF_MAX) damaged(`its program headers begin at ${hex(e_phoff)}`);
+  return { e_phoff, e_phnum, end: e_phoff + BigInt(e_phnum * Elf64_Phdr.size) };
+}
+
+/** In bytes: how much of kcore has its ELF header. */
+export const KCORE_HEADER_SIZE = Elf64_Ehdr.size;
+
+/**
+ * In bytes, at most 3.7 MB: how much of kcore has all its headers. Machines with much memory in
+ * pieces have more than the 1,168 that kexec-tools reads; differs.
+ * @param start at least its ELF header
+ * @throws KexecError `facts.kcore`
+ */
+export const kcoreHeadersSize = (start: Uint8Array): number => Number(kcoreHeader(start).end);
+
 /**
  * The virtual addresses that kcore has, in its order.
  * @param bytes at least its headers, from the start
  * @throws KexecError `facts.kcore` for what is no such file, or has headers beyond `bytes`
  */
 export function parseKcore(bytes: Uint8Array): Range[] {
-  if (bytes.length < Elf64_Ehdr.size) damaged(`${KCORE} has ${bytes.length} bytes`);
-  const { e_ident, e_phoff, e_phentsize, e_phnum } = Elf64_Ehdr.read(bytes);
-  if (!startsWith(e_ident, IDENT)) damaged(`${KCORE} is no 64-bit ELF file`);
-  if (e_phentsize !== Elf64_Phdr.size) damaged(`program headers of ${e_phentsize} bytes`);
-  const end = e_phoff + BigInt(e_phnum * Elf64_Phdr.size);
+  const { e_phoff, e_phnum, end } = kcoreHeader(bytes);
   if (end > BigInt(bytes.length)) {
     damaged(`its ${e_phnum} program headers end at ${hex(end)}, ${hex(bytes.length)} were read`);
   }

@@ -144,6 +144,8 @@ export interface HostFacts {
   readonly memTotal: bigint | null;
   /** "Crash kernel" lines of /proc/iomem, or Xen's crash area; empty where nothing is reserved. */
   readonly crashRegions: readonly Range[];
+  /** What `crashkernel=SIZE,cma` reserved besides; sorted and disjoint, empty where nothing is. */
+  readonly crashCma: readonly Range[];
   /** null where it was not asked for: reading it takes its time. */
   readonly crash: CrashFacts | null;
   /** /proc/cmdline without its newline. */

@@ -120,9 +120,11 @@ function crashMemory(facts: HostFacts): Finding {
       "For -p reserve some: boot with crashkernel=256M (under Xen, on Xen's command line).";
     return finding("crash memory", "note", "none is reserved", hint);
   }
-  const { used, usedSize } = region;
-  const text = `${humanSize(usedSize)} at ${hex(used.start)}`;
-  if (usedSize >= CRASH_REGION_USUAL) return finding("crash memory", "ok", text);
+  const { used, usedSize, cma } = region;
+  const cmaSize = totalSize(cma);
+  const more = cmaSize === 0n ? "" : `, and ${humanSize(cmaSize)} of CMA`;
+  const text = `${humanSize(usedSize)} at ${hex(used.start)}${more}`;
+  if (usedSize + cmaSize >= CRASH_REGION_USUAL) return finding("crash memory", "ok", text);
   const hint = `Most kernels with their initrd need more than ${humanSize(CRASH_REGION_USUAL)}.`;
   return finding("crash memory", "note", `${text}, which is little`, hint);
 }

@@ -102,6 +102,7 @@ const anyFacts = fc.record({
   pageSize: fc.constantFrom(4096, 16384, 65536),
   memoryMap: orNull(memoryMap),
   systemRam: orNull(fc.array(range, { maxLength: 3 })),
+  crashCma: fc.array(range),
   kho: orNull(fc.record({ scratch: orNull(fc.array(range)), kept: fc.array(range) })),
   memTotal: orNull(u64),
   crashRegions: fc.array(range),

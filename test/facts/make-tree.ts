@@ -1,4 +1,4 @@
-/** Flattened device trees as KHO has them: big-endian headers, values in the machine's byte order. */
+/** Flattened device trees as KHO has them: big-endian, but values in the machine's byte order. */
 
 export interface Node {
   readonly name: string;

@@ -31,7 +31,13 @@ import { readCrashFacts } from "./read-crash.ts";
 import { readEfi } from "./read-efi.ts";
 import { readKexecStateOf } from "./read-kexec-state.ts";
 import { readKho } from "./read-kho.ts";
-import { crashRegionsOf, iomemMap, readIomem, systemRamOf } from "./read-memory-map.ts";
+import {
+  crashRegionsOf,
+  iomemMap,
+  readCrashCma,
+  readIomem,
+  systemRamOf,
+} from "./read-memory-map.ts";
 import { x8664Reader } from "./x86-64.ts";
 
 export interface FactsSources {
@@ -114,6 +120,7 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     kho: readKho(input),
     memTotal: attempt(notes, () => parseMemTotal(files.text(MEMINFO))),
     crashRegions: crashRegionsOf(input),
+    crashCma: readCrashCma(input),
     crash: crash ? readCrashFacts(input, reader) : null,
     bootCommandLine,
     efi,

@@ -9,6 +9,7 @@ import {
   iomemUsableRam,
   parseIomem,
 } from "../../facts/iomem.ts";
+import { CRASH_CMA_RANGES, parseCrashCma } from "../../facts/kexec-state.ts";
 import { noteOf } from "../../model/fact-note.ts";
 import type { MemoryMap } from "../../model/host-facts.ts";
 import { attempt } from "../files/read-pseudo-files.ts";
@@ -27,6 +28,18 @@ export function readIomem({
 /** "Crash kernel" lines of /proc/iomem; empty where nothing is reserved, or it is not known. */
 export function crashRegionsOf({ resources }: FactsInput): readonly Range[] {
   return resources === null ? [] : iomemCrashRegions(resources);
+}
+
+/** What `crashkernel=SIZE,cma` reserved; empty where nothing is, or the kernel is too old to say. */
+export function readCrashCma({ files, notes }: FactsInput): readonly Range[] {
+  const read = () => {
+    for (const file of CRASH_CMA_RANGES) {
+      const text = files.optionalText(file);
+      if (text !== null) return parseCrashCma(text, file);
+    }
+    return [];
+  };
+  return attempt(notes, read, "memory map") ?? [];
 }
 
 /** What the running kernel uses as RAM; null where it is not known. */

@@ -224,6 +224,7 @@ export function readXenFacts(
     // So is what dom0 keeps for the next kernel, and Xen hands nothing of it over.
     kho: null,
     crashRegions: crash === null ? [] : [crash],
+    crashCma: [],
     crash: linux.crash === null ? null : readXenCrash(calls, ranges, linux.crash, notes),
     planKinds: XEN_PLAN_KINDS,
     segmentRules,

@@ -1,21 +1,42 @@
 /** Whether a crash kernel can come up in the memory that is reserved for it. Pure. */
 
 import { hex, humanSize, MIB } from "../../core/address.ts";
-import { hasKernelParameter } from "../../facts/kernel-parameter.ts";
+import { hasKernelParameter, lastKernelParameter } from "../../facts/kernel-parameter.ts";
 import type { LoadedSize } from "../purpose/purpose.ts";
 import type { CrashRegion } from "./crash-region.ts";
 
 /** What a kernel and its init need beside themselves, at the least. */
 const ROOM_MIN = 32n * MIB;
 
+/** Percent of the memory that the file system takes which an initrd is unpacked into, where no
+ * option says otherwise. [linux mm/shmem.c shmem_default_max_blocks] */
+const TMPFS_PERCENT = 50n;
+
 /**
- * What is needed beside the kernel and the initrd as they are loaded. The initrd is unpacked, into
- * a file system that takes no more than half of the memory, unless root= says that another follows.
- * A compressed one needs more, which is not known here. [linux init/do_mounts.c init_rootfs]
+ * Percent of the memory that an initrd may take when it is unpacked; null: no such limit. It is
+ * ramfs, which has none, where root= or rootfstype= says that another file system follows.
+ * [linux init/do_mounts.c init_rootfs] [linux fs/namespace.c initramfs_options]
+ */
+function initrdPercent(commandLine: string): bigint | null {
+  const type = lastKernelParameter(commandLine, "rootfstype");
+  const follows = type !== undefined || hasKernelParameter(commandLine, "root");
+  if (follows && !type?.includes("tmpfs")) return null;
+  const options = lastKernelParameter(commandLine, "initramfs_options") ?? "";
+  const size = options.split(",").findLast((option) => /^(?:size|nr_blocks)=/.test(option));
+  if (size === undefined) return TMPFS_PERCENT;
+  const [, percent] = /^size=(\d{1,9})%$/.exec(size) ?? [];
+  return percent === undefined || BigInt(percent) === 0n ? null : BigInt(percent);
+}
+
+/**
+ * What is needed beside the kernel and the initrd as they are loaded: the initrd is unpacked. A
+ * compressed one needs more, which is not known here.
  */
 function roomNeeded(initrd: bigint, commandLine: string | null): bigint {
-  const isHalf = !hasKernelParameter(commandLine ?? "", "root");
-  return initrd + (isHalf && initrd > ROOM_MIN ? initrd : ROOM_MIN);
+  const percent = initrdPercent(commandLine ?? "");
+  const least = initrd + ROOM_MIN;
+  const asPart = percent === null ? 0n : (initrd * 100n) / percent;
+  return asPart > least ? asPart : least;
 }
 
 /**

@@ -103,8 +103,8 @@ test("a preserved kernel gets no memory that no segment saves", () => {
 });
 
 describe("kexec handover (KHO)", () => {
-  const scratch = [range(0x3c000000n, 0x3f000000n)];
-  const kept = [range(0x3f800000n, 0x3f900000n)];
+  const scratch = [range(0x3d000000n, 0x3ffe0000n)];
+  const kept = [range(0x3c800000n, 0x3c900000n)];
   const handing: HostFacts = { ...FACTS, kho: { scratch, kept } };
   const lies = ({ segments }: SegmentPlan) =>
     segments.filter(({ start, size }) =>
@@ -119,7 +119,7 @@ describe("kexec handover (KHO)", () => {
   test("is warned of, and a note says what is not known", () => {
     const plan = planOf(handing);
     expect(plan.warnings.join()).toContain("only kexec_file_load (-s) hands over");
-    expect(plan.notes.join("\n")).toContain("49 MiB of its scratch areas and of reserve_mem=");
+    expect(plan.notes.join("\n")).toContain("48.9 MiB of its scratch areas and of reserve_mem=");
     expect(plan.notes.join("\n")).toContain("no file says");
     const blind = planOf({ ...FACTS, kho: { scratch: null, kept: [] } });
     expect(blind.notes.join("\n")).toContain("is debugfs mounted?");
@@ -143,7 +143,7 @@ describe("kexec handover (KHO)", () => {
     const found = (facts: HostFacts) =>
       diagnose(facts, host).findings.find(({ subject }) => subject === "KHO");
     expect(found(FACTS)).toBeUndefined();
-    expect(found(handing)?.text).toBe("kexec handover is on: 48 MiB of scratch areas");
+    expect(found(handing)?.text).toBe("kexec handover is on: 47.9 MiB of scratch areas");
     expect(found(handing)?.hint).toContain("Load with -s");
   });
 });
