@@ -28,6 +28,13 @@ const GRAPHICS_MODULES = [
   "bochs",
 ] as const;
 
+/** The drivers of persistent memory that `memmap=…!…` makes, and of records in RAM (ramoops), with
+ * what they need, in the order in which they are loaded. */
+const PERSISTENT_MODULES = [
+  ...["libnvdimm", "nd_btt", "nd_pmem", "nd_e820"],
+  ...["reed_solomon", "ramoops"],
+] as const;
+
 /** A module and the file that it is in here, not compressed. */
 export interface KernelModule {
   readonly name: string;
@@ -44,6 +51,8 @@ export interface Kernel {
   readonly modules: readonly KernelModule[];
   /** For cases with a graphics card that a driver takes. */
   readonly graphicsModules: readonly KernelModule[];
+  /** For cases with memory that outlives a kernel. */
+  readonly persistentModules: readonly KernelModule[];
 }
 
 /** Modules that a series has in its kernels instead. */
@@ -72,7 +81,10 @@ export function ensureKernel(
   refresh: () => void,
 ): Kernel {
   const names = KERNEL_MODULES.filter((one) => !BUILT_IN[series].includes(one));
-  const files = [...names, ...GRAPHICS_MODULES].map((one) => [`${one}.ko`, `**/${one}.ko*`]);
+  const files = [...names, ...GRAPHICS_MODULES, ...PERSISTENT_MODULES].map((one) => [
+    `${one}.ko`,
+    `**/${one}.ko*`,
+  ]);
   const wanted = {
     title: `Debian's kernel ${series}`,
     names: PACKAGES[series],
@@ -92,5 +104,6 @@ export function ensureKernel(
     config: path("config"),
     modules: names.map(module),
     graphicsModules: GRAPHICS_MODULES.map(module),
+    persistentModules: PERSISTENT_MODULES.map(module),
   };
 }

@@ -25,6 +25,7 @@ export type ErrorCode =
   | "facts.iomem"
   | "facts.iomem-hidden"
   | "facts.kcore"
+  | "facts.kho"
   | "facts.lockdown"
   | "facts.meminfo"
   | "facts.memory-map"

@@ -63,17 +63,24 @@ export function normalize(ranges: readonly Range[]): Range[] {
 export function subtract(ranges: readonly Range[], holes: readonly Range[]): Range[] {
   const cut = normalize(holes);
   const rest: Range[] = [];
+  let first = 0;
   for (const r of normalize(ranges)) {
     let start = r.start;
-    for (const hole of cut) {
-      if (hole.end <= start) continue;
-      if (hole.start >= r.end) break;
+    while ((cut[first]?.end ?? r.end) <= start) first += 1;
+    for (let at = first; start < r.end; at += 1) {
+      const hole = cut[at];
+      if (hole === undefined || hole.start >= r.end) break;
       if (hole.start > start) rest.push({ start, end: hole.start });
       start = hole.end;
     }
     if (start < r.end) rest.push({ start, end: r.end });
   }
   return rest;
+}
+
+/** The addresses that are in both sets, as a canonical set. */
+export function common(ranges: readonly Range[], others: readonly Range[]): Range[] {
+  return subtract(ranges, subtract(ranges, others));
 }
 
 /** True if one range of the canonical set `ranges` holds all of `inner`. */

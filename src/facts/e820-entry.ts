@@ -15,6 +15,7 @@ export const E820_TYPE_NVS = 4;
 export const E820_TYPE_UNUSABLE = 5;
 export const E820_TYPE_PMEM = 7;
 export const E820_TYPE_PRAM = 12;
+export const E820_TYPE_SOFT_RESERVED = 0xefffffff;
 
 /** Packed: 20 bytes, and the next entry follows without a gap. */
 export const E820Entry = defineStruct("boot_e820_entry", 20, {

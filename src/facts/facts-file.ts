@@ -12,6 +12,7 @@ import * as z from "zod/mini";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { isByteString } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
+import { normalize } from "../core/range.ts";
 import { ARCHITECTURES } from "../model/architecture.ts";
 import { type FactNote, type NoteSubject, noteOf, noteSentence } from "../model/fact-note.ts";
 import type { HostFacts } from "../model/host-facts.ts";
@@ -152,6 +153,8 @@ const xen = z.strictObject({
   hypervisor: z.nullable(range),
 });
 
+const kho = z.strictObject({ scratch: z.nullable(z.array(range)), kept: z.array(range) });
+
 const crash = z.strictObject({
   memory: z.array(memoryRange),
   cpuNotes: z.array(range),
@@ -172,8 +175,12 @@ const factsFile = z.strictObject({
     .int()
     .check(z.refine((n) => n >= 1 && Number.isInteger(Math.log2(n)), "needed: a power of two")),
   memoryMap: z.nullable(memoryMap),
+  // Files of earlier versions do not have it.
+  systemRam: z.optional(z.nullable(z.array(range))),
+  kho: z._default(z.nullable(kho), null),
   memTotal: z.nullable(u64),
   crashRegions: z.array(range),
+  crashCma: z._default(z.array(range), []),
   bootCommandLine: z.nullable(byteString),
   bootParams: z.nullable(
     bytes.check(
@@ -187,7 +194,7 @@ const factsFile = z.strictObject({
   kexec: kexecState,
   lockdown: z.nullable(z.enum(["none", "integrity", "confidentiality"])),
   capabilities: z.nullable(u64),
-  // Files of earlier versions lack these seven fields.
+  // Files of earlier versions lack these seven fields, kho and crashCma.
   display: z._default(z.nullable(display), null),
   fiveLevelPaging: z._default(z.nullable(z.boolean()), null),
   crash: z._default(z.nullable(crash), null),
@@ -209,8 +216,9 @@ const factsFile = z.strictObject({
 /** `HostFacts` as format 1 stores it. The compiler checks both directions: a field of HostFacts
  * without a line in the schema above does not compile, nor does the reverse. */
 interface Written
-  extends Omit<HostFacts, "rngSeed" | "x86_64" | "segmentRules" | "notes">,
+  extends Omit<HostFacts, "rngSeed" | "x86_64" | "systemRam" | "segmentRules" | "notes">,
     X86Facts {
+  readonly systemRam?: HostFacts["systemRam"] | undefined;
   readonly segmentRules: Omit<HostFacts["segmentRules"], "guestOwned"> & {
     readonly settled: HostFacts["segmentRules"]["guestOwned"];
   };
@@ -236,6 +244,13 @@ function toWritten({ rngSeed: _secret, x86_64, ...facts }: HostFacts): Written {
   };
 }
 
+/** Files of earlier versions have it only where they have what a dump is made of. */
+function systemRamOf({ systemRam, memoryMap, crash }: Written): HostFacts["systemRam"] {
+  if (systemRam !== undefined) return systemRam;
+  if (crash === null || memoryMap?.source === "xen") return null;
+  return normalize(crash.memory.filter(({ type }) => type === "ram"));
+}
+
 function fromWritten(written: Written): HostFacts {
   const { bootParams, edd, framebuffer, display, fiveLevelPaging, ...facts } = written;
   const own: X86Facts = { bootParams, edd, framebuffer, display, fiveLevelPaging };
@@ -243,6 +258,7 @@ function fromWritten(written: Written): HostFacts {
   return {
     ...facts,
     x86_64: facts.architecture === "x86_64" ? own : null,
+    systemRam: systemRamOf(written),
     segmentRules: { ...rules, guestOwned },
     notes: facts.notes.map(readNote),
     rngSeed: null,

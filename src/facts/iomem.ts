@@ -97,7 +97,7 @@ export function parseIomem(text: string): Iomem {
 }
 
 /** The type that a line with this name has in a memory map; null where it is not memory.
- * [kexec-tools] */
+ * [linux arch/x86/kernel/e820.c e820_type_to_string] */
 function memoryType(name: string): MemoryType | null {
   switch (name) {
     case "System RAM":
@@ -106,6 +106,12 @@ function memoryType(name: string): MemoryType | null {
       return "acpi";
     case "ACPI Non-volatile Storage":
       return "acpi-nvs";
+    case "Unusable memory":
+      return "unusable";
+    case "Soft Reserved":
+      return "soft-reserved";
+    case "Unknown E820 type":
+      return "reserved";
     case "Persistent Memory (legacy)":
       return "pram";
     case "Persistent Memory":
@@ -117,8 +123,9 @@ function memoryType(name: string): MemoryType | null {
 
 /**
  * The memory map of an x86 machine: lines of every depth whose name is exactly one of those that
- * kexec-tools knows ("reserved" in any case). "System RAM (kmem)" and the like are not among them:
- * the firmware did not call that memory RAM. Sorted; a reserved line may lie inside another.
+ * the kernel has for the firmware's types ("reserved" in any case). "System RAM (kmem)" and the
+ * like are not among them: the firmware did not call that memory RAM. Sorted; a reserved line may
+ * lie inside another.
  */
 export function iomemMemoryRanges(resources: readonly IomemResource[]): MemoryRange[] {
   const ranges: MemoryRange[] = [];
@@ -134,13 +141,17 @@ export function iomemMemoryRanges(resources: readonly IomemResource[]): MemoryRa
  * kernel also uses "System RAM (kmem)" and "System RAM (virtio_mem)", and the other types of
  * memory, which the crash kernel has to know. RAM under a graphics aperture (GART) is left out.
  * Sorted. [kexec-tools]
+ *
+ * Soft-reserved memory is left out, as kexec_file_load leaves it out: a driver of the crash kernel
+ * would use it as RAM and overwrite memory that is to be dumped.
+ * [linux arch/x86/kernel/crash.c crash_setup_memmap_entries]
  */
 export function iomemDumpRanges(resources: readonly IomemResource[]): MemoryRange[] {
   const gart = resources.filter(({ name }) => name === "GART");
   const ranges = resources.flatMap(({ start, end, name }): MemoryRange[] => {
     if (end <= start) return [];
     const type = name.includes("System RAM") ? "ram" : memoryType(name);
-    if (type === null) return [];
+    if (type === null || type === "soft-reserved") return [];
     return subtract([{ start, end }], gart).map((r) => ({ ...r, type }));
   });
   return ranges.sort(byStart);
@@ -170,6 +181,35 @@ export function iomemUsableRam(resources: readonly IomemResource[]): MemoryRange
     }
   }
   return subtract(ram, taken).map((r) => ({ ...r, type: "ram" }));
+}
+
+/** What may lie in System RAM and is free for the next kernel: the running one, which is not needed
+ * once the purgatory runs, and the crash kernel's memory: the next kernel reserves its own. */
+const FREE_INSIDE = /^(?:Kernel (?:code|rodata|data|bss)|Crash kernel)$/;
+
+/**
+ * What the running kernel uses as RAM and the next one may overwrite: the outermost lines whose
+ * name is exactly "System RAM", without what lies in them, the running kernel and the crash
+ * kernel's memory aside. So it has neither what `memmap=`, `mem=` or a driver took away (persistent
+ * memory, a ramoops record, "Reserved"), nor memory of a special purpose that a driver gave back
+ * ("System RAM (kmem)").
+ *
+ * kexec_file_load takes the same lines (IORESOURCE_SYSTEM_RAM, busy, not managed by a driver), and
+ * looks at nothing inside them; here what somebody put there by name stays, too.
+ * [linux kernel/kexec_file.c locate_mem_hole_callback]
+ * [linux kernel/resource.c walk_system_ram_res]
+ */
+export function iomemSystemRam(resources: readonly IomemResource[]): Range[] {
+  const ram: Range[] = [];
+  const taken: Range[] = [];
+  let inside = false;
+  for (const resource of resources) {
+    if (resource.depth === 0) {
+      inside = resource.name === "System RAM";
+      if (inside) ram.push(resource);
+    } else if (inside && !FREE_INSIDE.test(resource.name)) taken.push(resource);
+  }
+  return subtract(ram, taken);
 }
 
 /** The memory that crashkernel= reserved, sorted; empty where nothing is reserved. */

@@ -1,36 +1,43 @@
 /**
- * Finds a parameter on the running kernel's command line.
+ * Finds a parameter and its value on a kernel's command line.
  *
- * This file does not read values, and ignores the parameters for init, which come after `--`.
+ * This file ignores the parameters for init, which come after `--`.
  */
 
 import { parameters } from "../core/command-line.ts";
 
-/** Those that the kernel saw, each without quotes around all of it. */
-function* seenByKernel(commandLine: string): Generator<string> {
+/** Each parameter that the kernel sees, with its value: null where it has no `=`. In names, the
+ * kernel does not distinguish `-` from `_`; it stops at `--`.
+ * [linux kernel/params.c parse_args, parameq] */
+function* kernelParameters(commandLine: string): Generator<[name: string, value: string | null]> {
   for (const { start, end } of parameters(commandLine)) {
     const parameter = commandLine.slice(start, end).replace(/^"|"$/g, "");
     if (parameter === "--") return;
-    yield parameter;
+    const at = parameter.indexOf("=");
+    const name = at < 0 ? parameter : parameter.slice(0, at);
+    const value = at < 0 ? null : parameter.slice(at + 1).replace(/^"|"$/g, "");
+    yield [name.replaceAll("-", "_"), value];
   }
 }
 
-const isNamed = (parameter: string, name: string): boolean =>
-  parameter.split("=", 1)[0]?.replaceAll("-", "_") === name;
-
 /**
- * True if the kernel got the parameter `name`, with or without a value. In names, the kernel does
- * not distinguish `-` from `_`; it stops at `--`. [linux kernel/params.c parse_args, parameq]
- *
+ * True if the kernel got the parameter `name`, with or without a value.
  * @param name written with underscores
  */
 export function hasKernelParameter(commandLine: string, name: string): boolean {
-  return [...seenByKernel(commandLine)].some((parameter) => isNamed(parameter, name));
+  for (const [key] of kernelParameters(commandLine)) if (key === name) return true;
+  return false;
 }
 
-/** The value of the last such parameter; null where there is none, or it has no value. */
+/**
+ * The value of the last parameter `name` that has one, which for most parameters is the one that
+ * counts; null where there is none.
+ * @param name written with underscores
+ */
 export function kernelParameterValue(commandLine: string, name: string): string | null {
-  const last = [...seenByKernel(commandLine)].filter((one) => isNamed(one, name)).at(-1) ?? "";
-  const equals = last.indexOf("=");
-  return equals < 0 ? null : last.slice(equals + 1).replace(/^"|"$/g, "");
+  let last: string | null = null;
+  for (const [key, value] of kernelParameters(commandLine)) {
+    if (key === name && value !== null) last = value;
+  }
+  return last;
 }

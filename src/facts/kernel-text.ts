@@ -13,9 +13,9 @@ import type { Range } from "../core/range.ts";
 export const KCORE = "/proc/kcore";
 export const KALLSYMS = "/proc/kallsyms";
 
-/** The bytes of kcore that are read, as many as kexec-tools reads: more than a thousand headers
- * fit. */
-export const KCORE_HEADERS_SIZE = 65536;
+/** The highest offset at which kcore's program headers may begin, in bytes: the kernel puts them
+ * behind the ELF header. */
+const KCORE_PHOFF_MAX = 65536n;
 
 /** The virtual address at which x86_64 kernels since 4.20 map physical memory, if KASLR does not
  * move it. [linux Documentation/arch/x86/x86_64/mm.rst] */
@@ -36,17 +36,34 @@ function damaged(why: string): never {
   return fail({ code: "facts.kcore", message: `${KCORE_DAMAGED}: ${why}` });
 }
 
+/** The fields of the ELF header that are used. @throws KexecError `facts.kcore` for another file */
+function kcoreHeader(bytes: Uint8Array) {
+  if (bytes.length < Elf64_Ehdr.size) damaged(`${KCORE} has ${bytes.length} bytes`);
+  const { e_ident, e_phoff, e_phentsize, e_phnum } = Elf64_Ehdr.read(bytes);
+  if (!startsWith(e_ident, IDENT)) damaged(`${KCORE} is no 64-bit ELF file`);
+  if (e_phentsize !== Elf64_Phdr.size) damaged(`program headers of ${e_phentsize} bytes`);
+  if (e_phoff > KCORE_PHOFF_MAX) damaged(`its program headers begin at ${hex(e_phoff)}`);
+  return { e_phoff, e_phnum, end: e_phoff + BigInt(e_phnum * Elf64_Phdr.size) };
+}
+
+/** The size of the ELF header at the start of kcore, in bytes. */
+export const KCORE_HEADER_SIZE = Elf64_Ehdr.size;
+
+/**
+ * The size of the start of kcore that has all its headers, in bytes; at most 3.7 MB. Machines with
+ * much memory in pieces have more headers than the 1,168 that kexec-tools reads.
+ * @param start the start of the file, with its ELF header
+ * @throws KexecError `facts.kcore`
+ */
+export const kcoreHeadersSize = (start: Uint8Array): number => Number(kcoreHeader(start).end);
+
 /**
  * The virtual address ranges that kcore has, in the order of its program headers.
  * @param bytes the start of the file, with all its program headers
  * @throws KexecError `facts.kcore` for a file that is not 64-bit ELF, or has headers beyond `bytes`
  */
 export function parseKcore(bytes: Uint8Array): Range[] {
-  if (bytes.length < Elf64_Ehdr.size) damaged(`${KCORE} has ${bytes.length} bytes`);
-  const { e_ident, e_phoff, e_phentsize, e_phnum } = Elf64_Ehdr.read(bytes);
-  if (!startsWith(e_ident, IDENT)) damaged(`${KCORE} is no 64-bit ELF file`);
-  if (e_phentsize !== Elf64_Phdr.size) damaged(`program headers of ${e_phentsize} bytes`);
-  const end = e_phoff + BigInt(e_phnum * Elf64_Phdr.size);
+  const { e_phoff, e_phnum, end } = kcoreHeader(bytes);
   if (end > BigInt(bytes.length)) {
     damaged(`its ${e_phnum} program headers end at ${hex(end)}, ${hex(bytes.length)} were read`);
   }

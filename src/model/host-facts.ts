@@ -112,6 +112,15 @@ export interface CrashFacts {
   readonly pageOffset: bigint;
 }
 
+/** Kexec handover (KHO): memory that the running kernel keeps for a next kernel loaded by
+ * kexec_file_load. [linux Documentation/admin-guide/mm/kho.rst] */
+export interface KhoFacts {
+  /** The areas from which the next kernel allocates first; null: unknown. Sorted and disjoint. */
+  readonly scratch: readonly Range[] | null;
+  /** The kept memory that is known, that of `reserve_mem=`. No file lists the other kept pages. */
+  readonly kept: readonly Range[];
+}
+
 export interface HostFacts {
   /** Version of this structure in JSON. */
   readonly format: 1;
@@ -125,10 +134,19 @@ export interface HostFacts {
   readonly pageSize: number;
   /** null where no source could be read; `notes` says why. */
   readonly memoryMap: MemoryMap | null;
+  /** The memory that the running kernel uses as RAM: the "System RAM" of its /proc/iomem, without
+   * ranges inside it that are not free for the next kernel. The memory map has the firmware's RAM,
+   * from which `memmap=`, `mem=` and the like may have taken some away. Sorted and disjoint; null
+   * where it is unknown, and where the map is Xen's: dom0's addresses are not the machine's. */
+  readonly systemRam: readonly Range[] | null;
+  /** Kexec handover; null: it is off, or the kernel does not have it. */
+  readonly kho: KhoFacts | null;
   /** MemTotal of /proc/meminfo, in bytes: the running kernel's memory; null: unreadable. */
   readonly memTotal: bigint | null;
   /** "Crash kernel" lines of /proc/iomem, or Xen's crash area; empty where nothing is reserved. */
   readonly crashRegions: readonly Range[];
+  /** The memory of `crashkernel=SIZE,cma`; sorted and disjoint, empty where nothing is reserved. */
+  readonly crashCma: readonly Range[];
   /** null where these facts were not requested: reading them takes long. */
   readonly crash: CrashFacts | null;
   /** /proc/cmdline without its newline. */

@@ -2,10 +2,14 @@
 
 import type { Range } from "../core/range.ts";
 
-/** The types that kexec-tools knows; an unknown type is "reserved". */
+/** The types that kexec-tools knows, and two that it treats as reserved: "unusable" is damaged
+ * memory, "soft-reserved" memory for a special purpose, which a driver may release as RAM. An
+ * unknown type is "reserved". */
 export const MEMORY_TYPES = [
   "ram",
   "reserved",
+  "unusable",
+  "soft-reserved",
   "acpi",
   "acpi-nvs",
   "uncached",

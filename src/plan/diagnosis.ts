@@ -5,7 +5,7 @@
 
 import { findArch } from "../arch/index.ts";
 import { hex, humanSize } from "../core/address.ts";
-import { largest, normalize, rangeSize, totalSize } from "../core/range.ts";
+import { largest, rangeSize, totalSize } from "../core/range.ts";
 import { IOMEM } from "../facts/iomem.ts";
 import { kernelParameterValue } from "../facts/kernel-parameter.ts";
 import { LOCKDOWN, NO_SECURITYFS } from "../facts/lockdown.ts";
@@ -17,6 +17,7 @@ import { CAP_SYS_BOOT, type HostFacts } from "../model/host-facts.ts";
 import { findCrashRegion } from "./crash/crash-region.ts";
 import { memoryMapNotes } from "./memory-map-notes.ts";
 import { MEMORY_MAP_SOURCE } from "./memory-picture.ts";
+import { freeRam, freeRamNotes } from "./purpose/usable-memory.ts";
 
 export interface Diagnosis {
   /** Whether some way of loading a kernel can work. */
@@ -117,13 +118,26 @@ function memory(facts: HostFacts): Finding {
     const hint = memoryMapNotes(facts).join("\n");
     return finding("memory map", "no", "no source of the memory map can be read", hint);
   }
-  const ram = normalize(memoryMap.ranges.filter(({ type }) => type === "ram"));
+  const ram = freeRam(facts);
   const total = totalSize(ram);
   const best = largest(ram) ?? { start: 0n, end: 0n };
   const text =
     `${humanSize(total)} of RAM in ${MEMORY_MAP_SOURCE[memoryMap.source]}, ` +
     `the largest range ${humanSize(rangeSize(best))} at ${hex(best.start)}`;
-  return finding("memory map", "ok", text);
+  return finding("memory map", "ok", text, freeRamNotes(facts).join("\n"));
+}
+
+/** KHO, if it is on. */
+function handover(facts: HostFacts): Finding[] {
+  const { kho } = facts;
+  if (kho === null) return [];
+  const where =
+    kho.scratch === null
+      ? "its scratch areas are unknown"
+      : `${humanSize(totalSize(kho.scratch))} of scratch areas`;
+  const hint =
+    "Load with -s, or with -a: kexec_load (-c) hands over none of the memory that this kernel keeps.";
+  return [finding("KHO", "note", `kexec handover is on: ${where}`, hint)];
 }
 
 function guestOwned({ segmentRules }: HostFacts): Finding[] {
@@ -151,9 +165,11 @@ function crashMemory(facts: HostFacts): Finding {
       "-p needs reserved memory: boot with crashkernel=256M (under Xen, on Xen's command line).";
     return finding("crash memory", "note", "none is reserved", hint);
   }
-  const { used, usedSize } = region;
-  const text = `${humanSize(usedSize)} at ${hex(used.start)}`;
-  if (usedSize >= CRASH_REGION_USUAL) return finding("crash memory", "ok", text);
+  const { used, usedSize, cma } = region;
+  const cmaSize = totalSize(cma);
+  const more = cmaSize === 0n ? "" : `, and ${humanSize(cmaSize)} of CMA`;
+  const text = `${humanSize(usedSize)} at ${hex(used.start)}${more}`;
+  if (usedSize + cmaSize >= CRASH_REGION_USUAL) return finding("crash memory", "ok", text);
   const hint = `Most kernels with their initrd need more than ${humanSize(CRASH_REGION_USUAL)}.`;
   return finding("crash memory", "note", `${text}, probably too little`, hint);
 }
@@ -211,6 +227,7 @@ export function diagnose(facts: HostFacts | Unreadable, host: ExaminedHost): Dia
       lockdown(facts),
       ...loadDisabled(facts),
       map,
+      ...handover(facts),
       ...guestOwned(facts),
       crashMemory(facts),
       ...loadedImages(host),

@@ -13,6 +13,7 @@
 import { ADDRESS_END, alignDown, alignUp, hex, humanSize, isPowerOfTwo } from "../core/address.ts";
 import { NoRoom } from "../core/no-room.ts";
 import {
+  common,
   intersect,
   isEmpty,
   largest,
@@ -235,11 +236,6 @@ function strictest(
 ): SetBound {
   const own: SetBound = { at, from };
   return others.reduce((best, one) => (isStricter(one.at, best.at) ? one : best), own);
-}
-
-/** The intersection of two canonical sets, as a canonical set. */
-function common(a: readonly Range[], b: readonly Range[]): Range[] {
-  return a.flatMap((r) => b.map((other) => intersect(r, other)).filter((both) => !isEmpty(both)));
 }
 
 /** The highest or lowest aligned start in `gap`, or undefined where `size` does not fit. */

@@ -48,6 +48,8 @@ const NAMES: Readonly<Record<MemoryType, string>> = {
   reserved: "Reserved",
   acpi: "ACPI Tables",
   "acpi-nvs": "ACPI Non-volatile Storage",
+  unusable: "Unusable memory",
+  "soft-reserved": "Soft Reserved",
   uncached: "Reserved",
   pmem: "Persistent Memory",
   pram: "Persistent Memory (legacy)",

@@ -391,6 +391,20 @@ export const DIFFERENCES = [
     why: "a screen should not stay black, and a kernel should not draw on what is not shown",
   },
   {
+    id: "kept-memory",
+    kexecTools:
+      "`-c` puts segments anywhere in what the firmware calls RAM: over persistent memory (`memmap=…!…`), ramoops records and reserved memory (`memmap=…$…`), behind `mem=`",
+    onekexec: 'only where it is "System RAM" for the running kernel, too (`/proc/iomem`)',
+    why: "what is kept there would be lost; `-s` has always left it alone",
+  },
+  {
+    id: "memory-types",
+    kexecTools:
+      '"Soft Reserved" and "Unusable memory" reach the next kernel as reserved, or not at all; persistent memory reaches a multiboot image as reserved',
+    onekexec: "every range has the type that the firmware gave it, as with `-s`",
+    why: "special-purpose memory (HBM, CXL) is lost to a kernel that takes it for reserved",
+  },
+  {
     id: "efi-data",
     kexecTools:
       "after UEFI, `-c` puts segments over what EFI left for every kernel: the memory attributes table, the boot logo (`efi_bgrt: Ignoring BGRT: Incorrect BMP magic number`)",

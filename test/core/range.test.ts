@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
+  common,
   covers,
   intersect,
   isEmpty,
@@ -59,6 +60,27 @@ describe("subtract", () => {
       }),
     );
   });
+});
+
+test("common has exactly the addresses of both, as a canonical set", () => {
+  fc.assert(
+    fc.property(anyRanges, anyRanges, (a, b) => {
+      const result = common(a, b);
+      const other = members(b);
+      expect(members(result)).toEqual(new Set([...members(a)].filter((x) => other.has(x))));
+      expect(result).toEqual(normalize(result));
+    }),
+  );
+});
+
+test("sets of 65,535 ranges are subtracted and intersected in little time", () => {
+  const many = (offset: number) =>
+    Array.from({ length: 65535 }, (_, i) => r(i * 16 + offset, i * 16 + offset + 8));
+  const begin = process.cpuUsage();
+  expect(subtract(many(0), many(4))).toHaveLength(65535);
+  expect(common(many(0), many(4))).toHaveLength(65535);
+  const { user, system } = process.cpuUsage(begin);
+  expect(user + system).toBeLessThan(2_000_000);
 });
 
 test("intersect and overlaps agree", () => {

@@ -146,7 +146,7 @@ test.each<[string, (json: Json) => void]>([
     (j) => (at(j, "memoryMap", "ranges", 1).start = "0x0"),
   ],
   [
-    'memoryMap.ranges[2].type: needed: "ram" or "reserved" or "acpi" or "acpi-nvs"',
+    'memoryMap.ranges[2].type: needed: "ram" or "reserved" or "unusable" or',
     (j) => (at(j, "memoryMap", "ranges", 2).type = "RAM"),
   ],
   [
@@ -217,5 +217,24 @@ describe("what a host demands", () => {
   ])("a damaged field is named: %s", (problem, change) => {
     const error = refusal(() => factsFromJson(changed(change)));
     expect(error.message).toStartWith(`facts file: ${problem}`);
+  });
+});
+
+describe("what the running kernel uses as RAM", () => {
+  const without = (name: string) => {
+    const { systemRam: _, ...json } = JSON.parse(machine(name));
+    return factsFromJson(JSON.stringify(json)).systemRam;
+  };
+
+  test("is in what a dump is made of, in a file from before it was written", () => {
+    expect(without("qemu-2g-vesa-edd-crash.json")).toEqual([
+      { start: 0x1000n, end: 0x9fc00n },
+      { start: 0x100000n, end: 0x7ffe0000n },
+    ]);
+  });
+
+  test("is not known from a file without either, nor from Xen's", () => {
+    expect(without("qemu-1g-bios.json")).toBeNull();
+    expect(without("qemu-2g-xen-crash.json")).toBeNull();
   });
 });

@@ -1,8 +1,9 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
   iomemCrashRegions,
   iomemMemoryRanges,
+  iomemSystemRam,
   iomemUsableRam,
   parseIomem,
   showResource,
@@ -49,7 +50,7 @@ test("depth counts parents, not blanks", () => {
   expect(parseIomem(text).resources.map((r) => r.depth)).toEqual([0, 1, 2, 1, 0]);
 });
 
-test("iomemMemoryRanges() takes exactly the names that kexec-tools takes, of any depth", () => {
+test("iomemMemoryRanges() takes exactly the names of the firmware's types, of any depth", () => {
   const ranges = iomemMemoryRanges(parseIomem(SAMPLE).resources);
   expect(ranges).toEqual([
     { start: 0x0n, end: 0x1000n, type: "reserved" },
@@ -63,6 +64,7 @@ test("iomemMemoryRanges() takes exactly the names that kexec-tools takes, of any
     { start: 0x100000000n, end: 0x1c0000000n, type: "ram" },
     { start: 0x1c0000000n, end: 0x1d0000000n, type: "pmem" },
     { start: 0x1d0000000n, end: 0x1d1000000n, type: "pram" },
+    { start: 0xfd00000000n, end: 0x10000000000n, type: "soft-reserved" },
   ]);
 });
 
@@ -191,5 +193,72 @@ test("damaged texts throw nothing but KexecErrors", () => {
     iomemMemoryRanges(resources);
     iomemUsableRam(resources);
     iomemCrashRegions(resources);
+  });
+});
+
+describe("what the running kernel uses as RAM", () => {
+  const systemRam = (text: string) =>
+    iomemSystemRam(parseIomem(text).resources).map(({ start, end }) => [start, end]);
+
+  test("is System RAM alone: no persistent memory, nor what a driver gave back of it", () => {
+    expect(systemRam(SAMPLE)).toEqual([
+      [0x1000n, 0x9fc00n],
+      [0x100000n, 0x3ffe0000n],
+      [0x100000000n, 0x1c0000000n],
+    ]);
+  });
+
+  // What `memmap=32M!448M`, `memmap=1M$0x20000000` and `mem=` make of one range of the firmware's.
+  test.each([
+    ["Persistent Memory (legacy)"],
+    ["Reserved"],
+    ["ramoops:dump(0/2)"],
+    ["Soft Reserved"],
+    ["ACPI Tables"],
+    ["RAM buffer"],
+  ])("is not %s beside it", (name) => {
+    const text = `100000-1bffffff : System RAM
+1c000000-1dffffff : ${name}
+  1c000000-1dffffff : System RAM (kmem)
+  1c100000-1c1fffff : System RAM
+1e000000-3ffdffff : System RAM
+`;
+    expect(systemRam(text)).toEqual([
+      [0x100000n, 0x1c000000n],
+      [0x1e000000n, 0x3ffe0000n],
+    ]);
+  });
+
+  test.each([
+    ["Kernel code"],
+    ["Kernel rodata"],
+    ["Kernel data"],
+    ["Kernel bss"],
+    ["Crash kernel"],
+  ])("is also where %s lies, which the next kernel may overwrite", (name) => {
+    expect(systemRam(`100000-3fffff : System RAM\n  200000-2fffff : ${name}\n`)).toEqual([
+      [0x100000n, 0x400000n],
+    ]);
+  });
+
+  test.each([
+    ["ramoops:console"],
+    ["Reserved"],
+    ["reserved"],
+    ["GART"],
+    ["ACPI Tables"],
+    ["Persistent RAM"],
+    ["Kernel code of another"],
+    [""],
+  ])("is not %j in it, which somebody keeps there", (name) => {
+    const text = `100000-3fffff : System RAM
+  180000-2fffff : Crash kernel
+    200000-2fffff : ${name}
+  300000-300fff : Kernel data
+`;
+    expect(systemRam(text)).toEqual([
+      [0x100000n, 0x200000n],
+      [0x300000n, 0x400000n],
+    ]);
   });
 });

@@ -82,6 +82,14 @@ test.each<[string, Partial<HostFacts>, RegExp]>([
     /^ok {4}crash memory +256 MiB at 0x1000000$/m,
   ],
   [
+    "a small one with CMA",
+    {
+      crashRegions: [{ start: 0x1000000n, end: 0x5000000n }],
+      crashCma: [{ start: 0x10000000n, end: 0x18000000n }],
+    },
+    /^ok {4}crash memory +64 MiB at 0x1000000, and 128 MiB of CMA$/m,
+  ],
+  [
     "no memory map",
     { memoryMap: null },
     /^no {4}memory map +no source of the memory map can be read/m,

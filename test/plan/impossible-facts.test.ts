@@ -19,7 +19,7 @@ const files = () => ({ kernel: { path: "k", fd: 3, size: 1n }, initrd: null });
 
 function withMemory(...more: readonly MemoryRange[]): HostFacts {
   const ranges = [...(FACTS.memoryMap?.ranges ?? []), ...more];
-  return { ...FACTS, memoryMap: { source: "iomem", ranges } };
+  return { ...FACTS, systemRam: null, memoryMap: { source: "iomem", ranges } };
 }
 
 test.each<[string, HostFacts, ErrorCode]>([

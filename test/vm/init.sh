@@ -122,7 +122,12 @@ describe() {
 }
 
 case " $(cat /proc/cmdline) " in
-*" second "*) describe SECOND ;;
+*" second "*)
+	who=SECOND
+	# What a case adds to what its second kernel says.
+	[ -e /second.sh ] && . /second.sh
+	describe SECOND
+	;;
 *)
 	describe FIRST
 	. /case.sh

@@ -58,6 +58,8 @@ const PRINTED: Readonly<Record<MemoryType, string>> = {
   acpi: "ACPI data",
   "acpi-nvs": "ACPI NVS",
   uncached: "reserved",
+  unusable: "unusable",
+  "soft-reserved": "soft reserved",
   pmem: "persistent (type 7)",
   pram: "persistent (type 12)",
 };

@@ -28,8 +28,15 @@ import type { ArchitectureReader, FactsInput, Ioctl } from "./architecture-reade
 import { readCrashFacts } from "./read-crash.ts";
 import { readEfi } from "./read-efi.ts";
 import { readKexecStateOf } from "./read-kexec-state.ts";
+import { readKho } from "./read-kho.ts";
 import { readLockdown } from "./read-lockdown.ts";
-import { crashRegionsOf, iomemMap, readIomem } from "./read-memory-map.ts";
+import {
+  crashRegionsOf,
+  iomemMap,
+  readCrashCma,
+  readIomem,
+  systemRamOf,
+} from "./read-memory-map.ts";
 import { x8664Reader } from "./x86-64.ts";
 
 export interface FactsSources {
@@ -109,8 +116,11 @@ export function readFacts(sources: FactsSources = {}): HostFacts {
     kernelVersion: utsField(files, "version", version),
     pageSize: attempt(notes, () => pageSizeOfAuxv(files.bytes(AUXV))) ?? USUAL_PAGE_SIZE,
     memoryMap,
+    systemRam: systemRamOf(input),
+    kho: readKho(input),
     memTotal: attempt(notes, () => parseMemTotal(files.text(MEMINFO))),
     crashRegions: crashRegionsOf(input),
+    crashCma: readCrashCma(input),
     crash: crash ? readCrashFacts(input, reader) : null,
     bootCommandLine,
     efi,

@@ -5,9 +5,11 @@ import {
   IOMEM,
   type IomemResource,
   iomemCrashRegions,
+  iomemSystemRam,
   iomemUsableRam,
   parseIomem,
 } from "../../facts/iomem.ts";
+import { CRASH_CMA_RANGES, parseCrashCma } from "../../facts/kexec-state.ts";
 import { noteOf } from "../../model/fact-note.ts";
 import type { MemoryMap } from "../../model/host-facts.ts";
 import { attempt } from "../files/read-pseudo-files.ts";
@@ -27,6 +29,24 @@ export function readIomem({
  * not be read. */
 export function crashRegionsOf({ resources }: FactsInput): readonly Range[] {
   return resources === null ? [] : iomemCrashRegions(resources);
+}
+
+/** The memory that `crashkernel=SIZE,cma` reserved; empty where there is none, or the kernel is too
+ * old to report it. */
+export function readCrashCma({ files, notes }: FactsInput): readonly Range[] {
+  const read = () => {
+    for (const file of CRASH_CMA_RANGES) {
+      const text = files.optionalText(file);
+      if (text !== null) return parseCrashCma(text, file);
+    }
+    return [];
+  };
+  return attempt(notes, read, "memory map") ?? [];
+}
+
+/** The memory that the running kernel uses as RAM; null where it is unknown. */
+export function systemRamOf({ resources }: FactsInput): readonly Range[] | null {
+  return resources === null ? null : iomemSystemRam(resources);
 }
 
 /** The memory map from /proc/iomem, for machines that have no better source. */

@@ -37,7 +37,8 @@ import {
   findStext,
   KALLSYMS,
   KCORE,
-  KCORE_HEADERS_SIZE,
+  KCORE_HEADER_SIZE,
+  kcoreHeadersSize,
   kernelMapping,
   pageOffsetOf,
   parseKcore,
@@ -286,7 +287,10 @@ function readStext(files: PseudoFiles): bigint | null {
 function readKernelMapping({ files, notes }: FactsInput, physical: bigint | null): KernelMapping {
   const remark = (text: string): void => void notes.push({ source: "kernel text", text });
   if (physical === null) remark("Cannot determine kernel physical load addr.");
-  const readMappings = () => parseKcore(readStart(files, KCORE, KCORE_HEADERS_SIZE));
+  const readMappings = () => {
+    const size = kcoreHeadersSize(readStart(files, KCORE, KCORE_HEADER_SIZE));
+    return parseKcore(readStart(files, KCORE, size));
+  };
   const mappings = attempt(notes, readMappings, "kernel text");
   if (mappings === null) return { kernelText: null, pageOffset: USUAL_PAGE_OFFSET };
   const pageOffset = pageOffsetOf(mappings);

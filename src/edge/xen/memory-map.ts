@@ -8,6 +8,8 @@ import {
   E820_TYPE_PMEM,
   E820_TYPE_PRAM,
   E820_TYPE_RAM,
+  E820_TYPE_SOFT_RESERVED,
+  E820_TYPE_UNUSABLE,
   E820Entry,
 } from "../../facts/e820-entry.ts";
 import { fixMemoryRanges } from "../../facts/firmware-memmap.ts";
@@ -18,6 +20,8 @@ const TYPES: ReadonlyMap<number, MemoryType> = new Map([
   [E820_TYPE_RAM, "ram"],
   [E820_TYPE_ACPI, "acpi"],
   [E820_TYPE_NVS, "acpi-nvs"],
+  [E820_TYPE_UNUSABLE, "unusable"],
+  [E820_TYPE_SOFT_RESERVED, "soft-reserved"],
   [E820_TYPE_PMEM, "pmem"],
   [E820_TYPE_PRAM, "pram"],
 ]);

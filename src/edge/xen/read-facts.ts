@@ -229,8 +229,14 @@ export function readXenFacts(
   return {
     ...linux,
     architecture: architectureOfCapabilities(xen.capabilities) ?? linux.architecture,
+    // It is Xen's own map, without what Xen's command line takes away. What dom0 calls System RAM,
+    // and its memmap=, are of the memory that Xen gave dom0, by other addresses.
     memoryMap: { source: "xen", ranges: withoutRealModeIvt(ranges) },
+    systemRam: null,
+    // So is what dom0 keeps for the next kernel, and Xen hands nothing of it over.
+    kho: null,
     crashRegions: crash === null ? [] : [crash],
+    crashCma: [],
     crash: linux.crash === null ? null : readXenCrash(calls, ranges, linux.crash, notes),
     planKinds: XEN_PLAN_KINDS,
     segmentRules,

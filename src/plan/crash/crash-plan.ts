@@ -156,8 +156,9 @@ export function crashParameters(
 }
 
 /** A sentence: the RAM that the crash kernel gets. */
-function memoryNote({ all }: CrashRegion, saved: Range | null, lowEnd: bigint | null): string {
-  const regions = `the crash kernel gets ${all.map(showRange).join(" and ")}`;
+function memoryNote(region: CrashRegion, saved: Range | null, lowEnd: bigint | null): string {
+  const own = [...region.all, ...region.cma];
+  const regions = `the crash kernel gets ${own.map(showRange).join(" and ")}`;
   if (lowEnd === null) return regions;
   const low = saved === null ? `no memory below ${humanSize(lowEnd)}` : showRange(saved);
   return `${regions}, and ${low}`;
@@ -176,7 +177,8 @@ export function planCrash(
 ): PurposePlan {
   const { lowMemoryEnd } = inputs.arch.crash;
   const crash = crashFacts(facts, request.kernel);
-  const { ram, saved } = dumpedMemory(crash, region.all, lowMemoryEnd);
+  const own = [...region.all, ...region.cma];
+  const { ram, saved } = dumpedMemory(crash, own, lowMemoryEnd);
   checkCrashRegion(region, saved);
   const hotplug = request.hotplug && facts.crashRules.hotplug;
   const backup = saved === null ? null : putBackup(saved, inputs);
@@ -185,8 +187,8 @@ export function planCrash(
   const reason = "describes the crashed kernel's memory for /proc/vmcore";
   const header = putCoreHeader(facts, { crash, ram, moved, hotplug, reason }, inputs);
   const segments = backup === null ? [header] : [backup, header];
-  const memory = crashMemory(crash.memory, region.all, segments, saved);
-  const usable = saved === null ? region.all : [saved, ...region.all];
+  const memory = crashMemory(crash.memory, own, segments, saved);
+  const usable = saved === null ? own : [saved, ...own];
   return {
     segments,
     backup: moved,

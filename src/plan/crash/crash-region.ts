@@ -23,16 +23,22 @@ export interface CrashRegion {
   readonly used: Range;
   /** Every reserved range, `used` being the last: the crash kernel has all of them as RAM. */
   readonly all: readonly Range[];
-  /** The sizes of `used` and of `all`, in bytes. */
+  /** Further RAM of the crash kernel, which gets no segments, because the running kernel has
+   * movable pages there. It is not dumped.
+   * [linux kernel/crash_reserve.c reserve_crashkernel_cma] */
+  readonly cma: readonly Range[];
+  /** The sizes of `used`, and of all that the crash kernel has, in bytes. */
   readonly usedSize: bigint;
   readonly allSize: bigint;
 }
 
 /** The memory that is reserved for crash kernels; null where none is. */
-export function findCrashRegion({ crashRegions: all }: HostFacts): CrashRegion | null {
+export function findCrashRegion({ crashRegions, crashCma: cma }: HostFacts): CrashRegion | null {
+  const all = crashRegions;
   const used = all.at(-1);
   if (used === undefined) return null;
-  return { used, all, usedSize: rangeSize(used), allSize: totalSize(all) };
+  const allSize = totalSize(all) + totalSize(cma);
+  return { used, all, cma, usedSize: rangeSize(used), allSize };
 }
 
 /** Why no memory is reserved, or what to try. kexec-tools' message, which stands before it, asks

@@ -1,21 +1,43 @@
 /** Whether the memory that is reserved for a crash kernel is large enough for it. Pure. */
 
 import { hex, humanSize, MIB } from "../../core/address.ts";
-import { hasKernelParameter } from "../../facts/kernel-parameter.ts";
+import { hasKernelParameter, kernelParameterValue } from "../../facts/kernel-parameter.ts";
 import type { LoadedSize } from "../purpose/purpose.ts";
 import type { CrashRegion } from "./crash-region.ts";
 
 /** Memory that a running kernel and its init need besides the loaded files, in bytes, at least. */
 const ROOM_MIN = 32n * MIB;
 
+/** The part of memory that a tmpfs may take if it has no `size=` option, in percent.
+ * [linux mm/shmem.c shmem_default_max_blocks] */
+const TMPFS_PERCENT = 50n;
+
 /**
- * Memory that is needed besides the loaded kernel and initrd, in bytes. The kernel unpacks the
- * initrd: without root= into a tmpfs, which may take at most half of the memory. A compressed
- * initrd needs more; how much is not known here. [linux init/do_mounts.c init_rootfs]
+ * The largest part of memory that the unpacked initrd may take, in percent; null: it has no limit.
+ * The initrd is unpacked into a ramfs, which has no limit, where root= or rootfstype= names another
+ * file system for the root directory; else into a tmpfs.
+ * [linux init/do_mounts.c init_rootfs] [linux fs/namespace.c initramfs_options]
+ */
+function initrdPercent(commandLine: string): bigint | null {
+  const type = kernelParameterValue(commandLine, "rootfstype");
+  const follows = type !== null || hasKernelParameter(commandLine, "root");
+  if (follows && !type?.includes("tmpfs")) return null;
+  const options = kernelParameterValue(commandLine, "initramfs_options") ?? "";
+  const size = options.split(",").findLast((option) => /^(?:size|nr_blocks)=/.test(option));
+  if (size === undefined) return TMPFS_PERCENT;
+  const [, percent] = /^size=([0-9]{1,9})%$/.exec(size) ?? [];
+  return percent === undefined || BigInt(percent) === 0n ? null : BigInt(percent);
+}
+
+/**
+ * Memory that is needed besides the loaded kernel and initrd, in bytes: the kernel unpacks the
+ * initrd. A compressed initrd needs more; how much is not known here.
  */
 function roomNeeded(initrd: bigint, commandLine: string | null): bigint {
-  const isHalf = !hasKernelParameter(commandLine ?? "", "root");
-  return initrd + (isHalf && initrd > ROOM_MIN ? initrd : ROOM_MIN);
+  const percent = initrdPercent(commandLine ?? "");
+  const least = initrd + ROOM_MIN;
+  const asPart = percent === null ? 0n : (initrd * 100n) / percent;
+  return asPart > least ? asPart : least;
 }
 
 /**

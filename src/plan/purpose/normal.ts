@@ -3,17 +3,18 @@
  * It needs no segments of its purpose, and gets the machine's whole memory map. Pure.
  */
 
+import { subtract } from "../../core/range.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { LoadRequest } from "../../model/request.ts";
 import { memoryBounds } from "../memory-window.ts";
 import type { FilePurpose, MemoryPiece, Purpose, PurposePlan, SegmentPurpose } from "./purpose.ts";
-import { usableMemory } from "./usable-memory.ts";
+import { freeRamNotes, keptRam, khoRemark, khoWarnings, usableMemory } from "./usable-memory.ts";
 
 function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
   return {
     destinations: usableMemory(request, facts),
     placer: {
-      ...{ preferred: facts.segmentRules.guestOwned, remark: "" },
+      ...{ preferred: facts.segmentRules.guestOwned, remark: khoRemark(facts) },
       bounds: memoryBounds(request),
     },
     planForPurpose: (): PurposePlan => ({
@@ -22,10 +23,10 @@ function forSegments(request: LoadRequest, facts: HostFacts): SegmentPurpose {
       memory: facts.memoryMap?.ranges ?? [],
       parameters: [],
       hotplug: false,
-      notes: [],
+      notes: freeRamNotes(facts),
     }),
     preservedSegments: () => [],
-    warnings: () => [],
+    warnings: () => khoWarnings(facts),
   };
 }
 
@@ -37,10 +38,17 @@ export const ORDINARY_FILES: FilePurpose = {
   warnings: () => [],
 };
 
-/** The memory map for the picture of a plan: all RAM is free for segments. */
-export function ordinaryPieces({ memoryMap }: HostFacts): MemoryPiece[] {
-  const ranges = memoryMap?.ranges ?? [];
-  return ranges.map((r) => ({ ...r, what: r.type === "ram" ? "free" : r.type }));
+/** The memory map for the picture of a plan: RAM is free for segments, unless it is kept RAM. */
+export function ordinaryPieces(facts: HostFacts): MemoryPiece[] {
+  const kept = keptRam(facts);
+  return (facts.memoryMap?.ranges ?? []).flatMap((r): MemoryPiece[] => {
+    if (r.type !== "ram") return [{ ...r, what: r.type }];
+    const free = subtract([r], kept);
+    return [
+      ...free.map((piece) => ({ ...piece, what: "free" })),
+      ...subtract([r], free).map((piece) => ({ ...piece, what: "kept" })),
+    ];
+  });
 }
 
 /** The name in messages of RAM between `--mem-min` and `--mem-max`. */

@@ -12,6 +12,7 @@ import { alignDown, alignUp, hex, humanSize } from "../../core/address.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
 import {
   byStart,
+  common,
   intersect,
   isEmpty,
   overlaps,
@@ -29,17 +30,23 @@ import { crashFacts, dumpedMemory } from "../crash/dumped-memory.ts";
 import { memoryBounds, memoryWindow } from "../memory-window.ts";
 import { ORDINARY_FILES, ordinaryPieces, USABLE_RAM } from "./normal.ts";
 import type { Purpose, PurposeInputs, PurposePlan, SegmentPurpose } from "./purpose.ts";
-import { usableMemory } from "./usable-memory.ts";
+import { freeRamNotes, usableMemory } from "./usable-memory.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
-/** RAM for the next kernel, without `low`. @throws KexecError `plan.mem-max` */
-function ownMemory(ram: readonly Range[], low: Range | null, request: LoadRequest): Range[] {
-  const window = memoryWindow(request);
-  const own = ram
-    .filter((r) => r.start !== low?.start)
-    .map((r) => intersect(r, window))
-    .filter((r) => !isEmpty(r));
+/**
+ * RAM for the next kernel, without `low`. RAM that is not free is in no segment, so that the kernel
+ * does not swap it: the running kernel would not get it back.
+ * @throws KexecError `plan.mem-max`
+ */
+function ownMemory(
+  ram: readonly Range[],
+  low: Range | null,
+  request: LoadRequest,
+  facts: HostFacts,
+): Range[] {
+  const free = usableMemory(request, facts);
+  const own = ram.filter((r) => r.start !== low?.start).flatMap((r) => common([r], free));
   if (own.length > 0) return own;
   return fail({
     code: "plan.mem-max",
@@ -77,7 +84,7 @@ function planForPurpose(
   const window = memoryWindow(request);
   const known = crashFacts(facts, request.kernel);
   const { ram, saved } = dumpedMemory(known, [], inputs.arch.crash.lowMemoryEnd);
-  const own = ownMemory(ram, saved, request);
+  const own = ownMemory(ram, saved, request, facts);
   const lowest = saved === null ? null : intersect(saved, window);
   const low = lowest === null || isEmpty(lowest) ? null : lowest;
   const kept = subtract(ram, [window]);
@@ -104,6 +111,7 @@ function planForPurpose(
     }),
     hotplug: false,
     notes: [
+      ...freeRamNotes(facts),
       `the running kernel is preserved: the next one gets ${own.map(showRange).join(" and ")}`,
       "kexec_jump_back_entry= on its command line gives the --entry for --load-jump-back-helper",
       ...(header === null

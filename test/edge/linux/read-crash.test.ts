@@ -12,7 +12,7 @@ afterAll(removeFakeRoots);
 const TEXT = 0xffffffff86200000n;
 
 function kcore(...loads: readonly (readonly [start: bigint, size: bigint])[]): Uint8Array {
-  const bytes = new Uint8Array(0x2000);
+  const bytes = new Uint8Array(0x2000 + loads.length * 56);
   Elf64_Ehdr.write(bytes, {
     e_ident: ELF64_IDENT,
     e_phoff: 64n,
@@ -156,4 +156,39 @@ test("without any file the facts are empty, with notes", () => {
   for (const path of ["/proc/kcore", `/${CPU}`, "/sys/kernel/vmcoreinfo"]) {
     expect(sentencesOf({ notes })).toContain(`${path}: No such file or directory.`);
   }
+});
+
+test("a kcore with more headers than 64 KiB have room for is read to its last one", () => {
+  const others = Array.from({ length: 5000 }, (_, i): readonly [bigint, bigint] => [
+    0xff181b5a00001000n + BigInt(i) * 0x10000n,
+    0x1000n,
+  ]);
+  const large = { ...RUNNING, "proc/kcore": kcore(...others, [TEXT, 0x3430000n]) };
+  const { crash } = read(large);
+  expect(crash?.kernelText).toMatchObject({ size: 0x3430000n });
+});
+
+describe("crashkernel=SIZE,cma", () => {
+  const RANGES = "100000000-10c7fffff\n40000000-47ffffff\n";
+  const WANT = [
+    { start: 0x40000000n, end: 0x48000000n },
+    { start: 0x100000000n, end: 0x10c800000n },
+  ];
+  const cmaOf = (files: Files) => read(RUNNING, files);
+
+  test.each(["sys/kernel/kexec/crash_cma_ranges", "sys/kernel/kexec_crash_cma_ranges"])(
+    "is in /%s",
+    (path) => expect(cmaOf({ [path]: RANGES }).crashCma).toEqual(WANT),
+  );
+
+  test("is nothing where no file is there, or it is empty", () => {
+    expect(cmaOf({}).crashCma).toEqual([]);
+    expect(cmaOf({ "sys/kernel/kexec/crash_cma_ranges": "" }).crashCma).toEqual([]);
+  });
+
+  test("is nothing where the file is damaged, and a note says so", () => {
+    const facts = cmaOf({ "sys/kernel/kexec/crash_cma_ranges": "1000-\n" });
+    expect(facts.crashCma).toEqual([]);
+    expect(sentencesOf(facts).join()).toContain('"1000-" is no range START-END');
+  });
 });

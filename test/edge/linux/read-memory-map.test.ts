@@ -95,3 +95,22 @@ describe("not root", () => {
     expect(facts.crashRegions).toEqual([]);
   });
 });
+
+describe("what the running kernel uses as RAM", () => {
+  test("is /proc/iomem's, where the memory map is the firmware's too", () => {
+    const iomem = `${IOMEM}40000000-41ffffff : System RAM\n  40100000-401fffff : ramoops\n`;
+    const facts = read(LINUX, MEMMAP, { "proc/iomem": iomem });
+    expect(facts.memoryMap?.source).toBe("firmware-memmap");
+    expect(facts.systemRam?.slice(-2)).toEqual([
+      { start: 0x40000000n, end: 0x40100000n },
+      { start: 0x40200000n, end: 0x42000000n },
+    ]);
+  });
+
+  test.each([
+    ["hidden", "00000000-00000000 : System RAM\n"],
+    ["damaged", "nothing\n"],
+  ])("is not known where /proc/iomem is %s", (_, iomem) => {
+    expect(read(LINUX, MEMMAP, { "proc/iomem": iomem }).systemRam).toBeNull();
+  });
+});

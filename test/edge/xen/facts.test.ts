@@ -49,7 +49,7 @@ describe("guestMemory", () => {
 });
 
 describe("xenMemoryMap", () => {
-  test("is sorted, with kexec-tools' types", () => {
+  test("is sorted, each range has its type, and an unknown type is reserved", () => {
     const map = xenMemoryMap(
       e820Entries([
         [0x100000n, 0x7fee0000n, 1],
@@ -61,6 +61,7 @@ describe("xenMemoryMap", () => {
         [0x80003000n, 0x1000n, 7],
         [0x80004000n, 0x1000n, 12],
         [0x80005000n, 0n, 1],
+        [0x80006000n, 0x1000n, 0xefffffff],
         [0xfd00000000n, 2n ** 64n - 1n, 99],
       ]),
     );
@@ -70,9 +71,10 @@ describe("xenMemoryMap", () => {
       [0x100000n, 0x7ffe0000n, "ram"],
       [0x80000000n, 0x80001000n, "acpi"],
       [0x80001000n, 0x80002000n, "acpi-nvs"],
-      [0x80002000n, 0x80003000n, "reserved"],
+      [0x80002000n, 0x80003000n, "unusable"],
       [0x80003000n, 0x80004000n, "pmem"],
       [0x80004000n, 0x80005000n, "pram"],
+      [0x80006000n, 0x80007000n, "soft-reserved"],
       [0xfd00000000n, 2n ** 64n, "reserved"],
     ]);
   });

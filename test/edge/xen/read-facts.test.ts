@@ -93,6 +93,8 @@ const nothingOwned = () => device(() => false).start;
 describe("readXenFacts", () => {
   test("replaces the facts that Linux cannot know, and keeps the others", () => {
     const facts = readXenFacts(xenCalls(), LINUX, nothingOwned());
+    // dom0's own is of other addresses.
+    expect(facts.systemRam).toBeNull();
     expect(facts.memoryMap).toEqual({
       source: "xen",
       ranges: [

@@ -28,5 +28,10 @@ const here = import.meta.dir;
 const facts = factsFromJson(await Bun.file(`${here}/qemu-6g-bios.json`).text());
 if (facts.memoryMap === null) throw new Error("qemu-6g-bios.json has no memory map");
 const ranges = facts.memoryMap.ranges.flatMap((r) => (r.start === 1n << 32n ? cut(r) : [r]));
-const many = { ...facts, memoryMap: { ...facts.memoryMap, ranges } };
+/** Linux has nothing of page 0. */
+const FIRST_PAGE = 0x1000n;
+const systemRam = ranges
+  .filter(({ type }) => type === "ram")
+  .map(({ start, end }) => ({ start: start < FIRST_PAGE ? FIRST_PAGE : start, end }));
+const many = { ...facts, memoryMap: { ...facts.memoryMap, ranges }, systemRam };
 await Bun.write(`${here}/many-ranges.json`, factsToJson(many));

@@ -5,9 +5,12 @@ import fc from "fast-check";
 import { BootParams } from "../../../src/arch/x86-64/handoff/boot-params.ts";
 import { Elf64_Ehdr, Elf64_Phdr, PT_LOAD, PT_NOTE } from "../../../src/core/elf.ts";
 import { normalize, type Range, rangeSize, subtract } from "../../../src/core/range.ts";
+import { E820Entry } from "../../../src/facts/e820-entry.ts";
 import type { CrashFacts, HostFacts } from "../../../src/model/host-facts.ts";
 import type { LoadRequest } from "../../../src/model/request.ts";
 import { buildSegmentPlan } from "../../../src/plan/build-plan.ts";
+import { requireCrashRegion } from "../../../src/plan/crash/crash-region.ts";
+import { crashRoomWarnings } from "../../../src/plan/crash/crash-room.ts";
 import { elfCoreHeader } from "../../../src/plan/crash/elf-core-header.ts";
 import { purgatoryHead } from "../../../src/purgatory/parameters.ts";
 import { makeBzImage } from "../../images/make-bzimage.ts";
@@ -226,6 +229,71 @@ test("a crash region that is too small causes a warning", () => {
     "the crash region is too small: 30.3 MiB are left of the 32 MiB at 0x6e000000, ",
   );
   expect(plan(LINUX).warnings).toEqual([]);
+});
+
+describe("crashkernel=SIZE,cma", () => {
+  const small = [{ start: 0x6e000000n, end: 0x70000000n }];
+  const crashCma = [{ start: 0x40000000n, end: 0x48000000n }];
+  const made = plan({ ...LINUX, crashRegions: small, crashCma });
+
+  test("is room that counts", () => {
+    expect(plan({ ...LINUX, crashRegions: small }).warnings).toHaveLength(1);
+    expect(made.warnings).toEqual([]);
+  });
+
+  test("is the crash kernel's RAM, and no place for segments", () => {
+    const params = BootParams.read(bytesOf(made, "boot-params"));
+    const entries = Array.from({ length: params.e820_entries }, (_, i) =>
+      E820Entry.read(params.e820_table, i * E820Entry.size),
+    );
+    expect(entries).toContainEqual({ addr: 0x40000000n, size: 0x8000000n, type: 1 });
+    for (const { start } of made.segments) expect(start >= 0x6e000000n).toBe(true);
+  });
+
+  test("is not dumped", () => {
+    const loads = headersOf(bytesOf(made, "elfcorehdr")).filter(({ p_type }) => p_type === PT_LOAD);
+    const holds = (at: bigint) =>
+      loads.some(
+        (h) => h.p_paddr <= at && at < h.p_paddr + h.p_memsz && h.p_vaddr < 2n ** 64n - 2n ** 31n,
+      );
+    expect([0x3fffffffn, 0x40000000n, 0x47ffffffn, 0x48000000n].map(holds)).toEqual([
+      ...[true, false, false, true],
+    ]);
+  });
+});
+
+describe("how much of the region an unpacked initrd may take", () => {
+  const MIB = 1n << 20n;
+  const all = { start: 0x60000000n, end: 0x60000000n + 228n * MIB };
+  const region = requireCrashRegion({ ...LINUX, crashRegions: [all] });
+  // 128 MiB are left beside 100 MiB, of which 70 are the initrd.
+  const warned = (commandLine: string | null, initrd = 70n) =>
+    crashRoomWarnings(region, { total: 100n * MIB, initrd: initrd * MIB }, commandLine).length ===
+    1;
+
+  test.each<[string | null, boolean]>([
+    [null, true],
+    ["quiet", true],
+    ["initramfs_options=size=90%", false],
+    ["initramfs-options=nr_inodes=1k,size=60%", false],
+    ["initramfs_options=size=54%", true],
+    ["initramfs_options=size=90% initramfs_options=size=50%", true],
+    ["initramfs_options=size=10%,size=90%", false],
+    ["initramfs_options=size=100M", false],
+    ["initramfs_options=size=0", false],
+    ["initramfs_options=mode=755", true],
+    ["root=/dev/vda1", false],
+    ["root=/dev/vda1 rootfstype=tmpfs", true],
+    ["rootfstype=ramfs", false],
+    ["-- initramfs_options=size=90%", true],
+  ])("%j", (commandLine, want) => {
+    expect(warned(commandLine)).toBe(want);
+  });
+
+  test("the kernel needs its 32 MiB all the same", () => {
+    expect(warned("initramfs_options=size=90%", 97n)).toBe(true);
+    expect(warned("initramfs_options=size=90%", 96n)).toBe(false);
+  });
 });
 
 test("of two regions the higher one gets the segments, and both are the crash kernel's RAM", () => {

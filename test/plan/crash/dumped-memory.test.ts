@@ -226,7 +226,8 @@ describe("the crash regions", () => {
 
   test("the highest is for the segments, all are the crash kernel's RAM", () => {
     const region = requireCrashRegion({ ...LINUX, crashRegions: [a, b] });
-    expect(region).toEqual({ used: b, all: [a, b], usedSize: 0x10000000n, allSize: 0x12000000n });
+    const sizes = { usedSize: 0x10000000n, allSize: 0x12000000n };
+    expect(region).toEqual({ used: b, all: [a, b], cma: [], ...sizes });
     expect(() => checkCrashRegion(region, low)).not.toThrow();
     expect(() => checkCrashRegion(region, null)).not.toThrow();
   });

@@ -13,6 +13,8 @@ import {
   E820_TYPE_PRAM,
   E820_TYPE_RAM,
   E820_TYPE_RESERVED,
+  E820_TYPE_SOFT_RESERVED,
+  E820_TYPE_UNUSABLE,
   E820Entry,
 } from "../../../facts/e820-entry.ts";
 import type { MemoryRange, MemoryType } from "../../../model/memory.ts";
@@ -26,6 +28,8 @@ export const E820_MAX_ENTRIES_ZEROPAGE = 128;
 const TYPES: Readonly<Record<MemoryType, number>> = {
   ram: E820_TYPE_RAM,
   reserved: E820_TYPE_RESERVED,
+  unusable: E820_TYPE_UNUSABLE,
+  "soft-reserved": E820_TYPE_SOFT_RESERVED,
   acpi: E820_TYPE_ACPI,
   "acpi-nvs": E820_TYPE_NVS,
   uncached: E820_TYPE_RESERVED,

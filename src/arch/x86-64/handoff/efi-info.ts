@@ -56,8 +56,8 @@ export interface EfiInput {
   readonly noEfi: boolean;
 }
 
-/** The `xloadflags` of a kernel that accepts EFI from the kernel before it: it must have the 64 bits
- * of the firmware. [x86-boot] 0x236 */
+/** The `xloadflags` of a kernel that accepts EFI from the kernel before it. The kernel must have
+ * the 64 bits of the firmware. [x86-boot] 0x236 */
 const TAKES_EFI = XLF_KERNEL_64 | XLF_EFI_KEXEC;
 
 const isEfi32 = (bootParams: Uint8Array): boolean =>

@@ -6,21 +6,30 @@ import { bytesOf } from "../../../core/bytes.ts";
 import { fail } from "../../../core/error.ts";
 import { isEmpty, rangeSize, showRange } from "../../../core/range.ts";
 import { defineStruct, type StructValue, u8, u32, u64 } from "../../../core/struct.ts";
+import {
+  E820_TYPE_PMEM,
+  E820_TYPE_PRAM,
+  E820_TYPE_SOFT_RESERVED,
+} from "../../../facts/e820-entry.ts";
 import type { MemoryRange, MemoryType } from "../../../model/memory.ts";
 import type { ConsoleRequest } from "../../../model/request.ts";
 import { BOOT_LOADER } from "./boot-loader.ts";
 import type { NextScreen } from "./next-screen.ts";
 import { framebufferAddress } from "./screen-info.ts";
 
-/** `type` of a memory map entry: 1 available, 3 ACPI, 4 ACPI NVS, 2 reserved for all else. */
+/** `type` of a memory map entry: 1 available, 3 ACPI, 4 ACPI NVS, 5 defective. The types that
+ * multiboot does not have keep E820's number: an image must not use them, and Xen passes the number
+ * on to dom0. */
 const TYPES: Readonly<Record<MemoryType, number>> = {
   ram: 1,
   reserved: 2,
   acpi: 3,
   "acpi-nvs": 4,
+  unusable: 5,
   uncached: 2,
-  pmem: 2,
-  pram: 2,
+  pmem: E820_TYPE_PMEM,
+  pram: E820_TYPE_PRAM,
+  "soft-reserved": E820_TYPE_SOFT_RESERVED,
 };
 
 /** Lower memory may begin up to here, because Linux leaves the first pages out of its map. */

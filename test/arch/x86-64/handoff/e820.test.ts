@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { buildE820, packE820 } from "../../../../src/arch/x86-64/handoff/e820.ts";
+import { multibootMemory } from "../../../../src/arch/x86-64/handoff/multiboot-content.ts";
 import { hexOf } from "../../../../src/core/bytes.ts";
 import { KexecError } from "../../../../src/core/error.ts";
 import { MEMORY_TYPES, type MemoryRange } from "../../../../src/model/memory.ts";
+import { difference } from "../../../conformance/differences.ts";
 
 const anyRange: fc.Arbitrary<MemoryRange> = fc.record({
   start: fc.bigInt({ min: 1n, max: (1n << 52n) - 1n }),
@@ -28,12 +30,25 @@ const pages = (count: number): MemoryRange[] =>
     type: "ram",
   }));
 
+test(`${difference("memory-types").id}: a multiboot image's memory map has E820's types`, () => {
+  const types = ["ram", "reserved", "acpi", "acpi-nvs", "unusable", "pmem", "pram"] as const;
+  const ranges = [...types, "soft-reserved" as const].map((type, i) => ({
+    start: BigInt(i) * 0x1000n,
+    end: BigInt(i + 1) * 0x1000n,
+    type,
+  }));
+  const { entries } = multibootMemory(ranges);
+  expect(entries.map(({ type }) => type)).toEqual([1, 2, 3, 4, 5, 7, 12, 0xefffffff]);
+});
+
 describe("buildE820", () => {
   test.each([
     ["ram", 1],
     ["reserved", 2],
     ["acpi", 3],
     ["acpi-nvs", 4],
+    ["unusable", 5],
+    ["soft-reserved", 0xefffffff],
     ["uncached", 2],
     ["pmem", 7],
     ["pram", 12],
