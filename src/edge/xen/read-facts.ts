@@ -86,7 +86,8 @@ function extents(privcmd: Privcmd): bigint[] | number {
       const command = BigInt(MemoryCommand.XENMEM_machphys_mfn_list);
       const status = privcmd.hypercall(Hypercall.memory_op, [command, address]);
       if (status < 0) return status;
-      const { nr_extents } = XenMachphysMfnList.read(bytes);
+      // What is beyond the room that was given is not there.
+      const nr_extents = Math.min(XenMachphysMfnList.read(bytes).nr_extents, EXTENTS_MAX);
       const view = new DataView(list.bytes.buffer, list.bytes.byteOffset, nr_extents * 8);
       return Array.from({ length: nr_extents }, (_, i) => view.getBigUint64(i * 8, true));
     }),

@@ -193,6 +193,31 @@ describe("memory that guests have", () => {
     ]);
   });
 
+  test("no more of the list is read than there was room for", () => {
+    const { start } = device(() => true, 2);
+    const open = () => {
+      const privcmd = start();
+      let argument: HypercallMemory | undefined;
+      return {
+        ...privcmd,
+        allocate(size: number) {
+          const memory = privcmd.allocate(size);
+          if (typeof memory !== "number") argument = memory;
+          return memory;
+        },
+        hypercall(op: number, args: readonly bigint[]) {
+          const status = privcmd.hypercall(op, args);
+          if (argument !== undefined) {
+            XenMachphysMfnList.write(argument.bytes, { nr_extents: 0xffff_ffff });
+          }
+          return status;
+        },
+      };
+    };
+    const { guestOwned } = readXenFacts(xenCalls(), LINUX, open).segmentRules;
+    expect(guestOwned).toEqual([{ start: 0n, end: 2n * GIB }]);
+  });
+
   test.each([
     [
       "no device",

@@ -156,4 +156,7 @@ function readAnswers(input: Uint8Array): void {
   planBoth(factsFromJson(factsToJson(facts)), makeBzImage());
 }
 
-export const XEN = [bytesTarget("xen/hypercalls", () => [hypervisor()], readAnswers)];
+/** A case takes a machine's facts, two plans and a table of memory: a tenth of a second. */
+export const XEN = [
+  { ...bytesTarget("xen/hypercalls", () => [hypervisor()], readAnswers), turn: 4 },
+];
