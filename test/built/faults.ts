@@ -120,8 +120,20 @@ export async function runScenario(
 }
 
 /** What no user may see: texts of the runtime, and of errors that nobody foresaw. */
-const RAW =
-  /internal error|\bat .*\.ts:|\/\$bunfs|\bBun v|panic|undefined|\[object|TypeError|RangeError|errno:|syscall:/;
+const RAW = new RegExp(
+  [
+    ...["internal error", String.raw`\bat .*\.ts:`, String.raw`/\$bunfs`, String.raw`\bBun v`],
+    ...[
+      "panic",
+      "undefined",
+      String.raw`\[object`,
+      "TypeError",
+      "RangeError",
+      "errno:",
+      "syscall:",
+    ],
+  ].join("|"),
+);
 
 /** What is wrong with a run; empty where nothing is. */
 export function wrongs({ outcome, loaded }: FaultyRun, planned: Loaded): string[] {

@@ -1,4 +1,4 @@
-/** Numbers that look random and come again with the same seed, so that every case can be repeated. */
+/** Numbers that look random, and the same ones for the same seed: every case can be repeated. */
 
 /** SplitMix32: one 32-bit state, good enough to choose cases. */
 export class Random {

@@ -25,7 +25,7 @@ function readArguments(text: string): void {
 
 const LIMIT = { max: 2048, who: "this kernel", source: "" };
 
-/** Parameters are pieces of the command line: in order, not empty, and nothing but blanks between. */
+/** Parameters are pieces of the command line: in order, not empty, with only blanks between. */
 function readCommandLine(text: string): void {
   let end = 0;
   for (const one of parameters(text)) {

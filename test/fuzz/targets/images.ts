@@ -170,7 +170,7 @@ const UKIS = (): Uint8Array[] => [
   ]),
 ];
 
-/** Each part of a container is inside of it, and what is asked of a file that is cut is answered. */
+/** Each part of a container lies inside it, and every question about a cut file has an answer. */
 function readUki(bytes: Uint8Array): void {
   for (const name of [".linux", ".cmdline", ""]) whyNoPeSection(bytes, name);
   for (const section of orNothing(() => peSections(bytes)) ?? []) {
