@@ -3,6 +3,7 @@
  * dom0, where what is loaded goes by machine addresses.
  */
 
+import { ADDRESS_END, hex } from "../../core/address.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
 import { intersect, isEmpty, normalize, type Range, rangeOf, totalSize } from "../../core/range.ts";
 import { withoutRealModeIvt } from "../../facts/firmware-memmap.ts";
@@ -19,7 +20,7 @@ import type { PlanKind } from "../../model/load-plan.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
-import type { XenCalls } from "./calls.ts";
+import type { XenCalls, XenRange } from "./calls.ts";
 import { architectureOfCapabilities } from "./capabilities.ts";
 import { guestMemory, MACHPHYS_ENTRY_SIZE } from "./machine-to-phys.ts";
 import { xenMemoryMap } from "./memory-map.ts";
@@ -53,6 +54,18 @@ const RUN_PAGES_MIN = 16;
 const ENOUGH = 16n << 30n;
 const FOUR_GIB = 4n << 30n;
 
+/** A range that Xen reported; null where it is empty, and null and a note where it has an address
+ * that no machine has. */
+function rangeInMemory(found: XenRange, name: string, notes: FactNote[]): Range | null {
+  const { start, size } = found;
+  if (start + size > ADDRESS_END) {
+    const where = `${hex(size)} bytes at ${hex(start)}`;
+    notes.push({ source: "Xen", text: `Xen reports ${name} beyond 64 bits, ignored: ${where}.` });
+    return null;
+  }
+  return size === 0n ? null : rangeOf(found);
+}
+
 /** A range of Xen's, or null; of size 0 it says that there is none. */
 function rangeOfXen(calls: XenCalls, range: KexecRange, notes: FactNote[]): Range | null {
   const found = calls.getRange(range, 0);
@@ -63,16 +76,17 @@ function rangeOfXen(calls: XenCalls, range: KexecRange, notes: FactNote[]): Rang
     });
     return null;
   }
-  return found.size === 0n ? null : rangeOf(found);
+  return rangeInMemory(found, `its range ${range}`, notes);
 }
 
 /** Notes of each CPU until Xen says that there are no more. Without `crashkernel=` none. */
-function cpuNotes(calls: XenCalls): Range[] {
+function cpuNotes(calls: XenCalls, factNotes: FactNote[]): Range[] {
   const notes: Range[] = [];
   for (let cpu = 0; cpu < 8192; cpu += 1) {
     const found = calls.getRange(KexecRange.KEXEC_RANGE_MA_CPU, cpu);
     if (typeof found === "number") break;
-    if (found.size > 0n) notes.push(rangeOf(found));
+    const range = rangeInMemory(found, `the notes of CPU ${cpu}`, factNotes);
+    if (range !== null) notes.push(range);
   }
   return notes;
 }
@@ -180,7 +194,7 @@ function readXenCrash(
 ): CrashFacts {
   return {
     memory,
-    cpuNotes: cpuNotes(calls),
+    cpuNotes: cpuNotes(calls, notes),
     vmcoreinfo: rangeOfXen(calls, KexecRange.KEXEC_RANGE_MA_VMCOREINFO, notes),
     // A PV dom0 tells its machine address. [linux arch/x86/xen/mmu_pv.c paddr_vmcoreinfo_note]
     dom0Vmcoreinfo: linux.vmcoreinfo,

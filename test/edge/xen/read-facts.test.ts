@@ -119,6 +119,21 @@ describe("readXenFacts", () => {
     expect(facts.xen).toMatchObject({ hypervisor: null });
   });
 
+  test("a range that no machine has is none, and a note says so", () => {
+    const getRange = () => ({ start: 0xffff_ffff_ffff_f000n, size: 0x1001n });
+    const crash = {
+      ...{ memory: [], cpuNotes: [], vmcoreinfo: null, dom0Vmcoreinfo: null },
+      ...{ kernelText: null, pageOffset: 0n },
+    };
+    const facts = readXenFacts(xenCalls({ getRange }), { ...LINUX, crash }, nothingOwned());
+    expect(facts.crashRegions).toEqual([]);
+    expect(facts.xen).toMatchObject({ hypervisor: null });
+    expect(facts.crash).toMatchObject({ cpuNotes: [], vmcoreinfo: null });
+    expect(sentencesOf(facts)).toContain(
+      "Xen reports the notes of CPU 0 beyond 64 bits, ignored: 0x1001 bytes at 0xfffffffffffff000.",
+    );
+  });
+
   test("for a crash kernel: CPUs, vmcoreinfo and memory of the machine", () => {
     const dom0 = { start: 0x7654000n, end: 0x7655000n };
     const crash = {
