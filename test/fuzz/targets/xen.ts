@@ -39,6 +39,8 @@ const AT = {
 const INPUT_SIZE = 1024;
 const PAGE = 4096;
 const EINVAL = 22;
+/** [linux include/linux/err.h MAX_ERRNO] */
+const ERRNO_MAX = 4095;
 
 const MAP = [
   [0n, 0x9fc00n, 1],
@@ -84,6 +86,9 @@ function repeat(input: Uint8Array, at: number, target: Uint8Array): void {
   }
 }
 
+/** The kernel passes on what is an error number, and no other number below 0. */
+const answer = (value: number): number => (value < -ERRNO_MAX ? -EINVAL : value);
+
 /** The device behind which `input` answers. */
 function device(given: Uint8Array): Privcmd {
   const input = new Uint8Array(INPUT_SIZE);
@@ -122,7 +127,7 @@ function device(given: Uint8Array): Privcmd {
     hypercall(op, [command = 0n, argument = 0n]) {
       if (op === Hypercall.memory_op) return memoryOp(command, argument);
       if (op === Hypercall.kexec_op) return kexecOp(argument);
-      if (command === 0n) return view.getInt32(AT.version, true);
+      if (command === 0n) return answer(view.getInt32(AT.version, true));
       const from = command === 1n ? AT.extraversion : AT.capabilities;
       const text = at(argument);
       text.set(input.subarray(from, Math.min(from + text.length, AT.extentStarts)));
@@ -137,7 +142,7 @@ function device(given: Uint8Array): Privcmd {
     },
     readFrames(_, frames) {
       const error = view.getInt32(AT.frames, true);
-      if (error !== 0) return error < 0 ? error : -EINVAL;
+      if (error !== 0) return answer(error < 0 ? error : -EINVAL);
       const bytes = new Uint8Array(frames.length * PAGE);
       repeat(input, AT.table, bytes);
       return bytes;
