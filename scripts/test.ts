@@ -27,6 +27,8 @@ const BIN = join(ROOT, "node_modules/.bin");
 /** Folders whose tests need more than Bun: a build, other programs, virtual machines. */
 const SLOW_FOLDERS = ["built", "conformance", "xen", "package"];
 const MACHINE_FOLDER = "vm";
+/** Virtual machines too, but only by name. */
+const ENDURANCE = "endurance";
 const NOT_UNIT = [...SLOW_FOLDERS, MACHINE_FOLDER];
 const UNIT_TIMEOUT_MS = 20_000;
 const SLOW_TIMEOUT_MS = 900_000;
@@ -102,6 +104,7 @@ function namedPhases(): Phase[] {
   return [
     tests("sid", SLOW_TIMEOUT_MS, ["./test/package/sid.ts"]),
     tests("faults", SLOW_TIMEOUT_MS, ["./test/built/all-faults.ts"]),
+    tests(ENDURANCE, SLOW_TIMEOUT_MS, ["./test/vm/endurance.ts"]),
   ];
 }
 
@@ -236,7 +239,8 @@ async function runCommand(
 /** Everything that the phases use, so that no test installs or downloads, and none is skipped. */
 function prepareMachine(phases: readonly Phase[]): void {
   const say = (line: string) => process.stdout.write(`${line}\n`);
-  const slow = phases.some(({ name, newest }) => NOT_UNIT.includes(name) || newest === true);
+  const large = [...NOT_UNIT, ENDURANCE];
+  const slow = phases.some(({ name, newest }) => large.includes(name) || newest === true);
   ensurePackages(slow ? ["vm", "conformance", "package-test"] : ["conformance"], say);
   if (!slow) return;
   const refresh = () => refreshPackageLists(say);

@@ -285,7 +285,8 @@ function readNote(sentence: string): FactNote {
  * @throws RangeError for facts outside the schema, which is a bug in the code that read them
  */
 export function factsToJson(facts: HostFacts): string {
-  const encoded = z.safeEncode(factsFile, toWritten(facts) as Mutable<Written>);
+  const written = toWritten(facts) as Mutable<Written>;
+  const encoded = z.safeEncode(factsFile, written, { reportInput: true });
   if (!encoded.success) {
     const [field, problem] = firstProblem(encoded.error.issues);
     throw new RangeError(`facts cannot be written: ${field}: ${problem}`);

@@ -116,12 +116,14 @@ function fixOnce(ranges: readonly MemoryRange[]): MemoryRange[] | null {
 /** End of the real-mode interrupt vector table, which BIOS code still uses. */
 const REAL_MODE_IVT_END = 0x400n;
 
-/** The map without the RAM below 0x400, as kexec-tools reports it. */
+/** The map without the RAM below 0x400, as kexec-tools reports it; sorted by start. */
 export function withoutRealModeIvt(ranges: readonly MemoryRange[]): MemoryRange[] {
-  return ranges.flatMap((r) => {
+  const cut = ranges.flatMap((r) => {
     if (r.type !== "ram" || r.start >= REAL_MODE_IVT_END) return [r];
     return r.end > REAL_MODE_IVT_END ? [{ ...r, start: REAL_MODE_IVT_END }] : [];
   });
+  // RAM that now begins later may stand in front of what overlapped it.
+  return cut.sort(byStart);
 }
 
 /**

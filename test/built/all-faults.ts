@@ -2,7 +2,15 @@
 
 import { describe, expect, test } from "bun:test";
 import { availableParallelism } from "node:os";
-import { CALLS, faultName, injection, runScenario, SCENARIOS, wrongs } from "./faults.ts";
+import {
+  CALLS,
+  faultName,
+  injection,
+  plannedBy,
+  runScenario,
+  SCENARIOS,
+  wrongs,
+} from "./faults.ts";
 
 /** More than any scenario makes. */
 const MOST = 2000;
@@ -14,7 +22,7 @@ describe.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
     for (const [call, ...errors] of CALLS) {
       for (const error of errors) {
         test(`every ${call} that fails with ${error}`, async () => {
-          const { loaded } = await runScenario(scenario);
+          const planned = await plannedBy(scenario);
           const found: string[] = [];
           let next = 0;
           let isOver = false;
@@ -23,7 +31,7 @@ describe.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
               const fault = injection(scenario, call, error, number);
               const run = await runScenario(scenario, fault);
               if (!run.outcome.faultHappened) isOver = true;
-              else found.push(...wrongs(run, loaded).map((w) => `${faultName(fault)}: ${w}`));
+              else found.push(...wrongs(run, planned).map((w) => `${faultName(fault)}: ${w}`));
             }
           };
           await Promise.all(Array.from({ length: LANES }, lane));

@@ -1,7 +1,15 @@
 /** A sample of faults.ts' system calls that fail; `bun scripts/test.ts faults` has all of them. */
 
 import { describe, expect, test } from "bun:test";
-import { CALLS, faultName, injection, runScenario, SCENARIOS, wrongs } from "./faults.ts";
+import {
+  CALLS,
+  faultName,
+  injection,
+  plannedBy,
+  runScenario,
+  SCENARIOS,
+  wrongs,
+} from "./faults.ts";
 
 /** Which times of a call fail: the first one, and some of many. */
 const NUMBERS = [0, 3, 11, 27, 50];
@@ -13,8 +21,9 @@ describe.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
   (_, scenario) => {
     test("some of its system calls that fail", async () => {
       const sound = await runScenario(scenario);
-      const { loaded } = sound;
-      expect(wrongs(sound, loaded)).toEqual([]);
+      const planned = await plannedBy(scenario);
+      expect(wrongs(sound, planned)).toEqual([]);
+      expect(planned.length > 0).toBe(/ -[lp]/.test(scenario.name));
       const runs = CALLS.flatMap(([call, ...errors]) =>
         (OFTEN.includes(call) ? NUMBERS : NUMBERS.slice(0, 1)).map((number, i) => {
           const error = errors[i % errors.length] ?? "EIO";
@@ -28,7 +37,7 @@ describe.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
           const fault = injection(scenario, call, error, number);
           const run = await runScenario(scenario, fault);
           if (run.outcome.faultHappened) happened += 1;
-          found.push(...wrongs(run, loaded).map((wrong) => `${faultName(fault)}: ${wrong}`));
+          found.push(...wrongs(run, planned).map((wrong) => `${faultName(fault)}: ${wrong}`));
         }),
       );
       expect(found).toEqual([]);

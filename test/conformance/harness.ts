@@ -122,7 +122,8 @@ function replaceFiles(directory: string, files: NonNullable<FakeMachine["files"]
   return [
     `mkdir -p ${real} ${tree}/proc`,
     `mount --bind /proc ${real}`,
-    `for file in ${real}/*; do ln -s "$file" ${tree}/proc/ 2>/dev/null || :; done`,
+    // Files that are replaced are there already, and stay.
+    `ln -s ${real}/* ${tree}/proc/ 2>/dev/null || :`,
     ...folders.map((folder) => `mount --bind ${tree}${folder} ${folder}`),
     `mount --bind ${tree}/proc /proc`,
   ];

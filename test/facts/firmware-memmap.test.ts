@@ -153,6 +153,10 @@ test("the real-mode interrupt table is no RAM", () => {
     ram(0x1000, 0x2000),
   ]);
   expect(withoutRealModeIvt([ram(0, 0x400), ram(0x1000, 0x2000)])).toEqual([ram(0x1000, 0x2000)]);
+  expect(withoutRealModeIvt([ram(0, 0x9fc00), res(0, 0x1000)])).toEqual([
+    res(0, 0x1000),
+    ram(0x400, 0x9fc00),
+  ]);
 });
 
 test("add_efi_memmap counts wherever it stands", () => {

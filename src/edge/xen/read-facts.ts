@@ -3,6 +3,7 @@
  * Linux's own files describe only the memory that Xen has given to dom0.
  */
 
+import { ADDRESS_END, hex } from "../../core/address.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
 import { intersect, isEmpty, normalize, type Range, rangeOf, totalSize } from "../../core/range.ts";
 import { withoutRealModeIvt } from "../../facts/firmware-memmap.ts";
@@ -19,7 +20,7 @@ import type { PlanKind } from "../../model/load-plan.ts";
 import type { MemoryRange } from "../../model/memory.ts";
 import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
-import type { XenCalls } from "./calls.ts";
+import type { XenCalls, XenRange } from "./calls.ts";
 import { architectureOfCapabilities } from "./capabilities.ts";
 import { guestMemory, MACHPHYS_ENTRY_SIZE } from "./machine-to-phys.ts";
 import { xenMemoryMap } from "./memory-map.ts";
@@ -60,8 +61,20 @@ function nameOfRange(range: KexecRange): string {
   return Object.entries(KexecRange).find(([, number]) => number === range)?.[0] ?? `${range}`;
 }
 
-/** One of Xen's ranges of machine addresses; null and a note where Xen reports an error, and null
- * where Xen reports size 0, which means that there is none. */
+/** A range that Xen reported; null where its size is 0, which means that there is none, and null
+ * and a note where it ends beyond 64 bits. */
+function rangeInMemory(found: XenRange, name: string, notes: FactNote[]): Range | null {
+  const { start, size } = found;
+  if (start + size > ADDRESS_END) {
+    const where = `${hex(size)} bytes at ${hex(start)}`;
+    notes.push({ source: "Xen", text: `Xen reports ${name} beyond 64 bits, ignored: ${where}.` });
+    return null;
+  }
+  return size === 0n ? null : rangeOf(found);
+}
+
+/** One of Xen's ranges of machine addresses; null and a note where Xen reports an error, else as
+ * `rangeInMemory`. */
 function rangeOfXen(calls: XenCalls, range: KexecRange, notes: FactNote[]): Range | null {
   const found = calls.getRange(range, 0);
   if (typeof found === "number") {
@@ -71,17 +84,18 @@ function rangeOfXen(calls: XenCalls, range: KexecRange, notes: FactNote[]): Rang
     });
     return null;
   }
-  return found.size === 0n ? null : rangeOf(found);
+  return rangeInMemory(found, nameOfRange(range), notes);
 }
 
 /** Where Xen saves the notes of each CPU; empty if Xen was booted without crashkernel=. It asks for
  * CPU after CPU until Xen reports an error, which means that there is no such CPU. */
-function cpuNotes(calls: XenCalls): Range[] {
+function cpuNotes(calls: XenCalls, factNotes: FactNote[]): Range[] {
   const notes: Range[] = [];
   for (let cpu = 0; cpu < 8192; cpu += 1) {
     const found = calls.getRange(KexecRange.KEXEC_RANGE_MA_CPU, cpu);
     if (typeof found === "number") break;
-    if (found.size > 0n) notes.push(rangeOf(found));
+    const range = rangeInMemory(found, `the notes of CPU ${cpu}`, factNotes);
+    if (range !== null) notes.push(range);
   }
   return notes;
 }
@@ -95,7 +109,8 @@ function extents(privcmd: Privcmd): bigint[] | number {
       const command = BigInt(MemoryCommand.XENMEM_machphys_mfn_list);
       const status = privcmd.hypercall(Hypercall.memory_op, [command, address]);
       if (status < 0) return status;
-      const { nr_extents } = XenMachphysMfnList.read(bytes);
+      // What is beyond the room that was given is not there.
+      const nr_extents = Math.min(XenMachphysMfnList.read(bytes).nr_extents, EXTENTS_MAX);
       const view = new DataView(list.bytes.buffer, list.bytes.byteOffset, nr_extents * 8);
       return Array.from({ length: nr_extents }, (_, i) => view.getBigUint64(i * 8, true));
     }),
@@ -190,7 +205,7 @@ function readXenCrash(
 ): CrashFacts {
   return {
     memory,
-    cpuNotes: cpuNotes(calls),
+    cpuNotes: cpuNotes(calls, notes),
     vmcoreinfo: rangeOfXen(calls, KexecRange.KEXEC_RANGE_MA_VMCOREINFO, notes),
     // A PV dom0 reports the machine address. [linux arch/x86/xen/mmu_pv.c paddr_vmcoreinfo_note]
     dom0Vmcoreinfo: linux.vmcoreinfo,

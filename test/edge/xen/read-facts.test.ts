@@ -121,6 +121,21 @@ describe("readXenFacts", () => {
     expect(facts.xen).toMatchObject({ hypervisor: null });
   });
 
+  test("a range that ends beyond 64 bits is null, and a note says so", () => {
+    const getRange = () => ({ start: 0xffff_ffff_ffff_f000n, size: 0x1001n });
+    const crash = {
+      ...{ memory: [], cpuNotes: [], vmcoreinfo: null, dom0Vmcoreinfo: null },
+      ...{ kernelText: null, pageOffset: 0n },
+    };
+    const facts = readXenFacts(xenCalls({ getRange }), { ...LINUX, crash }, nothingOwned());
+    expect(facts.crashRegions).toEqual([]);
+    expect(facts.xen).toMatchObject({ hypervisor: null });
+    expect(facts.crash).toMatchObject({ cpuNotes: [], vmcoreinfo: null });
+    expect(sentencesOf(facts)).toContain(
+      "Xen reports the notes of CPU 0 beyond 64 bits, ignored: 0x1001 bytes at 0xfffffffffffff000.",
+    );
+  });
+
   test("for a crash kernel: the machine's CPU notes, vmcoreinfo and memory", () => {
     const dom0 = { start: 0x7654000n, end: 0x7655000n };
     const crash = {
@@ -195,6 +210,31 @@ describe("the memory of guests", () => {
       { start: 0n, end: 4n * GIB },
       { start: 52n * GIB, end: 64n * GIB },
     ]);
+  });
+
+  test("no more of the list is read than there was room for", () => {
+    const { start } = device(() => true, 2);
+    const open = () => {
+      const privcmd = start();
+      let argument: HypercallMemory | undefined;
+      return {
+        ...privcmd,
+        allocate(size: number) {
+          const memory = privcmd.allocate(size);
+          if (typeof memory !== "number") argument = memory;
+          return memory;
+        },
+        hypercall(op: number, args: readonly bigint[]) {
+          const status = privcmd.hypercall(op, args);
+          if (argument !== undefined) {
+            XenMachphysMfnList.write(argument.bytes, { nr_extents: 0xffff_ffff });
+          }
+          return status;
+        },
+      };
+    };
+    const { guestOwned } = readXenFacts(xenCalls(), LINUX, open).segmentRules;
+    expect(guestOwned).toEqual([{ start: 0n, end: 2n * GIB }]);
   });
 
   test.each([

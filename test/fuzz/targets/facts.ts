@@ -3,8 +3,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkBootParams, findAcpiRsdp } from "../../../src/arch/x86-64/facts/boot-params.ts";
+import { type EddFiles, parseEddDevice } from "../../../src/arch/x86-64/facts/edd.ts";
+import { buildEddTables } from "../../../src/arch/x86-64/handoff/edd-info.ts";
 import { textOf } from "../../../src/core/bytes.ts";
-import { KexecError } from "../../../src/core/error.ts";
 import { architectureOfCapabilities } from "../../../src/edge/xen/capabilities.ts";
 import { hasXenInterrupts, parseXenFeatures } from "../../../src/edge/xen/decide-host.ts";
 import { xenctrlNames } from "../../../src/edge/xen/library-names.ts";
@@ -19,7 +20,7 @@ import {
   parseProcFb,
 } from "../../../src/facts/display.ts";
 import { parseEfiRuntimeMapEntry, parseEfiSystab } from "../../../src/facts/efi.ts";
-import { factsFromJson } from "../../../src/facts/facts-file.ts";
+import { factsFromJson, factsToJson } from "../../../src/facts/facts-file.ts";
 import { fixMemoryRanges, parseFirmwareMemmap } from "../../../src/facts/firmware-memmap.ts";
 import { parseFramebuffer } from "../../../src/facts/framebuffer.ts";
 import {
@@ -39,15 +40,13 @@ import { parseMemTotal } from "../../../src/facts/meminfo.ts";
 import { mountPoints } from "../../../src/facts/mounts.ts";
 import { parseCapEff } from "../../../src/facts/proc-status.ts";
 import { parseNumber } from "../../../src/facts/sysfs-number.ts";
-import { buildSegmentPlan } from "../../../src/plan/build-plan.ts";
 import { diagnose } from "../../../src/plan/diagnosis.ts";
-import { parseManifest } from "../../../src/purgatory/manifest.ts";
+import { DoctorJson } from "../../../src/plan/json-schema.ts";
 import { makeBzImage } from "../../images/make-bzimage.ts";
 import { makeElf } from "../../images/make-elf.ts";
-import { file, pattern } from "../../plan/pieces.ts";
-import { loadRequest, NO_FILES } from "../../plan/requests.ts";
+import { pattern } from "../../plan/pieces.ts";
 import { bytesTarget, textTarget } from "../target.ts";
-import { checkSegments } from "./images.ts";
+import { planBoth } from "./plans.ts";
 
 const IOMEM = `00000000-00000fff : Reserved
 00001000-0009fbff : System RAM
@@ -98,64 +97,70 @@ function readEfi(text: string): void {
   parseEfiRuntimeMapEntry({ name: "0", type, phys_addr, virt_addr, num_pages, attribute });
 }
 
-const MACHINES = join(import.meta.dir, "../../facts/machines");
-const machineText = (name: string): string => textOf(readFileSync(join(MACHINES, `${name}.json`)));
+const MACHINES = [
+  ...["qemu-1g-bios", "qemu-2g-xen-crash", "qemu-uefi-crash", "qemu-6g-crash-high"],
+  "qemu-2g-vesa-edd-crash",
+];
+const FOLDER = join(import.meta.dir, "../../facts/machines");
+const machineText = (name: string): string => textOf(readFileSync(join(FOLDER, `${name}.json`)));
 
 const KERNEL = makeBzImage();
 
-/** Facts that pass the schema give plans that pass `checkPlan`, or a refusal. */
+/** Facts that pass the schema can be saved and read again, and plans made with them, and what the
+ * doctor says of them programs can read. */
 function planFor(text: string): void {
   const facts = factsFromJson(text);
-  const inputs = { ...NO_FILES, kernel: file("/boot/vmlinuz", KERNEL) };
-  for (const purpose of ["normal", "crash"] as const) {
-    const outcome = orNothing(() => buildSegmentPlan(loadRequest({ purpose }), facts, inputs));
-    if (outcome !== null) checkSegments(outcome);
-  }
-  diagnose(facts, {
-    ...{ name: "linux", evidence: [], probes: [], loaded: false, crashLoaded: null },
-  });
+  factsFromJson(factsToJson(facts));
+  planBoth(facts, KERNEL);
+  const host = { name: "linux", evidence: [], probes: [], loaded: false, crashLoaded: null };
+  const json: DoctorJson = { format: 1, ...diagnose(facts, host) };
+  DoctorJson.parse(JSON.parse(JSON.stringify(json)));
 }
 
-/** A refusal of one purpose must not hide the other's. */
-function orNothing<T>(make: () => T): T | null {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof KexecError) return null;
-    throw error;
-  }
+/** The names of a drive's folder and of its files, line by line; its raw data in hexadecimal. */
+const EDD_DRIVE = [
+  ...["int13_dev80", "0x30", "Fixed disk access\rEnhanced Disk Drive support\r64-bit extensions"],
+  ...["0x3ff", "0xf", "0x3f", "0x5ca3b8e2", "1e00010000000000000000000000000000002000000000000002"],
+].join("\n");
+
+function readEdd(text: string): void {
+  const [name = "", version = "", extensions = "", ...more] = text.split("\n");
+  const [cylinder = null, head = null, sectors = null, signature = null, raw = ""] = more;
+  const device = parseEddDevice(name, {
+    ...{ version, extensions: extensions.replaceAll("\r", "\n") },
+    legacy_max_cylinder: cylinder,
+    legacy_max_head: head,
+    legacy_sectors_per_track: sectors,
+    mbr_signature: signature,
+    raw_data: raw === "" ? null : new Uint8Array(Buffer.from(raw, "hex")),
+  });
+  const again = parseEddDevice("int13_dev85", { ...NO_EDD_FILES, version: "0x21" });
+  buildEddTables([device, again, device]);
 }
 
-const KCORE = (() => {
-  const bytes = makeElf({
-    bits: 64,
-    type: 4,
-    parts: [
-      { physical: 0x1000000n, virtual: 0xffffffff81000000n, bytes: pattern(64) },
-      { physical: 0n, virtual: 0xffff888000000000n, bytes: pattern(64), memorySize: 0x4000_0000n },
-    ],
+const NO_EDD_FILES: EddFiles = {
+  ...{ version: null, extensions: null, legacy_max_cylinder: null, legacy_max_head: null },
+  ...{ legacy_sectors_per_track: null, mbr_signature: null, raw_data: null },
+};
+
+/** Its headers, and no memory. @param count of the mappings of memory: a GiB each */
+function kcore(count: number): Uint8Array {
+  const none = new Uint8Array(0);
+  const memory = Array.from({ length: count }, (_, i) => {
+    const physical = BigInt(i) * 0x8000_0000n;
+    const virtual = 0xffff_8880_0000_0000n + physical;
+    return { physical, virtual, bytes: none, memorySize: 0x4000_0000n };
   });
-  return bytes;
-})();
+  const text = { physical: 0x100_0000n, virtual: 0xffff_ffff_8100_0000n, bytes: none };
+  return makeElf({
+    ...{ bits: 64, type: 4 },
+    parts: [{ ...text, memorySize: 0x200_0000n }, ...memory],
+  });
+}
 
 function readKcore(bytes: Uint8Array): void {
   const mappings = parseKcore(bytes);
   kernelMapping(mappings, 0xffffffff81000000n);
-}
-
-const MANIFEST = readFileSync(
-  join(import.meta.dir, "../../../src/arch/x86-64/purgatory/manifest.json"),
-  "latin1",
-);
-
-function readManifest(text: string): void {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return;
-  }
-  parseManifest(json);
 }
 
 const text = (name: string, seed: string, run: (text: string) => unknown) =>
@@ -203,13 +208,10 @@ export const FACTS = [
   text("library-names", "4.17\nlibxenctrl.so.4.17 (libc6) => /lib/libxenctrl.so.4.17\n", (input) =>
     xenctrlNames(input.split("\n")[0] ?? null, input),
   ),
-  text("purgatory-manifest", MANIFEST, readManifest),
-  textTarget(
-    "facts/file",
-    ["qemu-1g-bios", "qemu-2g-xen-crash", "qemu-uefi-crash", "qemu-6g-crash-high"].map(machineText),
-    planFor,
-  ),
-  bytes("kcore", KCORE, readKcore),
+  text("edd", EDD_DRIVE, readEdd),
+  textTarget("facts/file", MACHINES.map(machineText), planFor),
+  // More than a thousand headers are more than 64 KiB.
+  bytesTarget("facts/kcore", () => [kcore(1), kcore(1500)], readKcore),
   bytes(
     "auxv",
     new Uint8Array(Buffer.from(`${"06".padEnd(16, "0")}0010${"0".repeat(12)}`, "hex")),

@@ -5,15 +5,15 @@
  */
 
 import { containerOf } from "../../../src/arch/index.ts";
-import { ADDRESS_END, hex } from "../../../src/core/address.ts";
+import { ADDRESS_END } from "../../../src/core/address.ts";
+import { peSections, wholeSection, whyNoPeSection } from "../../../src/image/pe-sections.ts";
 import { readContainer } from "../../../src/image/read-image.ts";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
 import type { ModuleFile } from "../../../src/model/image-type.ts";
-import type { SegmentPlan } from "../../../src/model/load-plan.ts";
 import type { LoaderRequest, LoadRequest } from "../../../src/model/request.ts";
 import { buildFilePlan, buildSegmentPlan } from "../../../src/plan/build-plan.ts";
-import { describePlan, planToJson } from "../../../src/plan/describe-plan.ts";
 import { makeBzImage } from "../../images/make-bzimage.ts";
+import { makeDtb } from "../../images/make-dtb.ts";
 import { makeElf } from "../../images/make-elf.ts";
 import { multiboot2Header, multibootHeader } from "../../images/make-multiboot.ts";
 import { makeBeoboot, makeNbi } from "../../images/make-nbi.ts";
@@ -22,6 +22,7 @@ import { machine } from "../../plan/golden.ts";
 import { file, pattern } from "../../plan/pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../../plan/requests.ts";
 import { bytesTarget } from "../target.ts";
+import { checkOutcome, orNothing } from "./plans.ts";
 
 const MACHINES = ["qemu-6g-bios", "qemu-uefi-crash", "qemu-2g-xen-crash", "qemu-6g-crash-high"];
 
@@ -116,19 +117,6 @@ function requestFor(bytes: Uint8Array): LoadRequest {
   return loadRequest({ purpose, loader, memMax });
 }
 
-/** The facts that every plan rests on, said here once more in another way than `checkPlan` does. */
-export function checkSegments(plan: SegmentPlan): void {
-  let end = 0n;
-  for (const { start, size, bytes, role } of plan.segments) {
-    if (start < end) throw new Error(`${role} at ${hex(start)} begins before ${hex(end)}`);
-    if (BigInt(bytes.length) > size) throw new Error(`${role} has more bytes than memory`);
-    end = start + size;
-  }
-  if (end > ADDRESS_END) throw new Error(`segments end at ${hex(end)}`);
-  const inside = plan.segments.some((s) => s.start <= plan.entry && plan.entry < s.start + s.size);
-  if (!inside) throw new Error(`the entry point ${hex(plan.entry)} is in no segment`);
-}
-
 function planSegments(bytes: Uint8Array, request: LoadRequest, facts: HostFacts): void {
   const initrd = choice(bytes, 3, 2) === 0 ? file("/boot/initrd", pattern(0x1234)) : null;
   const modules: ModuleFile[] =
@@ -139,9 +127,7 @@ function planSegments(bytes: Uint8Array, request: LoadRequest, facts: HostFacts)
     initrd,
     modules,
   });
-  checkSegments(plan);
-  describePlan(plan, facts);
-  JSON.stringify(planToJson(plan));
+  checkOutcome(plan, facts);
 }
 
 function plan(bytes: Uint8Array): void {
@@ -162,10 +148,55 @@ function filePlan(bytes: Uint8Array): void {
     kernel,
     initrd: null,
   }));
-  if (!("notByFile" in result)) describePlan(result, facts);
+  if (!("notByFile" in result)) checkOutcome(result, facts);
+}
+
+const UKIS = (): Uint8Array[] => [
+  makeUki([
+    [".linux", makeBzImage()],
+    [".ucode", pattern(0x103)],
+    [".initrd", pattern(0x205)],
+    [".dtb", makeDtb("a machine")],
+    [".cmdline", "quiet splash\n\0"],
+  ]),
+  makeUki([
+    [".osrel", "ID=test"],
+    [".linux", makeBzImage()],
+    [".profile", "ID=one"],
+    [".cmdline", "first"],
+    [".profile", "ID=two"],
+    [".cmdline", "second"],
+    [".dtbauto", makeDtb("another")],
+  ]),
+];
+
+/** Each part of a container lies inside it, and every question about a cut file has an answer. */
+function readUki(bytes: Uint8Array): void {
+  for (const name of [".linux", ".cmdline", ""]) whyNoPeSection(bytes, name);
+  for (const section of orNothing(() => peSections(bytes)) ?? []) {
+    if (section.offset + section.bytes.length > bytes.length) {
+      throw new Error(`${section.name} ends at ${section.offset + section.bytes.length}`);
+    }
+    orNothing(() => wholeSection(section));
+  }
+  const container = containerOf(bytes);
+  if (container === undefined) return;
+  const { commandLine } = readContainer(container, file("/boot/uki.efi", bytes), bytes);
+  if (commandLine?.includes("\0")) throw new Error("a command line with a NUL");
+}
+
+/** A device tree goes into setup_data whole, or is refused. */
+function planWithTree(bytes: Uint8Array): void {
+  const facts = machines()[0];
+  if (facts === undefined) throw new RangeError("no such machine");
+  const kernel = file("/boot/vmlinuz", makeBzImage());
+  const dtb = file("/boot/machine.dtb", bytes);
+  checkOutcome(buildSegmentPlan(loadRequest(), facts, { ...NO_FILES, kernel, dtb }), facts);
 }
 
 export const IMAGES = [
   bytesTarget("image/plan", seeds, plan),
   bytesTarget("image/file-plan", seeds, filePlan),
+  bytesTarget("image/uki", UKIS, readUki),
+  bytesTarget("image/device-tree", () => [makeDtb("a machine with a name")], planWithTree),
 ];

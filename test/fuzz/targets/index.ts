@@ -5,7 +5,9 @@ import { COMMAND_LINES } from "./command-lines.ts";
 import { CORES } from "./cores.ts";
 import { FACTS } from "./facts.ts";
 import { IMAGES } from "./images.ts";
+import { PURGATORY } from "./purgatory.ts";
 import { WRAPPERS } from "./wrappers.ts";
+import { XEN } from "./xen.ts";
 
 export const TARGETS: readonly Target[] = [
   ...IMAGES,
@@ -13,4 +15,6 @@ export const TARGETS: readonly Target[] = [
   ...CORES,
   ...FACTS,
   ...COMMAND_LINES,
+  ...PURGATORY,
+  ...XEN,
 ];
