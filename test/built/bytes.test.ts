@@ -70,16 +70,13 @@ describe("the kernel's path", () => {
     expect(pathsLookedUp(trace).filter((opened) => opened === escaped)).toHaveLength(2);
   });
 
-  test.each([
-    ["-c", 1, "Cannot open `PATH': No such file or directory\n"],
-    ["-s", 255, "Failed to open file PATH:No such file or directory\n"],
-  ])("a message has its bytes: %s", (method, status, message) => {
+  test.each(["-c", "-s"])("a message has its bytes: %s", (method) => {
     const path = `/nonexistent/${HIGH_BYTES}`;
     expect(runBytes([KEXEC, method, "-l", path])).toEqual({
-      status,
+      status: 1,
       signal: null,
       stdout: "",
-      stderr: message.replace("PATH", path),
+      stderr: `Cannot open \`${path}': No such file or directory\n`,
     });
   });
 });
@@ -140,7 +137,7 @@ describe("empty words", () => {
 
   test.each([
     [["-c", "-l", ""], 1, "Cannot open `': No such file or directory\n"],
-    [["-s", "-l", ""], 255, "Failed to open file :No such file or directory\n"],
+    [["-s", "-l", ""], 1, "Cannot open `': No such file or directory\n"],
     [["-c", "-l", "--initrd=", kernel], 1, "Cannot open `': No such file or directory\n"],
     [
       ["-s", "-l", "--initrd", "", kernel],
@@ -191,7 +188,10 @@ describe("long words", () => {
   test("a MiB of words; the last one counts", () => {
     const words = Array.from({ length: 16 }, () => `--append=${longest.slice(0, 65536)}`);
     const command = [KEXEC, "-s", "-l", ...words, "--append=last", kernel];
-    expect(run([...recorder.words, ...command])).toMatchObject({ status: 0, stderr: "" });
+    const { status, stderr } = run([...recorder.words, ...command]);
+    expect(status).toBe(0);
+    expect(stderr).toContain("left out, since only the last one counts: --append=last.");
+    expect(stderr.length).toBeLessThan(3000);
     expect(recorder.calls()).toMatchObject([{ commandLine: "last" }]);
   });
 });

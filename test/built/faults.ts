@@ -146,9 +146,10 @@ export async function plannedBy(scenario: Scenario): Promise<Loaded> {
   return [...sound.loaded, ...byFallback.loaded];
 }
 
-/** A kexec_file_load as one text; of another call none. */
+/** A kexec_file_load that hands over a kernel, as one text: an unload hands over none, nor does the
+ * question whether the running kernel has the call. */
 function fileLoad(call: Call): string[] {
-  if (call.name !== "kexec_file_load") return [];
+  if (call.name !== "kexec_file_load" || call.kernel === null) return [];
   const { kernel, initrd, commandLine, flags } = call;
   return [JSON.stringify([kernel, initrd, commandLine, flags.toString()])];
 }

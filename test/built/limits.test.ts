@@ -55,7 +55,7 @@ describe("where no memory can be made executable", () => {
     const { stdout, stderr, status } = run([...recorder.words, ...denied, KEXEC, ...words]);
     expect(stderr).toMatch(NO_JIT);
     expect(stderr).toContain("MemoryDenyWriteExecute=");
-    expect(stderr.split("\n").length).toBe(4);
+    expect(stderr.split("\n").length).toBe(5);
     expect(stdout).toBe("");
     expect(status).toBe(255);
     expect(recorder.calls()).toEqual([]);
@@ -66,7 +66,7 @@ test("with the engine's JIT switched off it says so", () => {
   const env = { BUN_JSC_useJIT: "0" };
   const { stderr, status } = run([KEXEC, "-c", "-l", "--dry-run", kernel], { env });
   expect(stderr).toStartWith(
-    "cannot call the system: BUN_JSC_useJIT in the environment forbids it\n",
+    "cannot make system calls: BUN_JSC_useJIT in the environment forbids it\n",
   );
   expect(stderr).not.toMatch(/executable|ulimit/);
   expect(status).toBe(255);
@@ -106,7 +106,7 @@ describe("with little address space", () => {
     const script = 'ulimit -v 1000000; exec "$@"';
     const words = [...recorder.words, KEXEC, "-c", "-l", "--append=b\xe4r", kernel];
     const { status, stderr } = runBytes(["/bin/sh", "-c", script, "sh", ...words]);
-    expect(stderr).toStartWith("cannot call the system: the runtime could not reserve memory");
+    expect(stderr).toStartWith("cannot make system calls: the runtime could not reserve memory");
     expect(stderr).toContain("ulimit -v (RLIMIT_AS, LimitAS=) is 977 MiB");
     expect(stderr).not.toContain("executable");
     expect(stderr.trimEnd().split("\n").length).toBeLessThanOrEqual(4);

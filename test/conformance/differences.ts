@@ -351,7 +351,7 @@ export const DIFFERENCES = [
   {
     id: "debug-flag",
     kexecTools:
-      "after 2.0.32: passes `-d` to the kernel as `KEXEC_DEBUG`, which kernels before 6.19 refuse; with `-u` too",
+      "with `-u` too, `-d` asks the kernel for messages: with `-s` from 2.0.29 on; after 2.0.32 by kexec_load's `KEXEC_DEBUG`, which kernels before 6.19 refuse",
     onekexec: "loads without it where the kernel refuses it; unloading needs none",
     why: "asking for messages must not make a load fail",
   },

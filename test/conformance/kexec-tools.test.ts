@@ -156,7 +156,7 @@ describe("unload", () => {
   differs("debug-flag", ["-s", "-u", "-d"], {
     theirs: { calls: [unloadFlag("0x9")] },
     ours: { calls: [unloadFlag("0x1")] },
-    release: (release) => release >= 33,
+    release: (release) => release >= 29,
   });
   differs("debug-flag", ["-c", "-d", "-u"], {
     theirs: { calls: ["kexec_load flags 0x3e0010 entry 0x0 nothing -> 0"] },

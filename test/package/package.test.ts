@@ -191,6 +191,15 @@ printf '%s\\n' 'Package: dependent' 'Version: 1' 'Architecture: all' \\
   'Depends: kexec-tools (>= 1:2.0.25)' 'Description: d' >/dependent/DEBIAN/control
 dpkg-deb --build /dependent /dependent.deb`;
 
+/** What dpkg says of our package in the guest at `root`, with its `/cpuinfo` for that of the CPU. */
+function installOnCpu(root: string): string {
+  const script = [
+    `mount --bind "$0/cpuinfo" "$0/proc/cpuinfo"`,
+    `chroot "$0" env -i PATH=/usr/sbin:/usr/bin LC_ALL=C dpkg -i /onekexec.deb 2>&1 || :`,
+  ];
+  return mustRun("unshare", "--mount", "sh", "-c", script.join(" && "), root);
+}
+
 test(
   "in a Debian: takes the place of kexec-tools, is upgraded, goes, and gives it back",
   () => {
@@ -201,8 +210,7 @@ test(
 
     for (const [flags, says] of OLD_CPUS) {
       writeFileSync(join(root, "cpuinfo"), `processor\t: 0\nflags\t\t: ${flags}\n`);
-      const script = "mount --bind /cpuinfo /proc/cpuinfo; dpkg -i /onekexec.deb 2>&1 || :";
-      expect(inside("unshare", "--mount", "sh", "-c", script)).toContain(says);
+      expect(installOnCpu(root)).toContain(says);
       expect(status("kexec-tools")).toBe("installed");
       expect(inside("kexec", "-v")).toBe("kexec-tools 2.0.25\n");
       expect(inside("dpkg-divert", "--list", "/sbin/*kexec*")).toBe("");

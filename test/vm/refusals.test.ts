@@ -35,7 +35,7 @@ const UNDETERMINED = "Cannot determine the file type of /f/random\nmultiboot2-x8
 
 const BAD_INPUTS: readonly Refusal[] = [
   ["c-missing", "-c -l /f/none", 1, "Cannot open `/f/none': No such file or directory\n"],
-  ["s-missing", "-s -l /f/none", 255, "Failed to open file /f/none:No such file or directory\n"],
+  ["s-missing", "-s -l /f/none", 1, "Cannot open `/f/none': No such file or directory\n"],
   ["c-empty", "-c -l /f/empty", 1, "Cannot read /f/empty\n"],
   ["c-directory", "-c -l /f/directory", 1, "Read on /f/directory failed: Is a directory\nCannot"],
   ["c-random", "-c -l /f/random", 255, UNDETERMINED],

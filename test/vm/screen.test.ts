@@ -164,7 +164,10 @@ describe("a driver has taken the card", () => {
         expect(outputOf(run, "doctor")).toContain("-s and -a pass on the screen");
         expect(planned(run)).toBe(`Screen: ${TAKEN}.`);
         expect(run.second.get("framebuffer")).toBe("");
-        expect(toldOf(run.second)).toMatchObject({ orig_video_isVGA: 0, lfb_base: 0 });
+        // The next kernel must not draw there, and must not take that memory for free.
+        const { lfb_base } = toldOf(run.first) ?? {};
+        expect(lfb_base).toBeGreaterThan(0);
+        expect(toldOf(run.second)).toMatchObject({ orig_video_isVGA: 0, lfb_width: 0, lfb_base });
       }),
     VM_TIMEOUT,
   );

@@ -119,7 +119,8 @@ describe.each(WAYS)("through %s", (_name, way) => {
 
   test("-f loads and starts; an exec call that returns has failed", () => {
     const ran = run(FORCE);
-    expect([ran.stderr, ran.status]).toEqual(["kexec failed: Input/output error\n", 255]);
+    expect(ran.stderr).toStartWith("kexec failed: Input/output error\nXen's kexec never returns");
+    expect(ran.status).toBe(255);
     expect(askedOf(ran, way, 1).at(-1)).toBe("exec type=0");
   });
 

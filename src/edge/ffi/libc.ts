@@ -132,7 +132,7 @@ function whyNoJit(): { readonly message: string; readonly hint: string } {
   const limits = memoryLimits();
   if (limits.length > 0) {
     return {
-      message: "the runtime could not reserve memory for it",
+      message: "the runtime could not reserve memory",
       hint: `${compiles}${limits.join("; ")}.\nAt least ${NEEDED} must be allowed.`,
     };
   }
