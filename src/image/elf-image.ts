@@ -1,6 +1,6 @@
 /** Reads ELF executables: the PT_LOAD segments of the file and their physical addresses. [elf] */
 
-import { alignDown, alignUp, hex, isPowerOfTwo } from "../core/address.ts";
+import { alignDown, alignUp, hex, humanSize, isPowerOfTwo, MIB } from "../core/address.ts";
 import { startsWith } from "../core/bytes.ts";
 import {
   ELF_MAGIC,
@@ -18,6 +18,11 @@ import {
 import { failImage } from "../core/error.ts";
 
 export type ElfBits = 32 | 64;
+
+/** The most bytes of one image that are made beyond those of its file: zeros between the bytes of
+ * PT_LOAD segments, and bytes that several of them share. Gaps in Linux have up to 2 MiB
+ * each. */
+const MADE_MAX = 32n * MIB;
 
 /** One PT_LOAD segment with memory: its bytes in the file, addresses, and size in bytes. */
 export interface ElfLoad {
@@ -168,6 +173,18 @@ function physicalEntry(entry: bigint, loads: readonly ElfLoad[]): bigint {
   });
 }
 
+/** Headers that name the same bytes again and again would fill any memory. */
+function checkTotal(image: Uint8Array, headers: readonly ProgramHeader[]): void {
+  const total = headers.reduce((sum, { p_filesz }) => sum + p_filesz, 0n);
+  if (total <= BigInt(image.length) + MADE_MAX) return;
+  failImage({
+    code: "image.elf-header",
+    message:
+      `the program headers load ${humanSize(total)} from the file, which has ` +
+      humanSize(image.length),
+  });
+}
+
 /**
  * Reads a file for which `whyNotElf` returned null.
  * @throws KexecError `image.*` or `struct.truncated` for a file that is truncated or inconsistent
@@ -183,6 +200,7 @@ export function readElf(image: Uint8Array, bits: ElfBits): ElfImage {
       message: "the ELF file has nothing to load (no PT_LOAD)",
     });
   }
+  checkTotal(image, used);
   const loads = used
     .map((programHeader) => loadOf(image, bits, programHeader))
     .sort((a, b) => (a.physical < b.physical ? -1 : a.physical > b.physical ? 1 : 0));
@@ -215,9 +233,7 @@ export interface ElfPiece {
  * memory: a broken file may demand any size. */
 export function pieceBytes({ start, loads }: ElfPiece): Uint8Array {
   const filled = loads.filter(({ bytes }) => bytes.length > 0);
-  const last = filled.at(-1);
-  const end = last === undefined ? start : last.physical + BigInt(last.bytes.length);
-  const bytes = new Uint8Array(Number(end - start));
+  const bytes = new Uint8Array(Number(filledEnd(filled.at(-1), start) - start));
   for (const load of filled) bytes.set(load.bytes, Number(load.physical - start));
   return bytes;
 }
@@ -240,3 +256,40 @@ export function elfPieces({ loads }: ElfImage, page: bigint, whole: boolean): El
   }
   return pieces.map((piece) => ({ ...piece, size: piece.end - piece.start }));
 }
+
+/**
+ * A piece as parts that become one segment each: the piece itself, unless more than 32 MiB of zeros
+ * lie between its bytes. Then a part begins wherever a page has none: memory without bytes needs
+ * none in this process, and gaps between PT_LOAD segments need none at all.
+ * @param page page size in bytes
+ */
+export function loadedParts(piece: ElfPiece, page: bigint): ElfPiece[] {
+  const filled = piece.loads.filter(({ bytes }) => bytes.length > 0);
+  const given = filled.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  if (filledEnd(filled.at(-1), piece.start) - piece.start - BigInt(given) <= MADE_MAX) {
+    return [piece];
+  }
+  const parts: { start: bigint; end: bigint; filledEnd: bigint; loads: ElfLoad[] }[] = [];
+  for (const load of piece.loads) {
+    const start = alignDown(load.physical, page);
+    const end = alignUp(physicalEnd(load), page);
+    const before = parts.at(-1);
+    const isFilled = load.bytes.length > 0;
+    const reach = isFilled ? before?.filledEnd : before?.end;
+    if (before !== undefined && reach !== undefined && start <= alignUp(reach, page)) {
+      before.end = end;
+      before.loads.push(load);
+      if (isFilled) before.filledEnd = filledEnd(load, start);
+      continue;
+    }
+    if (before !== undefined && before.end > start) before.end = start;
+    parts.push({ start, end, filledEnd: filledEnd(load, start), loads: [load] });
+  }
+  return parts.map((part) => ({ ...part, size: part.end - part.start }));
+}
+
+/** One past the last byte of `load` that is in the file; `otherwise` where it has none. */
+const filledEnd = (load: ElfLoad | undefined, otherwise: bigint): bigint =>
+  load === undefined || load.bytes.length === 0
+    ? otherwise
+    : load.physical + BigInt(load.bytes.length);

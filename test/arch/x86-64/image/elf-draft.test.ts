@@ -271,3 +271,86 @@ describe("what cannot be drafted", () => {
     expect<string[]>([error.code, error.message]).toEqual([code, message]);
   });
 });
+
+describe("parts far apart", () => {
+  const GIB = 1n << 30n;
+  const free = [{ start: 0x100000n, end: 64n * GIB }];
+  const few = pattern(16);
+  const apart = (physical: bigint, memorySize?: bigint) => [
+    { physical: 0x200000n, bytes: few, ...(memorySize === undefined ? {} : { memorySize }) },
+    { physical, bytes: few },
+  ];
+  const LINUX = { argumentStyle: "linux" } as const;
+
+  test.each<[string, ElfParts, Partial<LoaderRequest>, string[]]>([
+    [
+      "a gap of 5.5 GiB",
+      { bits: 64, parts: apart(0x160200000n) },
+      LINUX,
+      ["0x200000: 0x1000, 0x10 bytes", "0x160200000: 0x1000, 0x10 bytes"],
+    ],
+    [
+      "memory without bytes, which ends in the next part's page",
+      { bits: 64, parts: apart(0x160200800n, 0x160000700n) },
+      {},
+      ["0x200000: 0x160000000, 0x10 bytes", "0x160200000: 0x1000, 0x810 bytes"],
+    ],
+    [
+      "in an image that can be moved",
+      { bits: 64, type: 3, parts: apart(0x160200000n) },
+      LINUX,
+      ["0xe9ffff000: 0x1000, 0x10 bytes", "0xffffff000: 0x1000, 0x10 bytes"],
+    ],
+    [
+      "32 MiB of zeros are one segment still",
+      { bits: 64, parts: apart(0x2200010n) },
+      LINUX,
+      ["0x200000: 0x2001000, 0x2000020 bytes"],
+    ],
+    [
+      "a byte more is not",
+      { bits: 64, parts: apart(0x2200011n) },
+      LINUX,
+      ["0x200000: 0x1000, 0x10 bytes", "0x2200000: 0x1000, 0x21 bytes"],
+    ],
+  ])("%s", (_, parts, loader, wanted) => {
+    const { segments } = draftOf(elfX8664, makeElf(parts), { free }, loader);
+    const kernel = segments.filter((line) => line.startsWith("kernel "));
+    expect(kernel).toEqual(wanted.map((line) => `kernel ${line}`));
+  });
+
+  const many = (step: bigint): ElfParts => ({
+    bits: 64,
+    parts: Array.from({ length: 65535 }, (__, i) => ({
+      physical: 0x200000n + BigInt(i) * step,
+      bytes: few,
+    })),
+  });
+
+  test("more of them than the host accepts segments are counted before any is placed", () => {
+    for (const loader of [{}, LINUX]) {
+      const error = refusal(() => draftOf(elfX8664, makeElf(many(0x2000n)), { free }, loader));
+      expect([error.code, error.message]).toEqual([
+        "plan.segment-count",
+        "the image has 65535 parts that lie apart in memory, and this host accepts at most 16 " +
+          "segments",
+      ]);
+    }
+  });
+
+  test("65,535 in a row are one segment", () => {
+    const { segments } = draftOf(elfX8664, makeElf(many(16n)), { free });
+    expect(segments[0]).toBe("kernel 0x200000: 0x100000, 0xffff0 bytes");
+  });
+
+  test("headers that load the same bytes again and again are refused", () => {
+    const file = makeElf(many(0x10000n));
+    const view = new DataView(file.buffer);
+    for (let i = 0; i < 65535; i += 1) view.setBigUint64(64 + i * 56 + 32, 0x1000n, true);
+    for (let i = 0; i < 65535; i += 1) view.setBigUint64(64 + i * 56 + 40, 0x1000n, true);
+    for (let i = 0; i < 65535; i += 1) view.setBigUint64(64 + i * 56 + 8, 0n, true);
+    expect(refusal(() => elfX8664.parse(file, NO_LOADER)).message).toBe(
+      "the program headers load 256 MiB from the file, which has 4.5 MiB",
+    );
+  });
+});
