@@ -31,7 +31,7 @@ export function isByteString(text: string): boolean {
   return true;
 }
 
-/** Without ASCII's blanks at both ends. JavaScript's `trim` takes the byte 0xa0 for one, which may
+/** Without ASCII's blanks at both ends. JavaScript's `trim` treats the byte 0xa0 as one, which may
  * be part of a letter. */
 export function withoutBlanks(text: string): string {
   return text.replace(/^[ \t\n\v\f\r]+/, "").replace(/[ \t\n\v\f\r]+$/, "");

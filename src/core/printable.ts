@@ -1,4 +1,4 @@
-/** Texts for a terminal, which takes some bytes for commands: names of files may have any bytes. */
+/** Texts for a terminal, which obeys some bytes as commands: names of files may have any bytes. */
 
 import { bytesOf } from "./bytes.ts";
 

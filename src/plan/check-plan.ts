@@ -160,7 +160,7 @@ function checkEntry({ entry, segments }: SegmentPlan): void {
   });
 }
 
-/** The entry above is the purgatory's: these are the image's own, and what it is told. */
+/** The entry above is the purgatory's: these are the image's own, and its pointers. */
 function checkPointers({ segments }: SegmentPlan, pointers: readonly Pointer[]): void {
   for (const { what, start, size, roles, memoryOnly } of pointers) {
     const places = segments.filter(({ role }) => roles === null || roles.includes(role));

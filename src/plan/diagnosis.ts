@@ -22,7 +22,7 @@ import { freeRam, freeRamNotes } from "./purpose/usable-memory.ts";
 export interface Diagnosis {
   /** Whether some way of loading a kernel can work. */
   readonly canLoad: boolean;
-  /** Whether it takes, or may take, a kernel that is signed: the kernel is locked down. */
+  /** Whether it accepts, or may accept, signed kernels only: the kernel is locked down. */
   readonly signedOnly: boolean;
   readonly findings: readonly Finding[];
 }
@@ -74,7 +74,7 @@ function privilege(facts: HostFacts): Finding {
 
 const LOAD_SIGNED = "Load with -s (or -a, the default), and a kernel that is signed.";
 
-/** By its file, else by what the kernel was told at boot, which it may have obeyed. */
+/** By its file, else by the kernel's command line, which it may have obeyed. */
 function lockdownParameter({ lockdown: mode, bootCommandLine }: HostFacts): string | null {
   const asked = mode === null ? kernelParameterValue(bootCommandLine ?? "", "lockdown") : null;
   return asked === "none" ? null : asked;
@@ -100,7 +100,7 @@ function lockdown(facts: HostFacts): Finding {
   return finding("lockdown", "note", text, [LOAD_SIGNED, mount].filter(Boolean).join("\n"));
 }
 
-/** Whether the kernel takes signed images only, or may: what is not known counts as may. */
+/** Whether the kernel accepts signed images only, or may: unknown counts as may. */
 function wantsSignature({ lockdown: mode, notes }: HostFacts): boolean {
   if (mode !== null) return mode !== "none";
   return notes.some((note) => note.source === LOCKDOWN && !isAbsent(note));
@@ -217,7 +217,7 @@ export function diagnose(facts: HostFacts | Unreadable, host: ExaminedHost): Dia
   const canLoad = isKnown && usable.some(({ kind }) => kind === "file" || map.verdict === "ok");
   return {
     canLoad,
-    // A kernel that is locked down takes nothing by kexec_load.
+    // A kernel that is locked down refuses every kexec_load.
     signedOnly: canLoad && !usable.some(({ kind }) => kind === "segments") && wantsSignature(facts),
     findings: [
       ...hostFindings(host),

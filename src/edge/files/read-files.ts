@@ -190,7 +190,7 @@ function noMemoryFile(path: string, call: string, errno: number): NotByFile {
     message: notByFile,
     hint: [
       MEMORY_CAUSES.get(errno) ?? "",
-      "kexec_file_load takes regular files only. Try -c: kexec_load needs no file in memory.",
+      "kexec_file_load accepts regular files only. Try -c: kexec_load needs no file in memory.",
     ]
       .filter((line) => line !== "")
       .join("\n"),

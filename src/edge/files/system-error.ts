@@ -14,7 +14,7 @@ export function reasonOf(error: unknown): string {
   return strerror(errno);
 }
 
-/** As many signals as nobody sends while one call waits. */
+/** More signals than arrive while one call waits. */
 const INTERRUPTIONS = 1000;
 
 /**

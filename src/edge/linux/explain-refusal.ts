@@ -156,14 +156,14 @@ function explainAddress(call: KexecCall, purpose: ImagePurpose): string {
 const OF_THE_CALL: ReadonlyMap<number, string> = new Map([
   [Errno.EAGAIN, "The kernel lacked memory or a lock for it at this moment: try again."],
   [Errno.EINTR, "A signal interrupted it before anything was loaded: try again."],
-  [Errno.E2BIG, "The image or its command line is larger than this kernel takes."],
+  [Errno.E2BIG, "The image or its command line is larger than this kernel accepts."],
   [
     Errno.EFAULT,
     "The kernel could not read the image in this process's memory: most likely memory ran out.\n" +
       "Free some, or raise the limit of the control group (memory.max), and try again.",
   ],
   [Errno.ETXTBSY, "Another process has the file open for writing: try again when it is done."],
-  [Errno.EFBIG, "A file is larger than kexec_file_load takes (4 GiB; 2 GiB in older kernels)."],
+  [Errno.EFBIG, "A file is larger than kexec_file_load accepts (4 GiB; 2 GiB in older kernels)."],
   [Errno.EIO, "The kernel could not read a file to its end: look into dmesg."],
   [Errno.EBADF, "The kernel was not given an open file: an LSM may have taken it away."],
   [Errno.EISDIR, "It is a directory."],

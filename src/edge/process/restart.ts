@@ -14,7 +14,7 @@ import type { Arguments } from "./arguments.ts";
 const RESERVATION = "BUN_JSC_jitMemoryReservationSize";
 const ENOUGH = 8 << 20;
 
-/** The words as the runtime takes them; null where one is not UTF-8, and would change. */
+/** The words as the runtime passes them on; null where one is not UTF-8, and would change. */
 function asTexts(words: readonly string[]): string[] | null {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   try {
@@ -24,7 +24,7 @@ function asTexts(words: readonly string[]): string[] | null {
   }
 }
 
-/** In development the runtime runs a script, which it is told of first. */
+/** In development the runtime runs a script, which is its first word. */
 function scriptOf([, script = ""]: readonly string[]): string[] {
   return script.startsWith("/$bunfs/") ? [] : [script];
 }

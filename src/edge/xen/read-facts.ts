@@ -244,7 +244,7 @@ export function readXenFacts(
   return {
     ...linux,
     architecture: architectureOfCapabilities(xen.capabilities) ?? linux.architecture,
-    // It is Xen's own map, without what Xen's command line takes away. What dom0 calls System RAM,
+    // It is Xen's own map, without what Xen's command line removes. What dom0 calls System RAM,
     // and its memmap=, are of the memory that Xen gave dom0, by other addresses.
     memoryMap: { source: "xen", ranges: withoutRealModeIvt(ranges) },
     systemRam: null,

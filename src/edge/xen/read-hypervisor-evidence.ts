@@ -25,7 +25,7 @@ function versionOf(files: PseudoFiles): string | null {
   return parts.every((part) => part !== null && /^\d+$/.test(part)) ? parts.join(".") : null;
 }
 
-/** Asked only where sysfs does not tell: the file takes its time on a machine with many CPUs. */
+/** Read only where sysfs does not have it: the file is slow to read on a machine with many CPUs. */
 function sawXenInterrupts(files: PseudoFiles, type: string | null, notes: FactNote[]): boolean {
   if (type !== null && type !== "") return false;
   const text = attempt(notes, () => files.optionalText(HYPERVISOR_FILES.interrupts));

@@ -175,7 +175,7 @@ test.each([
   ["EADDRNOTAVAIL", "kexec_load", "highest address"],
   ["EAGAIN", "kexec_load", "try again"],
   ["EINTR", "kexec_load", "signal"],
-  ["E2BIG", "kexec_load", "larger than this kernel takes"],
+  ["E2BIG", "kexec_load", "larger than this kernel accepts"],
   ["EFAULT", "kexec_load", "memory.max"],
   ["EFAULT", "kexec_file_load", "memory ran out"],
   ["ETXTBSY", "kexec_file_load", "open for writing"],

@@ -63,7 +63,7 @@ const TAKES_EFI = XLF_KERNEL_64 | XLF_EFI_KEXEC;
 const isEfi32 = (bootParams: Uint8Array): boolean =>
   EfiInfo.read(bootParams, EFI_INFO_AT).efi_loader_signature === EFI32_LOADER_SIGNATURE;
 
-/** Whether a kernel with these `xloadflags` can take the machine's EFI over.
+/** Whether a kernel with these `xloadflags` can use the machine's EFI runtime services.
  * @param facts null: the machine is unknown */
 export function takesEfi(xloadflags: number, facts: HostFacts | null): boolean {
   if ((xloadflags & TAKES_EFI) !== TAKES_EFI) return false;

@@ -93,7 +93,7 @@ function longModeImage(
   };
 }
 
-/** The 32-bit entry that nobody asked for is accounted for. */
+/** Why the 32-bit entry is used where no option asks for it. */
 function noted(image: Image, { entry32Bit }: LoaderRequest, why: string | null): Image {
   if (entry32Bit || why === null) return image;
   return {

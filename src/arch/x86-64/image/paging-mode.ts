@@ -24,7 +24,7 @@ export function whyNotInThisPaging(
   if (isOn === false) return null;
   const state = isOn === null ? "may use" : "uses";
   return (
-    `the running kernel ${state} 5-level page tables, which the 64-bit entry does not take: ` +
+    `the running kernel ${state} 5-level page tables, which the 64-bit entry does not support: ` +
     "XLF_5LEVEL is not set at 0x236"
   );
 }

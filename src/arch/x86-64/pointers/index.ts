@@ -53,7 +53,7 @@ function bootNotesPointers({ segments }: PointingPlan, entry: Entry): Pointer[] 
   return [{ what: "the boot notes", start, size: BigInt(size), roles: ["boot-notes"] }];
 }
 
-/** What the image is told, by its kind. */
+/** What is handed over to the image, by its kind. */
 function handoffPointers(plan: PointingPlan, entry: Entry): Pointer[] {
   if (hasRole(plan, "boot-params")) return bootParamsPointers(plan, entry.rsi);
   if (hasRole(plan, "multiboot-info")) return multibootPointers(plan, entry.rax, entry.rbx);
@@ -85,7 +85,7 @@ function purgatoryPointers(block: Uint8Array, jumpBackText: bigint): Pointer[] {
   ];
 }
 
-/** `elfcorehdr=`, of which the kernel takes the last. */
+/** `elfcorehdr=`, of which the kernel uses the last. */
 function coreHeaderPointers({ segments, commandLine }: PointingPlan): Pointer[] {
   const header = segments.find(({ role }) => role === "elfcorehdr");
   if (header === undefined) return [];

@@ -34,7 +34,7 @@ function chainPointers({ segments }: PointingPlan, head: bigint, role: SegmentRo
   return [{ what: "the end of the setup_data chain", ...NOWHERE, roles: [role] }];
 }
 
-/** Where the kernel is told that its initrd is; none where there is none and none is named. */
+/** The initrd's address in the boot params; none where there is no initrd and none is named. */
 function initrdPointers({ segments }: PointingPlan, start: bigint, size: bigint): Pointer[] {
   const isThere = segments.some(({ role }) => role === "initrd");
   if (!isThere && size === 0n) return [];

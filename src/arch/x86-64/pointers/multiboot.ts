@@ -1,4 +1,4 @@
-/** The addresses in what multiboot images are told. */
+/** The addresses in the information that multiboot images get. */
 
 import { alignUp } from "../../../core/address.ts";
 import { Reader } from "../../../core/bytes.ts";
@@ -64,7 +64,7 @@ function firstVersion(plan: PointingPlan, start: bigint): Pointer[] {
 /** Type and size of a tag. */
 const TAG = 8;
 
-/** Of what is told by version 2 only modules and the image's own place are addresses. */
+/** Of version 2's information, only modules and the image's own load address are addresses. */
 function secondVersion({ segments }: PointingPlan, start: bigint): Pointer[] {
   const { bytes = new Uint8Array(0) } = foundAt(segments, start) ?? {};
   const whole = bytes.length < TAG ? TAG : new Reader(bytes, "multiboot2 information").u32(0);
@@ -89,7 +89,7 @@ function secondVersion({ segments }: PointingPlan, start: bigint): Pointer[] {
   return pointers;
 }
 
-/** Of an image that finds `magic` in EAX, and the address of what it is told in EBX. */
+/** Of an image that finds `magic` in EAX, and the address of its information in EBX. */
 export function multibootPointers(plan: PointingPlan, magic: bigint, info: bigint): Pointer[] {
   return magic === MULTIBOOT_BOOTLOADER_MAGIC
     ? firstVersion(plan, info)
