@@ -191,7 +191,7 @@ printf '%s\\n' 'Package: dependent' 'Version: 1' 'Architecture: all' \\
   'Depends: kexec-tools (>= 1:2.0.25)' 'Description: d' >/dependent/DEBIAN/control
 dpkg-deb --build /dependent /dependent.deb`;
 
-/** What dpkg says of our package in the guest at `root`, with its `/cpuinfo` for that of the CPU. */
+/** What dpkg says of our package in the guest at `root`, on the CPU of its `/cpuinfo`. */
 function installOnCpu(root: string): string {
   const script = [
     `mount --bind "$0/cpuinfo" "$0/proc/cpuinfo"`,
