@@ -1,4 +1,4 @@
-/** Reads how far the kernel is locked down, and distinguishes "there is none" from "it is not shown". */
+/** Reads how far the kernel is locked down: "there is none" differs from "it is not shown". */
 
 import { LOCKDOWN, NO_SECURITYFS, parseLockdown } from "../../facts/lockdown.ts";
 import { MOUNTS, mountPoints } from "../../facts/mounts.ts";
