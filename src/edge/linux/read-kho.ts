@@ -15,9 +15,13 @@ import type { KhoFacts } from "../../model/host-facts.ts";
 import { attempt, type PseudoFiles } from "../files/read-pseudo-files.ts";
 import type { FactsInput } from "./architecture-reader.ts";
 
+/** False where `path` is not there, and where a user other than root may not look for it. */
+const canSee = (files: PseudoFiles, path: string): boolean =>
+  attempt([], () => files.target(path)) !== null;
+
 /** KHO's folder, wherever debugfs is mounted; null where there is none, or it cannot be seen. */
 function outDirectory(files: PseudoFiles): string | null {
-  const isThere = (directory: string) => files.target(directory) !== null;
+  const isThere = (directory: string) => canSee(files, directory);
   const usual = `${DEBUGFS}/${KHO_OUT}`;
   if (isThere(usual)) return usual;
   const mounts = attempt([], () => files.text(MOUNTS)) ?? "";
@@ -47,7 +51,7 @@ export function readKho(input: FactsInput): KhoFacts | null {
   const directory = outDirectory(files);
   if (directory === null) {
     const asked = khoByCommandLine(bootCommandLine ?? "");
-    const isOn = asked ?? files.target(LIVE_UPDATE) !== null;
+    const isOn = asked ?? canSee(files, LIVE_UPDATE);
     return isOn ? { scratch: null, kept: [] } : null;
   }
   const text = (name: string) => files.text(`${directory}/${name}`);

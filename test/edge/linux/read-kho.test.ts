@@ -1,7 +1,18 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { readFacts } from "../../../src/edge/linux/read-facts.ts";
 import { makeTree, u64 } from "../../facts/make-tree.ts";
 import { sentencesOf } from "../../facts/sentences.ts";
-import { type Files, LINUX, MEMMAP, read, removeFakeRoots } from "./fake-machine.ts";
+import {
+  type Files,
+  fakeRoot,
+  LINUX,
+  MEMMAP,
+  quiet,
+  read,
+  removeFakeRoots,
+} from "./fake-machine.ts";
 
 afterAll(removeFakeRoots);
 
@@ -48,6 +59,18 @@ describe("kexec handover", () => {
     ["its device", { "dev/liveupdate": "" }],
   ])("is on by %s where debugfs is not mounted, and its areas are not known", (_, files) => {
     expect(khoOf(files)).toEqual({ scratch: null, kept: [] });
+  });
+
+  test.each([
+    ["off", "", null],
+    ["on", "kho=on", { scratch: null, kept: [] }],
+  ])("is %s by the command line where debugfs may not be seen", (_, words, kho) => {
+    const root = fakeRoot(LINUX, MEMMAP, commandLine(words));
+    // realpath(3) fails with ELOOP, as with EACCES for a user other than root.
+    for (const folder of ["sys/kernel/debug", "dev"]) mkdirSync(join(root, folder));
+    symlinkSync("kho", join(root, "sys/kernel/debug/kho"));
+    symlinkSync("liveupdate", join(root, "dev/liveupdate"));
+    expect(readFacts({ ...quiet, root }).kho).toEqual(kho);
   });
 
   test("whose files are damaged is on, and a note says what is wrong", () => {
