@@ -22,7 +22,7 @@ describe.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
     for (const [call, ...errors] of CALLS) {
       for (const error of errors) {
         test(`every ${call} that fails with ${error}`, async () => {
-          const planned = await plannedBy(scenario);
+          const planned = await plannedBy(scenario, await runScenario(scenario));
           const found: string[] = [];
           let next = 0;
           let isOver = false;

@@ -21,7 +21,7 @@ describe.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
   (_, scenario) => {
     test("some of its system calls that fail", async () => {
       const sound = await runScenario(scenario);
-      const planned = await plannedBy(scenario);
+      const planned = await plannedBy(scenario, sound);
       expect(wrongs(sound, planned)).toEqual([]);
       expect(planned.length > 0).toBe(/ -[lp]/.test(scenario.name));
       const runs = CALLS.flatMap(([call, ...errors]) =>

@@ -137,10 +137,10 @@ export async function runScenario(
   return { outcome, loaded: [...loaded, ...outcome.calls.flatMap(fileLoad)] };
 }
 
-/** All that a scenario may load: what it loads without a fault, by either call. */
-export async function plannedBy(scenario: Scenario): Promise<Loaded> {
+/** All that a scenario may load: what it loads without a fault, by either call.
+ * @param sound its run without a fault */
+export async function plannedBy(scenario: Scenario, sound: FaultyRun): Promise<Loaded> {
   const { fallback: argv } = scenario;
-  const sound = await runScenario(scenario);
   if (argv === undefined) return sound.loaded;
   const byFallback = await runScenario({ ...scenario, argv, loads: true });
   return [...sound.loaded, ...byFallback.loaded];
