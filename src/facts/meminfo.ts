@@ -14,3 +14,20 @@ export function parseMemTotal(text: string): bigint {
   if (digits !== undefined) return BigInt(digits) * KIB;
   return fail({ code: "facts.meminfo", message: `${MEMINFO}: no line "MemTotal: N kB"` });
 }
+
+/** For messages: what `parseAvailable` adds up. */
+export const AVAILABLE_FROM = `MemAvailable and SwapFree in ${MEMINFO}`;
+
+/**
+ * The memory that can be allocated without killing a process, in bytes: MemAvailable, which counts
+ * caches that can be dropped, and SwapFree. null where the kernel, before 3.14, does not report it.
+ * [proc_meminfo(5)]
+ */
+export function parseAvailable(text: string): bigint | null {
+  const kib = (name: string): bigint | null => {
+    const [, digits] = new RegExp(`^${name}:[ \\t]*([0-9]{1,16}) kB$`, "m").exec(text) ?? [];
+    return digits === undefined ? null : BigInt(digits);
+  };
+  const available = kib("MemAvailable");
+  return available === null ? null : (available + (kib("SwapFree") ?? 0n)) * KIB;
+}
