@@ -10,15 +10,22 @@ export interface Expanded {
   readonly end: number;
 }
 
+/** As many bytes of what a file expands to are looked at before it is expanded further. */
+export const START_SIZE = 1 << 16;
+
+/** Called once with at least the first `START_SIZE` bytes where there are more; what it throws ends
+ * the expansion. */
+export type CheckStart = (start: Uint8Array) => void;
+
 /**
  * Expands one format. It holds one copy of its output, and stops as soon as that has more than
  * `limit` bytes.
  * @throws KexecError `image.wrapper` beyond `limit`, or for damaged data
  */
-export type Expand = (bytes: Uint8Array, limit: number) => Expanded;
+export type Expand = (bytes: Uint8Array, limit: number, checkStart?: CheckStart) => Expanded;
 
 /** As `Expand`, with a library of the host; null where the host has none, or it does not work. */
-export type HostExpand = (bytes: Uint8Array, limit: number) => Expanded | null;
+export type HostExpand = (...input: Parameters<Expand>) => Expanded | null;
 
 /** The error of damaged or too large data. @param format the format's name, e.g. `gzip` */
 export function wrapperError(format: string, found: string, cause?: unknown): KexecError {

@@ -1,9 +1,9 @@
 /** The output buffer of a decompressor. */
 
-import { tooLarge, wrapperError } from "./expand.ts";
+import { type CheckStart, START_SIZE, tooLarge, wrapperError } from "./expand.ts";
 
 /** The initial size of the buffer, in bytes, unless the limit is smaller. */
-const SMALL = 1 << 16;
+const SMALL = START_SIZE;
 /** The largest buffer that the JavaScript engine allocates, in bytes. */
 const BUFFER_MAX = 2 ** 32;
 /** For fewer bytes a loop is faster than a call of `copyWithin`. */
@@ -24,14 +24,17 @@ export class Output {
   readonly #limit: number;
   /** null while the output fits into `SMALL` bytes. */
   #buffer: ArrayBuffer | null = null;
+  /** null after it was called. */
+  #checkStart: CheckStart | null;
 
   /**
    * @param format the format's name in errors, e.g. `gzip`
    * @param limit the most bytes that the output may have
    */
-  constructor(format: string, limit: number) {
+  constructor(format: string, limit: number, checkStart: CheckStart | null = null) {
     this.#format = format;
     this.#limit = limit;
+    this.#checkStart = checkStart;
     this.bytes = new Uint8Array(Math.min(limit, SMALL));
   }
 
@@ -41,8 +44,14 @@ export class Output {
   }
 
   /** Makes sure that `more` bytes fit.
-   * @throws KexecError `image.wrapper` beyond the limit, or where there is not enough memory */
+   * @throws KexecError `image.wrapper` beyond the limit, or where there is not enough memory; what
+   *   `checkStart` throws */
   reserve(more: number): void {
+    if (this.#checkStart !== null && this.length >= START_SIZE) {
+      const check = this.#checkStart;
+      this.#checkStart = null;
+      check(this.bytes.subarray(0, this.length));
+    }
     if (more > this.room) throw tooLarge(this.#format, this.#limit);
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;

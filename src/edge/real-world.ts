@@ -15,6 +15,7 @@ import { strerror } from "./ffi/libc.ts";
 import { expandLzma } from "./ffi/lzma.ts";
 import { addressOf } from "./ffi/pointer.ts";
 import { sync } from "./ffi/process-calls.ts";
+import { availableMemory } from "./files/available-memory.ts";
 import { memoryFile, openInput } from "./files/read-files.ts";
 import { readTextFile, writeTextFile } from "./files/text-files.ts";
 import { explainRefusal } from "./linux/explain-refusal.ts";
@@ -48,6 +49,7 @@ function linuxHost(architecture: Architecture | null): LinuxHost {
     explain: (errno, call, purpose) =>
       explainRefusal(errno, call, purpose, () => readRefusalEvidence(purpose)),
     readKexecState: () => readKexecState(),
+    availableMemory,
   };
 }
 
@@ -103,6 +105,7 @@ export function makeRealWorld(console: Console, request: WorldRequest): World {
       openInput(path, role, kernel, (read) => withProgress(label(role), read)),
     memoryFile,
     expandLzma,
+    availableMemory,
     readText: readTextFile,
     writeText: writeTextFile,
     backend,

@@ -1,6 +1,6 @@
 /** /proc/meminfo: how much memory the running kernel has. */
 
-import { KIB } from "../core/address.ts";
+import { humanSize, KIB } from "../core/address.ts";
 import { fail } from "../core/error.ts";
 
 export const MEMINFO = "/proc/meminfo";
@@ -15,8 +15,9 @@ export function parseMemTotal(text: string): bigint {
   return fail({ code: "facts.meminfo", message: `${MEMINFO}: no line "MemTotal: N kB"` });
 }
 
-/** For messages: what `parseAvailable` adds up. */
-export const AVAILABLE_FROM = `MemAvailable and SwapFree in ${MEMINFO}`;
+/** A sentence for messages. @param available of `parseAvailable` */
+export const memoryNote = (available: bigint): string =>
+  `${humanSize(available)} of memory are available: MemAvailable and SwapFree in ${MEMINFO}.`;
 
 /**
  * The memory that can be allocated without killing a process, in bytes: MemAvailable, which counts

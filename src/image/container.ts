@@ -9,11 +9,13 @@ import { type ImageType, notMine } from "../model/image-type.ts";
  * @param what the container's name in messages, e.g. `a unified kernel image` */
 export function containerType(
   what: string,
-  { name, options, whyNot }: Pick<ImageType, "name" | "options"> & Pick<Container, "whyNot">,
+  type: Pick<ImageType, "name" | "options" | "mayBegin"> & Pick<Container, "whyNot">,
 ): ImageType {
+  const { name, options, mayBegin, whyNot } = type;
   return {
     name,
     options,
+    mayBegin,
     parse(file) {
       const why = whyNot(file);
       if (why !== null) return notMine(why);

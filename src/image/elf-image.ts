@@ -24,6 +24,9 @@ export type ElfBits = 32 | 64;
  * each. */
 const MADE_MAX = 32n * MIB;
 
+/** Whether the file begins as all ELF files do. */
+export const isElf = (file: Uint8Array): boolean => startsWith(file, ELF_MAGIC);
+
 /** One PT_LOAD segment with memory: its bytes in the file, addresses, and size in bytes. */
 export interface ElfLoad {
   readonly bytes: Uint8Array;

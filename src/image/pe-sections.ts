@@ -1,10 +1,11 @@
 /** The sections of a PE file, the format of EFI programs. [pe-coff] */
 
 import { hex } from "../core/address.ts";
-import { textUntilNul } from "../core/bytes.ts";
+import { startsWith, textUntilNul } from "../core/bytes.ts";
 import { fail } from "../core/error.ts";
 import { blob, defineStruct, u16, u32 } from "../core/struct.ts";
 
+/** "MZ" */
 const MZ = 0x5a4d;
 /** "PE\0\0" */
 const PE_SIGNATURE = 0x4550;
@@ -79,6 +80,10 @@ function sectionTable(file: Uint8Array): SectionTable | string {
 const cutTable = ({ at, count, end }: SectionTable, file: Uint8Array): string =>
   `a truncated PE file: its ${count} section headers lie at offsets ${hex(at)} to ${hex(end)}, ` +
   `the file has ${hex(file.length)} bytes`;
+
+/** Whether the file begins as all PE files do. */
+export const isPe = (file: Uint8Array): boolean =>
+  startsWith(file, Uint8Array.of(MZ & 0xff, MZ >> 8));
 
 /** Why `file` is not a PE file with a section `name`; null: it is, even if the file is truncated
  * within that section. */

@@ -12,7 +12,7 @@ import { fail } from "../core/error.ts";
 import type { Container, ContainerParts } from "../model/container.ts";
 import { containerType } from "./container.ts";
 import { LINUX_OPTIONS } from "./linux-options.ts";
-import { type PeSection, peSections, wholeSection, whyNoPeSection } from "./pe-sections.ts";
+import { isPe, type PeSection, peSections, wholeSection, whyNoPeSection } from "./pe-sections.ts";
 
 const KERNEL_SECTION = ".linux";
 /** Begins a profile, which ends where the next begins. */
@@ -104,7 +104,9 @@ function readUki(image: Uint8Array): ContainerParts {
 const whyNot = (image: Uint8Array): string | null => whyNoPeSection(image, KERNEL_SECTION);
 
 export const uki: Container = {
-  type: containerType("a unified kernel image", { name: "uki", options: LINUX_OPTIONS, whyNot }),
+  type: containerType("a unified kernel image", {
+    ...{ name: "uki", options: LINUX_OPTIONS, mayBegin: isPe, whyNot },
+  }),
   whyNot,
   read: readUki,
 };

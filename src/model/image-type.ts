@@ -156,6 +156,9 @@ export interface ImageType {
   readonly name: string;
   /** Long names of the loader options that it accepts, for `-h`. */
   readonly options: readonly string[];
+  /** Whether a file of this type may begin with `start`, its first `START_SIZE` bytes or more. It
+   * looks at magic numbers only: what ends a decompression early must not refuse an image. */
+  mayBegin(start: Uint8Array): boolean;
   /**
    * Reads `file` once. It does not match if `loader` requests an entry point of the file that
    * another type handles, e.g. `--entry-32bit`.

@@ -3,7 +3,7 @@
  * the real one from edge/; tests make their own. All texts are byte strings.
  */
 
-import type { Expanded } from "../core/expand.ts";
+import type { HostExpand } from "../core/expand.ts";
 import type { Backend } from "./backend.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { InputFile } from "./image-type.ts";
@@ -52,7 +52,9 @@ export interface World extends Console {
   memoryFile(path: string, role: InputRole, bytes: Uint8Array): FileReference | NotByFile;
   /** Expands xz or lzma, up to `limit` bytes, with the system's liblzma; null where there is none.
    * @throws KexecError */
-  expandLzma(bytes: Uint8Array, limit: number): Expanded | null;
+  expandLzma: HostExpand;
+  /** The memory that can be allocated without killing a process, in bytes; null: unknown. */
+  availableMemory(): bigint | null;
   /** @throws KexecError */
   readText(path: string): string;
   /** @throws KexecError */

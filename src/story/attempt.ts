@@ -1,8 +1,9 @@
 /** One attempt to load: reads the files that a kind of plan needs, and makes the plan. */
 
-import { containerOf } from "../arch/index.ts";
+import { containerOf, imageTypes } from "../arch/index.ts";
 import { ExitStatus, KexecError } from "../core/error.ts";
-import { readContainer } from "../image/read-image.ts";
+import { memoryNote } from "../facts/meminfo.ts";
+import { checkStart, readContainer } from "../image/read-image.ts";
 import type { ContainerParts } from "../model/container.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { InputFile, ModuleFile, PlanInputs } from "../model/image-type.ts";
@@ -76,17 +77,34 @@ interface Unwrapped {
   readonly layers: readonly string[];
 }
 
-async function unwrapped(file: InputFile, world: World): Promise<Unwrapped> {
+/** @throws KexecError `image.undetermined` as soon as what `file` expands to is of no image type,
+ *   `image.wrapper` and `struct.truncated` where it cannot be expanded */
+async function unwrapped(
+  file: InputFile,
+  { loader }: LoadRequest,
+  world: World,
+): Promise<Unwrapped> {
   if (wrapperOf(file.bytes) === null) return { image: file, layers: [] };
-  const { unwrap } = await import("../wrapper/unwrap.ts");
+  const { EXPANDED_LIMIT, unwrap } = await import("../wrapper/unwrap.ts");
+  const part = file.part ?? "what the file expands to";
+  const limit = Math.min(EXPANDED_LIMIT, Number(world.availableMemory() ?? EXPANDED_LIMIT));
+  let refusal: unknown = null;
+  const check = (bytes: Uint8Array): void => {
+    try {
+      checkStart(imageTypes(), { path: file.path, bytes, part, sha256: null }, loader);
+    } catch (error) {
+      refusal = error;
+      throw error;
+    }
+  };
   try {
-    const { bytes, notes } = unwrap(file.bytes, world.expandLzma);
-    const part = file.part ?? "what the file expands to";
+    const { bytes, notes } = unwrap(file.bytes, world.expandLzma, limit, check);
     return { image: { path: file.path, bytes, part, sha256: null }, layers: notes };
   } catch (error) {
-    if (!(error instanceof KexecError)) throw error;
+    if (!(error instanceof KexecError) || error === refusal) throw error;
     const of = file.part === undefined ? "" : `Of ${file.part}: `;
-    const hint = [`${of}${error.message}`, error.hint].filter(Boolean).join("\n");
+    const memory = limit < EXPANDED_LIMIT ? memoryNote(BigInt(limit)) : "";
+    const hint = [`${of}${error.message}`, memory, error.hint].filter(Boolean).join("\n");
     const message = `Cannot determine the file type of ${file.path}`;
     const { failed: exitStatus } = ExitStatus;
     throw new KexecError({ code: error.code, message, hint, exitStatus, cause: error });
@@ -122,13 +140,14 @@ function notUsed(parts: ContainerParts, loader: LoaderRequest): string[] {
  * @throws KexecError `image.*` for a wrapper or a container that is damaged
  */
 async function extract(file: InputFile, request: LoadRequest, world: World): Promise<Parts> {
-  const outer = await unwrapped(file, world);
+  const outer = await unwrapped(file, request, world);
   const { path } = file;
   const container = containerOf(outer.image.bytes);
   if (container === undefined) return { ...outer, request, initrd: null, deviceTree: null };
   const parts = readContainer(container, file, outer.image.bytes);
   const part = `the kernel in the ${container.type.name} image`;
-  const inner = await unwrapped({ path, part, bytes: parts.kernel, sha256: null }, world);
+  const wrapped = { path, part, bytes: parts.kernel, sha256: null };
+  const inner = await unwrapped(wrapped, request, world);
   const { loader } = request;
   const commandLine = givesCommandLine(loader) ? loader.commandLine : parts.commandLine;
   const inside = (bytes: Uint8Array | null, given: string | null) =>

@@ -5,7 +5,7 @@ import Bunzip from "seek-bzip";
 import { hex } from "../core/address.ts";
 import { startsWith } from "../core/bytes.ts";
 import { KexecError } from "../core/error.ts";
-import { type Expanded, wrapperError } from "../core/expand.ts";
+import { type CheckStart, type Expanded, wrapperError } from "../core/expand.ts";
 import { Output } from "../core/output.ts";
 
 const FORMAT = "bzip2";
@@ -69,8 +69,8 @@ function isStream(bytes: Uint8Array, at: number): boolean {
  * @throws KexecError `image.wrapper` where the data are damaged or expand to more than `limit`
  *   bytes
  */
-export function expandBzip2(bytes: Uint8Array, limit: number): Expanded {
-  const output = new Output(FORMAT, limit);
+export function expandBzip2(bytes: Uint8Array, limit: number, checkStart?: CheckStart): Expanded {
+  const output = new Output(FORMAT, limit, checkStart);
   const sink = new Sink(output);
   const source = new Source(bytes, 0);
   do {

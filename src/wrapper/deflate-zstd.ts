@@ -10,7 +10,7 @@
 import * as zlib from "node:zlib";
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
-import { type Expanded, tooLarge, wrapperError } from "../core/expand.ts";
+import { type CheckStart, type Expanded, tooLarge, wrapperError } from "../core/expand.ts";
 import { Output } from "../core/output.ts";
 import { skippedFrame } from "./recognise.ts";
 
@@ -142,9 +142,9 @@ function expandMember(reader: Reader, start: number, output: Output): number {
  * Expands all consecutive members of a gzip file.
  * @throws KexecError `image.wrapper`, `struct.truncated`
  */
-export function expandGzip(bytes: Uint8Array, limit: number): Expanded {
+export function expandGzip(bytes: Uint8Array, limit: number, checkStart?: CheckStart): Expanded {
   const reader = new Reader(bytes, "gzip");
-  const output = new Output("gzip", limit);
+  const output = new Output("gzip", limit, checkStart);
   let end = 0;
   do end = expandMember(reader, end, output);
   while (isMember(reader, end));
@@ -203,9 +203,9 @@ function readZstdFrame(reader: Reader, start: number): ZstdFrame {
  * Expands all consecutive frames of a zstd file; skippable frames are skipped.
  * @throws KexecError `image.wrapper`, `struct.truncated`
  */
-export function expandZstd(bytes: Uint8Array, limit: number): Expanded {
+export function expandZstd(bytes: Uint8Array, limit: number, checkStart?: CheckStart): Expanded {
   const reader = new Reader(bytes, "zstd");
-  const output = new Output("zstd", limit);
+  const output = new Output("zstd", limit, checkStart);
   let at = 0;
   let frames = 0;
   while (at + 4 <= bytes.length) {

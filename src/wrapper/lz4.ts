@@ -7,7 +7,7 @@
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
 import { xxHash32 } from "../core/digest.ts";
-import { type Expanded, tooLarge, wrapperError } from "../core/expand.ts";
+import { type CheckStart, type Expanded, tooLarge, wrapperError } from "../core/expand.ts";
 import { Output } from "../core/output.ts";
 import { skippedFrame } from "./recognise.ts";
 
@@ -191,9 +191,9 @@ function expandLegacyFrame(reader: Reader, start: number, output: Output): numbe
  * ignored; after a legacy frame they are an error.
  * @throws KexecError `image.wrapper`, `struct.truncated`
  */
-export function expandLz4(bytes: Uint8Array, limit: number): Expanded {
+export function expandLz4(bytes: Uint8Array, limit: number, checkStart?: CheckStart): Expanded {
   const reader = new Reader(bytes, "lz4 frame");
-  const output = new Output(FORMAT, limit);
+  const output = new Output(FORMAT, limit, checkStart);
   let at = 0;
   let frames = 0;
   while (at + 4 <= bytes.length) {

@@ -3,7 +3,7 @@
 
 import { hex } from "../core/address.ts";
 import { Reader } from "../core/bytes.ts";
-import { type Expanded, wrapperError } from "../core/expand.ts";
+import { type CheckStart, type Expanded, wrapperError } from "../core/expand.ts";
 import { Output } from "../core/output.ts";
 import { LzmaDecoder } from "./lzma-decoder.ts";
 import { isDictionarySize, LZMA_HEADER, lzmaProperties, UNKNOWN_SIZE } from "./lzma-header.ts";
@@ -13,7 +13,11 @@ import { RangeDecoder } from "./range-decoder.ts";
  * Expands an `.lzma` file; other data after it are ignored.
  * @throws KexecError `image.wrapper`, `struct.truncated`
  */
-export function expandLzmaFile(bytes: Uint8Array, limit: number): Expanded {
+export function expandLzmaFile(
+  bytes: Uint8Array,
+  limit: number,
+  checkStart?: CheckStart,
+): Expanded {
   const reader = new Reader(bytes, "lzma");
   const properties = lzmaProperties(reader.u8(0));
   if (properties === null) throw wrapperError("lzma", "damaged before offset 0x1");
@@ -22,7 +26,7 @@ export function expandLzmaFile(bytes: Uint8Array, limit: number): Expanded {
     throw wrapperError("lzma", `${dictionarySize} at offset 0x1 is not a dictionary size`);
   }
   const size = reader.u64(5);
-  const output = new Output("lzma", limit);
+  const output = new Output("lzma", limit, checkStart);
   const decoder = new LzmaDecoder(output, dictionarySize);
   decoder.setProperties(properties);
   const range = new RangeDecoder(bytes, LZMA_HEADER, bytes.length, "lzma");

@@ -8,7 +8,7 @@
 
 import { GIB, hex } from "../core/address.ts";
 import { KexecError } from "../core/error.ts";
-import { type Expand, type HostExpand, wrapperError } from "../core/expand.ts";
+import { type CheckStart, type Expand, type HostExpand, wrapperError } from "../core/expand.ts";
 import { expandBzip2 } from "./bzip2.ts";
 import { expandGzip, expandZstd } from "./deflate-zstd.ts";
 import { expandLz4 } from "./lz4.ts";
@@ -16,9 +16,8 @@ import { type Compression, wrapperOf } from "./recognise.ts";
 import { expandXz } from "./xz.ts";
 import { unknownPayload, zbootPayload } from "./zboot.ts";
 
-/** The default limit of the expanded size in bytes. No kernel comes near it, and it is low enough
- * that a decompression bomb is refused before it fills memory. */
-const EXPANDED_LIMIT = Number(GIB);
+/** The default limit of the expanded size in bytes. No kernel comes near it. */
+export const EXPANDED_LIMIT = Number(GIB);
 /** The most wrappers, one inside the other: a gzipped EFI zboot of a gzipped kernel has three. */
 const LAYERS_MAX = 4;
 
@@ -42,7 +41,7 @@ function expander(format: Compression, liblzma: HostExpand): Expand {
       return expandLz4;
     case "xz":
     case "lzma":
-      return (bytes, limit) => liblzma(bytes, limit) ?? expandXz(bytes, limit);
+      return (...input) => liblzma(...input) ?? expandXz(...input);
   }
 }
 
@@ -60,9 +59,14 @@ function payloadOf(zboot: Uint8Array): Uint8Array {
  * to.
  * @param limit the most bytes that one layer may expand to
  * @throws KexecError `image.wrapper`, `struct.truncated` for a damaged wrapper, one that expands to
- *   more than `limit` bytes, or more than `LAYERS_MAX` of them
+ *   more than `limit` bytes, or more than `LAYERS_MAX` of them; what `checkStart` throws
  */
-export function unwrap(file: Uint8Array, liblzma: HostExpand, limit = EXPANDED_LIMIT): Unwrapped {
+export function unwrap(
+  file: Uint8Array,
+  liblzma: HostExpand,
+  limit = EXPANDED_LIMIT,
+  checkStart?: CheckStart,
+): Unwrapped {
   const notes: string[] = [];
   let bytes = file;
   for (;;) {
@@ -72,7 +76,9 @@ export function unwrap(file: Uint8Array, liblzma: HostExpand, limit = EXPANDED_L
       throw wrapperError("wrappers", `more than ${LAYERS_MAX}, one inside the other`);
     }
     const inner =
-      format === "EFI zboot" ? payloadOf(bytes) : expander(format, liblzma)(bytes, limit).bytes;
+      format === "EFI zboot"
+        ? payloadOf(bytes)
+        : expander(format, liblzma)(bytes, limit, checkStart).bytes;
     notes.push(layerNote(format, bytes, inner));
     bytes = inner;
   }

@@ -5,7 +5,13 @@ import * as zlib from "node:zlib";
 import { hex } from "../core/address.ts";
 import { Reader, startsWith } from "../core/bytes.ts";
 import { sha256 } from "../core/digest.ts";
-import { type Expanded, isXz, nextXzStream, wrapperError } from "../core/expand.ts";
+import {
+  type CheckStart,
+  type Expanded,
+  isXz,
+  nextXzStream,
+  wrapperError,
+} from "../core/expand.ts";
 import { Output } from "../core/output.ts";
 import { crc64 } from "./crc64.ts";
 import { expandLzma2, expandLzmaFile } from "./lzma.ts";
@@ -222,10 +228,10 @@ function expandStream(reader: Reader, start: number, output: Output): number {
  * are ignored.
  * @throws KexecError `image.wrapper`, `struct.truncated`
  */
-export function expandXz(bytes: Uint8Array, limit: number): Expanded {
-  if (!isXz(bytes)) return expandLzmaFile(bytes, limit);
+export function expandXz(bytes: Uint8Array, limit: number, checkStart?: CheckStart): Expanded {
+  if (!isXz(bytes)) return expandLzmaFile(bytes, limit, checkStart);
   const reader = new Reader(bytes, FORMAT);
-  const output = new Output(FORMAT, limit);
+  const output = new Output(FORMAT, limit, checkStart);
   let end = 0;
   for (let start: number | null = 0; start !== null; start = nextXzStream(bytes, end)) {
     end = expandStream(reader, start, output);

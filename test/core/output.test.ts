@@ -114,3 +114,45 @@ describe("memory has one copy of the output, and never more than the limit", () 
     60_000,
   );
 });
+
+describe("what it begins with", () => {
+  const seen = (write: (output: Output) => void) => {
+    const sizes: number[] = [];
+    const output = new Output("test", 1 << 20, ({ length }) => sizes.push(length));
+    write(output);
+    return sizes;
+  };
+  const START = 1 << 16;
+
+  test("is looked at once, before more is made than 64 KiB", () => {
+    expect(seen((output) => output.add(new Uint8Array(START)))).toEqual([]);
+    for (const more of [
+      (output: Output) => output.push(1),
+      (output: Output) => output.add(new Uint8Array(9)),
+      (output: Output) => output.repeat(1, 9),
+      (output: Output) => void output.space(9),
+    ]) {
+      const twice = (output: Output) => {
+        output.add(new Uint8Array(START));
+        more(output);
+        more(output);
+      };
+      expect(seen(twice)).toEqual([START]);
+    }
+  });
+
+  test("comes in larger pieces where the format has such", () => {
+    const pieces = (output: Output) => {
+      for (let i = 0; i < 3; i += 1) output.add(new Uint8Array(3 * START));
+    };
+    expect(seen(pieces)).toEqual([3 * START]);
+  });
+
+  test("ends it by an error", () => {
+    const output = new Output("test", 1 << 20, () => {
+      throw new Error("no");
+    });
+    output.add(new Uint8Array(START));
+    expect(() => output.push(1)).toThrow("no");
+  });
+});

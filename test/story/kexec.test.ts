@@ -4,6 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { KexecError } from "../../src/core/error.ts";
 import { DoctorJson, DryRunJson } from "../../src/plan/json-schema.ts";
+import { packedBy } from "../wrapper/make-wrapped.ts";
 import { LOADED, NO_COPY, runWith, type Settings, UNSUPPORTED } from "./run-with.ts";
 
 describe("the order of actions", () => {
@@ -307,5 +308,41 @@ describe("output that is lost", () => {
     expect(stderr).toEndWith(said);
     expect(status).toBe(1);
     expect((await runWith("-S -l", { loaded: null, lostOutput })).status).toBe(255);
+  });
+});
+
+describe("a file that expands to no image", () => {
+  const ZEROS = new Uint8Array(1 << 20);
+  const PACKERS = ["gzip -c", "zstd -q -c", "bzip2 -c", "xz -c", "xz -c --format=lzma", "lz4 -c"];
+
+  test.each(["-c", "-s", "-a"])(
+    "%s says of what it expands to what it would say of it",
+    async (method) => {
+      const whys = (stderr: string) => stderr.slice(stderr.indexOf("multiboot2-x86: "));
+      const plain = await runWith(`${method} -l K`, { kernel: ZEROS });
+      expect(plain.stderr).toStartWith("Cannot determine the file type of K\nmultiboot2-x86: no");
+      for (const packer of PACKERS) {
+        const kernel = packedBy(packer.split(" "), ZEROS);
+        const { status, stderr, plans } = await runWith(`${method} -l K`, { kernel });
+        expect(stderr).toBe(
+          `Cannot determine the file type of K\nOf what the file expands to: ${whys(plain.stderr)}`,
+        );
+        expect([status, plans]).toEqual([255, []]);
+      }
+    },
+  );
+
+  test("an image that expands to more than is available says how much is", async () => {
+    const kernel = new Uint8Array(1 << 20);
+    kernel.set([0x7f, 0x45, 0x4c, 0x46]);
+    const packed = packedBy(["gzip", "-c"], kernel);
+    const { status, stderr } = await runWith("-c -l K", {
+      ...{ kernel: packed, availableMemory: 1n << 19n },
+    });
+    expect(stderr).toStartWith(
+      "Cannot determine the file type of K\ngzip: expands to more than 524288 bytes, the limit\n" +
+        "512 KiB of memory are available: MemAvailable and SwapFree in /proc/meminfo.\n",
+    );
+    expect(status).toBe(255);
   });
 });

@@ -36,6 +36,9 @@ export interface Settings {
   readonly doubt?: string;
   /** The kernel is compressed by xz. */
   readonly compressed?: boolean;
+  /** The kernel's file, in place of a bzImage. */
+  readonly kernel?: Uint8Array;
+  readonly availableMemory?: bigint;
   /** Why something of stdout is lost. */
   readonly lostOutput?: string;
   /** Why there is no file in memory; every input needs one. */
@@ -115,7 +118,7 @@ export async function runWith(line: string, settings: Settings = {}): Promise<Re
   const plans: LoadPlan[] = [];
   let stdout = "";
   let stderr = "";
-  const kernel = makeBzImage();
+  const kernel = settings.kernel ?? makeBzImage();
   const image = settings.compressed ? packedBy(["xz", "-c"], kernel) : kernel;
   const backend = fakeBackend(settings, actions, plans);
   const world: World = {
@@ -146,9 +149,10 @@ export async function runWith(line: string, settings: Settings = {}): Promise<Re
       actions.push(`memory file ${role}`);
       return settings.noCopy ?? { path, fd: 8, size: BigInt(bytes.length) };
     },
-    expandLzma(bytes, limit) {
+    availableMemory: () => settings.availableMemory ?? null,
+    expandLzma(...input) {
       actions.push("expand");
-      return expandLzma(bytes, limit);
+      return expandLzma(...input);
     },
     readText: (path) => {
       actions.push(`read ${path}`);

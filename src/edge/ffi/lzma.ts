@@ -7,7 +7,13 @@
 
 import { type FFIFunction, FFIType } from "bun:ffi";
 import { hex } from "../../core/address.ts";
-import { type Expanded, isXz, nextXzStream, wrapperError } from "../../core/expand.ts";
+import {
+  type CheckStart,
+  type Expanded,
+  isXz,
+  nextXzStream,
+  wrapperError,
+} from "../../core/expand.ts";
 import { Output } from "../../core/output.ts";
 import { defineStruct, u64 } from "../../core/struct.ts";
 import { type Functions, openLibrary } from "./library.ts";
@@ -100,10 +106,14 @@ function expandStream(
  * @returns null where the system has no liblzma, or one that cannot expand this file
  * @throws KexecError `image.wrapper` where the data is damaged or expands beyond `limit`
  */
-export function expandLzma(bytes: Uint8Array, limit: number): Expanded | null {
+export function expandLzma(
+  bytes: Uint8Array,
+  limit: number,
+  checkStart?: CheckStart,
+): Expanded | null {
   const lzma = liblzma();
   if (lzma === null) return null;
-  const output = new Output(FORMAT, limit);
+  const output = new Output(FORMAT, limit, checkStart);
   let end = 0;
   for (let start: number | null = 0; start !== null; ) {
     const taken = expandStream(lzma, bytes.subarray(start), output);

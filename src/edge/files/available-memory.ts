@@ -1,7 +1,9 @@
 /** How much memory this process and the running kernel can still get. */
 
 import { readFileSync } from "node:fs";
-import { MEMINFO, parseAvailable } from "../../facts/meminfo.ts";
+import { humanSize } from "../../core/address.ts";
+import { ExitStatus, fail } from "../../core/error.ts";
+import { MEMINFO, memoryNote, parseAvailable } from "../../facts/meminfo.ts";
 import { errnoOf } from "./errno-of.ts";
 
 /** As `parseAvailable`, at this moment; null where /proc/meminfo cannot be read, too. */
@@ -12,4 +14,23 @@ export function availableMemory(): bigint | null {
     if (errnoOf(error) === null) throw error;
     return null;
   }
+}
+
+const WHAT_TO_TRY =
+  "Stop programs, empty file systems in memory (tmpfs), add swap, or load a smaller initrd.";
+
+/**
+ * Refuses what needs more memory than is available: the running kernel would not refuse it, but
+ * kill processes, this one among the first.
+ * @param what what cannot be done, e.g. `Cannot read /boot/initrd`
+ * @throws KexecError `host.memory`
+ */
+export function checkAvailable(what: string, needed: bigint, available: bigint | null): void {
+  if (available === null || needed <= available) return;
+  fail({
+    code: "host.memory",
+    message: `${what}: that needs ${humanSize(needed)} of memory`,
+    hint: `${memoryNote(available)}\n${WHAT_TO_TRY}`,
+    exitStatus: ExitStatus.failed,
+  });
 }

@@ -11,6 +11,7 @@ import { fail } from "../../core/error.ts";
 import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
 import { PINNED_MAX, PinnedMemory } from "../ffi/pinned-memory.ts";
+import { availableMemory, checkAvailable } from "./available-memory.ts";
 import { errnoOf } from "./errno-of.ts";
 
 /** The most bytes of one read(2): few enough that the processor's cache still holds them when they
@@ -19,6 +20,9 @@ const CHUNK = 1024 * 1024;
 
 /** Bytes of memory first allocated for a file of unknown size; doubled whenever it is full. */
 const FIRST_SIZE = 1024 * 1024;
+
+/** After so many bytes of a file of unknown size, the memory for as many more is looked for. */
+const CHECKED = 16 * 1024 * 1024;
 
 /** Called after each read(2) with the bytes read so far and the file's size, null if unknown. */
 export type ReadObserver = (done: number, total: number | null) => void;
@@ -52,6 +56,7 @@ export function readAll(job: ReadJob): ReadBytes {
   const { path, size, hash } = job;
   if (size === 0) failEmpty(path);
   if (size !== null && size > PINNED_MAX) failTooLarge(path, `${size} bytes`);
+  checkFits(path, size ?? FIRST_SIZE);
   const memory = PinnedMemory.allocate(size ?? FIRST_SIZE, path);
   const hasher = hash ? new Bun.CryptoHasher("sha256") : null;
   try {
@@ -66,6 +71,10 @@ export function readAll(job: ReadJob): ReadBytes {
     throw error;
   }
 }
+
+/** @throws KexecError `host.memory` where `bytes` more of the file do not fit into memory */
+const checkFits = (path: string, bytes: number): void =>
+  checkAvailable(`Cannot read ${path}`, BigInt(bytes), availableMemory());
 
 /** One read(2) of at most 1 MiB into `bytes` of `memory`, from offset `done`; returns the number of
  * bytes read, 0 at the end of the file. */
@@ -115,7 +124,12 @@ function hasMore(job: ReadJob, done: number): boolean {
 function readToEnd(job: ReadJob, memory: PinnedMemory, hasher: Bun.CryptoHasher | null): number {
   let bytes = memory.bytes();
   let done = 0;
+  let checked = 0;
   for (;;) {
+    if (done >= checked) {
+      checkFits(job.path, CHECKED);
+      checked = done + CHECKED;
+    }
     if (done === bytes.length) {
       if (done === PINNED_MAX) {
         if (!hasMore(job, done)) return done;

@@ -6,6 +6,7 @@ import type { Backend } from "../../model/backend.ts";
 import { kindsToTry } from "../../model/plan-kinds.ts";
 import type { ImagePurpose } from "../../model/purpose.ts";
 import type { LoadMethod } from "../../model/request.ts";
+import { checkMemory } from "./check-memory.ts";
 import type { LinuxHost } from "./host.ts";
 import { loadFiles, probeFiles, unloadFiles } from "./load-files.ts";
 import {
@@ -75,7 +76,10 @@ export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Back
       fail({ code: "host.live-update", message });
     },
     hostFacts: (linux) => linux,
-    load: (plan) => (plan.kind === "file" ? loadFiles(plan, host) : loadSegments(plan, host)),
+    load(plan) {
+      checkMemory(plan, host);
+      return plan.kind === "file" ? loadFiles(plan, host) : loadSegments(plan, host);
+    },
     unload: (purpose, method) => unload(purpose, method, host),
     loadedState(purpose) {
       return { loaded: host.readKexecState()[linuxPurpose(purpose).loaded], doubt: null };

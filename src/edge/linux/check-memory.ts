@@ -1,10 +1,7 @@
-/** Checks before a load that the running kernel has the memory for it: where it has not, it does
- * not refuse the load but kills processes, this one among the first. */
+/** Checks before a load that the running kernel has the memory for it. */
 
-import { humanSize } from "../../core/address.ts";
-import { ExitStatus, fail } from "../../core/error.ts";
-import { AVAILABLE_FROM } from "../../facts/meminfo.ts";
 import type { LoadPlan } from "../../model/load-plan.ts";
+import { checkAvailable } from "../files/available-memory.ts";
 import type { LinuxHost } from "./host.ts";
 import { linuxPurpose } from "./purposes.ts";
 
@@ -23,18 +20,8 @@ function memoryNeeded(plan: LoadPlan): bigint {
   return copied ? 2n * files : files;
 }
 
-/** @throws KexecError `host.memory` where more memory is needed than is available */
+/** @throws KexecError `host.memory` where `plan` needs more memory than is available */
 export function checkMemory(plan: LoadPlan, { availableMemory }: LinuxHost): void {
-  const available = availableMemory();
-  const needed = memoryNeeded(plan);
-  if (available === null || needed <= available) return;
   const call = plan.kind === "segments" ? "kexec_load" : "kexec_file_load";
-  fail({
-    code: "host.memory",
-    message: `Cannot load: ${call} needs ${humanSize(needed)} of memory, ${humanSize(available)} are available`,
-    hint:
-      `Available is ${AVAILABLE_FROM}.\n` +
-      "Stop programs, empty file systems in memory (tmpfs), add swap, or load a smaller initrd.",
-    exitStatus: ExitStatus.failed,
-  });
+  checkAvailable(`${call} cannot load this`, memoryNeeded(plan), availableMemory());
 }

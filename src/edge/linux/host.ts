@@ -13,6 +13,8 @@ export interface LinuxHost {
   readonly calls: KexecCalls;
   readonly explain: Explain;
   readKexecState(): KexecState;
+  /** The memory that the running kernel can still allocate, in bytes; null: unknown. */
+  availableMemory(): bigint | null;
 }
 
 /**

@@ -13,6 +13,9 @@ export interface LinuxPurpose {
   readonly loadFlag: number;
   /** The flag of kexec_file_load, to load and to unload. */
   readonly fileFlag: number;
+  /** Whether the running kernel copies the segments into pages that it allocates; false: into
+   * memory that was reserved at boot. */
+  readonly copied: boolean;
   /** The fact that says whether an image is loaded. Linux keeps one crash image, and one image for
    * all other purposes. */
   readonly loaded: keyof Pick<KexecState, "loaded" | "crashLoaded">;
@@ -21,7 +24,7 @@ export interface LinuxPurpose {
   readonly limit: "reboot" | "panic";
 }
 
-const IMAGE = { loaded: "loaded", limit: "reboot" } as const;
+const IMAGE = { loaded: "loaded", limit: "reboot", copied: true } as const;
 
 /** null: Linux has no images for this purpose. */
 export const LINUX_PURPOSES: Readonly<Record<ImagePurpose, LinuxPurpose | null>> = {
@@ -29,6 +32,7 @@ export const LINUX_PURPOSES: Readonly<Record<ImagePurpose, LinuxPurpose | null>>
   crash: {
     loadFlag: KEXEC_ON_CRASH,
     fileFlag: KEXEC_FILE_ON_CRASH,
+    copied: false,
     loaded: "crashLoaded",
     limit: "panic",
   },

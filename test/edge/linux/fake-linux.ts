@@ -32,7 +32,11 @@ export interface FakeLinux {
 /** @param answers error number of each call in turn; 0 for success, as do all calls after these */
 export function fakeLinux(
   answers: readonly number[] = [],
-  parts: { state?: Partial<KexecState>; architecture?: LinuxHost["architecture"] } = {},
+  parts: {
+    state?: Partial<KexecState>;
+    architecture?: LinuxHost["architecture"];
+    available?: bigint;
+  } = {},
 ): FakeLinux {
   const calls: Call[] = [];
   const answer = (call: Call): number => {
@@ -43,6 +47,7 @@ export function fakeLinux(
   const host: LinuxHost = {
     architecture: parts.architecture === undefined ? "x86_64" : parts.architecture,
     explain: (errno, call, purpose) => `hint: ${errno} ${call} ${purpose}`,
+    availableMemory: () => parts.available ?? null,
     readKexecState: () => ({ ...NOTHING_KNOWN, ...parts.state }),
     calls: {
       strerror,

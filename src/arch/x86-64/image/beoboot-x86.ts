@@ -64,6 +64,7 @@ export const beoboot: Container = {
   type: containerType("a beoboot image", {
     name: "beoboot-x86",
     options: ["real-mode", ...LINUX_OPTIONS],
+    mayBegin: (start) => whyNot(start) === null,
     whyNot,
   }),
   whyNot,

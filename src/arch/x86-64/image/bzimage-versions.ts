@@ -58,6 +58,10 @@ function completed(header: SetupHeader): SetupHeader {
   };
 }
 
+/** Whether a compressed kernel of any boot protocol may begin so. */
+export const hasSetupHeader = (start: Uint8Array): boolean =>
+  start.length >= SHORTEST_KERNEL && SetupHeader.read(start).header === HEADER_MAGIC;
+
 /**
  * A compressed kernel: a boot sector with a setup header of boot protocol `oldest` or later.
  * @throws KexecError as `readSetupHeader`

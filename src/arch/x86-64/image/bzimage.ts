@@ -30,6 +30,7 @@ import {
 import { realModeImage } from "./bzimage-real-mode.ts";
 import {
   checkDeviceTree,
+  hasSetupHeader,
   isRelocatable,
   isZImage,
   placeVersioned,
@@ -119,6 +120,7 @@ export function protectedModeImage(
 export const bzImage: ImageType = {
   name: "bzImage",
   options: OPTIONS,
+  mayBegin: hasSetupHeader,
   parse(file, loader, facts) {
     const kernel = readKernel(file, VERSION_OLDEST);
     if ("match" in kernel) return kernel;

@@ -31,7 +31,7 @@ import {
   whyNotTreeByFile,
 } from "./bzimage-parts.ts";
 import { realModeImage } from "./bzimage-real-mode.ts";
-import { readKernel, VERSION_XLOADFLAGS, whyNot64 } from "./bzimage-versions.ts";
+import { hasSetupHeader, readKernel, VERSION_XLOADFLAGS, whyNot64 } from "./bzimage-versions.ts";
 import { whyNotInThisPaging } from "./paging-mode.ts";
 
 /** The offset of the 64-bit entry point in the loaded kernel, in bytes. [x86-boot] */
@@ -108,6 +108,7 @@ function noted(image: Image, { entry32Bit }: LoaderRequest, why: string | null):
 export const bzImage64: ImageType = {
   name: "bzImage64",
   options: OPTIONS,
+  mayBegin: hasSetupHeader,
   parse(file, loader, facts) {
     const kernel = readKernel(file, VERSION_XLOADFLAGS);
     if ("match" in kernel) return kernel;

@@ -6,7 +6,13 @@
 import { ADDRESS_END, hex } from "../../../core/address.ts";
 import { Writer } from "../../../core/bytes.ts";
 import { fail, failImage } from "../../../core/error.ts";
-import { type ElfBits, type ElfImage, readElf, whyNotElf } from "../../../image/elf-image.ts";
+import {
+  type ElfBits,
+  type ElfImage,
+  isElf,
+  readElf,
+  whyNotElf,
+} from "../../../image/elf-image.ts";
 import { LINUX_OPTIONS } from "../../../image/linux-options.ts";
 import { type ElfMove, placeElf } from "../../../image/place-elf.ts";
 import type { X8664EntryState } from "../../../model/entry-state.ts";
@@ -141,6 +147,7 @@ export function elfExecutable(name: string, bits: ElfBits, machines: readonly nu
   return {
     name,
     options,
+    mayBegin: isElf,
     parse(file, { argumentStyle }) {
       const why = whyNotElf(file, bits, machines);
       if (why !== null) return notMine(why);

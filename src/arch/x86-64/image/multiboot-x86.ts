@@ -108,6 +108,7 @@ function draft(context: PlanContext, elf: ElfImage): DraftPlan {
 export const multibootX86: ImageType = {
   name: "multiboot-x86",
   options: MULTIBOOT_OPTIONS,
+  mayBegin: (start) => findHeader(start) !== null,
   parse(file) {
     const header = findHeader(file);
     if (header === null) return notMine("no multiboot header in the first 8 KiB");

@@ -167,6 +167,7 @@ function draft(context: PlanContext, read: Multiboot2Image): DraftPlan {
 export const multiboot2X86: ImageType = {
   name: "multiboot2-x86",
   options: MULTIBOOT_OPTIONS,
+  mayBegin: (start) => findMultiboot2Header(start) !== null,
   parse(file) {
     const offset = findMultiboot2Header(file);
     if (offset === null) return notMine("no multiboot2 header in the first 32 KiB");

@@ -172,12 +172,15 @@ function draft(context: PlanContext, file: NbiFile): DraftPlan {
   };
 }
 
+const isNbi = (file: Uint8Array): boolean =>
+  file.length >= 4 && new Reader(file, "NBI header").u32(0) === NBI_MAGIC;
+
 export const nbiX86: ImageType = {
   name: "nbi-x86",
   options: [],
+  mayBegin: isNbi,
   parse(file) {
-    const magic = file.length < 4 ? null : new Reader(file, "NBI header").u32(0);
-    if (magic !== NBI_MAGIC) return notMine("no NBI magic 0x1b031336 at offset 0");
+    if (!isNbi(file)) return notMine("no NBI magic 0x1b031336 at offset 0");
     const nbi = readNbi(file);
     nbiImage(nbi, PROTECTED_MODE_END);
     return {
