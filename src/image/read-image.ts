@@ -5,7 +5,6 @@ import type { Container, ContainerParts } from "../model/container.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { Image, ImageType, InputFile } from "../model/image-type.ts";
 import type { LoaderRequest } from "../model/request.ts";
-import { wrapperOf } from "../wrapper/recognise.ts";
 
 const failed = ExitStatus.failed;
 
@@ -95,14 +94,13 @@ function firstClaim(types: readonly ImageType[], file: InputFile, how: Asked): C
 }
 
 /**
- * Refuses a file of which only the start is known, in the words of `readImage`, where no type, no
- * wrapper and no container begins so: the rest need not be made.
+ * Refuses a file of which only the start is known, in the words of `readImage`, where no type begins
+ * so: the rest need not be made.
  * @param file with at least the first `START_SIZE` bytes
  * @throws KexecError `image.undetermined`
  */
 export function checkStart(types: readonly ImageType[], file: InputFile, loader: LoaderRequest) {
   if (types.some(({ mayBegin }) => mayBegin(file.bytes))) return;
-  if (wrapperOf(file.bytes) !== null) return;
   firstClaim(types, file, { loader, facts: undefined });
 }
 

@@ -90,6 +90,7 @@ async function unwrapped(
   const limit = Math.min(EXPANDED_LIMIT, Number(world.availableMemory() ?? EXPANDED_LIMIT));
   let refusal: unknown = null;
   const check = (bytes: Uint8Array): void => {
+    if (wrapperOf(bytes) !== null) return;
     try {
       checkStart(imageTypes(), { path: file.path, bytes, part, sha256: null }, loader);
     } catch (error) {
