@@ -94,12 +94,16 @@ function firstClaim(types: readonly ImageType[], file: InputFile, how: Asked): C
 }
 
 /**
- * Refuses a file of which only the start is known, in the words of `readImage`, where no type begins
- * so: the rest need not be made.
+ * Refuses a file of which only the start is known, in the words of `readImage`, where no type
+ * begins so: the rest need not be made.
  * @param file with at least the first `START_SIZE` bytes
  * @throws KexecError `image.undetermined`
  */
-export function checkStart(types: readonly ImageType[], file: InputFile, loader: LoaderRequest) {
+export function checkStart(
+  types: readonly ImageType[],
+  file: InputFile,
+  loader: LoaderRequest,
+): void {
   if (types.some(({ mayBegin }) => mayBegin(file.bytes))) return;
   firstClaim(types, file, { loader, facts: undefined });
 }

@@ -23,6 +23,7 @@ mkfifo /f/fifo
 dd if=${K} of=/f/cut bs=1M count=4 2>/dev/null
 dd if=/dev/urandom of=/f/random bs=1k count=600 2>/dev/null
 dd if=/dev/zero of=/f/large bs=1M count=0 seek=600 2>/dev/null
+dd if=/dev/zero of=/f/huge bs=1M count=0 seek=1200 2>/dev/null
 long=$(head -c 2100 /dev/zero | tr '\\0' x)
 `;
 
@@ -52,6 +53,9 @@ const BAD_INPUTS: readonly Refusal[] = [
   ["s-long", `-s -l ${K} --append=$long`, 255, `Cannot load ${K}\nbzImage64: ${TOO_LONG}`],
   ["no-room", `-c -l ${K} --mem-max=0xfffff`, 1, "Could not find a free area of memory of 0x"],
   ["too-large", `-c -l ${K} --initrd=/f/large`, 255, "the segments take 66"],
+  // A load that runs out of memory is not refused by the kernel, which kills processes.
+  ["c-huge", `-c -l ${K} --initrd=/f/huge`, 255, "Cannot read /f/huge: that needs 1.2 GiB of"],
+  ["s-large", `-s -l ${K} --initrd=/f/large`, 255, "kexec_file_load cannot load this: that needs"],
   ["no-type", `-c -l -t nonsense ${K}`, 255, "Unsupported kernel type nonsense\n"],
   ["foreign", `-c -l ${K} --module=${K}`, 255, `Cannot load ${K}\nbzImage64: image type`],
   ["preserve", `-c ${PRESERVE} ${K}`, 255, "kexec_load failed: Invalid argument\nentry"],
