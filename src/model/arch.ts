@@ -15,7 +15,7 @@ import type { ConsoleRequest } from "./request.ts";
 /** What a purgatory is built from. */
 export interface PurgatoryRequest {
   readonly entryState: EntryState;
-  /** Segments whose `sha256` is to be checked before the jump; empty with `--no-checks`. */
+  /** Segments whose `digest` is to be checked before the jump; empty with `--no-checks`. */
   readonly checked: readonly Segment[];
   readonly console: ConsoleRequest;
   /** RAM that the purgatory copies to `destination` before it starts a crash kernel; null: none. */

@@ -20,8 +20,6 @@ export interface InputFile {
   readonly bytes: Uint8Array;
   /** The name of `bytes` where they are a part of the file: `the kernel in the uki image`. */
   readonly part?: string;
-  /** The digest of all of `bytes`, where it was computed while the file was read; else null. */
-  readonly sha256: Uint8Array | null;
 }
 
 /** The file of `--module="FILE ARGUMENTS"`. */

@@ -38,8 +38,8 @@ export interface Segment {
   readonly size: bigint;
   /** The bytes for `start`; the host that loads the segment zeroes the rest of `size`. */
   readonly bytes: Uint8Array;
-  /** SHA-256 of `bytes`; null: the purgatory does not check this segment. */
-  readonly sha256: Uint8Array | null;
+  /** XXH64 of `bytes`; null: the purgatory does not check this segment. */
+  readonly digest: bigint | null;
   /** Why it lies where it lies; one sentence. */
   readonly reason: string;
   /** The address from which on it must be RAM in the memory map; left out: `start`. */

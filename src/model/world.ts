@@ -26,10 +26,9 @@ export interface Console {
 
 /** A file that is open. It is read once, whatever is tried with it, as a pipe can be. */
 export interface Input {
-  /** All of it, in private memory, with progress on a terminal, and its SHA-256 where the first
-   * one to read it asks for it by `hash`.
+  /** All of it, in private memory, with progress on a terminal.
    * @throws KexecError with kexec-tools' text and status for `segments` plans */
-  read(hash: boolean): InputFile;
+  read(): InputFile;
   /** What kexec_file_load is given: the file, or a copy in memory of what the kernel could not read
    * by itself, such as a pipe.
    * @throws KexecError with kexec-tools' text and status for `file` plans */

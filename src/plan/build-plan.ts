@@ -7,7 +7,7 @@
 import { archOf } from "../arch/index.ts";
 import { ADDRESS_END, hex } from "../core/address.ts";
 import { CommandLine } from "../core/command-line.ts";
-import { sha256 } from "../core/digest.ts";
+import { xxHash64 } from "../core/digest.ts";
 import { ExitStatus, fail, failImage, ImageError } from "../core/error.ts";
 import { byStart, rangeOf, showRange, totalSize } from "../core/range.ts";
 import { cannotLoad, readImage } from "../image/read-image.ts";
@@ -79,11 +79,10 @@ function isChecked({ role, bytes }: Segment, hotplug: boolean): boolean {
   return bytes.length > 0 && !(hotplug && role === "elfcorehdr");
 }
 
-function withDigest(segment: Segment, inputs: PlanInputs): Segment {
-  const files = [inputs.initrd, ...inputs.modules].filter((file) => file !== null);
-  const known = files.find(({ bytes }) => bytes === segment.bytes)?.sha256;
-  return { ...segment, sha256: known ?? sha256(segment.bytes) };
-}
+const withDigest = (segment: Segment): Segment => ({
+  ...segment,
+  digest: xxHash64(segment.bytes),
+});
 
 /** Refuses loader options that the image type does not accept. kexec-tools reports such an option
  * and loads without it; this differs. @throws ImageError `image.option` */
@@ -170,7 +169,7 @@ function placePurgatory({ purgatory }: Arch, place: PurgatoryPlace, placer: Plac
   return (request: PurgatoryRequest): { readonly entry: bigint; readonly segment: Segment } => {
     const { bytes, entry } = purgatory.build(request, start);
     const reason = "the highest free pages: it runs before the next kernel and is not needed after";
-    const segment: Segment = { role: "purgatory", start, size, bytes, sha256: null, reason };
+    const segment: Segment = { role: "purgatory", start, size, bytes, digest: null, reason };
     return { entry: start + entry, segment };
   };
 }
@@ -208,10 +207,10 @@ export function buildSegmentPlan(
   // The purgatory numbers the regions that it checks in the order of the plan's segments.
   const segments = [...draft.segments, ...planned.segments]
     .toSorted(byStart)
-    .map((s) => (!request.skipChecks && isChecked(s, planned.hotplug) ? withDigest(s, inputs) : s));
+    .map((s) => (!request.skipChecks && isChecked(s, planned.hotplug) ? withDigest(s) : s));
   const { entry, segment } = purgatory({
     entryState: draft.entryState,
-    checked: segments.filter(({ sha256 }) => sha256 !== null),
+    checked: segments.filter(({ digest }) => digest !== null),
     console: request.console,
     backup: planned.backup,
     jumpBackText: purpose.jumpsBack ? (draft.commandLineEnd ?? null) : null,

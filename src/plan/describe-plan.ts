@@ -14,7 +14,8 @@ import type {
 import type { DryRunJson, FilePlanJson, PlanJson } from "./json-schema.ts";
 import { memoryPicture } from "./memory-picture.ts";
 
-const digestOf = (segment: Segment) => hexOf(segment.sha256 ?? sha256(segment.bytes));
+/** SHA-256, which people can compare with that of a file; no plan needs it before it is shown. */
+const digestOf = ({ bytes }: Segment) => hexOf(sha256(bytes));
 const shownDigest = (segment: Segment) => (segment.bytes.length === 0 ? "-" : digestOf(segment));
 
 function table(rows: readonly (readonly string[])[]): string[] {
@@ -122,7 +123,8 @@ export function planToJson(plan: LoadPlan): PlanJson {
       size: hex(segment.size),
       bytes: hex(segment.bytes.length),
       sha256: digestOf(segment),
-      checked: segment.sha256 !== null,
+      checked: segment.digest !== null,
+      xxh64: segment.digest === null ? null : segment.digest.toString(16).padStart(16, "0"),
       reason: segment.reason,
     })),
   };

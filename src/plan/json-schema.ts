@@ -38,6 +38,8 @@ const segment = z.strictObject({
   bytes: hexText,
   sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
   checked: z.boolean(),
+  /** null: the purgatory does not check the segment. */
+  xxh64: z.nullable(z.string().check(z.regex(/^[0-9a-f]{16}$/))),
   reason: z.string(),
 });
 

@@ -20,7 +20,7 @@ export function mappedSegments(segments: readonly Segment[], mapped: Range): Seg
     start,
     size: end - start,
     bytes: NO_BYTES,
-    sha256: null,
+    digest: null,
     reason: `the next kernel needs ${showRange(mapped)} mapped; nothing is loaded here`,
   }));
 }

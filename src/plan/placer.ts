@@ -123,7 +123,7 @@ export class Placer {
       start,
       size: alignUp(size, this.#pageSize),
       bytes: typeof bytes === "function" ? bytes(start) : bytes,
-      sha256: null,
+      digest: null,
       reason: typeof reason === "function" ? reason(start) : reason,
     };
   }
@@ -144,7 +144,7 @@ export class Placer {
     return pieces.map(({ role, start, size, bytes, reason }) => ({
       ...{ role, start, size, reason },
       bytes: bytes(),
-      sha256: null,
+      digest: null,
     }));
   }
 

@@ -54,9 +54,9 @@ export class LoadFiles {
 
   /** For an attempt by kexec_load, after which none by kexec_file_load comes.
    * @throws KexecError as `World.openInput` and `Input.read` */
-  read(path: string, role: InputRole, hash: boolean): InputFile {
+  read(path: string, role: InputRole): InputFile {
     const input = this.open(path, role, null);
-    const file = input.read(hash);
+    const file = input.read();
     input.close();
     return file;
   }
@@ -92,7 +92,7 @@ async function unwrapped(
   const check = (bytes: Uint8Array): void => {
     if (wrapperOf(bytes) !== null) return;
     try {
-      checkStart(imageTypes(), { path: file.path, bytes, part, sha256: null }, loader);
+      checkStart(imageTypes(), { path: file.path, bytes, part }, loader);
     } catch (error) {
       refusal = error;
       throw error;
@@ -100,7 +100,7 @@ async function unwrapped(
   };
   try {
     const { bytes, notes } = unwrap(file.bytes, world.expandLzma, limit, check);
-    return { image: { path: file.path, bytes, part, sha256: null }, layers: notes };
+    return { image: { path: file.path, bytes, part }, layers: notes };
   } catch (error) {
     if (!(error instanceof KexecError) || error === refusal) throw error;
     const of = file.part === undefined ? "" : `Of ${file.part}: `;
@@ -147,12 +147,12 @@ async function extract(file: InputFile, request: LoadRequest, world: World): Pro
   if (container === undefined) return { ...outer, request, initrd: null, deviceTree: null };
   const parts = readContainer(container, file, outer.image.bytes);
   const part = `the kernel in the ${container.type.name} image`;
-  const wrapped = { path, part, bytes: parts.kernel, sha256: null };
+  const wrapped = { path, part, bytes: parts.kernel };
   const inner = await unwrapped(wrapped, request, world);
   const { loader } = request;
   const commandLine = givesCommandLine(loader) ? loader.commandLine : parts.commandLine;
   const inside = (bytes: Uint8Array | null, given: string | null) =>
-    bytes === null || given !== null ? null : { path, bytes, sha256: null };
+    bytes === null || given !== null ? null : { path, bytes };
   const type = request.type === container.type.name ? null : request.type;
   return {
     image: inner.image,
@@ -199,7 +199,7 @@ async function planByFile(attempt: Attempt): Promise<Planned | NotByFile> {
   const { files, request, world, readFacts } = attempt;
   const path = files.kernel;
   const input = files.open(path, "kernel", null);
-  const parts = await files.parts(() => input.read(false), request);
+  const parts = await files.parts(() => input.read(), request);
   const { image, layers } = parts;
   const facts = await readFacts();
   const { initrd } = request.loader;
@@ -245,7 +245,7 @@ function extracted(
 /** Plans a load by kexec_load: reads all files into memory. */
 async function planBySegments(attempt: Attempt): Promise<Planned> {
   const { files, request, world, readFacts } = attempt;
-  const parts = await files.parts(() => files.read(files.kernel, "kernel", false), request);
+  const parts = await files.parts(() => files.read(files.kernel, "kernel"), request);
   const { image, layers } = parts;
   const facts = await readFacts();
   const { extras, notes } = await readExtras(request, files, world);
@@ -279,23 +279,22 @@ interface Extras {
 }
 
 async function readExtras(
-  { loader, skipChecks }: LoadRequest,
+  { loader }: LoadRequest,
   files: LoadFiles,
   world: World,
 ): Promise<Extras> {
-  const hash = !skipChecks;
   const { initrd, dtb } = loader;
   const notes: string[] = [];
-  const ramdisk = initrd === null ? null : files.read(initrd, "initrd", hash);
+  const ramdisk = initrd === null ? null : files.read(initrd, "initrd");
   const modules: ModuleFile[] = [];
   for (const commandLine of loader.modules) {
     const path = commandLine.split(" ", 1)[0] ?? "";
-    const file = files.read(path, "module", hash);
+    const file = files.read(path, "module");
     const expanded = await expandedModule(file, world);
     modules.push({ ...expanded.image, commandLine });
     notes.push(...expanded.layers.map((note) => `${path}: ${note}`));
   }
-  const tree = dtb === null ? null : files.read(dtb, "device-tree", false);
+  const tree = dtb === null ? null : files.read(dtb, "device-tree");
   return { extras: { initrd: ramdisk, modules, dtb: tree }, notes };
 }
 
@@ -304,6 +303,6 @@ async function expandedModule(file: InputFile, world: World): Promise<Unwrapped>
   if (wrapperOf(file.bytes) === null) return { image: file, layers: [] };
   const { expandModule } = await import("../wrapper/unwrap.ts");
   const { bytes, notes: layers } = expandModule(file.bytes, world.expandLzma);
-  const image = bytes === file.bytes ? file : { path: file.path, bytes, sha256: null };
+  const image = bytes === file.bytes ? file : { path: file.path, bytes };
   return { image, layers };
 }

@@ -7,9 +7,7 @@ import { NO_LOADER } from "../plan/requests.ts";
 
 const part = "the kernel in the uki image";
 const asked = (bytes: Uint8Array, more: { readonly part?: string } = {}) =>
-  refusalText(() =>
-    readImage(imageTypes(), { path: "/boot/x", bytes, sha256: null, ...more }, null, NO_LOADER),
-  );
+  refusalText(() => readImage(imageTypes(), { path: "/boot/x", bytes, ...more }, null, NO_LOADER));
 
 test.each([
   ["what no type takes", new Uint8Array(2000), "Cannot determine the file type of /boot/x"],

@@ -23,7 +23,7 @@ const segment = (start: bigint, size: bigint, changes: Partial<Segment> = {}): S
   start,
   size,
   bytes: new Uint8Array(16),
-  sha256: null,
+  digest: null,
   reason: "",
   ...changes,
 });

@@ -11,7 +11,7 @@ const at = (start: bigint, size: bigint): Segment => ({
   start,
   size,
   bytes: Uint8Array.of(1),
-  sha256: null,
+  digest: null,
   reason: "",
 });
 
@@ -41,7 +41,7 @@ test.each<[string, readonly Segment[], readonly (readonly [bigint, bigint])[]]>(
   const mapped = mappedSegments(segments, LOWEST_MIB);
   expect(mapped.map(({ start, size }) => [start, size] as const)).toEqual([...expected]);
   for (const one of mapped) {
-    expect(one).toMatchObject({ role: "mapped", sha256: null });
+    expect(one).toMatchObject({ role: "mapped", digest: null });
     expect(one.bytes.length).toBe(0);
   }
 });

@@ -6,7 +6,7 @@ import { alignUp } from "../../src/core/address.ts";
 import type { InputFile, Piece } from "../../src/model/image-type.ts";
 import type { Segment, SegmentPlan } from "../../src/model/load-plan.ts";
 
-export const file = (path: string, bytes: Uint8Array): InputFile => ({ path, bytes, sha256: null });
+export const file = (path: string, bytes: Uint8Array): InputFile => ({ path, bytes });
 
 /** `size` bytes, each different from the next. */
 export const pattern = (size: number): Uint8Array =>
@@ -35,7 +35,7 @@ export const putAt =
       start,
       size: whole,
       bytes: typeof bytes === "function" ? bytes(start) : bytes,
-      sha256: null,
+      digest: null,
       reason: typeof reason === "function" ? reason(start) : reason,
     };
   };

@@ -17,8 +17,8 @@ const MACHINE = join(import.meta.dir, "../facts/machines/qemu-2g-xen.json");
 const FACTS = factsFromJson(readFileSync(MACHINE, "utf8"));
 const RAM = (FACTS.memoryMap?.ranges ?? []).filter(({ type }) => type === "ram");
 const MIB = 1n << 20n;
-const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null };
-const INITRD = { path: "/boot/initrd", bytes: new Uint8Array(0x12345), sha256: null };
+const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage() };
+const INITRD = { path: "/boot/initrd", bytes: new Uint8Array(0x12345) };
 
 const withRules = (changes: Partial<SegmentRules>): HostFacts => ({
   ...FACTS,
@@ -77,8 +77,8 @@ test("around segments below 1 MiB the rest of that MiB is mapped", () => {
 
 test("only mapped segments and the purgatory have no digest", () => {
   const plan = planOf(FACTS);
-  for (const { role, sha256 } of plan.segments) {
-    expect(sha256 === null).toBe(role === "mapped" || role === "purgatory");
+  for (const { role, digest } of plan.segments) {
+    expect(digest === null).toBe(role === "mapped" || role === "purgatory");
   }
 });
 

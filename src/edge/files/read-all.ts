@@ -1,9 +1,8 @@
 /**
- * Reads all of an open file into private memory, in one pass, and hashes it in the same pass.
+ * Reads all of an open file into private memory, in one pass.
  *
  * The file is not mapped: another process could change a mapped file after it was hashed and before
- * it is loaded. Each chunk is hashed right after read(2), while it is in the processor's cache, so
- * that reading and hashing take little more time than hashing alone.
+ * it is loaded.
  */
 
 import { readSync } from "node:fs";
@@ -14,8 +13,7 @@ import { PINNED_MAX, PinnedMemory } from "../ffi/pinned-memory.ts";
 import { availableMemory, checkAvailable } from "./available-memory.ts";
 import { errnoOf } from "./errno-of.ts";
 
-/** The most bytes of one read(2): few enough that the processor's cache still holds them when they
- * are hashed. */
+/** The most bytes of one read(2): the observer is called so often. */
 const CHUNK = 1024 * 1024;
 
 /** Bytes of memory first allocated for a file of unknown size; doubled whenever it is full. */
@@ -37,35 +35,22 @@ export interface ReadJob {
   readonly from: "start" | "here";
   /** Whether to fail where the file has more than `size` bytes, since another process writes it. */
   readonly mayNotGrow: boolean;
-  /** Whether to compute the SHA-256. */
-  readonly hash: boolean;
   readonly observe?: ReadObserver | undefined;
 }
 
-export interface ReadBytes {
-  readonly bytes: Uint8Array;
-  readonly sha256: Uint8Array | null;
-}
-
 /**
- * Reads `job.fd` to the end of the file. The descriptor stays open.
+ * All bytes of `job.fd` to the end of the file. The descriptor stays open.
  * @throws KexecError with kexec-tools' text: `file.read`; `file.empty`; `file.changed`;
  *   `file.too-large` beyond 4 GiB; `host.memory`
  */
-export function readAll(job: ReadJob): ReadBytes {
-  const { path, size, hash } = job;
+export function readAll(job: ReadJob): Uint8Array {
+  const { path, size } = job;
   if (size === 0) failEmpty(path);
   if (size !== null && size > PINNED_MAX) failTooLarge(path, `${size} bytes`);
   checkFits(path, size ?? FIRST_SIZE);
   const memory = PinnedMemory.allocate(size ?? FIRST_SIZE, path);
-  const hasher = hash ? new Bun.CryptoHasher("sha256") : null;
   try {
-    const length =
-      size === null ? readToEnd(job, memory, hasher) : readExactly(job, memory, hasher);
-    return {
-      bytes: memory.bytes(length),
-      sha256: hasher === null ? null : new Uint8Array(hasher.digest()),
-    };
+    return memory.bytes(size === null ? readToEnd(job, memory) : readExactly(job, memory));
   } catch (error) {
     memory.free();
     throw error;
@@ -95,7 +80,7 @@ function readPiece(job: ReadJob, memory: PinnedMemory, bytes: Uint8Array, done: 
   }
 }
 
-function readExactly(job: ReadJob, memory: PinnedMemory, hasher: Bun.CryptoHasher | null): number {
+function readExactly(job: ReadJob, memory: PinnedMemory): number {
   const bytes = memory.bytes();
   let done = 0;
   while (done < bytes.length) {
@@ -103,7 +88,6 @@ function readExactly(job: ReadJob, memory: PinnedMemory, hasher: Bun.CryptoHashe
     if (got === 0) {
       failChanged(job.path, `Read on ${job.path} ended before stat said it should`);
     }
-    hasher?.update(bytes.subarray(done, done + got));
     done += got;
     job.observe?.(done, bytes.length);
   }
@@ -121,7 +105,7 @@ function hasMore(job: ReadJob, done: number): boolean {
   }
 }
 
-function readToEnd(job: ReadJob, memory: PinnedMemory, hasher: Bun.CryptoHasher | null): number {
+function readToEnd(job: ReadJob, memory: PinnedMemory): number {
   let bytes = memory.bytes();
   let done = 0;
   let checked = 0;
@@ -140,7 +124,6 @@ function readToEnd(job: ReadJob, memory: PinnedMemory, hasher: Bun.CryptoHasher 
     }
     const got = readPiece(job, memory, bytes, done);
     if (got === 0) break;
-    hasher?.update(bytes.subarray(done, done + got));
     done += got;
     job.observe?.(done, null);
   }

@@ -104,19 +104,19 @@ class OpenedInput implements Input {
     this.#progress = progress;
   }
 
-  read(hash: boolean): InputFile {
-    this.#read ??= this.#progress((observe) => this.#readAll(hash, observe));
+  read(): InputFile {
+    this.#read ??= this.#progress((observe) => this.#readAll(observe));
     return this.#read;
   }
 
-  #readAll(hash: boolean, observe: ReadObserver): InputFile {
+  #readAll(observe: ReadObserver): InputFile {
     const { path } = this.#named;
     const fd = this.#descriptor();
     const size = sizeToRead(fd, this.#stat);
     // The kernel reads from the start too, whatever was read here before.
     const from = size === null ? "here" : "start";
     const mayNotGrow = this.#stat.isFile();
-    return { path, ...readAll({ fd, path, size, from, mayNotGrow, hash, observe }) };
+    return { path, bytes: readAll({ fd, path, size, from, mayNotGrow, observe }) };
   }
 
   reference(): FileReference | NotByFile {
@@ -131,7 +131,7 @@ class OpenedInput implements Input {
     if (stat.isDirectory() || (stat.isFile() && stat.size > 0)) {
       return { path, fd: this.#descriptor(), size: BigInt(stat.size) };
     }
-    const { bytes } = readFor(this.#named, () => this.read(false));
+    const { bytes } = readFor(this.#named, () => this.read());
     return memoryFile(path, role, bytes);
   }
 

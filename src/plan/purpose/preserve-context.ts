@@ -138,7 +138,7 @@ function preservedSegments(
       start,
       size: end - start,
       bytes: NO_BYTES,
-      sha256: null,
+      digest: null,
       reason: `${humanSize(end - start)} of the running kernel, swapped back when it continues`,
     }));
 }

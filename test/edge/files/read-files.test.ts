@@ -12,8 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { sha256 } from "../../../src/core/digest.ts";
-import { readAll } from "../../../src/edge/files/read-all.ts";
+import { type ReadObserver, readAll } from "../../../src/edge/files/read-all.ts";
 import { memoryFile, openInput } from "../../../src/edge/files/read-files.ts";
 import type { InputFile } from "../../../src/model/image-type.ts";
 import type { FileReference } from "../../../src/model/load-plan.ts";
@@ -23,19 +22,12 @@ import { removeScratch, runScript, scratch } from "../run-script.ts";
 afterAll(removeScratch);
 
 const MIB = 1024 * 1024;
-const HASH = { hash: true };
-const PLAIN = { hash: false };
-
-interface How {
-  readonly hash: boolean;
-  readonly observe?: (done: number, total: number | null) => void;
-}
 
 /** As kexec_load's attempt reads a file. */
-function readWholeFile(path: string, { hash, observe = () => {} }: How): InputFile {
+function readWholeFile(path: string, observe: ReadObserver = () => {}): InputFile {
   const input = openInput(path, "kernel", null, (read) => read(observe));
   try {
-    return input.read(hash);
+    return input.read();
   } finally {
     input.close();
   }
@@ -67,34 +59,28 @@ const descriptors = (): string[] => readdirSync("/proc/self/fd");
 
 describe("readWholeFile", () => {
   test.each([1, 4095, 4096, 2 * MIB - 1, 2 * MIB, 2 * MIB + 1, 5 * MIB + 3])(
-    "%i bytes, with their digest",
+    "%i bytes",
     (length) => {
       const bytes = pattern(length);
-      const file = readWholeFile(fileOf(bytes), HASH);
+      const file = readWholeFile(fileOf(bytes));
       expect(Buffer.compare(file.bytes, bytes)).toBe(0);
-      expect(file.sha256).toEqual(sha256(bytes));
     },
   );
-
-  test("without `hash` there is no digest", () => {
-    expect(readWholeFile(fileOf(pattern(10)), PLAIN).sha256).toBeNull();
-  });
 
   test("a path is bytes, and is returned unchanged", () => {
     const path = join(scratch(), "k\xe4rnel");
     writeFileSync(Buffer.from(path, "latin1"), "x");
-    expect(readWholeFile(path, PLAIN)).toMatchObject({ path, bytes: new Uint8Array([0x78]) });
+    expect(readWholeFile(path)).toMatchObject({ path, bytes: new Uint8Array([0x78]) });
   });
 
   test.each([1, MIB - 1, MIB, MIB + 1, 7 * MIB])("a pipe with %i bytes", (length) => {
     const bytes = pattern(length);
-    const file = readWholeFile(pipeOf(bytes), HASH);
+    const file = readWholeFile(pipeOf(bytes));
     expect(Buffer.compare(file.bytes, bytes)).toBe(0);
-    expect(file.sha256).toEqual(sha256(bytes));
   });
 
   test("a file of /proc, whose st_size is 0", () => {
-    const { bytes } = readWholeFile("/proc/version", PLAIN);
+    const { bytes } = readWholeFile("/proc/version");
     expect(bytes).toEqual(new Uint8Array(readFileSync("/proc/version")));
   });
 
@@ -104,7 +90,7 @@ describe("readWholeFile", () => {
       heard.push([done, total]);
     };
     const path = fileOf(pattern(5 * MIB));
-    readWholeFile(path, { hash: false, observe });
+    readWholeFile(path, observe);
     expect(heard.length).toBeGreaterThan(2);
     expect(heard.at(-1)).toEqual([5 * MIB, 5 * MIB]);
     expect(heard.every(([done], i) => done > (heard[i - 1]?.[0] ?? 0))).toBe(true);
@@ -120,34 +106,34 @@ describe("readWholeFile", () => {
     ["dir", "file.read", "Read on PATH failed: Is a directory\nCannot read PATH"],
   ])("%s: %s", (name, code, message) => {
     const path = join(directory, name);
-    const error = refusal(() => readWholeFile(path, HASH));
+    const error = refusal(() => readWholeFile(path));
     expect(error.code).toBe(code as typeof error.code);
     expect(error.message).toBe(message.replaceAll("PATH", path));
     expect(error.exitStatus).toBe(1);
   });
 
   test.each(["/dev/null", "/dev/zero"])("%s has no bytes to read", (path) => {
-    expect(refusal(() => readWholeFile(path, PLAIN)).message).toBe(`Cannot read ${path}`);
+    expect(refusal(() => readWholeFile(path)).message).toBe(`Cannot read ${path}`);
   });
 
   test("an empty pipe", () => {
     const path = pipeOf(new Uint8Array(0));
-    expect(refusal(() => readWholeFile(path, PLAIN)).code).toBe("file.empty");
+    expect(refusal(() => readWholeFile(path)).code).toBe("file.empty");
   });
 
   test("more than 4 GiB are refused before anything is read", () => {
     const path = fileOf(new Uint8Array(1));
     truncateSync(path, 2 ** 32 + 1);
-    const error = refusal(() => readWholeFile(path, PLAIN));
+    const error = refusal(() => readWholeFile(path));
     expect(error.code).toBe("file.too-large");
     expect(error.message).toContain("it has 4294967297 bytes, and at most 4294967296");
   });
 
   test("no descriptor is left open, on success or failure", () => {
     const before = descriptors();
-    readWholeFile(fileOf(pattern(10)), PLAIN);
-    refusal(() => readWholeFile(join(directory, "empty"), PLAIN));
-    refusal(() => readWholeFile(join(directory, "dir"), PLAIN));
+    readWholeFile(fileOf(pattern(10)));
+    refusal(() => readWholeFile(join(directory, "empty")));
+    refusal(() => readWholeFile(join(directory, "dir")));
     expect(descriptors()).toEqual(before);
   });
 });
@@ -158,9 +144,7 @@ describe("a file that changes while it is read", () => {
     const path = fileOf(pattern(actual));
     const fd = openSync(path, "r");
     try {
-      return refusal(() =>
-        readAll({ fd, path: "F", size, from: "start", mayNotGrow: true, hash: true }),
-      );
+      return refusal(() => readAll({ fd, path: "F", size, from: "start", mayNotGrow: true }));
     } finally {
       closeSync(fd);
     }
@@ -181,7 +165,7 @@ describe("a file that changes while it is read", () => {
   test("a file that is truncated during the read", () => {
     const path = fileOf(pattern(6 * MIB));
     const observe = (): void => truncateSync(path, 3 * MIB);
-    expect(refusal(() => readWholeFile(path, { hash: true, observe })).code).toBe("file.changed");
+    expect(refusal(() => readWholeFile(path, observe)).code).toBe("file.changed");
   });
 });
 
@@ -203,8 +187,8 @@ describe("an input", () => {
     expect(readFileSync(`/proc/self/fdinfo/${file.fd}`, "latin1")).toMatch(
       /^flags:\s+02[0-7]{6}$/m,
     );
-    expect(input.read(true).sha256).toEqual(sha256(bytes));
-    expect(input.read(true)).toBe(input.read(true));
+    expect(Buffer.compare(input.read().bytes, bytes)).toBe(0);
+    expect(input.read()).toBe(input.read());
     expect(referenceOf(input)).toBe(file);
     expect(descriptors().length).toBe(before.length + 1);
     input.close();
@@ -216,7 +200,7 @@ describe("an input", () => {
     const input = openInput(path, "initrd", "K");
     referenceOf(input);
     renameSync(fileOf(pattern(20)), path);
-    expect(input.read(true).bytes).toEqual(pattern(10));
+    expect(input.read().bytes).toEqual(pattern(10));
     input.close();
   });
 
@@ -251,7 +235,7 @@ describe("an input", () => {
     expect(file).toMatchObject({ path, size: BigInt(bytes.length) });
     expect(fstatSync(file.fd).isFile()).toBe(true);
     expect(readFileSync(`/proc/self/fd/${file.fd}`)).toEqual(Buffer.from(bytes));
-    expect(Buffer.compare(input.read(true).bytes, bytes)).toBe(0);
+    expect(Buffer.compare(input.read().bytes, bytes)).toBe(0);
     input.close();
     closeSync(file.fd);
   });

@@ -22,7 +22,7 @@ afterAll(removeFakeRoots);
 const MACHINE = recorded("qemu-6g-crash-high");
 const relative = Object.entries(filesOf(MACHINE)).map(([path, data]) => [path.slice(1), data]);
 const root = fakeRoot(LINUX, Object.fromEntries(relative));
-const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null };
+const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage() };
 const REQUEST = loadRequest({ purpose: "crash" });
 const RUNS = { seed: 20_260_401, numRuns: 300 };
 

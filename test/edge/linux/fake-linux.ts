@@ -67,7 +67,7 @@ export function fakeLinux(
 }
 
 export function segment(start: bigint, size: bigint, bytes: Uint8Array): Segment {
-  return { role: "kernel", start, size, bytes, sha256: null, reason: "a test" };
+  return { role: "kernel", start, size, bytes, digest: null, reason: "a test" };
 }
 
 export function segmentPlan(parts: Partial<SegmentPlan> = {}): SegmentPlan {

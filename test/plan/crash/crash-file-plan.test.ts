@@ -11,7 +11,7 @@ import { machine } from "../golden.ts";
 import { loadRequest, NO_LOADER, planned } from "../requests.ts";
 
 const MACHINE = machine("qemu-2g-vesa-edd-crash");
-const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null };
+const KERNEL = { path: "/boot/vmlinuz", bytes: makeBzImage() };
 
 function plan(request: Partial<LoadRequest>, facts: HostFacts = MACHINE): FilePlan {
   const kernel = { path: KERNEL.path, fd: 3, size: BigInt(KERNEL.bytes.length) };

@@ -16,8 +16,8 @@ function planFor(name: string): SegmentPlan {
   const bytes = Uint8Array.from({ length: 0x12345 }, (_, i) => (i * 13) & 0xff);
   return buildSegmentPlan(loadRequest({ purpose: "crash" }), machine(name), {
     ...NO_FILES,
-    kernel: { path: "/boot/vmlinuz", bytes: makeBzImage(), sha256: null },
-    initrd: { path: "/boot/initrd", bytes, sha256: null },
+    kernel: { path: "/boot/vmlinuz", bytes: makeBzImage() },
+    initrd: { path: "/boot/initrd", bytes },
   });
 }
 

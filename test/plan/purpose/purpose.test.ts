@@ -187,7 +187,7 @@ describe("segments that are added at the end", () => {
     start: 16n * MIB,
     size: MIB,
     bytes: new Uint8Array(1),
-    sha256: null,
+    digest: null,
     reason: "",
   };
 

@@ -41,7 +41,7 @@ export function placeBios(context: PlanContext, lowerKib: number): PlacedBios {
     start: BIOS_PAGE.start,
     size: rangeSize(BIOS_PAGE),
     bytes: biosPage(lowerKib),
-    sha256: null,
+    digest: null,
     // Memory maps list the page without the interrupt vectors at its start.
     ramFrom: VECTORS_END,
     reason: "the page where an image made for a BIOS reads the BIOS data area",
