@@ -18,7 +18,7 @@
 
 /* The bytes "onekexec" in memory. */
 #define PARAMETERS_MAGIC_VALUE 0x636578656b656e6f
-#define PARAMETERS_VERSION_NOW 1
+#define PARAMETERS_VERSION_NOW 2
 
 /* Offsets of the fields. */
 #define PARAMETERS_MAGIC 0x000
@@ -31,16 +31,17 @@
 #define PARAMETERS_BACKUP_SOURCE 0x020
 #define PARAMETERS_BACKUP_DESTINATION 0x028
 #define PARAMETERS_BACKUP_SIZE 0x030
-#define PARAMETERS_SHA256_ROUTINE 0x038
+/* 0x038 to 0x03b are reserved, and zero. */
 #define PARAMETERS_ENTRY 0x03c
 #define PARAMETERS_REGIONS 0x100
-#define PARAMETERS_END 0x400
+#define PARAMETERS_END 0x280
 
-/* A region, and the most regions of a block: kexec_load(2) accepts at most 16 segments. */
+/* A region: three numbers of 64 bits, without padding. The most regions of a block: kexec_load(2)
+ * accepts at most 16 segments. */
 #define REGION_START 0x00
 #define REGION_LENGTH 0x08
-#define REGION_SHA256 0x10
-#define REGION_END 0x30
+#define REGION_XXH64 0x10
+#define REGION_END 0x18
 #define REGIONS_MAX 16
 
 /* PARAMETERS_FLAGS. FLAGS_KNOWN in each architecture's entry.h has the flags that it supports: a
@@ -50,10 +51,6 @@
 #define FLAG_CONSOLE_SERIAL 0x04
 #define FLAG_RESET_VGA 0x08
 
-/* PARAMETERS_SHA256_ROUTINE. 2 is reserved for a routine with the CPU's SHA instructions. */
-#define SHA256_ROUTINE_BEST 0
-#define SHA256_ROUTINE_GENERIC 1
-
 #ifndef __ASSEMBLER__
 
 #include <stddef.h>
@@ -62,7 +59,8 @@
 struct region {
   uint64_t start;
   uint64_t length;
-  uint8_t sha256[32];
+  /* XXH64 with seed 0 of the region. */
+  uint64_t xxh64;
 };
 
 struct parameters {
@@ -76,7 +74,7 @@ struct parameters {
   uint64_t backup_source;
   uint64_t backup_destination;
   uint64_t backup_size;
-  uint32_t sha256_routine;
+  uint32_t reserved;
   /* Read only through the struct of entry.h. */
   uint8_t entry[PARAMETERS_REGIONS - PARAMETERS_ENTRY];
   struct region regions[REGIONS_MAX];
@@ -94,14 +92,13 @@ AT(serial_baud, PARAMETERS_SERIAL_BAUD);
 AT(backup_source, PARAMETERS_BACKUP_SOURCE);
 AT(backup_destination, PARAMETERS_BACKUP_DESTINATION);
 AT(backup_size, PARAMETERS_BACKUP_SIZE);
-AT(sha256_routine, PARAMETERS_SHA256_ROUTINE);
 AT(entry, PARAMETERS_ENTRY);
 AT(regions, PARAMETERS_REGIONS);
 #undef AT
 _Static_assert(sizeof(struct parameters) == PARAMETERS_END, "the block has another size");
 _Static_assert(offsetof(struct region, start) == REGION_START, "start is misplaced");
 _Static_assert(offsetof(struct region, length) == REGION_LENGTH, "length is misplaced");
-_Static_assert(offsetof(struct region, sha256) == REGION_SHA256, "sha256 is misplaced");
+_Static_assert(offsetof(struct region, xxh64) == REGION_XXH64, "xxh64 is misplaced");
 _Static_assert(sizeof(struct region) == REGION_END, "a region has another size");
 
 #endif

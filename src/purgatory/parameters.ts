@@ -13,7 +13,7 @@ import type { PurgatoryManifest } from "./manifest.ts";
 
 /** The bytes "onekexec" in memory. */
 export const PARAMETERS_MAGIC = 0x636578656b656e6fn;
-export const PARAMETERS_VERSION = 1;
+export const PARAMETERS_VERSION = 2;
 /** The most regions of one block. */
 export const REGIONS_MAX = 16;
 
@@ -26,17 +26,17 @@ export const ParameterFlag = {
 } as const;
 
 /** `struct region` of contract.h. */
-export const purgatoryRegion = defineStruct("purgatory region", 0x30, {
+export const purgatoryRegion = defineStruct("purgatory region", 0x18, {
   start: u64(0x00),
   length: u64(0x08),
-  sha256: bytes(0x10, 32),
+  xxh64: u64(0x10),
 });
 
 /**
  * `struct parameters` of contract.h without `entry`, the bytes from `ENTRY_START` to the regions,
  * for which each architecture has its own table. Offsets are from the start of the block.
  */
-export const purgatoryHead = defineStruct("purgatory parameters", 0x400, {
+export const purgatoryHead = defineStruct("purgatory parameters", 0x280, {
   magic: u64(0x000),
   version: u32(0x008),
   block_size: u32(0x00c),
@@ -47,7 +47,6 @@ export const purgatoryHead = defineStruct("purgatory parameters", 0x400, {
   backup_source: u64(0x020),
   backup_destination: u64(0x028),
   backup_size: u64(0x030),
-  sha256_routine: u32(0x038),
   regions: bytes(0x100, REGIONS_MAX * purgatoryRegion.size),
 });
 
@@ -59,7 +58,8 @@ export interface PurgatoryRegion {
   readonly start: bigint;
   /** In bytes; the digest is over these bytes, without the zeros that fill the last page. */
   readonly length: bigint;
-  readonly sha256: Uint8Array;
+  /** XXH64 of the bytes with seed 0. */
+  readonly xxh64: bigint;
 }
 
 /** Memory that the purgatory copies after the checks, for a dump; addresses, and size in bytes. */
@@ -156,7 +156,7 @@ function checkBlob(blob: Uint8Array, manifest: PurgatoryManifest): void {
  * @throws KexecError `purgatory.regions` for more than `REGIONS_MAX`, `purgatory.range` for memory
  *   beyond 64-bit addresses, `purgatory.backup` where source and destination overlap,
  *   `purgatory.blob` where the blob does not match its manifest or the version of the block
- * @throws RangeError for a number that its field cannot hold, or a digest of other than 32 bytes
+ * @throws RangeError for a number that its field cannot hold
  */
 export function withHead(
   blob: Uint8Array,

@@ -8,7 +8,7 @@ import {
   buildPurgatory,
   type PurgatoryParameters,
 } from "../../src/arch/x86-64/purgatory/parameters.ts";
-import { sha256 } from "../../src/core/digest.ts";
+import { xxHash64 } from "../../src/core/digest.ts";
 import type { ConsoleRequest } from "../../src/model/request.ts";
 import { purgatoryMemorySize } from "../../src/purgatory/parameters.ts";
 import {
@@ -73,7 +73,7 @@ export function flipped(bytes: Uint8Array, at: number): Uint8Array {
 export const regionOf = ({ address, bytes }: Piece) => ({
   start: address,
   length: BigInt(bytes.length),
-  sha256: sha256(bytes),
+  xxh64: xxHash64(bytes),
 });
 
 export interface Case {

@@ -1,6 +1,5 @@
 /** The `Arch` record of x86_64: all that other folders use of this one. */
 
-import { sha256 } from "../../core/digest.ts";
 import { type Range, rangeSize } from "../../core/range.ts";
 import { uki } from "../../image/uki.ts";
 import type { Arch } from "../../model/arch.ts";
@@ -31,7 +30,7 @@ import { buildPurgatory } from "./purgatory/parameters.ts";
 /** The range that the purgatory checks: the loaded bytes. The rest of a segment is scratch memory
  * of the next kernel. */
 function regionOf({ start, bytes, digest }: Segment): PurgatoryRegion[] {
-  return digest === null ? [] : [{ start, length: BigInt(bytes.length), sha256: sha256(bytes) }];
+  return digest === null ? [] : [{ start, length: BigInt(bytes.length), xxh64: digest }];
 }
 
 const backupOf = (backup: { source: Range; destination: bigint }): PurgatoryBackup => ({

@@ -8,17 +8,16 @@ import {
 } from "../../../src/arch/x86-64/purgatory/parameters.ts";
 import { Writer } from "../../../src/core/bytes.ts";
 import { purgatoryOf } from "../../../src/purgatory/manifest.ts";
-import { pattern } from "../../plan/pieces.ts";
 import { bytesTarget, textTarget } from "../target.ts";
 
 const REGISTERS = [
   ...(["rip", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rsp"] as const),
   ...(["rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"] as const),
 ] as const;
-const REGION = 16;
+const REGION = 24;
 const MODES = [64, 32, 16] as const;
 
-/** What is where in an input, in bytes; regions follow, 16 bytes each. */
+/** What is where in an input, in bytes; regions follow, 24 bytes each. */
 const AT = { mode: 0, flags: 1, serial: 2, baud: 4, backup: 8, jumpBack: 32, registers: 40 };
 const REGIONS_AT = AT.registers + REGISTERS.length * 8;
 
@@ -43,7 +42,7 @@ function parametersOf(input: Uint8Array): PurgatoryParameters {
     backup: { source: u64(AT.backup), destination: u64(AT.backup + 8), size: u64(AT.backup + 16) },
     regions: Array.from({ length: count }, (_, i) => {
       const at = REGIONS_AT + i * REGION;
-      return { start: u64(at), length: u64(at + 8), sha256: pattern(32) };
+      return { start: u64(at), length: u64(at + 8), xxh64: u64(at + 16) };
     }),
   };
 }
@@ -61,6 +60,7 @@ function valid(): Uint8Array {
   for (let i = 0; i < 3; i += 1) {
     writer.u64(REGIONS_AT + i * REGION, BigInt(0x100_0000 * (i + 1)));
     writer.u64(REGIONS_AT + i * REGION + 8, 0x4321n);
+    writer.u64(REGIONS_AT + i * REGION + 16, 0xef46_db37_51d8_e999n);
   }
   return bytes;
 }

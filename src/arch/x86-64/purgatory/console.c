@@ -141,11 +141,8 @@ void console_hex(struct console *console, uint64_t value) {
   for (; shift >= 0; shift -= 4) digit(console, value >> shift & 0xf);
 }
 
-void console_bytes(struct console *console, const uint8_t *bytes, int count) {
-  for (int i = 0; i < count; i++) {
-    digit(console, bytes[i] >> 4);
-    digit(console, bytes[i] & 0xf);
-  }
+void console_digest(struct console *console, uint64_t digest) {
+  for (int shift = 60; shift >= 0; shift -= 4) digit(console, digest >> shift & 0xf);
 }
 
 void console_close(struct console *console) { uart_wait(console, STATUS_IDLE); }

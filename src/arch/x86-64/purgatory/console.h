@@ -22,8 +22,8 @@ void console_text(struct console *console, const char *text);
 void console_decimal(struct console *console, uint32_t value);
 /* Without leading zeros and without 0x. */
 void console_hex(struct console *console, uint64_t value);
-/* Two hexadecimal digits for each byte. */
-void console_bytes(struct console *console, const uint8_t *bytes, int count);
+/* All 16 hexadecimal digits, without 0x. */
+void console_digest(struct console *console, uint64_t digest);
 /* Waits until everything has left the port. */
 void console_close(struct console *console);
 

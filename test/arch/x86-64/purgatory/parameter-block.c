@@ -35,7 +35,7 @@ static void head(const struct parameters *block)
 	HEAD(backup_source);
 	HEAD(backup_destination);
 	HEAD(backup_size);
-	HEAD(sha256_routine);
+	HEAD(reserved);
 }
 
 static void entry(const unsigned char *start)
@@ -88,11 +88,8 @@ static void regions(const struct parameters *block)
 			empty++;
 			continue;
 		}
-		printf("region %zu: start 0x%" PRIx64 ", length 0x%" PRIx64 ", sha256 ", i,
-		       region->start, region->length);
-		for (size_t byte = 0; byte < sizeof(region->sha256); byte++)
-			printf("%02x", region->sha256[byte]);
-		printf("\n");
+		printf("region %zu: start 0x%" PRIx64 ", length 0x%" PRIx64 ", xxh64 %016" PRIx64 "\n",
+		       i, region->start, region->length, region->xxh64);
 	}
 	printf("empty regions: %zu\n", empty);
 }
