@@ -1,6 +1,6 @@
 /**
- * XXH64, the digest that the purgatory checks; SHA-256, the digest that people compare; xxHash32, the
- * checksum of lz4. Pure.
+ * XXH64, the digest that the purgatory checks; SHA-256, the digest that people compare; xxHash32,
+ * the checksum of lz4. Pure.
  */
 
 /** The SHA-256 digest of the concatenation of `parts`, 32 bytes. [sha-256] */
