@@ -25,7 +25,7 @@ const MIB = 1024 * 1024;
 
 /** As kexec_load's attempt reads a file. */
 function readWholeFile(path: string, observe: ReadObserver = () => {}): InputFile {
-  const input = openInput(path, "kernel", null, (read) => read(observe));
+  const input = openInput(path, "kernel", null, { progress: (read) => read(observe) });
   try {
     return input.read();
   } finally {
