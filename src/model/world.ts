@@ -26,8 +26,8 @@ export interface Console {
 
 /** A file that is open. It is read once, whatever is tried with it, as a pipe can be. */
 export interface Input {
-  /** All of it, with progress on a terminal: in private memory, or mapped where nobody can change the
-   * file without `changed` saying so. Nothing may write to it.
+  /** All of it, with progress on a terminal: in private memory, or mapped where nobody can change
+   * the file without `changed` saying so. Nothing may write to it.
    * @throws KexecError with kexec-tools' text and status for `segments` plans */
   read(): InputFile;
   /** What kexec_file_load is given: the file, or a copy in memory of what the kernel could not read
@@ -40,7 +40,8 @@ export interface Input {
   /** Ends a mapping, which must not be used any more: the next `read` makes a private copy. What is
    * in private memory stays. */
   unmap(): void;
-  /** Closes it, and ends a mapping. What was read into private memory, and a copy in memory, stay. */
+  /** Closes it, and ends a mapping. What was read into private memory, and a copy in memory,
+   * stay. */
   close(): void;
 }
 

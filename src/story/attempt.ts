@@ -58,7 +58,8 @@ export class LoadFiles {
     return this.open(path, role, null).read();
   }
 
-  /** Whether what was read from one of them must not be loaded, as another process has changed it. */
+  /** Whether what was read from one of them must not be loaded, as another process has changed
+   * it. */
   changed(): boolean {
     return this.#inputs().some((input) => input.changed());
   }
@@ -183,8 +184,8 @@ async function extract(file: InputFile, request: LoadRequest, world: World): Pro
 }
 
 /**
- * Reads the files that a plan of this `kind` needs, and makes the plan: once more, from copies, where
- * a file that was mapped has changed meanwhile. Returns `NotByFile` with the reason where
+ * Reads the files that a plan of this `kind` needs, and makes the plan: once more, from copies,
+ * where a file that was mapped has changed meanwhile. Returns `NotByFile` with the reason where
  * kexec_file_load cannot load the image.
  * @param known the facts, if they were read before
  * @throws KexecError where another kind of plan would fail as well

@@ -60,8 +60,8 @@ interface Tried {
   readonly outcome: LoadOutcome;
 }
 
-/** Makes a plan of this kind and hands it over: once more, from copies, where a file that was mapped
- * has changed meanwhile. @throws KexecError as `load` */
+/** Makes a plan of this kind and hands it over: once more, from copies, where a file that was
+ * mapped has changed meanwhile. @throws KexecError as `load` */
 async function attempt(
   kind: PlanKind,
   files: LoadFiles,

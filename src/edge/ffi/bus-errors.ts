@@ -20,13 +20,13 @@ const PROT_READ_WRITE = 1 | 2;
 const PROT_READ_EXEC = 1 | 4;
 const MAP_PRIVATE_ANONYMOUS = 0x02 | 0x20;
 
-/** The code takes the first pages, and its data the ones behind: 64 KiB is the largest page of Linux
- * on x86_64 and arm64. bus-error-x64.S has the same numbers. */
+/** The code takes the first pages, and its data the ones behind: 64 KiB is the largest page of
+ * Linux on x86_64 and arm64. bus-error-x64.S has the same numbers. */
 const HANDLER_PAGES = 0x10000;
 const SIZE = 2 * HANDLER_PAGES;
 
-/** The data: a table of mappings (start, end, whether a page failed: each 8 bytes), and behind it the
- * action that was set before, a struct sigaction. */
+/** The data: a table of mappings (start, end, whether a page failed: each 8 bytes), and behind it
+ * the action that was set before, a struct sigaction. */
 const MAPPINGS = 32;
 const ENTRY_SIZE = 24;
 const ENTRY_FAILED = 16;
@@ -55,8 +55,8 @@ function install(): Handler | null {
   if (found === null) return null;
   const { code, pageSize } = found;
   const { mmap, munmap } = libc().symbols;
-  // SAFETY: a new mapping at an address that the kernel chooses changes no other memory. Fails with:
-  // ENOMEM no memory.
+  // SAFETY: a new mapping at an address that the kernel chooses changes no other memory. Fails
+  // with: ENOMEM no memory.
   const base = BigInt(
     result(mmap(0n, asUlong(SIZE), PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, asInt(-1), 0n)),
   );
@@ -88,7 +88,8 @@ function setAction(base: bigint): boolean {
   const action = new Uint8Array(BigUint64Array.of(entry, flags, base, 0n).buffer);
   const { syscall } = libc().symbols;
   // SAFETY: the action is ours and kept until the call returns; the handler and the place of the
-  // previous action stay mapped for the life of the process. Fails with: EPERM from a seccomp filter.
+  // previous action stay mapped for the life of the process. Fails with: EPERM from a seccomp
+  // filter.
   return keeping(
     [action],
     () =>

@@ -61,14 +61,14 @@ export class MappedFile {
   }
 
   /**
-   * Reads the pages from offset `start`, that of a page, to `end`, in one call, which costs less than
-   * a page fault for each. Returns 0, or minus the error number: EFAULT or EIO where the file cannot
-   * be read, EINVAL before Linux 5.14.
+   * Reads the pages from offset `start`, that of a page, to `end`, in one call, which costs less
+   * than a page fault for each. Returns 0, or minus the error number: EFAULT or EIO where the file
+   * cannot be read, EINVAL before Linux 5.14.
    */
   populate(start: number, end: number): number {
     const { madvise } = libc().symbols;
-    // SAFETY: the range is inside of our mapping, and to read it changes nothing. Fails with: EFAULT,
-    // EIO, EHWPOISON a page that cannot be read; EINVAL before Linux 5.14; ENOMEM.
+    // SAFETY: the range is inside of our mapping, and to read it changes nothing. Fails with:
+    // EFAULT, EIO, EHWPOISON a page that cannot be read; EINVAL before Linux 5.14; ENOMEM.
     return result(
       madvise(
         this.#address + asUlong(start),

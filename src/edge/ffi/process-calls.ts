@@ -40,8 +40,8 @@ export function ignoreLeaseBreaks(): boolean {
   return libc().symbols.signal(SIGIO, SIG_IGN) !== -1n;
 }
 
-/** Restores the default action of the signals that the runtime and `ignoreLeaseBreaks` ignore, since
- * an exec'd program would inherit that they are ignored. */
+/** Restores the default action of the signals that the runtime and `ignoreLeaseBreaks` ignore,
+ * since an exec'd program would inherit that they are ignored. */
 export function restoreDefaultSignals(): void {
   const { signal } = libc().symbols;
   // SAFETY: the default action is no address. Fails with: EINVAL, which these numbers exclude.

@@ -1,5 +1,5 @@
-/** Numbers of the system calls for which some or all C libraries have no function, or none that takes
- * the kernel's own structure. */
+/** Numbers of the system calls for which some or all C libraries have no function, or none that
+ * takes the kernel's own structure. */
 
 import { ExitStatus, fail } from "../../core/error.ts";
 

@@ -1,7 +1,7 @@
 /**
  * Read leases. The kernel grants one on a file that nobody has open for writing, nor mapped so that
- * it can be written to; from then on whoever opens the file for writing, or truncates it, waits until
- * the lease ends, at most /proc/sys/fs/lease-break-time seconds. [fcntl(2)]
+ * it can be written to; from then on whoever opens the file for writing, or truncates it, waits
+ * until the lease ends, at most /proc/sys/fs/lease-break-time seconds. [fcntl(2)]
  */
 
 import { statfsSync } from "node:fs";
@@ -19,10 +19,10 @@ const F_UNLCK = 2;
 export const TMPFS = 0x01021994n;
 
 /**
- * File systems, by the type that statfs(2) has, of which this kernel alone changes what is in a file,
- * through the very inode that the lease is on. Not among them: those with a server, which changes
- * files by itself (NFS, CIFS, 9p, FUSE), and overlayfs, whose inodes have the contents of others.
- * [linux include/uapi/linux/magic.h; fs/ of each]
+ * File systems, by the type that statfs(2) has, of which this kernel alone changes what is in a
+ * file, through the very inode that the lease is on. Not among them: those with a server, which
+ * changes files by itself (NFS, CIFS, 9p, FUSE), and overlayfs, whose inodes have the contents of
+ * others. [linux include/uapi/linux/magic.h; fs/ of each]
  */
 const LEASED_WHOLLY: ReadonlySet<bigint> = new Set([
   TMPFS,
@@ -46,8 +46,8 @@ export function fileSystemOf(fd: number): bigint | null {
 export const isLeasedWholly = (fileSystem: bigint | null): boolean =>
   fileSystem !== null && LEASED_WHOLLY.has(fileSystem);
 
-/** Takes a read lease; false where it is not granted: somebody writes to the file, or may not be kept
- * from it. */
+/** Takes a read lease; false where it is not granted: somebody writes to the file, or may not be
+ * kept from it. */
 export function takeReadLease(fd: number): boolean {
   return ignoreLeaseBreaks() && fcntl(fd, F_SETLEASE, F_RDLCK) >= 0;
 }

@@ -34,8 +34,8 @@ export class LeasedFile {
 
   /**
    * Maps the open file, and reads all of it into the page cache.
-   * @returns null where it is to be copied: it is small, or empty, or too large; no lease that holds
-   *   off every change is to be had; it cannot be mapped, or not be read
+   * @returns null where it is to be copied: it is small, or empty, or too large; no lease that
+   *   holds off every change is to be had; it cannot be mapped, or not be read
    */
   static map(fd: number, observe: ReadObserver): LeasedFile | null {
     const fileSystem = fileSystemOf(fd);

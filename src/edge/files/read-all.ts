@@ -1,6 +1,7 @@
 /**
- * Reads all of an open file into private memory, in one pass: what another process could change after
- * it was hashed and before it is loaded. leased-file.ts maps the files that nobody can change.
+ * Reads all of an open file into private memory, in one pass: what another process could change
+ * after it was hashed and before it is loaded. leased-file.ts maps the files that nobody can
+ * change.
  */
 
 import { readSync } from "node:fs";

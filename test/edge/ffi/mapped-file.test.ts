@@ -119,7 +119,7 @@ describe("a page that cannot be read", () => {
   });
 });
 
-describe("a SIGBUS that concerns no mapping of ours ends the program as without the handler", () => {
+describe("another SIGBUS ends the program as without the handler", () => {
   /** Maps and guards a file, if it is to, and then does `what`. */
   const run = (guarded: boolean, what: string) =>
     runScript(
