@@ -3,16 +3,18 @@
  *
  * Runs PROGRAM, and changes FILE at one step of it: by COMMAND, with /bin/sh, whose $0 is FILE; or
  * with -m through a mapping of FILE that is there from the beginning, into which the bytes of the
- * file NEW go. A step is the start or the end of a system call of PROGRAM's main thread that concerns
- * FILE, from the opening of it on, or that loads. COMMAND has WAIT ms to end before PROGRAM goes on; it
- * may end later, and is waited for. With STEP 0 FILE is changed before PROGRAM runs. -f: nothing is
- * loaded; the calls that load succeed without reaching the kernel.
+ * file NEW go. A step is the start or the end of a system call of PROGRAM's main thread that
+ * concerns FILE, from the opening of it on, or that loads. COMMAND has WAIT ms to end before PROGRAM
+ * goes on; it may end later, and is waited for. With STEP 0 FILE is changed before PROGRAM runs.
+ * -f: nothing is loaded; the calls that load succeed without reaching the kernel.
  *
- * OUTPUT gets the segment that begins as FILE did, as the last call of kexec_load read it after FILE
- * was changed; there is no such file after a call that failed or unloaded. On stdout, at the end:
+ * OUTPUT gets the segment that begins as FILE did, as the last call of kexec_load read it after
+ * FILE was changed; there is no such file after a call that failed or unloaded. On stdout, at the
+ * end:
  *	steps COUNT		as many as there were: STEP may be more
  *	loads COUNT		calls of kexec_load that loaded
  *	anonymous KIB		PROGRAM's own memory (RssAnon) at the last of them
+ *	waited 0 or 1		whether COMMAND had not ended after WAIT ms
  *	writer STATUS		COMMAND's exit status; -1: it did not run
  * The exit status is PROGRAM's own, 124 where the two wait for each other, 125 for trouble here.
  *
@@ -47,7 +49,7 @@
 
 static const char *output, *file, *command;
 static long step, steps, loads, anonymous;
-static int fake;
+static int fake, waited;
 static char mark[MARK];
 static pid_t child, writer;
 static int writer_status = -1;
@@ -157,6 +159,7 @@ static void change_file(void)
 		}
 		sleep_ms(5);
 	}
+	waited = 1;
 }
 
 static void count_step(void)
@@ -393,7 +396,7 @@ int main(int argc, char **argv)
 	status = run(argv + optind);
 	if (writer && waitpid(writer, &writer_status, 0) < 0)
 		die("the writer");
-	printf("steps %ld\nloads %ld\nanonymous %ld\nwriter %d\n", steps, loads, anonymous,
-	       WIFEXITED(writer_status) ? WEXITSTATUS(writer_status) : -1);
+	printf("steps %ld\nloads %ld\nanonymous %ld\nwaited %d\nwriter %d\n", steps, loads,
+	       anonymous, waited, WIFEXITED(writer_status) ? WEXITSTATUS(writer_status) : -1);
 	return status;
 }

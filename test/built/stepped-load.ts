@@ -63,6 +63,8 @@ export interface Stepped {
   readonly loads: number;
   /** In KiB. */
   readonly anonymous: number;
+  /** The change waited for the load. */
+  readonly waited: boolean;
   /** null: it did not run. */
   readonly writer: number | null;
 }
@@ -76,6 +78,7 @@ export function parseStepped(text: string): Stepped {
     steps: number("steps"),
     loads: number("loads"),
     anonymous: number("anonymous"),
+    waited: number("waited") === 1,
     writer: writer < 0 ? null : writer,
   };
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The handler of SIGBUS for x86_64: bus-errors.ts says what it is for, and bus-error-code.ts has its
- * bytes. It runs on whatever thread touched the page, so it calls nothing but the kernel, and keeps
- * to the registers that a C function may change. Its data lie HANDLER_PAGES bytes behind its start:
- * the code is not writable, the data are not executable.
+ * The handler of SIGBUS for x86_64: bus-errors.ts says what it is for, and bus-error-code.ts has
+ * its bytes. It runs on whatever thread touched the page, so it calls nothing but the kernel, and
+ * keeps to the registers that a C function may change. Its data lie HANDLER_PAGES bytes behind its
+ * start: the code is not writable, the data are not executable.
  */
 
 /* The offset of the data, and what is in them: bus-errors.ts has the same numbers. */
@@ -66,7 +66,7 @@ foreign:
 	syscall
 	ret
 
-/* Zeros from this page on to the end of the mapping: one signal is enough for all pages behind it. */
+/* Zeros from this page on to the end of the mapping: one signal for all pages behind it. */
 failed:
 	movq	$1, ENTRY_FAILED(%r8)
 	movq	ENTRY_END(%r8), %rsi
