@@ -5,7 +5,8 @@
  * with -m through a mapping of FILE that is there from the beginning, into which the bytes of the
  * file NEW go. A step is the start or the end of a system call of PROGRAM's main thread that
  * concerns FILE, from the opening of it on, or that loads. COMMAND has WAIT ms to end before PROGRAM
- * goes on; it may end later, and is waited for. With STEP 0 FILE is changed before PROGRAM runs.
+ * goes on; it may end later, and is waited for. With STEP 0 FILE is changed before PROGRAM runs,
+ * with the STEP "load" at the start of its first kexec_load.
  * -f: nothing is loaded; the calls that load succeed without reaching the kernel.
  *
  * OUTPUT gets the segment that begins as FILE did, as the last call of kexec_load read it after
@@ -45,6 +46,8 @@
 #define WAIT 100
 #define SECONDS 60
 #define MARK 16
+/* The step "load". */
+#define AT_LOAD -1
 #define MADV_POPULATE_READ 22
 
 static const char *output, *file, *command;
@@ -168,6 +171,15 @@ static void count_step(void)
 		change_file();
 }
 
+static void at_load(void)
+{
+	static int seen;
+
+	if (step == AT_LOAD && !seen)
+		change_file();
+	seen = 1;
+}
+
 /* Whether the descriptor is of FILE. */
 static int is_file(pid_t pid, long fd)
 {
@@ -276,8 +288,10 @@ static void at_call(pid_t pid)
 		counts = concerns(pid, &info, fd);
 		if (counts)
 			count_step();
-		if (info.entry.nr == __NR_kexec_load)
+		if (info.entry.nr == __NR_kexec_load) {
+			at_load();
 			record_load(pid, &info);
+		}
 	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
 		if ((entry.entry.nr == __NR_openat || entry.entry.nr == __NR_open) &&
 		    info.exit.rval >= 0 && is_file(pid, info.exit.rval)) {
@@ -374,7 +388,7 @@ int main(int argc, char **argv)
 		case 'f': fake = 1; break;
 		case 'o': output = optarg; break;
 		case 'i': file = optarg; break;
-		case 'n': step = atol(optarg); break;
+		case 'n': step = strcmp(optarg, "load") ? atol(optarg) : AT_LOAD; break;
 		case 'c': command = optarg; break;
 		case 'm': new = optarg; break;
 		case 'w':
