@@ -93,39 +93,63 @@ run changed cmp "$file" /run/new
 run exec kexec -e -x -y
 `;
 
-/** As the file systems with a disk have it: made on this machine. */
+/** Options of a disk, whose contents are in the file `path`. */
+const plain = (path: string): string => `file=${path},format=raw,cache=unsafe`;
+
 function ext4Disk(): string {
   const disk = join(folder, "ext4");
   runCommand("Make a disk", ["mke2fs", "-q", "-t", "ext4", disk, "64M"]);
-  return disk;
+  return plain(disk);
+}
+
+/** A folder with the initrd, from which disks are made. */
+function rootWithInitrd(): string {
+  const root = join(folder, "root");
+  mkdirSync(root, { recursive: true });
+  writeFileSync(join(root, "initrd"), OLD);
+  return root;
+}
+
+/** An ext4 of blocks of 4 KiB, with the initrd, of which a block in the middle cannot be read. */
+function badDisk(): string {
+  const disk = join(folder, "bad");
+  const flags = ["-q", "-t", "ext4", "-b", "4096", "-d", rootWithInitrd()];
+  runCommand("Make a disk", ["mke2fs", ...flags, disk, "64M"]);
+  const blocks = runCommand("Look into it", ["debugfs", "-R", "blocks /initrd", disk]).split(" ");
+  const sector = Number(blocks[blocks.length >> 1]) * 8;
+  const error = "inject-error.0.event=read_aio,inject-error.0.errno=5";
+  const image = `driver=blkdebug,image.driver=file,image.filename=${disk}`;
+  return `${image},${error},inject-error.0.sector=${sector}`;
 }
 
 function squashfsDisk(): string {
-  const [root, disk] = [join(folder, "root"), join(folder, "squashfs")];
-  mkdirSync(root);
-  writeFileSync(join(root, "initrd"), OLD);
-  runCommand("Make a squashfs", ["mksquashfs", root, disk, "-quiet", "-no-progress"]);
-  return disk;
+  const disk = join(folder, "squashfs");
+  const words = ["mksquashfs", rootWithInitrd(), disk, "-quiet", "-no-progress"];
+  runCommand("Make a squashfs", words);
+  return plain(disk);
 }
 
 /** A disk that is nothing but the initrd. */
 function plainDisk(): string {
   const disk = join(folder, "plain");
   writeFileSync(disk, OLD);
-  return disk;
+  return plain(disk);
 }
 
 interface Case {
   readonly name: string;
   readonly script: string;
+  /** Each makes one, and returns QEMU's options of it. */
   readonly disks: readonly (() => string)[];
 }
 
 const CASES: readonly Case[] = [
   {
     name: "ext4",
-    disks: [ext4Disk],
+    disks: [ext4Disk, badDisk],
     script: `place=ext4 file=/mnt/initrd
+mkdir /bad && mount -t ext4 -o ro /dev/vdb /bad
+run bad kexec -c -l ${IN_VM.kernel} --initrd=/bad/initrd
 mkdir /mnt && mount -t ext4 /dev/vda /mnt
 ${matrix([1, 4, 7, 10, "load"])}
 ${FINISH}`,
@@ -213,9 +237,7 @@ beforeAll(async () => {
           { path: "/boot/old", data: OLD },
           { path: "/boot/new", data: initrd("new") },
         ],
-        qemuArguments: disks.flatMap((make) => [
-          ...["-drive", `file=${make()},format=raw,if=virtio,cache=unsafe`],
-        ]),
+        qemuArguments: disks.flatMap((make) => [...["-drive", `if=virtio,${make()}`]]),
       });
       machines.set(name, machine);
     }),
@@ -252,6 +274,16 @@ describe.each(CASES.map(({ name }) => name))("%s", (name) => {
       expectSecondKernel(machine, COMMAND_LINE);
       expect(machine.second.get("version")).toBe("old");
       expect(machine.second.get("data")).toBe(hexOf(sha256(data.old)));
+    });
+  });
+});
+
+test("a file that cannot be read is an error in kexec-tools' words", () => {
+  const machine = machineOf("ext4");
+  withLog(machine, () => {
+    expect(machine.runs.get("bad")).toMatchObject({
+      status: 1,
+      output: "Read on /bad/initrd failed: Input/output error\nCannot read /bad/initrd\n",
     });
   });
 });
