@@ -45,6 +45,7 @@ interface Outcome {
   readonly status: number | null;
   readonly stderr: string;
   readonly loads: number;
+  readonly waited: boolean;
   /** The version that was loaded; null: nothing was. */
   readonly loaded: string | null;
   readonly isOver: boolean;
@@ -73,10 +74,10 @@ async function loadChanged(folder: string, change: Change, step: number): Promis
     new Response(ran.stderr).text(),
     ran.exited,
   ]);
-  const { steps, loads } = parseStepped(text);
+  const { steps, loads, waited } = parseStepped(text);
   const loaded = versionIn(output);
   rmSync(place, { recursive: true });
-  return { step, status, stderr, loads, loaded, isOver: step > steps };
+  return { step, status, stderr, loads, waited, loaded, isOver: step > steps };
 }
 
 /** The outcomes of all steps. */
@@ -97,31 +98,34 @@ async function allSteps(folder: string, change: Change): Promise<readonly Outcom
   return outcomes;
 }
 
+/** What a load says that loads nothing. */
 const FAILURES = /^(Read on \S+: the file (changed|grew) while it was read|Cannot read \S+)\n/;
 
+/** Whether that may come of it. A writer that was not held off but slow was still writing. */
+function isRight({ isHeldOff, versions }: Change, outcome: Outcome): boolean {
+  const { status, stderr, loaded, waited } = outcome;
+  if (status === 0) return versions.some((one) => one === loaded);
+  return status === 1 && loaded === null && FAILURES.test(stderr) && (!isHeldOff || waited);
+}
+
+const ofMapping = CHANGES.filter(({ name }) => name.includes("mapping"));
+
 describe.each([
-  ["on the disk", scratch],
-  ["in memory", inMemory],
-])("an initrd %s", (_, folder) => {
-  test.each(CHANGES.map((change) => [change.name, change] as const))(
+  ["on the disk", scratch, CHANGES],
+  ["in memory", inMemory, ofMapping],
+] as const)("an initrd %s", (_, folder, changes) => {
+  test.each(changes.map((change) => [change.name, change] as const))(
     "is %s at any step",
     async (_, change) => {
       const outcomes = await allSteps(folder, change);
-      const wrong = outcomes.filter(({ status, stderr, loaded }) =>
-        status === 0
-          ? !change.versions.some((one) => one === loaded)
-          : change.isHeldOff || status !== 1 || loaded !== null || !FAILURES.test(stderr),
-      );
-      expect(wrong).toEqual([]);
+      expect(outcomes.filter((outcome) => !isRight(change, outcome))).toEqual([]);
       expect(outcomes.length).toBeGreaterThan(15);
-      // Before it is opened, and after it is loaded.
       const seen = new Set(outcomes.map(({ loaded }) => loaded));
-      expect(seen).toContain("old");
-      if (change.isHeldOff) expect([...seen].toSorted()).toEqual(change.versions.toSorted());
+      for (const version of change.versions) expect(seen).toContain(version);
       // One changed during the load, which was repeated.
       expect(outcomes.some(({ loads }) => loads === 2)).toBe(change.isHeldOff);
     },
-    3 * MINUTE,
+    5 * MINUTE,
   );
 });
 
