@@ -35,6 +35,9 @@ const PERSISTENT_MODULES = [
   ...["reed_solomon", "ramoops"],
 ] as const;
 
+/** File systems for files that are loaded from them. */
+const FILE_SYSTEM_MODULES = ["overlay", "squashfs"] as const;
+
 /** A module and the file that it is in here, not compressed. */
 export interface KernelModule {
   readonly name: string;
@@ -53,6 +56,8 @@ export interface Kernel {
   readonly graphicsModules: readonly KernelModule[];
   /** For cases with memory that outlives a kernel. */
   readonly persistentModules: readonly KernelModule[];
+  /** For cases with an overlayfs or a squashfs. */
+  readonly fileSystemModules: readonly KernelModule[];
 }
 
 /** Modules that a series has in its kernels instead. */
@@ -81,10 +86,8 @@ export function ensureKernel(
   refresh: () => void,
 ): Kernel {
   const names = KERNEL_MODULES.filter((one) => !BUILT_IN[series].includes(one));
-  const files = [...names, ...GRAPHICS_MODULES, ...PERSISTENT_MODULES].map((one) => [
-    `${one}.ko`,
-    `**/${one}.ko*`,
-  ]);
+  const all = [...names, ...GRAPHICS_MODULES, ...PERSISTENT_MODULES, ...FILE_SYSTEM_MODULES];
+  const files = all.map((one) => [`${one}.ko`, `**/${one}.ko*`]);
   const wanted = {
     title: `Debian's kernel ${series}`,
     names: PACKAGES[series],
@@ -105,5 +108,6 @@ export function ensureKernel(
     modules: names.map(module),
     graphicsModules: GRAPHICS_MODULES.map(module),
     persistentModules: PERSISTENT_MODULES.map(module),
+    fileSystemModules: FILE_SYSTEM_MODULES.map(module),
   };
 }

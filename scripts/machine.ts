@@ -56,7 +56,10 @@ const EDITORS: readonly Needed[] = [
 /** Makes the Debian of debian-guest.ts. */
 const GUEST: readonly Needed[] = [{ name: "mmdebstrap", command: "mmdebstrap" }];
 /** Makes the disks of virtual machines, and reads them. */
-const DISK: readonly Needed[] = [{ name: "e2fsprogs", command: "debugfs" }];
+const DISK: readonly Needed[] = [
+  { name: "e2fsprogs", command: "debugfs" },
+  { name: "squashfs-tools", command: "mksquashfs" },
+];
 /** Signs kernels with the key that OVMF has for tests. */
 const SIGNING: readonly Needed[] = [
   { name: "sbsigntool", command: "sbsign" },

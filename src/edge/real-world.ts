@@ -102,7 +102,10 @@ export function makeRealWorld(console: Console, request: WorldRequest): World {
     ...console,
     readFacts: facts,
     openInput: (path, role, kernel) =>
-      openInput(path, role, kernel, (read) => withProgress(label(role), read)),
+      openInput(path, role, kernel, {
+        progress: (read) => withProgress(label(role), read),
+        mapped: chosen?.mapsFiles ?? true,
+      }),
     memoryFile,
     expandLzma,
     availableMemory,

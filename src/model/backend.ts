@@ -35,6 +35,9 @@ export interface HostProbe {
 
 export interface Backend {
   readonly name: "linux" | "xen";
+  /** Whether the files of a load may be mapped: what was loaded from one that changed meanwhile is
+   * unloaded at once and loaded anew, which not every host does well. */
+  readonly mapsFiles: boolean;
   /** Why this backend was chosen, and how it reaches its host, for `-d`. */
   readonly evidence: readonly string[];
   /**

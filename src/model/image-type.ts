@@ -13,10 +13,11 @@ import type { MemoryRange } from "./memory.ts";
 import type { PurposeTraits } from "./purpose.ts";
 import type { LoaderRequest, LoadRequest } from "./request.ts";
 
-/** A file, read once into private memory. */
+/** A file, read once. */
 export interface InputFile {
   /** As the user gave it, a byte string. */
   readonly path: string;
+  /** May be the mapped file itself: nothing writes to them. */
   readonly bytes: Uint8Array;
   /** The name of `bytes` where they are a part of the file: `the kernel in the uki image`. */
   readonly part?: string;

@@ -26,14 +26,22 @@ export interface Console {
 
 /** A file that is open. It is read once, whatever is tried with it, as a pipe can be. */
 export interface Input {
-  /** All of it, in private memory, with progress on a terminal.
+  /** All of it, with progress on a terminal: in private memory, or mapped where nobody can change
+   * the file without `changed` saying so. Nothing may write to it.
    * @throws KexecError with kexec-tools' text and status for `segments` plans */
   read(): InputFile;
   /** What kexec_file_load is given: the file, or a copy in memory of what the kernel could not read
    * by itself, such as a pipe.
    * @throws KexecError with kexec-tools' text and status for `file` plans */
   reference(): FileReference | NotByFile;
-  /** Closes it. What was read, and a copy in memory, stay. */
+  /** Whether what `read` returned may have changed since, or may be about to: it must not be loaded
+   * then. Never so for private memory. */
+  changed(): boolean;
+  /** Ends a mapping, which must not be used any more: the next `read` makes a private copy. What is
+   * in private memory stays. */
+  unmap(): void;
+  /** Closes it, and ends a mapping. What was read into private memory, and a copy in memory,
+   * stay. */
   close(): void;
 }
 

@@ -32,7 +32,7 @@ export async function factsFor(request: LoadRequest, world: World): Promise<Host
 }
 
 /** The files of a load. All attempts share them, so that each is opened and read, and the kernel's
- * extracted, only once. */
+ * extracted, only once; `close` ends that. */
 export class LoadFiles {
   readonly kernel: string;
   readonly #world: World;
@@ -52,13 +52,33 @@ export class LoadFiles {
     return opened;
   }
 
-  /** For an attempt by kexec_load, after which none by kexec_file_load comes.
+  /** For an attempt by kexec_load.
    * @throws KexecError as `World.openInput` and `Input.read` */
   read(path: string, role: InputRole): InputFile {
-    const input = this.open(path, role, null);
-    const file = input.read();
-    input.close();
-    return file;
+    return this.open(path, role, null).read();
+  }
+
+  /** Whether what was read from one of them must not be loaded, as another process has changed
+   * it. */
+  changed(): boolean {
+    return this.#inputs().some((input) => input.changed());
+  }
+
+  /** Has what was mapped read again, and copied: then nothing is `changed` any more. */
+  readAgain(): void {
+    for (const input of this.#inputs()) input.unmap();
+    this.#parts = null;
+  }
+
+  /** Closes all. What was read must not be used any more. */
+  close(): void {
+    for (const input of this.#inputs()) input.close();
+    this.#opened.clear();
+    this.#parts = null;
+  }
+
+  #inputs(): readonly Input[] {
+    return [...this.#opened.values()];
   }
 
   /**
@@ -164,12 +184,13 @@ async function extract(file: InputFile, request: LoadRequest, world: World): Pro
 }
 
 /**
- * Reads the files that a plan of this `kind` needs, and makes the plan. Returns `NotByFile` with
- * the reason where kexec_file_load cannot load the image.
+ * Reads the files that a plan of this `kind` needs, and makes the plan: once more, from copies,
+ * where a file that was mapped has changed meanwhile. Returns `NotByFile` with the reason where
+ * kexec_file_load cannot load the image.
  * @param known the facts, if they were read before
  * @throws KexecError where another kind of plan would fail as well
  */
-export function planAttempt(
+export async function planAttempt(
   kind: PlanKind,
   files: LoadFiles,
   request: LoadRequest,
@@ -182,7 +203,16 @@ export function planAttempt(
     world,
     readFacts: async () => known ?? factsFor(request, world),
   };
-  return kind === "file" ? planByFile(attempt) : planBySegments(attempt);
+  const plan = () => (kind === "file" ? planByFile(attempt) : planBySegments(attempt));
+  try {
+    const planned = await plan();
+    if (!files.changed()) return planned;
+  } catch (error) {
+    // What is wrong may be wrong with what was half changed.
+    if (!files.changed()) throw error;
+  }
+  files.readAgain();
+  return plan();
 }
 
 interface Attempt {

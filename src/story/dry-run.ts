@@ -23,10 +23,15 @@ export async function dryRun(request: DryRunRequest, world: World): Promise<numb
   const ended = await takeSteps(before, world);
   if (ended !== undefined) return ended;
   if (load.facts === null) world.backend().checkSupported(load.purpose, "load");
-  const planned = await planAll(load, world);
-  if (format === "json")
-    world.stdout(`${asciiJson(plansToJson(planned.map(({ plan }) => plan)))}\n`);
-  else printText(planned, world);
+  const files = new LoadFiles(load.kernel, world);
+  try {
+    const planned = await planAll(files, load, world);
+    if (format === "json")
+      world.stdout(`${asciiJson(plansToJson(planned.map(({ plan }) => plan)))}\n`);
+    else printText(planned, world);
+  } finally {
+    files.close();
+  }
   return ExitStatus.ok;
 }
 
@@ -37,11 +42,14 @@ function refuseEarly({ purpose, hotplug }: LoadRequest, facts: HostFacts): void 
 }
 
 /** Makes a plan of each kind that a load would try. */
-async function planAll(load: LoadRequest, world: World): Promise<readonly Planned[]> {
+async function planAll(
+  files: LoadFiles,
+  load: LoadRequest,
+  world: World,
+): Promise<readonly Planned[]> {
   const facts = await factsFor(load, world);
   refuseEarly(load, facts);
   const kinds = kindsToTry(load.method, facts.planKinds);
-  const files = new LoadFiles(load.kernel, world);
   const planned: Planned[] = [];
   for (const kind of kinds) {
     const attempt = await planAttempt(kind, files, load, world, facts);

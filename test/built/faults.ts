@@ -69,6 +69,7 @@ export const CALLS: readonly (readonly [call: string, ...errors: `E${string}`[]]
   ["fstat", "EIO"],
   ["newfstatat", "EACCES"],
   ["statx", "EPERM"],
+  ["statfs", "EACCES"],
   ["lseek", "EINVAL"],
   ["getdents64", "EIO"],
   ["readlink", "EACCES"],

@@ -316,6 +316,14 @@ export const DIFFERENCES = [
     why: "`kexec -l <(decrypt kernel)`",
   },
   {
+    id: "writers",
+    kexecTools:
+      "another process may write to a kernel or initrd while it is read, and some of what is loaded is then old, some new",
+    onekexec:
+      "where the file system grants a lease on it, a process that opens it for writing waits until it is loaded; a file that was written to while it was read is refused",
+    why: "no version of the file was ever so, and the digest in the purgatory cannot tell",
+  },
+  {
     id: "probe",
     kexecTools:
       "2.0.31 and later, for a file that is no kernel: `ERR: can not find .linux section` on stdout, or a crash (SIGSEGV), since the probe for UKI images trusts the file",

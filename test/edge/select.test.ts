@@ -9,6 +9,7 @@ test("a machine without Xen gets the Linux backend, with the evidence", () => {
   const xen = fakeXen();
   const backend = selectBackend(BARE, fakeLinux().host, xen.host);
   expect(backend.name).toBe("linux");
+  expect(backend.mapsFiles).toBe(true);
   expect(backend.evidence).toEqual(["no Xen"]);
   expect(xen.calls).toEqual([]);
 });
@@ -25,6 +26,7 @@ test("a PV dom0 gets the Xen backend, which makes no call of Linux's", () => {
   const evidence = { ...XEN, guestType: "PV", capabilities: "control_d\n" };
   const backend = selectBackend(evidence, linux.host, xen.host);
   expect(backend.name).toBe("xen");
+  expect(backend.mapsFiles).toBe(false);
   backend.unload("normal", "file");
   expect(linux.calls).toEqual([]);
   expect(xen.calls).not.toEqual([]);

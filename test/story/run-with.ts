@@ -7,9 +7,10 @@ import { KexecError } from "../../src/core/error.ts";
 import { expandLzma } from "../../src/edge/ffi/lzma.ts";
 import { factsFromJson, factsToJson } from "../../src/facts/facts-file.ts";
 import type { Backend, LoadOutcome } from "../../src/model/backend.ts";
+import type { InputFile } from "../../src/model/image-type.ts";
 import type { LoadPlan, NotByFile } from "../../src/model/load-plan.ts";
 import type { ImagePurpose } from "../../src/model/purpose.ts";
-import type { World } from "../../src/model/world.ts";
+import type { Input, InputRole, World } from "../../src/model/world.ts";
 import { runKexec } from "../../src/story/kexec.ts";
 import { makeBzImage } from "../images/make-bzimage.ts";
 import { packedBy } from "../wrapper/make-wrapped.ts";
@@ -39,6 +40,13 @@ export interface Settings {
   /** The kernel's file, in place of a bzImage. */
   readonly kernel?: Uint8Array;
   readonly availableMemory?: bigint;
+  /** The file of this role is mapped, and another process changes it while it is read, or while it
+   * is loaded. `first` is what it has until it is copied, if not the same. */
+  readonly changing?: {
+    readonly role: InputRole;
+    readonly during: "read" | "load";
+    readonly first?: Uint8Array;
+  };
   /** Why something of stdout is lost. */
   readonly lostOutput?: string;
   /** Why there is no file in memory; every input needs one. */
@@ -79,6 +87,7 @@ function fakeBackend(settings: Settings, actions: string[], plans: LoadPlan[]): 
   const outcomes = [...(settings.outcomes ?? [LOADED])];
   return {
     name: "linux",
+    mapsFiles: true,
     evidence: ["no Xen here"],
     checkSupported: (purpose, action) => {
       if (purpose === "live-update" && (settings.liveUpdateLoaded ?? null) === null)
@@ -113,6 +122,38 @@ function fakeBackend(settings: Settings, actions: string[], plans: LoadPlan[]): 
   };
 }
 
+/** An input that is mapped where it is to change, and then copied. */
+function fakeInput(
+  path: string,
+  role: InputRole,
+  bytes: Uint8Array,
+  { changing, noCopy }: Settings,
+  actions: string[],
+): Input {
+  const changes = changing?.role === role ? changing : undefined;
+  let isMapped = changes !== undefined;
+  let current: InputFile | null = null;
+  return {
+    read() {
+      if (current === null) {
+        actions.push(isMapped ? `map ${role}` : `read ${role}`);
+        current = { path, bytes: (isMapped && changes?.first) || bytes };
+      }
+      return current;
+    },
+    reference: () => noCopy ?? { path, fd: 7, size: BigInt(bytes.length) },
+    changed: () =>
+      isMapped &&
+      current !== null &&
+      (changes?.during === "read" || actions.some((action) => action.startsWith("load "))),
+    unmap() {
+      if (isMapped) current = null;
+      isMapped = false;
+    },
+    close: () => {},
+  };
+}
+
 export async function runWith(line: string, settings: Settings = {}): Promise<Result> {
   const actions: string[] = [];
   const plans: LoadPlan[] = [];
@@ -136,14 +177,7 @@ export async function runWith(line: string, settings: Settings = {}): Promise<Re
     openInput(path, role) {
       actions.push(`open ${role}`);
       const bytes = role === "kernel" ? image : new Uint8Array(9000);
-      return {
-        read() {
-          actions.push(`read ${role}`);
-          return { path, bytes };
-        },
-        reference: () => settings.noCopy ?? { path, fd: 7, size: BigInt(bytes.length) },
-        close: () => {},
-      };
+      return fakeInput(path, role, bytes, settings, actions);
     },
     memoryFile(path, role, bytes) {
       actions.push(`memory file ${role}`);

@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { strerror } from "../../src/edge/ffi/libc.ts";
 import { pathsLookedUp } from "../built/paths-looked-up.ts";
@@ -174,6 +174,18 @@ describe("hostile libraries in the working directory, which is /tmp", () => {
     expect(paths.filter((path) => /^\/tmp\/|^[^/]/.test(path))).toEqual([]);
     expect(paths.filter((path) => path.startsWith(hostile))).toEqual([]);
   });
+});
+
+test("an initrd is copied, not mapped under a lease", () => {
+  const [initrd, trace] = [join(directory, "initrd"), join(directory, "lease-trace")];
+  writeFileSync(initrd, new Uint8Array(1 << 20).fill(7));
+  const under = ["strace", "-f", "-qq", "-y", "-o", trace, "-e", "trace=fcntl,read,pread64"];
+  const { status, stderr, log } = dom0.run(["-l", `--initrd=${initrd}`, dom0.kernel], { under });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(log.some((line) => line.startsWith("load "))).toBe(true);
+  const calls = readFileSync(trace, "latin1");
+  expect(calls).toMatch(/ p?read(?:64)?\(\d+<[^>]*\/initrd>/);
+  expect(calls).not.toContain("LEASE");
 });
 
 test("without library and device the hint names the kernel module", () => {

@@ -16,6 +16,14 @@ export function ioctl(fd: number, request: number, argument: Uint8Array): number
   );
 }
 
+/** fcntl(2) with a number as its argument. Returns at least 0, or minus the error number. */
+export function fcntl(fd: number, command: number, argument: number): number {
+  const { fcntl: call } = libc().symbols;
+  // SAFETY: no memory is passed. Fails with: EBADF, EINVAL no such command, or none for such a
+  // file; EAGAIN, EACCES; and EPERM from a seccomp filter.
+  return result(call(asInt(fd), asInt(command), BigInt(asInt(argument))));
+}
+
 /** [linux include/uapi/linux/random.h] */
 const GRND_NONBLOCK = 1;
 

@@ -29,14 +29,23 @@ export function execv(path: string, argv: readonly string[]): number {
 /** The same numbers on x86_64 and arm64. [linux include/uapi/asm-generic/signal.h] */
 const SIGPIPE = 13;
 const SIGXFSZ = 25;
+const SIGIO = 29;
 const SIG_DFL = 0n;
+const SIG_IGN = 1n;
 
-/** Restores the default action of the signals that the runtime ignores, since an exec'd program
- * would inherit that they are ignored. */
+/** Ignores SIGIO, whose default action ends the program: the kernel sends it to the holder of a
+ * lease when another process opens the file. Returns whether that was possible. [fcntl(2)] */
+export function ignoreLeaseBreaks(): boolean {
+  // SAFETY: to ignore a signal takes no address. Fails with: EPERM from a seccomp filter.
+  return libc().symbols.signal(SIGIO, SIG_IGN) !== -1n;
+}
+
+/** Restores the default action of the signals that the runtime and `ignoreLeaseBreaks` ignore,
+ * since an exec'd program would inherit that they are ignored. */
 export function restoreDefaultSignals(): void {
   const { signal } = libc().symbols;
   // SAFETY: the default action is no address. Fails with: EINVAL, which these numbers exclude.
-  for (const number of [SIGPIPE, SIGXFSZ]) signal(number, SIG_DFL);
+  for (const number of [SIGPIPE, SIGXFSZ, SIGIO]) signal(number, SIG_DFL);
 }
 
 /** struct if_nameindex: an `unsigned int`, padding, and a pointer. [if_nameindex(3)] */

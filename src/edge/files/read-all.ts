@@ -1,8 +1,7 @@
 /**
- * Reads all of an open file into private memory, in one pass.
- *
- * The file is not mapped: another process could change a mapped file after it was hashed and before
- * it is loaded.
+ * Reads all of an open file into private memory, in one pass: what another process could change
+ * after it was hashed and before it is loaded. leased-file.ts maps the files that nobody can
+ * change.
  */
 
 import { readSync } from "node:fs";
@@ -143,7 +142,8 @@ function failEmpty(path: string): never {
   return fail({ code: "file.empty", message: `Cannot read ${path}`, hint: "The file is empty." });
 }
 
-function failChanged(path: string, message: string): never {
+/** @throws KexecError `file.changed`, always */
+export function failChanged(path: string, message: string): never {
   return fail({
     code: "file.changed",
     message,

@@ -13,7 +13,8 @@ import { Errno } from "../ffi/errno.ts";
 import { strerror } from "../ffi/libc.ts";
 import { closeRead } from "./close.ts";
 import { errnoOf } from "./errno-of.ts";
-import { type ReadObserver, readAll } from "./read-all.ts";
+import { LeasedFile } from "./leased-file.ts";
+import { failChanged, type ReadObserver, readAll } from "./read-all.ts";
 import { reasonOf, uninterrupted } from "./system-error.ts";
 import { systemPath } from "./system-path.ts";
 
@@ -87,36 +88,91 @@ function readFor<T>({ kernel }: Named, read: () => T): T {
   }
 }
 
+/** What the open file is. @throws KexecError `file.read` */
+function fileStat(named: Named, fd: number): Stats {
+  try {
+    return fstatSync(fd);
+  } catch (cause) {
+    const message = `Cannot stat: ${named.path}: ${reasonOf(cause)}`;
+    return readFor(named, () => fail({ code: "file.read", message, cause }));
+  }
+}
+
+/** How files are read. */
+export interface Reading {
+  readonly progress: ShowProgress;
+  /** Whether a file may be mapped. */
+  readonly mapped: boolean;
+}
+
 /** A file that is open. What it was when it was opened decides how it is read. */
 class OpenedInput implements Input {
   readonly #named: Named;
   readonly #stat: Stats;
   readonly #progress: ShowProgress;
+  #mayMap: boolean;
   /** null: closed. */
   #fd: number | null;
+  #leased: LeasedFile | null = null;
   #read: InputFile | null = null;
   #reference: FileReference | NotByFile | null = null;
 
-  constructor(named: Named, fd: number, stat: Stats, progress: ShowProgress) {
+  constructor(named: Named, fd: number, stat: Stats, { progress, mapped }: Reading) {
     this.#named = named;
     this.#fd = fd;
     this.#stat = stat;
     this.#progress = progress;
+    this.#mayMap = mapped && stat.isFile();
   }
 
   read(): InputFile {
-    this.#read ??= this.#progress((observe) => this.#readAll(observe));
+    this.#read ??= this.#progress((observe) => this.#map(observe) ?? this.#copy(observe));
     return this.#read;
   }
 
-  #readAll(observe: ReadObserver): InputFile {
+  #map(observe: ReadObserver): InputFile | null {
+    if (!this.#mayMap) return null;
+    this.#leased = LeasedFile.map(this.#descriptor(), observe);
+    return this.#leased && { path: this.#named.path, bytes: this.#leased.bytes };
+  }
+
+  #copy(observe: ReadObserver): InputFile {
     const { path } = this.#named;
     const fd = this.#descriptor();
-    const size = sizeToRead(fd, this.#stat);
+    const stat = fileStat(this.#named, fd);
+    const size = sizeToRead(fd, stat);
     // The kernel reads from the start too, whatever was read here before.
     const from = size === null ? "here" : "start";
-    const mayNotGrow = this.#stat.isFile();
-    return { path, bytes: readAll({ fd, path, size, from, mayNotGrow, observe }) };
+    const mayNotGrow = stat.isFile();
+    const bytes = readAll({ fd, path, size, from, mayNotGrow, observe });
+    if (mayNotGrow && size !== null) this.#checkUnchanged(stat);
+    // A lease that another process has broken still held its write off until here.
+    this.#endLease();
+    return { path, bytes };
+  }
+
+  /** Bytes from before and after a write of another process are no version of the file.
+   * @throws KexecError `file.changed` */
+  #checkUnchanged({ mtimeMs }: Stats): void {
+    const { path } = this.#named;
+    if (fileStat(this.#named, this.#descriptor()).mtimeMs === mtimeMs) return;
+    failChanged(path, `Read on ${path}: the file changed while it was read`);
+  }
+
+  changed(): boolean {
+    return this.#leased?.changed() ?? false;
+  }
+
+  unmap(): void {
+    this.#mayMap = false;
+    if (this.#leased?.isMapped !== true) return;
+    this.#leased.unmap();
+    this.#read = null;
+  }
+
+  #endLease(): void {
+    this.#leased?.end();
+    this.#leased = null;
   }
 
   reference(): FileReference | NotByFile {
@@ -136,6 +192,8 @@ class OpenedInput implements Input {
   }
 
   close(): void {
+    this.unmap();
+    this.#endLease();
     if (this.#fd !== null) closeRead(this.#fd);
     this.#fd = null;
   }
@@ -156,9 +214,10 @@ export function openInput(
   path: string,
   role: InputRole,
   kernel: string | null,
-  progress: ShowProgress = silent,
+  reading: Partial<Reading> = {},
 ): Input {
   const named = { path, role, kernel };
+  const { progress = silent, mapped = true } = reading;
   let fd: number;
   try {
     fd = openPath(path);
@@ -166,11 +225,10 @@ export function openInput(
     return failOpen(named, reasonOf(cause), cause);
   }
   try {
-    return new OpenedInput(named, fd, fstatSync(fd), progress);
-  } catch (cause) {
+    return new OpenedInput(named, fd, fileStat(named, fd), { progress, mapped });
+  } catch (error) {
     closeRead(fd);
-    const message = `Cannot stat: ${path}: ${reasonOf(cause)}`;
-    return readFor(named, () => fail({ code: "file.read", message, cause }));
+    throw error;
   }
 }
 

@@ -64,6 +64,7 @@ function refuseJumpBack(loaded: boolean | null, entry: bigint): void {
 export function linuxBackend(host: LinuxHost, evidence: readonly string[]): Backend {
   return {
     name: "linux",
+    mapsFiles: true,
     evidence,
     probe: () => [probeFiles(host), probeSegments(host)],
     attempts: (method) => kindsToTry(method, LINUX_PLAN_KINDS),

@@ -160,7 +160,8 @@ const OF_THE_CALL: ReadonlyMap<number, string> = new Map([
   [
     Errno.EFAULT,
     "The kernel could not read the image in this process's memory: most likely memory ran out.\n" +
-      "Free some, or raise the limit of the control group (memory.max), and try again.",
+      "Free some, or raise the limit of the control group (memory.max), and try again.\n" +
+      "Or a file could not be read a second time: dmesg names the disk then.",
   ],
   [Errno.ETXTBSY, "Another process has the file open for writing: try again when it is done."],
   [Errno.EFBIG, "A file is larger than kexec_file_load accepts (4 GiB; 2 GiB in older kernels)."],

@@ -260,6 +260,9 @@ export function xenBackend(host: XenHost, evidence: readonly string[]): Backend 
   };
   return {
     name: "xen",
+    // Segments are copied into hypercall memory anyway, and to unload an image that Xen has put
+    // together wrongly brings the hypervisor down.
+    mapsFiles: false,
     get evidence() {
       const only = "Xen loads only segments that kexec itself has placed: -s and -a act as -c";
       return [...evidence, ...service(), only];

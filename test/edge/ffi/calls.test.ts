@@ -74,7 +74,10 @@ test("interfaceSocket opens a socket", () => {
 
 test("execv runs the program with its arguments as bytes and default signal actions", () => {
   const ran = runScript(
-    `import { execv, restoreDefaultSignals } from "@src/edge/ffi/process-calls.ts";
+    `import {
+       execv, ignoreLeaseBreaks, restoreDefaultSignals,
+     } from "@src/edge/ffi/process-calls.ts";
+     ignoreLeaseBreaks();
      restoreDefaultSignals();
      const script = 'printf "%s|" "$0" "$@"; grep SigIgn /proc/self/status';
      execv("/bin/sh", ["sh", "-c", script, "zero", "", "b\\xe4r", "two words"]);`,

@@ -23,9 +23,12 @@ afterAll(removeScratch);
 
 const MIB = 1024 * 1024;
 
-/** As kexec_load's attempt reads a file. */
+/** As kexec_load's attempt reads a file that is not mapped. */
 function readWholeFile(path: string, observe: ReadObserver = () => {}): InputFile {
-  const input = openInput(path, "kernel", null, (read) => read(observe));
+  const input = openInput(path, "kernel", null, {
+    progress: (read) => read(observe),
+    mapped: false,
+  });
   try {
     return input.read();
   } finally {
