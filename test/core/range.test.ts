@@ -128,7 +128,7 @@ describe("a canonical set and one range", () => {
   });
 });
 
-test("ranges that are sorted stay the same list; others are sorted, and keep the order of equals", () => {
+test("sorted ranges stay the same list; others are sorted, equal starts in their order", () => {
   const sorted = [r(0, 3), r(1, 2), r(1, 1)];
   expect(sortedByStart(sorted)).toBe(sorted);
   expect(sortedByStart([r(5, 6), r(1, 9), r(1, 2)])).toEqual([r(1, 9), r(1, 2), r(5, 6)]);
