@@ -1,7 +1,8 @@
 /**
  * What a load does grows with the number of memory ranges and CPUs, not with its square. Counts
  * hold it to that, which are the same on every machine, where times are not: how often each line
- * of src/ runs, which bun's coverage says, with some number of each thing, and with four times that.
+ * of src/ runs, which bun's coverage says, with some number of each thing, and with four times as
+ * many.
  */
 
 import { afterAll, expect, test } from "bun:test";
