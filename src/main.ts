@@ -52,8 +52,9 @@ async function start(): Promise<number> {
   });
 }
 
-try {
-  process.exit(await start());
-} catch (error) {
-  process.exit(reportBug(error));
-}
+// No `await` here: a file whose loading waits for others must not be imported by these, so that the
+// bundler would move what they share into files of their own, which `-v` would have to load.
+start().then(
+  (status) => process.exit(status),
+  (error) => process.exit(reportBug(error)),
+);

@@ -44,12 +44,19 @@ export function intersect(a: Range, b: Range): Range {
   return end > start ? { start, end } : { start, end: start };
 }
 
+/** `ranges` in the order of their starts, those with the same start in the given order. Most are
+ * sorted as the kernel lists them, which one pass finds out, so that nothing is sorted again. */
+export function sortedByStart<R extends Range>(ranges: readonly R[]): readonly R[] {
+  const isSorted = ranges.every((r, i) => i === 0 || (ranges[i - 1]?.start ?? 0n) <= r.start);
+  return isSorted ? ranges : ranges.toSorted(byStart);
+}
+
 /**
  * The same addresses as a canonical set: sorted, without empty ranges, neighbours and overlaps
  * merged.
  */
 export function normalize(ranges: readonly Range[]): Range[] {
-  const sorted = ranges.filter((r) => !isEmpty(r)).sort(byStart);
+  const sorted = sortedByStart(ranges.filter((r) => !isEmpty(r)));
   const merged: Range[] = [];
   for (const r of sorted) {
     const last = merged.at(-1);
@@ -83,9 +90,56 @@ export function common(ranges: readonly Range[], others: readonly Range[]): Rang
   return subtract(ranges, subtract(ranges, others));
 }
 
-/** True if one range of the canonical set `ranges` holds all of `inner`. */
-export function covers(ranges: readonly Range[], inner: Range): boolean {
-  return ranges.some((r) => contains(r, inner));
+/** The index of the first range of the canonical set `set` that ends above `address`; the set's
+ * length where none does. */
+function firstEndingAbove(set: readonly Range[], address: bigint): number {
+  let [low, high] = [0, set.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((set[middle]?.end ?? 0n) > address) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** The ranges of the canonical set `set` that have an address in `window`, in their order. Takes
+ * time for these and not for the whole set. */
+export function overlapping(set: readonly Range[], window: Range): readonly Range[] {
+  if (isEmpty(window)) return [];
+  const first = firstEndingAbove(set, window.start);
+  let end = first;
+  while ((set[end]?.start ?? window.end) < window.end) end += 1;
+  return set.slice(first, end);
+}
+
+/** True if one range of the canonical set `set` holds all of `inner`. */
+export function covers(set: readonly Range[], inner: Range): boolean {
+  const first = set[firstEndingAbove(set, inner.start)];
+  return first !== undefined && contains(first, inner);
+}
+
+/**
+ * A function that returns the parts of one range that are in none of `holes`, sorted. The holes are
+ * sorted once: for many ranges apart, where `subtract` would merge those that touch.
+ */
+export function outsideOf(holes: readonly Range[]): (r: Range) => Range[] {
+  const set = normalize(holes);
+  return (r) => subtract([r], overlapping(set, r));
+}
+
+/** A function that returns the parts of one range that are in `ranges`, sorted; as `outsideOf`. */
+export function insideOf(ranges: readonly Range[]): (r: Range) => Range[] {
+  const set = normalize(ranges);
+  return (r) => overlapping(set, r).map((one) => intersect(one, r));
+}
+
+/** The canonical set `set` without the addresses of `hole`; the ranges that do not overlap it are
+ * neither looked at nor copied. */
+export function without(set: readonly Range[], hole: Range): Range[] {
+  if (isEmpty(hole)) return [...set];
+  const first = firstEndingAbove(set, hole.start);
+  const cut = overlapping(set, hole);
+  return set.toSpliced(first, cut.length, ...subtract(cut, [hole]));
 }
 
 /** The largest range; undefined where there is none. */

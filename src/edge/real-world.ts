@@ -1,6 +1,7 @@
 /**
  * The real `World`: this process and this machine. Facts and backend are made at their first use.
- * `-v` and `-h` need no `World`, so they do not load this file.
+ * `-v` and `-h` need no `World`, so they do not load this file; `-S`, `-u` and `-e` need no facts,
+ * and only under Xen anything needs Xen's part: these are imported where they are needed.
  */
 
 import { KexecError } from "../core/error.ts";
@@ -10,7 +11,6 @@ import { noteOf } from "../model/fact-note.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { WorldRequest } from "../model/request.ts";
 import type { Console, InputRole, World } from "../model/world.ts";
-import { getrandom, ioctl } from "./ffi/device-calls.ts";
 import { strerror } from "./ffi/libc.ts";
 import { expandLzma } from "./ffi/lzma.ts";
 import { addressOf } from "./ffi/pointer.ts";
@@ -21,7 +21,6 @@ import { readTextFile, writeTextFile } from "./files/text-files.ts";
 import { explainRefusal } from "./linux/explain-refusal.ts";
 import type { LinuxHost } from "./linux/host.ts";
 import { kexecCalls } from "./linux/kexec-calls.ts";
-import { readFacts } from "./linux/read-facts.ts";
 import { readKexecState } from "./linux/read-kexec-state.ts";
 import { readRefusalEvidence } from "./linux/read-refusal-evidence.ts";
 import { withProgress } from "./process/progress.ts";
@@ -29,8 +28,6 @@ import { restartIfLimited } from "./process/restart.ts";
 import { execShutdown, takeInterfacesDown } from "./process/shutdown.ts";
 import { selectBackend } from "./select.ts";
 import type { XenHost } from "./xen/backend.ts";
-import { openXen } from "./xen/open.ts";
-import { readXenFacts } from "./xen/read-facts.ts";
 import { readHypervisorEvidence } from "./xen/read-hypervisor-evidence.ts";
 
 /** A function that calls `make` at its first call, and returns that value at every call. */
@@ -53,7 +50,9 @@ function linuxHost(architecture: Architecture | null): LinuxHost {
   };
 }
 
-function xenHost(request: WorldRequest, version: string | null): XenHost {
+async function xenHost(request: WorldRequest, version: string | null): Promise<XenHost> {
+  const { openXen } = await import("./xen/open.ts");
+  const { readXenFacts } = await import("./xen/read-facts.ts");
   return {
     open: () => openXen(request.xen, version),
     readFacts: (calls, linux) => readXenFacts(calls, linux),
@@ -62,10 +61,17 @@ function xenHost(request: WorldRequest, version: string | null): XenHost {
   };
 }
 
-function chooseBackend(request: WorldRequest): Backend {
+/** A function that makes the backend. Whether this is Xen is read now, and its part imported. */
+function chooseBackend(request: WorldRequest): Promise<() => Backend> {
   const evidence = readHypervisorEvidence();
   const linux = linuxHost(evidence.architecture);
-  return selectBackend(evidence, linux, xenHost(request, evidence.version));
+  return selectBackend(evidence, linux, () => xenHost(request, evidence.version));
+}
+
+async function readLinuxFacts({ crashFacts: crash }: WorldRequest): Promise<HostFacts> {
+  const { readFacts } = await import("./linux/read-facts.ts");
+  const { getrandom, ioctl } = await import("./ffi/device-calls.ts");
+  return readFacts({ ioctl, getrandom, crash });
 }
 
 /**
@@ -88,16 +94,15 @@ const label = (role: InputRole): string => `Reading ${role}`;
 /**
  * The `World` of this machine, for `request`. Opens nothing: errors come from the methods.
  */
-export function makeRealWorld(console: Console, request: WorldRequest): World {
+export async function makeRealWorld(console: Console, request: WorldRequest): Promise<World> {
   restartIfLimited(console);
+  const makeBackend = await chooseBackend(request);
   let chosen: Backend | null = null;
   const backend = once(() => {
-    chosen = chooseBackend(request);
+    chosen = makeBackend();
     return chosen;
   });
-  const facts = once(
-    (): HostFacts => factsOf(readFacts({ ioctl, getrandom, crash: request.crashFacts }), backend),
-  );
+  const facts = once(async () => factsOf(await readLinuxFacts(request), backend));
   return {
     ...console,
     readFacts: facts,

@@ -12,7 +12,7 @@
 
 import { hex } from "../core/address.ts";
 import { fail } from "../core/error.ts";
-import { byStart, isEmpty, type Range, range, subtract } from "../core/range.ts";
+import { byStart, isEmpty, outsideOf, type Range, range, subtract } from "../core/range.ts";
 import type { MemoryRange, MemoryType } from "../model/memory.ts";
 import { quoted } from "./sysfs-number.ts";
 
@@ -147,12 +147,12 @@ export function iomemMemoryRanges(resources: readonly IomemResource[]): MemoryRa
  * [linux arch/x86/kernel/crash.c crash_setup_memmap_entries]
  */
 export function iomemDumpRanges(resources: readonly IomemResource[]): MemoryRange[] {
-  const gart = resources.filter(({ name }) => name === "GART");
+  const outside = outsideOf(resources.filter(({ name }) => name === "GART"));
   const ranges = resources.flatMap(({ start, end, name }): MemoryRange[] => {
     if (end <= start) return [];
     const type = name.includes("System RAM") ? "ram" : memoryType(name);
     if (type === null || type === "soft-reserved") return [];
-    return subtract([{ start, end }], gart).map((r) => ({ ...r, type }));
+    return outside({ start, end }).map((r) => ({ ...r, type }));
   });
   return ranges.sort(byStart);
 }

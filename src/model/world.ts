@@ -46,8 +46,8 @@ export interface Input {
 }
 
 export interface World extends Console {
-  /** Reads the facts of the machine; slow parts only once. */
-  readFacts(): HostFacts;
+  /** Reads the facts of the machine, once. To be awaited: what reads them is only then imported. */
+  readFacts(): HostFacts | Promise<HostFacts>;
   /**
    * Opens a file, once for all attempts to load it.
    * @param kernel for an initrd of a `file` plan, the path of its kernel, which the messages of

@@ -6,7 +6,7 @@
  */
 
 import { humanSize } from "../core/address.ts";
-import { intersect, normalize, type Range, subtract, totalSize } from "../core/range.ts";
+import { common, type Range, subtract, totalSize } from "../core/range.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 
 /** EFI_MEMORY_RUNTIME, and the size of EFI's pages. [uefi §7.2] */
@@ -26,7 +26,7 @@ export function withoutEfiMemory(
   facts: HostFacts,
 ): { readonly free: readonly Range[]; readonly notes: readonly string[] } {
   const kept = runtimeMemory(facts);
-  const size = totalSize(normalize(usable.flatMap((r) => kept.map((one) => intersect(r, one)))));
+  const size = totalSize(common(usable, kept));
   if (size === 0n) return { free: usable, notes: [] };
   const note = `${humanSize(size)} of RAM hold EFI data for the next kernel and get no segments`;
   return { free: subtract(usable, kept), notes: [note] };

@@ -1,7 +1,7 @@
 /** A picture of physical memory with the segments in it; plain ASCII for serial consoles. */
 
 import { hex, humanSize } from "../core/address.ts";
-import { byStart, type Range, rangeOf, subtract } from "../core/range.ts";
+import { byStart, outsideOf, type Range, rangeOf } from "../core/range.ts";
 import type { HostFacts, MemoryMap } from "../model/host-facts.ts";
 import type { SegmentPlan } from "../model/load-plan.ts";
 import { purposeOf } from "./purpose/index.ts";
@@ -32,10 +32,11 @@ export function memoryPicture(plan: SegmentPlan, facts: HostFacts): string[] {
     what: s.role,
     mark: MARK.segment,
   }));
+  const outside = outsideOf(segments);
   const map: Row[] = purposeOf(plan.purpose)
     .memoryPieces(facts)
     .flatMap((r) =>
-      subtract([r], segments).map(({ start, end }) => ({
+      outside(r).map(({ start, end }) => ({
         start,
         end,
         what: r.what,

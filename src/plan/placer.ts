@@ -18,10 +18,11 @@ import {
   isEmpty,
   largest,
   normalize,
+  overlapping,
   type Range,
   rangeSize,
   showRange,
-  subtract,
+  without,
 } from "../core/range.ts";
 import type { FixedPiece, Piece, Placement } from "../model/image-type.ts";
 import type { Segment } from "../model/load-plan.ts";
@@ -52,12 +53,12 @@ const NO_BOUNDS: Bounds = { min: [], max: [] };
 
 export class Placer {
   readonly #pageSize: bigint;
-  /** null: the placer prefers no memory. */
-  readonly #guestOwned: readonly Range[] | null;
   readonly #notes: string[] = [];
   readonly #remark: string;
   readonly #bounds: Bounds;
-  #free: Range[];
+  #free: readonly Range[];
+  /** The part of `#free` that is guest-owned; null: the placer prefers no memory. */
+  #best: readonly Range[] | null;
 
   /**
    * @param usable memory that segments may go to; only its whole pages are used
@@ -77,13 +78,14 @@ export class Placer {
     this.#pageSize = pageSize;
     this.#remark = remark;
     this.#free = wholePages(normalize(usable), pageSize);
-    this.#guestOwned = guestOwned === null ? null : wholePages(normalize(guestOwned), pageSize);
+    this.#best =
+      guestOwned === null ? null : common(this.#free, wholePages(normalize(guestOwned), pageSize));
   }
 
   /** Whether the pieces lie in guest-owned memory, where the placer prefers such: one sentence for
    * each piece that does not, or one for all pieces. */
   get notes(): readonly string[] {
-    if (this.#guestOwned === null || this.#notes.length > 0) return this.#notes;
+    if (this.#best === null || this.#notes.length > 0) return this.#notes;
     return ["all segments lie in memory that the hypervisor does not allocate during the load"];
   }
 
@@ -131,13 +133,13 @@ export class Placer {
   /** Takes the memory that the pieces name, and makes their segments. Where some of it is not free,
    * it takes none and returns `NoRoom` for the first piece that does not fit. */
   tryPutFixed(pieces: readonly FixedPiece[]): Segment[] | NoRoom {
-    const [free, notes] = [this.#free, this.#notes.length];
+    const [free, best, notes] = [this.#free, this.#best, this.#notes.length];
     for (const { role, start: min, size, guestOwnedOnly = false } of pieces) {
       const only = { minFrom: "its only place", maxFrom: "its only place" } as const;
       const limits = { alignment: 1n, min, max: min + size, from: "top", guestOwnedOnly } as const;
       const start = this.#take({ role, size, ...limits, ...only });
       if (!(start instanceof NoRoom)) continue;
-      this.#free = free;
+      [this.#free, this.#best] = [free, best];
       this.#notes.length = notes;
       return start;
     }
@@ -157,7 +159,9 @@ export class Placer {
     const window = { start: placement.min, end: placement.max };
     const start = this.#find(placement, size, alignment, window);
     if (start === undefined) return this.#noRoom(placement, size, alignment, window);
-    this.#free = subtract(this.#free, [{ start, end: start + size }]);
+    const taken = { start, end: start + size };
+    this.#free = without(this.#free, taken);
+    if (this.#best !== null) this.#best = without(this.#best, taken);
     return start;
   }
 
@@ -167,17 +171,18 @@ export class Placer {
     alignment: bigint,
     window: Range,
   ): bigint | undefined {
-    const among = (gaps: readonly Range[], end: Placement["from"]): bigint | undefined => {
+    const among = (set: readonly Range[], end: Placement["from"]): bigint | undefined => {
+      const gaps = overlapping(set, window);
       for (const gap of end === "top" ? gaps.toReversed() : gaps) {
         const start = startWithin(intersect(gap, window), size, alignment, end);
         if (start !== undefined) return start;
       }
       return undefined;
     };
-    if (this.#guestOwned === null) return among(this.#free, from);
-    const best = among(common(this.#free, this.#guestOwned), from);
+    if (this.#best === null) return among(this.#free, from);
+    const best = among(this.#best, from);
     if (best !== undefined || guestOwnedOnly) return best;
-    const aboveOneMib = subtract(this.#free, [{ start: 0n, end: ONE_MIB }]);
+    const aboveOneMib = without(this.#free, { start: 0n, end: ONE_MIB });
     const lowest = among(aboveOneMib, "bottom") ?? among(this.#free, "bottom");
     if (lowest !== undefined) {
       this.#notes.push(

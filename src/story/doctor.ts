@@ -26,9 +26,9 @@ function examinedHost(world: World): ExaminedHost {
 }
 
 /** The facts, or why they cannot be read, for example because Xen cannot be reached. */
-function examinedFacts(world: World): HostFacts | Unreadable {
+async function examinedFacts(world: World): Promise<HostFacts | Unreadable> {
   try {
-    return world.readFacts();
+    return await world.readFacts();
   } catch (error) {
     if (!(error instanceof KexecError)) throw error;
     return { unreadable: error.message.replaceAll("\n", "; "), hint: error.hint ?? "" };
@@ -36,9 +36,9 @@ function examinedFacts(world: World): HostFacts | Unreadable {
 }
 
 /** Prints the diagnosis. Returns 0 where a kernel can be loaded, else 1. */
-export function doctor({ format }: DoctorRequest, world: World): number {
+export async function doctor({ format }: DoctorRequest, world: World): Promise<number> {
   const host = examinedHost(world);
-  const diagnosis = diagnose(examinedFacts(world), host);
+  const diagnosis = diagnose(await examinedFacts(world), host);
   if (format === "json") {
     const json: DoctorJson = { format: 1, ...diagnosis };
     world.stdout(`${asciiJson(json)}\n`);

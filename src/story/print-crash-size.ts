@@ -9,8 +9,11 @@ import { findCrashRegion } from "../plan/crash/crash-region.ts";
 
 /** Prints the size in bytes of the crash region that `-p` would use, 0 where there is none. Returns
  * 0. */
-export function printCrashSize(_request: PrintCrashSizeRequest, world: World): number {
-  const facts = world.readFacts();
+export async function printCrashSize(
+  _request: PrintCrashSizeRequest,
+  world: World,
+): Promise<number> {
+  const facts = await world.readFacts();
   const region = findCrashRegion(facts);
   const unread = facts.notes.find(({ source }) => source === IOMEM);
   if (region === null && unread !== undefined) world.stderr(`${noteSentence(unread)}\n`);

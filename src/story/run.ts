@@ -37,20 +37,20 @@ async function take(step: Step, world: World): Promise<number | undefined> {
     case "usage":
       return (await import("./text.ts")).printText(step.text, { console: world });
     case "save-facts":
-      (await import("./save-facts.ts")).saveFacts(step, world);
+      await (await import("./save-facts.ts")).saveFacts(step, world);
       break;
     // These refuse before anything is changed.
     case "refuse-initrd-reuse":
-      (await import("../plan/reuse-initrd.ts")).refuseInitrdReuse(world.readFacts());
+      (await import("../plan/reuse-initrd.ts")).refuseInitrdReuse(await world.readFacts());
       break;
     case "check-supported":
       world.backend().checkSupported(step.purpose, step.action);
       break;
     case "require-crash-region":
-      (await import("../plan/crash/crash-region.ts")).requireCrashRegion(world.readFacts());
+      (await import("../plan/crash/crash-region.ts")).requireCrashRegion(await world.readFacts());
       break;
     case "require-hotplug":
-      (await import("../plan/crash/crash-plan.ts")).requireHotplug(world.readFacts());
+      (await import("../plan/crash/crash-plan.ts")).requireHotplug(await world.readFacts());
       break;
     case "describe-host":
       world.stderr(debugText(world.backend().evidence));

@@ -2,15 +2,21 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
   common,
+  contains,
   covers,
+  insideOf,
   intersect,
   isEmpty,
   largest,
   normalize,
+  outsideOf,
+  overlapping,
   overlaps,
   type Range,
   rangeSize,
+  sortedByStart,
   subtract,
+  without,
 } from "../../src/core/range.ts";
 
 const r = (start: number, end: number): Range => ({ start: BigInt(start), end: BigInt(end) });
@@ -100,4 +106,30 @@ test("largest finds the largest range, covers needs one range that contains all"
   expect(rangeSize(largest([r(0, 3), r(10, 20), r(30, 35)]) ?? r(0, 0))).toBe(10n);
   expect(covers([r(0, 10), r(20, 30)], r(2, 10))).toBe(true);
   expect(covers([r(0, 10), r(20, 30)], r(5, 25))).toBe(false);
+});
+
+describe("a canonical set and one range", () => {
+  const both = fc.property(anyRanges, anyRange, (ranges, one) => {
+    const set = normalize(ranges);
+    const own = members(set);
+    const inside = [...members([one])].filter((address) => own.has(address));
+    const parts = insideOf(ranges)(one);
+    expect(parts).toEqual(normalize(parts));
+    expect([...members(parts)]).toEqual(inside);
+    expect(outsideOf(ranges)(one)).toEqual(subtract([one], ranges));
+    expect(without(set, one)).toEqual(subtract(set, [one]));
+    expect(overlapping(set, one)).toEqual(set.filter((r) => !isEmpty(intersect(r, one))));
+    if (isEmpty(one)) return;
+    expect(covers(set, one)).toBe(set.some((outer) => contains(outer, one)));
+  });
+
+  test("are compared by the range's place in the set", () => {
+    fc.assert(both, { numRuns: 1000 });
+  });
+});
+
+test("sorted ranges stay the same list; others are sorted, equal starts in their order", () => {
+  const sorted = [r(0, 3), r(1, 2), r(1, 1)];
+  expect(sortedByStart(sorted)).toBe(sorted);
+  expect(sortedByStart([r(5, 6), r(1, 9), r(1, 2)])).toEqual([r(1, 9), r(1, 2), r(5, 6)]);
 });

@@ -1,30 +1,38 @@
 import { expect, test } from "bun:test";
 import { selectBackend } from "../../src/edge/select.ts";
+import type { HypervisorEvidence } from "../../src/edge/xen/decide-host.ts";
 import { BARE, XEN } from "../facts/evidence.ts";
 import { refusal } from "../kexec-error.ts";
 import { fakeLinux } from "./linux/fake-linux.ts";
 import { fakeXen } from "./xen/fake-xen.ts";
 
-test("a machine without Xen gets the Linux backend, with the evidence", () => {
+/** The backend of a made machine. */
+const selected = async (
+  evidence: HypervisorEvidence,
+  linux: ReturnType<typeof fakeLinux>,
+  xen: ReturnType<typeof fakeXen>,
+) => (await selectBackend(evidence, linux.host, async () => xen.host))();
+
+test("a machine without Xen gets the Linux backend, with the evidence", async () => {
   const xen = fakeXen();
-  const backend = selectBackend(BARE, fakeLinux().host, xen.host);
+  const backend = await selected(BARE, fakeLinux(), xen);
   expect(backend.name).toBe("linux");
   expect(backend.mapsFiles).toBe(true);
   expect(backend.evidence).toEqual(["no Xen"]);
   expect(xen.calls).toEqual([]);
 });
 
-test("an HVM guest of Xen gets the Linux backend", () => {
-  const backend = selectBackend({ ...XEN, guestType: "HVM" }, fakeLinux().host, fakeXen().host);
+test("an HVM guest of Xen gets the Linux backend", async () => {
+  const backend = await selected({ ...XEN, guestType: "HVM" }, fakeLinux(), fakeXen());
   expect(backend.name).toBe("linux");
   expect(backend.evidence).toContain("/sys/hypervisor/guest_type: HVM");
 });
 
-test("a PV dom0 gets the Xen backend, which makes no call of Linux's", () => {
+test("a PV dom0 gets the Xen backend, which makes no call of Linux's", async () => {
   const linux = fakeLinux();
   const xen = fakeXen();
   const evidence = { ...XEN, guestType: "PV", capabilities: "control_d\n" };
-  const backend = selectBackend(evidence, linux.host, xen.host);
+  const backend = await selected(evidence, linux, xen);
   expect(backend.name).toBe("xen");
   expect(backend.mapsFiles).toBe(false);
   backend.unload("normal", "file");
@@ -32,13 +40,9 @@ test("a PV dom0 gets the Xen backend, which makes no call of Linux's", () => {
   expect(xen.calls).not.toEqual([]);
 });
 
-test("selectBackend opens nothing", () => {
+test("selectBackend opens nothing", async () => {
   const xen = fakeXen();
-  selectBackend(
-    { ...XEN, guestType: "PV", capabilities: "control_d\n" },
-    fakeLinux().host,
-    xen.host,
-  );
+  await selected({ ...XEN, guestType: "PV", capabilities: "control_d\n" }, fakeLinux(), xen);
   expect(xen.calls).toEqual([]);
 });
 
@@ -47,10 +51,11 @@ test.each([
   ["PVH dom0", { ...XEN, guestType: "PVH", capabilities: "control_d\n" }],
   ["arm64 dom0", { ...XEN, architecture: "arm64" as const, capabilities: "control_d\n" }],
   ["a domain of unknown type", XEN],
-] as const)("%s is refused, and no call is made", (_name, evidence) => {
+] as const)("%s is refused, and no call is made", async (_name, evidence) => {
   const linux = fakeLinux();
   const xen = fakeXen();
-  const error = refusal(() => selectBackend(evidence, linux.host, xen.host));
+  const make = await selectBackend(evidence, linux.host, async () => xen.host);
+  const error = refusal(make);
   expect(error.code).toBe("xen.no-kexec");
   expect(error.exitStatus).toBe(255);
   expect(error.message).toContain("/sys/hypervisor/type: xen");

@@ -57,14 +57,24 @@ function refuse(path: string, error: unknown): never {
   return fail({ code: "facts.unreadable", message: `${path}: ${why}`, cause: error });
 }
 
+/** A name, and the number that it is; null: it is none. Made once, and compared many times. */
+interface Name {
+  readonly name: string;
+  readonly value: bigint | null;
+}
+
+const nameOf = (name: string): Name => ({
+  name,
+  value: /^[0-9]+$/.test(name) ? BigInt(name) : null,
+});
+
 /** Order of names: numbers by value first, then all other names. */
-function byNumber(a: string, b: string): number {
-  const [one, other] = [a, b].map((name) => (/^[0-9]+$/.test(name) ? BigInt(name) : null));
-  if (typeof one === "bigint" && typeof other === "bigint" && one !== other) {
-    return one < other ? -1 : 1;
+function byNumber(a: Name, b: Name): number {
+  if (a.value !== null && b.value !== null && a.value !== b.value) {
+    return a.value < b.value ? -1 : 1;
   }
-  if ((one === null) !== (other === null)) return one === null ? 1 : -1;
-  return a < b ? -1 : a > b ? 1 : 0;
+  if ((a.value === null) !== (b.value === null)) return a.value === null ? 1 : -1;
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
 function isMissing(error: unknown): boolean {
@@ -90,7 +100,10 @@ function optional<T>(path: string, read: () => T, missing: T): T {
 }
 
 /** The names in a directory, numbers in numeric order. */
-const sortedNames = (directory: string): string[] => readdirSync(directory).sort(byNumber);
+function sortedNames(directory: string): string[] {
+  const names = readdirSync(directory).map(nameOf);
+  return names.sort(byNumber).map(({ name }) => name);
+}
 
 // Bun's readFileSync reads until read(2) returns 0, whatever the size was said to be; opening and
 // reading by hand is slower by a third, which counts with 900 files of a memory map.

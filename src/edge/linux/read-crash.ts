@@ -13,11 +13,8 @@ import { attempt, type PseudoFiles } from "../files/read-pseudo-files.ts";
 import type { ArchitectureReader, FactsInput } from "./architecture-reader.ts";
 
 const CPU = /^cpu[0-9]+$/;
-/** For sorting names that `CPU` matches. */
-const byCpu = (a: string, b: string): number => {
-  const [one = 0n, other = 0n] = [a, b].map((name) => BigInt(name.slice("cpu".length)));
-  return one < other ? -1 : one > other ? 1 : 0;
-};
+/** For sorting names that `CPU` matches, which have no leading zeros, by their numbers. */
+const byCpu = (a: string, b: string): number => a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 
 /**
  * Where the kernel saves each CPU's notes, for all CPUs in sysfs, in the order of their numbers.

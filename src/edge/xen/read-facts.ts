@@ -5,7 +5,7 @@
 
 import { ADDRESS_END, hex } from "../../core/address.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
-import { intersect, isEmpty, normalize, type Range, rangeOf, totalSize } from "../../core/range.ts";
+import { normalize, overlapping, type Range, rangeOf, totalSize } from "../../core/range.ts";
 import { withoutRealModeIvt } from "../../facts/firmware-memmap.ts";
 import { USUAL_PAGE_OFFSET } from "../../facts/kernel-text.ts";
 import type { FactNote } from "../../model/fact-note.ts";
@@ -125,8 +125,8 @@ function lookingOrder(count: number): number[] {
   return [...numbers.slice(0, low), ...numbers.slice(low).reverse()];
 }
 
-/** The ranges that belong to guests, in the parts of memory that have `ram`; the search ends when
- * it has found 16 GiB. Or minus the error number. */
+/** The ranges that belong to guests, in the parts of memory that have `ram`, a canonical set; the
+ * search ends when it has found 16 GiB. Or minus the error number. */
 function readGuestMemory(privcmd: Privcmd, ram: readonly Range[]): Range[] | number {
   const starts = extents(privcmd);
   if (typeof starts === "number") return starts;
@@ -135,8 +135,7 @@ function readGuestMemory(privcmd: Privcmd, ram: readonly Range[]): Range[] | num
   for (const index of lookingOrder(starts.length)) {
     const start = starts[index] ?? 0n;
     const memory = { start: BigInt(index) * EXTENT_MEMORY, end: BigInt(index + 1) * EXTENT_MEMORY };
-    const inside = ram.map((r) => intersect(r, memory)).filter((r) => !isEmpty(r));
-    if (start === 0n || inside.length === 0) continue;
+    if (start === 0n || overlapping(ram, memory).length === 0) continue;
     if (total >= ENOUGH) break;
     const frames = Array.from({ length: EXTENT_PAGES }, (_, i) => start + BigInt(i));
     const table = privcmd.readFrames(DOMID_XEN, frames);

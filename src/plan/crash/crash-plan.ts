@@ -7,12 +7,14 @@ import { humanSize } from "../../core/address.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
 import {
   byStart,
+  isEmpty,
   normalize,
-  overlaps,
+  overlapping,
   type Range,
   rangeOf,
   rangeSize,
   showRange,
+  sortedByStart,
   subtract,
 } from "../../core/range.ts";
 import type { Arch, CrashHandoff } from "../../model/arch.ts";
@@ -53,11 +55,13 @@ export function crashMemory(
   const free = subtract(normalize(regions), taken.map(rangeOf));
   const ram = saved === null ? free : [saved, ...free];
   const memory = ram.map((r): MemoryRange => ({ ...r, type: "ram" }));
-  const known: Range[] = saved === null ? [...regions] : [saved, ...regions];
-  for (const range of others) {
-    if (range.type === "ram" || range.type === "uncached") continue;
-    if (known.some((r) => overlaps(r, range))) continue;
-    known.push(range);
+  const own = normalize(saved === null ? regions : [saved, ...regions]);
+  // The end of the last one that is not left out: none that is has an earlier start.
+  let known = 0n;
+  for (const range of sortedByStart(others)) {
+    if (range.type === "ram" || range.type === "uncached" || isEmpty(range)) continue;
+    if (range.start < known || overlapping(own, range).length > 0) continue;
+    known = range.end;
     memory.push(range);
   }
   return memory.sort(byStart);

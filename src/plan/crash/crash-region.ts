@@ -3,7 +3,7 @@
 import { ExitStatus, fail } from "../../core/error.ts";
 import {
   isEmpty,
-  overlaps,
+  normalize,
   type Range,
   rangeSize,
   showRange,
@@ -77,8 +77,8 @@ export function requireCrashRegion(facts: HostFacts): CrashRegion {
  */
 export function checkCrashRegion({ all: reserved }: CrashRegion, low: Range | null): void {
   const all = low === null ? reserved : [low, ...reserved];
-  const bad = all.findIndex((r, i) => isEmpty(r) || all.slice(0, i).some((o) => overlaps(o, r)));
-  if (bad < 0) return;
+  const isBad = all.some(isEmpty) || totalSize(normalize(all)) < totalSize(all);
+  if (!isBad) return;
   fail({
     code: "plan.bad-crash-region",
     message:

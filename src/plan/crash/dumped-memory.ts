@@ -4,7 +4,7 @@
  */
 
 import { ExitStatus, fail } from "../../core/error.ts";
-import { byStart, isEmpty, normalize, type Range, subtract } from "../../core/range.ts";
+import { isEmpty, outsideOf, type Range, sortedByStart } from "../../core/range.ts";
 import { CPU_DIRECTORY, VMCOREINFO as VMCOREINFO_FILE } from "../../facts/crash-notes.ts";
 import { KCORE, KCORE_DAMAGED } from "../../facts/kernel-text.ts";
 import { type FactNote, isOf, noteSentence } from "../../model/fact-note.ts";
@@ -109,10 +109,15 @@ export interface DumpedMemory {
 /** The RAM of `memory` as disjoint ranges: the kernel lists some RAM inside other RAM. */
 function disjoint(memory: readonly MemoryRange[]): Range[] {
   const ram: Range[] = [];
-  for (const { start, end, type } of memory) {
-    if (type === "ram") ram.push(...subtract([{ start, end }], ram));
+  // All ranges so far begin at or below this one, so that together they have all below `known`.
+  let known = 0n;
+  for (const { start, end } of sortedByStart(memory.filter(({ type }) => type === "ram"))) {
+    const from = start > known ? start : known;
+    if (end <= from) continue;
+    ram.push({ start: from, end });
+    known = end;
   }
-  return ram.sort(byStart);
+  return ram;
 }
 
 /** Splits a range at `end`, where `end` lies inside it. */
@@ -139,9 +144,8 @@ export function dumpedMemory(
   lowEnd: bigint | null,
 ): DumpedMemory {
   const end = lowEnd ?? 0n;
-  const holes = normalize(reserved);
   const ram = disjoint(crash.memory)
-    .flatMap((r) => subtract([r], holes))
+    .flatMap(outsideOf(reserved))
     .flatMap((r) => splitAt(r, end))
     .filter((r) => !isEmpty(r));
   const [first] = ram;

@@ -3,7 +3,14 @@
  * reserved for it, and reads the crashed kernel's memory from /proc/vmcore. Pure.
  */
 
-import { intersect, isEmpty, type Range, showRange, subtract } from "../../core/range.ts";
+import {
+  insideOf,
+  intersect,
+  isEmpty,
+  outsideOf,
+  type Range,
+  showRange,
+} from "../../core/range.ts";
 import type { Arch } from "../../model/arch.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { LoadRequest } from "../../model/request.ts";
@@ -60,12 +67,12 @@ function forFiles(request: LoadRequest, facts: HostFacts, { crash: rules }: Arch
 
 /** The memory map for the picture of a plan: RAM that is not reserved is "dumped". */
 function memoryPieces({ memoryMap, crashRegions }: HostFacts): MemoryPiece[] {
+  const [dumped, free] = [outsideOf(crashRegions), insideOf(crashRegions)];
   return (memoryMap?.ranges ?? []).flatMap((r): MemoryPiece[] => {
     if (r.type !== "ram") return [{ ...r, what: r.type }];
-    const dumped = subtract([r], crashRegions);
     return [
-      ...dumped.map((piece) => ({ ...piece, what: "dumped" })),
-      ...subtract([r], dumped).map((piece) => ({ ...piece, what: "free" })),
+      ...dumped(r).map((piece) => ({ ...piece, what: "dumped" })),
+      ...free(r).map((piece) => ({ ...piece, what: "free" })),
     ];
   });
 }

@@ -3,7 +3,7 @@
  * It needs no segments of its purpose, and gets the machine's whole memory map. Pure.
  */
 
-import { subtract } from "../../core/range.ts";
+import { insideOf, outsideOf } from "../../core/range.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { LoadRequest } from "../../model/request.ts";
 import { memoryBounds } from "../memory-window.ts";
@@ -40,13 +40,13 @@ export const ORDINARY_FILES: FilePurpose = {
 
 /** The memory map for the picture of a plan: RAM is free for segments, unless it is kept RAM. */
 export function ordinaryPieces(facts: HostFacts): MemoryPiece[] {
-  const kept = keptRam(facts);
+  const ram = keptRam(facts);
+  const [free, kept] = [outsideOf(ram), insideOf(ram)];
   return (facts.memoryMap?.ranges ?? []).flatMap((r): MemoryPiece[] => {
     if (r.type !== "ram") return [{ ...r, what: r.type }];
-    const free = subtract([r], kept);
     return [
-      ...free.map((piece) => ({ ...piece, what: "free" })),
-      ...subtract([r], free).map((piece) => ({ ...piece, what: "kept" })),
+      ...free(r).map((piece) => ({ ...piece, what: "free" })),
+      ...kept(r).map((piece) => ({ ...piece, what: "kept" })),
     ];
   });
 }

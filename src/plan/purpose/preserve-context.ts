@@ -12,7 +12,7 @@ import { alignDown, alignUp, hex, humanSize } from "../../core/address.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
 import {
   byStart,
-  common,
+  insideOf,
   intersect,
   isEmpty,
   overlaps,
@@ -45,8 +45,8 @@ function ownMemory(
   request: LoadRequest,
   facts: HostFacts,
 ): Range[] {
-  const free = usableMemory(request, facts);
-  const own = ram.filter((r) => r.start !== low?.start).flatMap((r) => common([r], free));
+  const free = insideOf(usableMemory(request, facts));
+  const own = ram.filter((r) => r.start !== low?.start).flatMap(free);
   if (own.length > 0) return own;
   return fail({
     code: "plan.mem-max",

@@ -96,6 +96,14 @@ describe("the order of attempts", () => {
     },
   );
 
+  test("is by the numbers in the names, whatever their digits, and however many there are", () => {
+    const newest = ["4.21.10", "4.21.9", "4.21", "4.17", "4.9", "4", "3.99"];
+    const others = newest.toSorted().map((version) => `/lib/libxenctrl.so.${version}`);
+    const access = accessOf({}, DEVICE, others.join("\0"));
+    openXen(LOOK, null, access);
+    expect(access.asked.slice(1, 8)).toEqual(newest.map((version) => `libxenctrl.so.${version}`));
+  });
+
   test("has no name with the running version where sysfs has no version", () => {
     const access = accessOf({}, DEVICE, CACHE);
     openXen(LOOK, null, access);

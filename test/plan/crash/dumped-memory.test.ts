@@ -57,7 +57,7 @@ describe("the dumped RAM", () => {
     const memory = [
       ram(0x900000n, 0xa00018n),
       ram(0xa00018n, 0xb00000n),
-      ram(0x980000n, 0xc00000n),
+      ram(0xa80000n, 0xc00000n),
     ];
     expect(dumped(memory).ram).toEqual([
       { start: 0x900000n, end: 0xa00018n },
