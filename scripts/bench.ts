@@ -22,7 +22,7 @@ import { findUnchangedImage, type Setup, SHM } from "./bench/setup.ts";
 import { measureStart } from "./bench/start.ts";
 import { markdown, type Section, SUBJECTS, type Subject, withSections } from "./bench/table.ts";
 import { buildKexec } from "./build.ts";
-import { Problem, problemText } from "./command.ts";
+import { Problem, problemText, runCommand } from "./command.ts";
 import { ensureKernel } from "./kernels.ts";
 import { ensurePackages, refreshPackageLists } from "./machine.ts";
 
@@ -81,7 +81,9 @@ function prepare({ subjects, quick }: Request): Omit<Setup, "folder"> {
   const kernel = ensureKernel("6.1", say, () => refreshPackageLists(say));
   buildKexec();
   const realTime = mayHaveRealTimePriority();
-  return { kernel, quick, unchangedImage: findUnchangedImage(), realTime };
+  const kexecTools = runCommand("Ask kexec-tools for its version", [KEXEC_TOOLS, "-v"]).trim();
+  const unchangedImage = findUnchangedImage();
+  return { kernel, kexecTools, quick, unchangedImage, realTime };
 }
 
 async function main(words: readonly string[]): Promise<number> {
@@ -91,8 +93,7 @@ async function main(words: readonly string[]): Promise<number> {
   const folder = mkdtempSync(join(SHM, "onekexec-bench-"));
   process.once("SIGINT", () => process.exit(130));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const version = Bun.spawnSync([KEXEC_TOOLS, "-v"]).stdout.toString().trim();
-  process.stdout.write(`${version}; ${availableParallelism()} processors\n`);
+  process.stdout.write(`${prepared.kexecTools}; ${availableParallelism()} processors\n`);
   const sections: Section[] = [];
   for (const subject of request.subjects) {
     const section = await MEASURES[subject]({ ...prepared, folder });

@@ -160,8 +160,11 @@ function makeMachine(kernel: Kernel, vmlinux: Uint8Array, folder: string): Machi
   return { kernel: { ...kernel, vmlinuz: path }, files: [start, initrd] };
 }
 
+/** What a machine that has ended tells of its downtime. */
+type Ended = Pick<MachineRun, "first" | "second" | "logPath">;
+
 /** A number that one of the two programs said. @throws Problem */
-function said(run: MachineRun, who: "first" | "second", key: string): number {
+function said(run: Ended, who: "first" | "second", key: string): number {
   const value = run[who].get(key);
   if (value !== undefined && /^\d+$/.test(value)) return Number(value);
   const reason = `the ${who} kernel said ${key}=${value}; serial log: ${run.logPath}`;
@@ -169,7 +172,7 @@ function said(run: MachineRun, who: "first" | "second", key: string): number {
 }
 
 /** The result of a machine that has ended. @throws Problem where it did not start `release` */
-export function downtimeOf(run: MachineRun, release: string): Downtime {
+export function downtimeOf(run: Ended, release: string): Downtime {
   const found = run.second.get("release");
   if (found !== release) {
     const reason = `the second kernel is ${found}, and not ${release}; serial log: ${run.logPath}`;
@@ -254,7 +257,8 @@ function imagesOf(older: Kernel, vmlinux: Uint8Array, newer: Kernel): Image[] {
 }
 
 /** Measures the downtime. @throws Problem */
-export async function measureDowntime({ kernel, quick, unchangedImage }: Setup): Promise<Section> {
+export async function measureDowntime(setup: Setup): Promise<Section> {
+  const { kernel, quick, unchangedImage, kexecTools } = setup;
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const newer = ensureKernel("6.12", say, () => refreshPackageLists(say));
   const vmlinux = vmlinuxOf(kernel.vmlinuz);
@@ -268,10 +272,11 @@ export async function measureDowntime({ kernel, quick, unchangedImage }: Setup):
     }
     const note = [
       "Downtime: guest instructions, in thousand millions, from the call that starts the loaded",
-      `kernel to that kernel's /init, with a small initrd; the first kernel is ${kernel.release},`,
-      "in QEMU with `-icount shift=0`. Instructions are not time: of SHA-256 a processor runs about",
-      "6 in a cycle, of xz and zstd about 2. What comes before the kernel's clock is moving the",
-      "segments, checking and decompressing; the rest is the kernel's own boot.",
+      "kernel to that kernel's /init, with a small initrd, in QEMU with `-icount shift=0`.",
+      `The first kernel is ${kernel.release}; ${kexecTools}.`,
+      "Instructions are not time: a processor runs about 6 of SHA-256 in a cycle, and about 2 of",
+      "xz and zstd. Before the kernel's clock begins, segments are moved and checked, and the image",
+      "is decompressed; the rest is the kernel's own boot.",
     ].join(" ");
     return makeSection("downtime", note, DOWNTIME_COLUMNS, rows);
   } finally {

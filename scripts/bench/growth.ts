@@ -14,8 +14,8 @@ import type { Setup } from "./setup.ts";
 import { type Column, makeSection, type Section, showVerdicts, type Verdict } from "./table.ts";
 
 const MACHINES = join(import.meta.dir, "../../test/facts/machines");
-/** The made ranges begin here, above all memory of the recorded machines. */
-const MADE_START = 64n << 30n;
+/** The made ranges begin here, above everything in the recorded machines' maps. */
+const MADE_START = 2n << 40n;
 const PIECE = 16n << 20n;
 /** The end of each piece is of another type, so that no two ranges can be joined. */
 const RESERVED = 64n << 10n;
@@ -53,7 +53,8 @@ export function withRanges(facts: HostFacts, count: number): HostFacts {
 
 /** The machine with the notes of `count` CPUs. @throws RangeError without those of one */
 export function withCpus(facts: HostFacts, count: number): HostFacts {
-  const { crash } = facts;
+  // One more range, of RAM, which has all notes.
+  const { crash, ...others } = withRanges(facts, 1);
   const first = crash?.cpuNotes[0];
   if (crash === null || first === undefined) throw new RangeError("facts without CPU notes");
   const size = first.end - first.start;
@@ -61,8 +62,7 @@ export function withCpus(facts: HostFacts, count: number): HostFacts {
     const start = MADE_START + BigInt(i) * NOTES_STEP;
     return { start, end: start + size };
   });
-  // One range of RAM that has them all.
-  return { ...withRanges(facts, 1), crash: { ...crash, cpuNotes } };
+  return { ...others, crash: { ...crash, cpuNotes } };
 }
 
 interface Series {

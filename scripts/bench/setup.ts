@@ -17,6 +17,8 @@ export interface Setup {
   readonly folder: string;
   /** Debian's 6.1: an xz bzImage. */
   readonly kernel: Kernel;
+  /** As it names itself: `kexec-tools 2.0.25`. */
+  readonly kexecTools: string;
   /** Fewer runs, and without the largest inputs. */
   readonly quick: boolean;
   /** The option by which `-c` loads a bzImage without decompressing it first, as kexec-tools does;

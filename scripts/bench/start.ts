@@ -1,6 +1,7 @@
 /** What starting costs: commands that load nothing, or next to nothing. Processor time. */
 
 import { rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { KEXEC } from "../build.ts";
 import { inTurns, KEXEC_TOOLS, processorTime, type Times } from "./run.ts";
 import { MIB, type Setup, writeInitrd } from "./setup.ts";
@@ -77,7 +78,10 @@ export function measureStart(setup: Setup): Section {
   const initrd = writeInitrd(setup.folder, SMALL);
   try {
     const rows = CASES.map((one) => measureCase(one, setup, initrd, runs));
-    const note = `Starting: processor time of a whole process, median of ${runs} runs.`;
+    const note = [
+      `Starting: processor time of a whole process, median of ${runs} runs;`,
+      `${setup.kexecTools}, ${availableParallelism()} processors.`,
+    ].join(" ");
     return makeSection("start", note, START_COLUMNS, rows);
   } finally {
     rmSync(initrd);
