@@ -1,12 +1,12 @@
 /**
- * Measures onekexec beside the installed kexec-tools: what starting and loading cost, how plans grow
- * with the machine, and how long a machine is away while one kernel starts the other.
+ * Measures onekexec beside the installed kexec-tools: what starting and loading cost, how plans
+ * grow with the machine, and how long a machine is away while one kernel starts the other.
  *
  *     bun scripts/bench.ts [--start] [--load] [--growth] [--downtime] [--quick] [--readme]
  *
  * Without the name of a subject it measures all. --quick takes fewer runs and leaves the largest
- * initrd out; --readme writes the tables into README.md. Nothing is loaded on this machine: all runs
- * are without CAP_SYS_BOOT. Downtime is measured in virtual machines, which takes minutes.
+ * initrd out; --readme writes the tables into README.md. Nothing is loaded on this machine: all
+ * runs are without CAP_SYS_BOOT. Downtime is measured in virtual machines, which takes minutes.
  * Status 1 means that something could not be run; a target that was missed is only said.
  */
 

@@ -1,13 +1,13 @@
 /**
- * How long a machine is away: from the call that starts the loaded kernel to that kernel's /init, in
- * instructions of a virtual machine.
+ * How long a machine is away: from the call that starts the loaded kernel to that kernel's /init,
+ * in instructions of a virtual machine.
  *
  * QEMU counts: with `-icount shift=0` one guest instruction is 1 ns of guest time, and the guest's
  * time stamp counter, which goes on over the reboot, runs with it. So the result does not depend on
- * how busy this machine is. A program of our own starts the loaded kernel at an instant that it says
- * before (guest/start-loaded.c), since `kexec -e` itself would count; another one is the second
- * kernel's /init and reads the counter first (guest/second-init.c). Where the guest waits for a
- * timer, the wait counts as if it were instructions.
+ * how busy this machine is. A program of our own starts the loaded kernel at an instant that it
+ * says before (guest/start-loaded.c), since `kexec -e` itself would count; another one is the
+ * second kernel's /init and reads the counter first (guest/second-init.c). Where the guest waits
+ * for a timer, the wait counts as if it were instructions.
  *
  * The first kernel is a vmlinux, which QEMU starts by its PVH entry.
  */
@@ -275,8 +275,8 @@ export async function measureDowntime(setup: Setup): Promise<Section> {
       "kernel to that kernel's /init, with a small initrd, in QEMU with `-icount shift=0`.",
       `The first kernel is ${kernel.release}; ${kexecTools}.`,
       "Instructions are not time: a processor runs about 6 of SHA-256 in a cycle, and about 2 of",
-      "xz and zstd. Before the kernel's clock begins, segments are moved and checked, and the image",
-      "is decompressed; the rest is the kernel's own boot.",
+      "xz and zstd. Before the kernel's clock begins, segments are moved and checked, and the",
+      "image is decompressed; the rest is the kernel's own boot.",
     ].join(" ");
     return makeSection("downtime", note, DOWNTIME_COLUMNS, rows);
   } finally {

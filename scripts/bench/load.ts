@@ -1,7 +1,7 @@
 /**
- * What loading by kexec_load costs, up to the system call, which is refused: processor time, elapsed
- * time with real-time priority, and memory; beside kexec-tools, and beside the floor, a program that
- * maps the same files and reads them once.
+ * What loading by kexec_load costs, up to the system call, which is refused: processor time,
+ * elapsed time with real-time priority, and memory; beside kexec-tools, and beside the floor, a
+ * program that maps the same files and reads them once.
  */
 
 import { rmSync } from "node:fs";

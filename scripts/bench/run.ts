@@ -51,7 +51,7 @@ function run({ program, words, statuses }: Command): Bun.SyncSubprocess<"ignore"
 export const processorTime: Measure = (command) =>
   Number(run(command).resourceUsage.cpuTime.total) / 1000;
 
-/** The time that a run takes, in ms; of use only inside `withRealTimePriority`. */
+/** The time that a run takes, in ms; of use with real-time priority only. */
 const elapsedTime: Measure = (command) => {
   Bun.sleepSync(PAUSE_MS);
   const start = Bun.nanoseconds();

@@ -1,4 +1,4 @@
-/** What all subjects of the benchmark have in common: the built file, kernels, a folder in memory. */
+/** What all subjects have in common: options of the built file, kernels, a folder in memory. */
 
 import { closeSync, openSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /*
- * PID 1 of the second kernel: reads the time stamp counter first of all, then the kernel's own clock,
- * says both and the kernel's release, and powers the machine off.
+ * PID 1 of the second kernel: reads the time stamp counter first of all, then the kernel's own
+ * clock, says both and the kernel's release, and powers the machine off.
  */
 
 #include "guest.h"

@@ -1,7 +1,7 @@
 /*
- * PID 1 of the first kernel at its end: starts the loaded kernel at an instant of the time stamp
- * counter that it says before. Printing it afterwards is not possible, and printing before a reading
- * would count the printing.
+ * PID 1 of the first kernel at its end: chooses an instant of the time stamp counter, prints it,
+ * waits until it has come, and starts the loaded kernel. So the printing is over before the instant,
+ * and nothing has to be printed after the system call.
  */
 
 #include "guest.h"
