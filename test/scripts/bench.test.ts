@@ -177,9 +177,12 @@ describe("downtime", () => {
     expect(() => downtimeOf(ended({ tsc: "late" }), "6.1.0")).toThrow(/tsc=late.*\/log/);
   });
 
-  test("two runs that differ by more than 0.1 % are refused", () => {
-    const of = (total: number) => ({ total, beforeClock: 0 });
-    checkRepeats("a load", of(100_000), of(100_100));
-    expect(() => checkRepeats("a load", of(100_000), of(100_101))).toThrow("0.101 %");
+  test("two runs that differ by more than 0.5 %, or 0.05 % before the clock, are refused", () => {
+    const one = { total: 100_000, beforeClock: 50_000 };
+    const check = (total: number, beforeClock: number) =>
+      checkRepeats("a load", one, { total, beforeClock });
+    check(100_500, 50_050);
+    expect(() => check(99_499, 50_000)).toThrow(/in total: .* 0\.501 %/);
+    expect(() => check(100_000, 49_949)).toThrow(/before the kernel's clock: .* 0\.051 %/);
   });
 });
