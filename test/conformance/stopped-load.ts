@@ -53,13 +53,19 @@ export function segmentBytes({ pid, segments }: StoppedLoad): Uint8Array[] {
   return segments.map(({ buf, bufsz }) => readMemory(pid, buf, bufsz));
 }
 
-/** The most memory that the process had at a time, in bytes. */
-export function peakMemory({ pid }: StoppedLoad): number {
+/** A line of /proc/PID/status that has KiB, in bytes. [linux Documentation/filesystems/proc.rst] */
+function memoryLine({ pid }: StoppedLoad, name: "VmHWM" | "RssAnon"): number {
   const status = readFileSync(`/proc/${pid}/status`, "latin1");
-  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
-  if (kib === undefined) throw new Error(`/proc/${pid}/status has no VmHWM`);
+  const kib = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1];
+  if (kib === undefined) throw new Error(`/proc/${pid}/status has no ${name}`);
   return Number(kib) * 1024;
 }
+
+/** The most memory that the process had at a time, in bytes. */
+export const peakMemory = (stopped: StoppedLoad): number => memoryLine(stopped, "VmHWM");
+
+/** The memory that the process alone has: its anonymous pages, in bytes. */
+export const ownMemory = (stopped: StoppedLoad): number => memoryLine(stopped, "RssAnon");
 
 /** The segments of the call that `log` ends with; null while there is none. */
 function loadIn(log: string, ignored?: string): readonly KexecSegment[] | null {

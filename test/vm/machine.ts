@@ -64,6 +64,8 @@ export interface MachineSetup {
   /** Further words for the first kernel's command line. */
   readonly commandLine?: string;
   readonly extraFiles?: readonly CpioFile[];
+  /** One of QEMU's accelerators, where the case depends on it. */
+  readonly accelerator?: string;
   /** Further arguments for QEMU; with a network card among them, leave "-net none" to us. */
   readonly qemuArguments?: readonly string[];
   readonly timeoutSeconds?: number;
@@ -159,7 +161,7 @@ function qemuCommand(setup: MachineSetup, files: Boot, folder: string): string[]
       "5",
       String(setup.timeoutSeconds ?? 300),
     ],
-    ...["qemu-system-x86_64", "-accel", ACCELERATOR, ...machine],
+    ...["qemu-system-x86_64", "-accel", setup.accelerator ?? ACCELERATOR, ...machine],
     ...["-m", String(memory), "-smp", String(setup.smp ?? 1)],
     ...["-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", ...network],
     ...bootArguments(setup, files, folder),

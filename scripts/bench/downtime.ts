@@ -1,0 +1,292 @@
+/**
+ * How long a machine is away: from the call that starts the loaded kernel to that kernel's /init,
+ * in instructions of a virtual machine.
+ *
+ * QEMU counts: with `-icount shift=0` one guest instruction is 1 ns of guest time, and the guest's
+ * time stamp counter, which goes on over the reboot, runs with it. So the result does not depend on
+ * how busy this machine is. A program of our own starts the loaded kernel at an instant that it
+ * says before (guest/start-loaded.c), since `kexec -e` itself would count; another one is the
+ * second kernel's /init and reads the counter first (guest/second-init.c). Where the guest waits
+ * for a timer, the wait counts as if it were instructions.
+ *
+ * The first kernel is a vmlinux, which QEMU starts by its PVH entry.
+ */
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type CpioFile, cpio } from "../../test/vm/cpio.ts";
+import { bootMachine, type MachineRun } from "../../test/vm/machine.ts";
+import { IN_VM } from "../../test/vm/rig.ts";
+import { vmlinuxOf } from "../../test/vm/vmlinux.ts";
+import { KEXEC } from "../build.ts";
+import { Problem, runCommand } from "../command.ts";
+import { ensureKernel, type Kernel } from "../kernels.ts";
+import { refreshPackageLists } from "../machine.ts";
+import { progress } from "./run.ts";
+import type { Setup } from "./setup.ts";
+import { type Column, makeSection, type Section, showVerdicts, type Verdict } from "./table.ts";
+
+/** In MiB: the initramfs, twice while it is unpacked, and what is loaded. */
+const MEMORY = 2048;
+const TIMEOUT_SECONDS = 300;
+const SECOND = "console=ttyS0 panic=-1 second quiet";
+const COMPILE = [
+  ...["gcc", "-std=gnu11", "-Os", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-pie"],
+  ...["-mgeneral-regs-only", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"],
+  ...["-fno-tree-loop-distribute-patterns", "-static", "-nostdlib", "-Wl,--build-id=none"],
+  "-Wl,-z,noexecstack",
+];
+/** One instruction is 1 ns, and no chance: not the host's clock, not its random numbers. */
+const COUNTED = [
+  ...["-icount", "shift=0,sleep=off", "-seed", "1"],
+  ...["-rtc", "base=2026-01-01T00:00:00,clock=vm"],
+];
+const ACCELERATOR = "tcg,thread=single";
+/** Of the total, the most by which two runs of the same may differ before the second kernel's clock
+ * begins, where nothing is left to chance: they differ by 0.0001 %. */
+const REPEATS_WITHIN = 0.0005;
+/** The same of the total: a kernel's own boot waits for timers, which varies by up to 8 ms. */
+const TOTAL_REPEATS_WITHIN = 0.005;
+
+/** A file that is loaded. */
+interface Image {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** What `uname -r` must say of it. */
+  readonly release: string;
+  /** Whether it is a bzImage: only such a file can be loaded by -s, and decompressed or not. */
+  readonly compressed: boolean;
+  /** The most that onekexec's -c may take, in 10^9 instructions. */
+  readonly atMost: number;
+}
+
+/** A way to load it. */
+interface Way {
+  readonly name: string;
+  /** In the VM. */
+  readonly program: string;
+  readonly options: readonly string[];
+  /** Of bzImages only. */
+  readonly compressedOnly: boolean;
+  /** Its result has the target. */
+  readonly judged: boolean;
+}
+
+/** In instructions, which are ns. */
+export interface Downtime {
+  /** From the system call to /init. */
+  readonly total: number;
+  /** What of it was before the second kernel's clock began: moving the segments, checking them,
+   * decompressing. It may be slightly negative, since the kernel sets its clock by the counter. */
+  readonly beforeClock: number;
+}
+
+interface Row {
+  readonly image: string;
+  readonly way: string;
+  readonly downtime: Downtime;
+  /** null: kexec-tools was not run with this image. */
+  readonly kexecTools: Downtime | null;
+  readonly verdicts: readonly Verdict[];
+}
+
+const billions = (instructions: number) => (instructions / 1e9).toFixed(2);
+
+export const DOWNTIME_COLUMNS: readonly Column<Row>[] = [
+  { head: "image", cell: ({ image }) => image, inReadme: true },
+  { head: "loaded by", cell: ({ way }) => way, inReadme: true },
+  {
+    head: "10^9 instructions",
+    cell: ({ downtime }) => billions(downtime.total),
+    inReadme: true,
+  },
+  {
+    head: "before the kernel's clock",
+    cell: ({ downtime }) => billions(downtime.beforeClock),
+    inReadme: true,
+  },
+  {
+    head: "times less",
+    cell: ({ downtime, kexecTools }) =>
+      kexecTools === null ? "-" : (kexecTools.total / downtime.total).toFixed(1),
+    inReadme: true,
+  },
+  { head: "target", cell: ({ verdicts }) => showVerdicts(verdicts), inReadme: false },
+];
+
+function waysOf(unchangedImage: readonly string[]): Way[] {
+  const way = (program: string, options: readonly string[], more: Partial<Way> = {}): Way => ({
+    name: `${program === IN_VM.onekexec ? "onekexec" : "kexec-tools"} \`${options.join(" ")}\``,
+    program,
+    options,
+    compressedOnly: false,
+    judged: false,
+    ...more,
+  });
+  const ours = IN_VM.onekexec;
+  return [
+    way(IN_VM.kexecTools, ["-c"]),
+    way(ours, ["-c"], { judged: true }),
+    way(ours, ["-c", "-i"]),
+    way(ours, ["-s"], { compressedOnly: true }),
+    ...(unchangedImage.length === 0
+      ? []
+      : [way(ours, ["-c", ...unchangedImage], { compressedOnly: true })]),
+  ];
+}
+
+function compileGuest(name: string, folder: string): Uint8Array {
+  const program = join(folder, name);
+  const source = join(import.meta.dir, "guest", `${name}.c`);
+  runCommand(`Compile ${name}.c`, [...COMPILE, "-o", program, source]);
+  return new Uint8Array(readFileSync(program));
+}
+
+/** What all machines have in common. */
+interface Machine {
+  /** The first kernel; `vmlinuz` is a vmlinux. */
+  readonly kernel: Kernel;
+  readonly files: readonly CpioFile[];
+}
+
+/** Files of the first kernel, beside those of the virtual machine tests. */
+const AT = { image: "/boot/image", initrd: "/boot/second", start: "/sbin/start-loaded" } as const;
+
+/** @throws Problem */
+function makeMachine(kernel: Kernel, vmlinux: Uint8Array, folder: string): Machine {
+  const path = join(folder, "vmlinux");
+  writeFileSync(path, vmlinux);
+  const init = { path: "/init", data: compileGuest("second-init", folder), mode: 0o755 };
+  const start = { path: AT.start, data: compileGuest("start-loaded", folder), mode: 0o755 };
+  const initrd = { path: AT.initrd, data: new Uint8Array(Buffer.concat(cpio([init]))) };
+  return { kernel: { ...kernel, vmlinuz: path }, files: [start, initrd] };
+}
+
+/** What a machine that has ended tells of its downtime. */
+type Ended = Pick<MachineRun, "first" | "second" | "logPath">;
+
+/** A number that one of the two programs said. @throws Problem */
+function said(run: Ended, who: "first" | "second", key: string): number {
+  const value = run[who].get(key);
+  if (value !== undefined && /^\d+$/.test(value)) return Number(value);
+  const reason = `the ${who} kernel said ${key}=${value}; serial log: ${run.logPath}`;
+  throw new Problem({ step: "Measure the downtime", reason });
+}
+
+/** The result of a machine that has ended. @throws Problem where it did not start `release` */
+export function downtimeOf(run: Ended, release: string): Downtime {
+  const found = run.second.get("release");
+  if (found !== release) {
+    const reason = `the second kernel is ${found}, and not ${release}; serial log: ${run.logPath}`;
+    throw new Problem({ step: "Measure the downtime", reason });
+  }
+  const total = said(run, "second", "tsc") - said(run, "first", "reboot-tsc");
+  return { total, beforeClock: total - said(run, "second", "boottime-ns") };
+}
+
+/** One word for file names. */
+function wordOf(text: string): string {
+  return text.replaceAll(/[^\w.]+/g, "-").replaceAll(/^-|-$/g, "");
+}
+
+async function runOnce(image: Image, way: Way, machine: Machine, run: 1 | 2): Promise<Downtime> {
+  const words = [way.program, ...way.options, "-l", AT.image, `--initrd=${AT.initrd}`];
+  const end = await bootMachine({
+    name: `downtime-${wordOf(`${image.name}-${way.name}`)}-${run}`,
+    kexec: KEXEC,
+    kernelFiles: machine.kernel,
+    caseScript: `run load ${words.join(" ")} --append="${SECOND}"\nexec ${AT.start}\n`,
+    extraFiles: [...machine.files, { path: AT.image, data: image.bytes }],
+    accelerator: ACCELERATOR,
+    qemuArguments: COUNTED,
+    memory: MEMORY,
+    timeoutSeconds: TIMEOUT_SECONDS,
+  });
+  return downtimeOf(end, image.release);
+}
+
+/** @throws Problem where two runs of the same differ: then nothing here can be believed */
+export function checkRepeats(name: string, one: Downtime, other: Downtime): void {
+  const check = (what: string, first: number, second: number, within: number): void => {
+    const difference = Math.abs(first - second) / one.total;
+    if (difference <= within) return;
+    const percent = (100 * difference).toFixed(3);
+    const reason = `${what}: two runs took ${first} and ${second} instructions, ${percent} % apart`;
+    throw new Problem({ step: `Measure the downtime of ${name}`, reason });
+  };
+  check("in total", one.total, other.total, TOTAL_REPEATS_WITHIN);
+  check("before the kernel's clock", one.beforeClock, other.beforeClock, REPEATS_WITHIN);
+}
+
+async function measureWay(image: Image, way: Way, machine: Machine, twice: boolean) {
+  const name = `${image.name}, ${way.name}`;
+  progress(`downtime: ${name}`);
+  const [one, other] = await Promise.all([
+    runOnce(image, way, machine, 1),
+    twice ? runOnce(image, way, machine, 2) : null,
+  ]);
+  if (other !== null) checkRepeats(name, one, other);
+  return one;
+}
+
+/** The first way of an image is run twice, and in a full run that which has the target. */
+async function measureImage(image: Image, ways: readonly Way[], machine: Machine, quick: boolean) {
+  const rows: Row[] = [];
+  let kexecTools: Downtime | null = null;
+  for (const way of ways.filter(({ compressedOnly }) => image.compressed || !compressedOnly)) {
+    const twice = kexecTools === null || (way.judged && !quick);
+    const downtime = await measureWay(image, way, machine, twice);
+    if (way.program === IN_VM.kexecTools) kexecTools = downtime;
+    const text = `at most ${image.atMost}`;
+    const verdict = { met: downtime.total <= image.atMost * 1e9, text };
+    const verdicts = way.judged ? [verdict] : [];
+    rows.push({ image: image.name, way: way.name, downtime, kexecTools, verdicts });
+  }
+  return rows;
+}
+
+/** The images, by what they must reach. */
+function imagesOf(older: Kernel, vmlinux: Uint8Array, newer: Kernel): Image[] {
+  const bzImage = (kernel: Kernel, compression: string, atMost: number): Image => ({
+    name: `${kernel.series} bzImage (${compression})`,
+    bytes: new Uint8Array(readFileSync(kernel.vmlinuz)),
+    release: kernel.release,
+    compressed: true,
+    atMost,
+  });
+  const name = `${older.series} vmlinux (${Math.round(vmlinux.length / 1e6)} MB)`;
+  return [
+    bzImage(older, "xz", 1.9),
+    bzImage(newer, "zstd", 2.1),
+    { name, bytes: vmlinux, release: older.release, compressed: false, atMost: 1.8 },
+  ];
+}
+
+/** Measures the downtime. @throws Problem */
+export async function measureDowntime(setup: Setup): Promise<Section> {
+  const { kernel, quick, unchangedImage, kexecTools } = setup;
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const newer = ensureKernel("6.12", say, () => refreshPackageLists(say));
+  const vmlinux = vmlinuxOf(kernel.vmlinuz);
+  const folder = mkdtempSync(join(tmpdir(), "onekexec-downtime-"));
+  try {
+    const machine = makeMachine(kernel, vmlinux, folder);
+    const ways = waysOf(unchangedImage);
+    const rows: Row[] = [];
+    for (const image of imagesOf(kernel, vmlinux, newer)) {
+      rows.push(...(await measureImage(image, ways, machine, quick)));
+    }
+    const note = [
+      "Downtime: guest instructions, in thousand millions, from the call that starts the loaded",
+      "kernel to that kernel's /init, with a small initrd, in QEMU with `-icount shift=0`.",
+      `The first kernel is ${kernel.release}; ${kexecTools}.`,
+      "Instructions are not time: a processor runs about 6 of SHA-256 in a cycle, and about 2 of",
+      "xz and zstd. Before the kernel's clock begins, segments are moved and checked, and the",
+      "image is decompressed; the rest is the kernel's own boot.",
+    ].join(" ");
+    return makeSection("downtime", note, DOWNTIME_COLUMNS, rows);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
