@@ -3,6 +3,7 @@
  * `-v` and `-h` need no `World`, so they do not load this file.
  */
 
+import { Reader } from "../core/bytes.ts";
 import { KexecError } from "../core/error.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { Backend } from "../model/backend.ts";
@@ -83,6 +84,14 @@ function factsOf(linux: HostFacts, backend: () => Backend): HostFacts {
   return chosen.hostFacts(linux);
 }
 
+const RANDOM_LENGTH = 8;
+
+/** @throws KexecError `host.library` where libc cannot be used */
+function randomNumber(draw: typeof getrandom): bigint | null {
+  const bytes = draw(RANDOM_LENGTH);
+  return bytes === null ? null : new Reader(bytes, "random number").u64(0);
+}
+
 const label = (role: InputRole): string => `Reading ${role}`;
 
 /**
@@ -106,6 +115,7 @@ export function makeRealWorld(console: Console, request: WorldRequest): World {
     memoryFile,
     expandLzma,
     availableMemory,
+    random: () => randomNumber(getrandom),
     readText: readTextFile,
     writeText: writeTextFile,
     backend,

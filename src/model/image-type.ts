@@ -144,9 +144,13 @@ export interface Image {
    * kexec_file_load may load it. */
   readonly whyNotByFile: string | null;
   readonly purgatory: PurgatoryPlace;
-  /** What the image unpacks when it starts, or why this one must unpack itself, a part of a
-   * sentence. Left out: it unpacks nothing. */
-  readonly payload?: Payload | { readonly asItIs: string };
+  /**
+   * What the image unpacks when it starts, or why it must do that itself, a part of a sentence.
+   * Left out where images of its type unpack nothing.
+   * @param commandLine the next kernel's
+   * @throws ImageError `image.payload`
+   */
+  payload?(commandLine: string): Payload | { readonly asItIs: string };
   /**
    * Places the image's segments, and determines how it is entered.
    * @throws KexecError where no valid plan exists; `ImageError` where the image is the reason

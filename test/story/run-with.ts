@@ -145,6 +145,7 @@ export async function runWith(line: string, settings: Settings = {}): Promise<Re
         close: () => {},
       };
     },
+    random: () => 0x123456789abcdefn,
     memoryFile(path, role, bytes) {
       actions.push(`memory file ${role}`);
       return settings.noCopy ?? { path, fd: 8, size: BigInt(bytes.length) };

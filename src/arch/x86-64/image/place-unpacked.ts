@@ -1,0 +1,100 @@
+/** A bzImage whose kernel is unpacked before the reboot: its payload, and the plan's segments. */
+
+import { ADDRESS_END, hex } from "../../../core/address.ts";
+import { Reader } from "../../../core/bytes.ts";
+import { failImage } from "../../../core/error.ts";
+import type { HostFacts } from "../../../model/host-facts.ts";
+import type { DraftPlan, PlanContext } from "../../../model/image-type.ts";
+import type { Segment } from "../../../model/load-plan.ts";
+import type { Payload, UnpackedKernel } from "../../../model/payload.ts";
+import { type CompressedKernel, protectedModeCode } from "./bzimage-parts.ts";
+import { placeBootParams } from "./linux-boot-params.ts";
+import { placeInitrd } from "./place-initrd.ts";
+import { isRandomized, whyUnpacksItself } from "./unpack-rules.ts";
+import { unpackKernel } from "./unpacked-kernel.ts";
+
+/** The payload ends with the size that it expands to. [linux scripts/Makefile.lib size_append] */
+const SIZE_LENGTH = 4;
+const NO_BYTES = new Uint8Array(0);
+
+/** The payload's bytes. [x86-boot] 0x248 payload_offset, 0x24c payload_length
+ * @throws ImageError `image.payload` where the file does not have them */
+function payloadBytes(kernel: CompressedKernel): Uint8Array {
+  const code = protectedModeCode(kernel);
+  const { payload_offset: start, payload_length: length } = kernel.header;
+  if (length > SIZE_LENGTH && start + length <= code.length) {
+    return code.subarray(start, start + length);
+  }
+  return failImage({
+    code: "image.payload",
+    message: `its header names ${length} bytes at ${hex(start)} as its payload`,
+  });
+}
+
+/**
+ * What the kernel unpacks when it starts, or why it must do that itself.
+ * @param commandLine the next kernel's
+ * @throws ImageError `image.payload` where its header names no bytes that it has
+ */
+export function payloadOf(
+  kernel: CompressedKernel,
+  facts: HostFacts | null,
+  commandLine: string,
+): Payload | { readonly asItIs: string } {
+  const asItIs = whyUnpacksItself(kernel.header, commandLine, facts);
+  if (asItIs !== null) return { asItIs };
+  const bytes = payloadBytes(kernel);
+  return {
+    bytes,
+    size: new Reader(bytes, "payload").u32(bytes.length - SIZE_LENGTH),
+    isRandomized: isRandomized(commandLine),
+    unpack: (expanded, random) => unpackKernel(expanded, kernel.header, random),
+  };
+}
+
+/** Takes memory for all of the kernel, its gaps included, and makes a segment of each part. */
+function placeKernel(context: PlanContext, kernel: UnpackedKernel): Segment[] {
+  const { size, alignment, min, parts, random } = kernel;
+  const which =
+    random === null ? "the highest free multiple" : "a random one (KASLR) of the free multiples";
+  const whole = context.put({
+    ...{ role: "kernel", bytes: NO_BYTES, size, alignment, min },
+    from: random === null ? "top" : { random },
+    minFrom: `pref_address ${hex(min)} of the kernel (0x258)`,
+    reason:
+      `${which} of ${hex(alignment)} with ${hex(size)} bytes, not below pref_address ` +
+      `${hex(min)}; a part of the unpacked kernel`,
+  });
+  return parts.map((part) => ({
+    ...whole,
+    ...{ start: whole.start + part.offset, size: part.size, bytes: part.bytes },
+  }));
+}
+
+/**
+ * The draft with the kernel that was unpacked. Its initrd and its boot params come first: a kernel
+ * in the middle of the memory must not leave too little for them.
+ * @throws KexecError `plan.no-room`
+ */
+export function draftUnpacked(
+  context: PlanContext,
+  { file, header }: CompressedKernel,
+  kernel: UnpackedKernel,
+): DraftPlan {
+  const max = ADDRESS_END;
+  const initrd = placeInitrd(context, { max, why: "; this kernel accepts an initrd above 4 GiB" });
+  const kaslr = kernel.random !== null;
+  const bootParams = placeBootParams(context, { image: file, header, initrd, max, kaslr });
+  const segments = placeKernel(context, kernel);
+  const start = segments[0]?.start ?? 0n;
+  return {
+    segments: [...segments, ...(initrd === null ? [] : [initrd]), bootParams.segment],
+    entryState: {
+      ...{ arch: "x86_64", mode: 64, rip: start + kernel.entry },
+      rsi: bootParams.segment.start,
+    },
+    commandLine: context.commandLine?.text ?? "",
+    commandLineEnd: bootParams.commandLineEnd,
+    notes: bootParams.notes,
+  };
+}
