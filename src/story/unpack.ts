@@ -17,6 +17,8 @@ const SPARE = 32n * MIB;
 /** Codes of plans that demand too much: the image as it is may take less. */
 const TOO_MUCH = ["plan.no-room", "plan.too-large", "plan.segment-count"];
 
+type UnpackWorld = Pick<World, "availableMemory" | "expandLzma" | "random">;
+
 interface Unpacked {
   readonly kernel: UnpackedKernel;
   readonly note: string;
@@ -28,7 +30,7 @@ const reasonOf = ({ message, hint }: KexecError): string =>
   [message, hint ?? ""].flatMap((text) => text.split("\n")).at(0) ?? "";
 
 /** Why there is too little memory to expand the payload and load it; null: there is enough. */
-function whyNoMemory({ payload, memorySize }: ToUnpack, initrd: bigint, world: World) {
+function whyNoMemory({ payload, memorySize }: ToUnpack, initrd: bigint, world: UnpackWorld) {
   const available = world.availableMemory();
   const needed = BigInt(payload.size) + memorySize + initrd + SPARE;
   if (available === null || needed <= available) return null;
@@ -36,13 +38,13 @@ function whyNoMemory({ payload, memorySize }: ToUnpack, initrd: bigint, world: W
 }
 
 /** Random numbers for the kernel's places; a plan for another machine is the same each time. */
-function randomPlaces({ facts }: LoadRequest, world: World): RandomPlaces | null {
+function randomPlaces({ facts }: LoadRequest, world: UnpackWorld): RandomPlaces | null {
   if (facts !== null) return { virtual: 0n, physical: 0n };
   const [virtual, physical] = [world.random(), world.random()];
   return virtual === null || physical === null ? null : { virtual, physical };
 }
 
-async function expanded(payload: Payload, random: RandomPlaces | null, world: World) {
+async function expanded(payload: Payload, random: RandomPlaces | null, world: UnpackWorld) {
   const { expandPayload } = await import("../wrapper/payload.ts");
   const { bytes, format } = expandPayload(payload.bytes, payload.size, world.expandLzma);
   const note =
@@ -57,7 +59,7 @@ async function unpack(
   request: LoadRequest,
   facts: HostFacts,
   { kernel, initrd }: PlanInputs,
-  world: World,
+  world: UnpackWorld,
 ): Promise<Unpacked | AsItIs | null> {
   const found = toUnpack(request, facts, kernel);
   if (found === null || "asItIs" in found) return found;
@@ -84,7 +86,7 @@ export async function planUnpacked(
   request: LoadRequest,
   facts: HostFacts,
   inputs: PlanInputs,
-  world: World,
+  world: UnpackWorld,
 ): Promise<SegmentPlan> {
   const build = (all: PlanInputs, note: string | null): SegmentPlan => {
     const plan = buildSegmentPlan(request, facts, all);

@@ -62,12 +62,12 @@ function placeKernel(context: PlanContext, kernel: UnpackedKernel): Segment[] {
     from: random === null ? "top" : { random },
     minFrom: `pref_address ${hex(min)} of the kernel (0x258)`,
     reason:
-      `${which} of ${hex(alignment)} with ${hex(size)} bytes, not below pref_address ` +
-      `${hex(min)}; a part of the unpacked kernel`,
+      `${which} of ${hex(alignment)} with ${hex(size)} bytes for the unpacked kernel, not below ` +
+      `pref_address ${hex(min)}`,
   });
-  return parts.map((part) => ({
-    ...whole,
-    ...{ start: whole.start + part.offset, size: part.size, bytes: part.bytes },
+  return parts.map(({ offset, size: length, bytes }) => ({
+    ...{ ...whole, start: whole.start + offset, size: length, bytes },
+    reason: offset === 0n ? whole.reason : `its place in the kernel at ${hex(whole.start)}`,
   }));
 }
 

@@ -30,7 +30,10 @@ const ConfidentialGuest = defineStruct("boot_params", BOOT_PARAMS_SIZE, {
 /** The words of a command line as the decompressor sees them: quotes and `--` mean nothing. */
 const wordsOf = (commandLine: string): string[] => commandLine.split(/[ \t\n\v\f\r"]+/);
 
-/** Whether the decompressor would leave the kernel where it is, by `nokaslr`. */
+/** The name in a word; the kernel takes `-` for `_`. */
+const nameOf = (word: string): string => (word.split("=", 1)[0] ?? "").replaceAll("-", "_");
+
+/** Whether the kernel gets random addresses; `nokaslr` leaves it where it is. */
 export const isRandomized = (commandLine: string): boolean =>
   !wordsOf(commandLine).includes("nokaslr");
 
@@ -79,7 +82,7 @@ export function whyUnpacksItself(
     return `it has boot protocol ${found}, ${needed} or newer is needed`;
   }
   const words = wordsOf(commandLine);
-  const obeyed = words.find((word) => OBEYED.includes(word.split("=", 1)[0] ?? ""));
+  const obeyed = words.find((word) => OBEYED.includes(nameOf(word)));
   if (obeyed !== undefined) return `only then ${obeyed} has all of its effect`;
   return whyOfEncryption(facts) ?? whyOfPaging(header, words, facts);
 }

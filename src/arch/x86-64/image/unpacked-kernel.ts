@@ -26,10 +26,11 @@ type Header = Pick<SetupHeader, "kernel_alignment" | "pref_address" | "init_size
 
 const unexpected = (message: string): never => failImage({ code: "image.payload", message });
 
+type ElfHeader = ReturnType<typeof Elf64_Ehdr.read>;
+
 /** The end of the ELF file, which its section headers are at.
  * [linux arch/x86/boot/compressed/Makefile vmlinux.bin.all] */
-function elfEnd(expanded: Uint8Array): number {
-  const { e_shoff, e_shnum, e_shentsize } = Elf64_Ehdr.read(expanded);
+function elfEnd({ e_shoff, e_shnum, e_shentsize }: ElfHeader, expanded: Uint8Array): number {
   const end = e_shoff + BigInt(e_shnum * e_shentsize);
   if (e_shnum > 0 && e_shentsize === Elf64_Shdr.size && end <= BigInt(expanded.length)) {
     return Number(end);
@@ -104,8 +105,10 @@ export function unpackKernel(
 ): UnpackedKernel {
   const why = whyNotElf(expanded, 64, [EM_X86_64]);
   if (why !== null) unexpected(why);
-  const end = elfEnd(expanded);
+  const file = Elf64_Ehdr.read(expanded);
+  const end = elfEnd(file, expanded);
   const elf = readElf(expanded.subarray(0, end), 64);
+  if (elf.entry !== file.e_entry) unexpected(`${hex(file.e_entry)} is no physical entry point`);
   const last = elf.loads.at(-1);
   const start = header.pref_address;
   const used = (last?.physical ?? start) + (last?.memorySize ?? 0n) - start;
