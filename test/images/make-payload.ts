@@ -1,7 +1,8 @@
 /**
- * What a bzImage of 64-bit Linux has inside: an ELF file with section headers at its end, relocation
- * lists behind it, all of it compressed, and the size. Byte by byte from the kernel's build, and not
- * by the tables under test. [linux arch/x86/boot/compressed/Makefile] [linux arch/x86/tools/relocs.c]
+ * What a bzImage of 64-bit Linux has inside: an ELF file with section headers at its end,
+ * relocation lists behind it, all of it compressed, and the size. Byte by byte from the kernel's
+ * build, and not by the tables under test. [linux arch/x86/boot/compressed/Makefile]
+ * [linux arch/x86/tools/relocs.c]
  */
 
 import { type BzImageParts, makeBzImage } from "./make-bzimage.ts";
@@ -14,8 +15,8 @@ const START_KERNEL_MAP = 0xffffffff80000000n;
 /** The lower half of the virtual address of a byte of the kernel: `offset` from its start. */
 export const wordOf = (offset: number): number => 0x81000000 + offset;
 
-/** Offsets from the kernel's start, by list: 64-bit numbers, and 32-bit ones to subtract from and to
- * add to. Without the middle one there are two lists, as since Linux 6.15. */
+/** Offsets from the kernel's start, by list: 64-bit numbers, and 32-bit ones to subtract from and
+ * to add to. Without the middle one there are two lists, as since Linux 6.15. */
 export interface Relocations {
   readonly add64: readonly number[];
   readonly subtract32?: readonly number[];

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { expandLzma } from "../../src/edge/ffi/lzma.ts";
 import { expandPayload } from "../../src/wrapper/payload.ts";
 import { sizeBytes } from "../images/make-payload.ts";
 import { refusal } from "../kexec-error.ts";
@@ -23,7 +24,7 @@ const PAYLOADS: Readonly<Record<string, () => Uint8Array>> = {
 };
 const NAMES = Object.keys(PAYLOADS);
 const payload = (name: string): Uint8Array => PAYLOADS[name]?.() ?? new Uint8Array(0);
-const expand = (bytes: Uint8Array, size = SIZE) => expandPayload(bytes, size, () => null);
+const expand = (bytes: Uint8Array, size = SIZE) => expandPayload(bytes, size, expandLzma);
 
 describe.each(NAMES)("%s", (name) => {
   const packed = payload(name);
@@ -50,6 +51,11 @@ describe.each(NAMES)("%s", (name) => {
 test("an unknown format, such as lzo, is refused", () => {
   const lzo = Uint8Array.of(0x89, 0x4c, 0x5a, 0x4f, 0, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0);
   expect(refusal(() => expand(lzo)).message).toContain("compressed in an unknown format");
+});
+
+test.each(["xz", "lzma"])("%s is refused where there is no liblzma", (name) => {
+  const error = refusal(() => expandPayload(payload(name), SIZE, () => null));
+  expect(error.message).toBe("xz or lzma: the system has no liblzma.so.5 that can expand it");
 });
 
 test("liblzma expands xz where there is one", () => {
