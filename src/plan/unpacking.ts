@@ -25,13 +25,12 @@ export interface ToUnpack {
 }
 
 /** Why no kernel is unpacked, whatever its image; null: it may be. */
-function whyNone(request: LoadRequest, facts: HostFacts): string | null {
+function whyNone(request: LoadRequest): string | null {
   if (!request.unpack) return "--no-unpack";
   if (request.purpose === "crash") return "a crash kernel takes as little memory as it can";
   if (request.purpose !== "normal")
     return "only a kernel that replaces the running one is unpacked";
-  if (request.entry !== 0n) return "--entry names an address of the image as it is";
-  return facts.segmentRules.mapped === null ? null : "this host maps only what is in a segment";
+  return request.entry === 0n ? null : "--entry names an address of the image as it is";
 }
 
 /**
@@ -48,7 +47,7 @@ export function toUnpack(
   if (arch === undefined) return null;
   const image = readImage(arch.imageTypes, kernel, request.type, request.loader, facts);
   if (image.payload === undefined) return null;
-  const asItIs = whyNone(request, facts);
+  const asItIs = whyNone(request);
   if (asItIs !== null) return { asItIs };
   const { notReused } = purposeOf(request.purpose);
   const commandLine = nextCommandLine(request.loader, facts, notReused) ?? "";

@@ -32,7 +32,7 @@ export const DIFFERENCES = [
   {
     id: "own-options",
     kexecTools:
-      "`--dry-run`, `--doctor`, `--facts`, `--save-facts`, `--xen-library` and `--xen-direct` are unknown options",
+      "`--dry-run`, `--doctor`, `--facts`, `--save-facts`, `--no-unpack`, `--xen-library` and `--xen-direct` are unknown options",
     onekexec: "has them",
     why: "a plan can be seen, and made for another machine; no abbreviation changes its meaning",
   },

@@ -17,6 +17,10 @@ const OLDEST = 0x020f;
 /** Bits of a virtual address with 4-level page tables. */
 const FOUR_LEVEL_BITS = 48;
 
+const UNKNOWN_PAGING = "it is not known whether 5-level page tables are in use";
+/** How such a host maps the parts of an unpacked kernel has not been tried. */
+const ONLY_SEGMENTS_MAPPED = "this host maps only what is in a segment";
+
 /** Parameters by which the decompressor decides where the kernel may lie, or that it passes on in
  * the setup header. [linux arch/x86/boot/compressed/kaslr.c handle_mem_options, misc.c
  * parse_mem_encrypt] */
@@ -56,13 +60,20 @@ function whyOfPaging(
   const isSupported = (xloadflags & XLF_5LEVEL_ENABLED) !== 0;
   const isWanted = isSupported && !words.includes("no5lvl");
   const isOn = fiveLevelPaging(facts);
-  if (isOn === null) return "it is not known whether 5-level page tables are in use";
+  if (isOn === null) return UNKNOWN_PAGING;
   if (isOn && !isWanted) return "it turns off the 5-level page tables that are in use";
   const bits = facts.x86_64?.virtualBits ?? null;
   if (isOn || !isWanted || bits === FOUR_LEVEL_BITS) return null;
   return bits === null
     ? "it is not known whether the processor has 5-level page tables"
     : "it turns on the processor's 5-level page tables, which are not in use";
+}
+
+/** Why every kernel must unpack itself on this machine, a part of a sentence; null: none must. */
+export function whyNoKernel(facts: HostFacts): string | null {
+  if (facts.segmentRules.mapped !== null) return ONLY_SEGMENTS_MAPPED;
+  const isKnown = fiveLevelPaging(facts) !== null;
+  return whyOfEncryption(facts) ?? (isKnown ? null : UNKNOWN_PAGING);
 }
 
 /**
@@ -77,6 +88,7 @@ export function whyUnpacksItself(
 ): string | null {
   const { version } = header;
   if (facts === null) return "nothing is known of this machine";
+  if (facts.segmentRules.mapped !== null) return ONLY_SEGMENTS_MAPPED;
   if (version < OLDEST) {
     const [found, needed] = [version, OLDEST].map(showVersion);
     return `it has boot protocol ${found}, ${needed} or newer is needed`;
