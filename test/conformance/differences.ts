@@ -37,6 +37,13 @@ export const DIFFERENCES = [
     why: "a plan can be seen, and made for another machine; no abbreviation changes its meaning",
   },
   {
+    id: "unpacked",
+    kexecTools: "`-c` loads a bzImage as it is, and it unpacks itself after the reboot",
+    onekexec:
+      "`-c` unpacks it while it loads it, where nothing is lost by that; not with `--no-unpack`",
+    why: "0.1 to 0.6 s less between two kernels",
+  },
+  {
     id: "reason",
     kexecTools: "an error is one line, often without a reason",
     onekexec: "the same line, then up to three more: the cause, looked for, and what to try",
