@@ -1,4 +1,5 @@
-/** The package lists of another Debian, in a folder of their own: this machine's stay as they are. */
+/** The package lists of another Debian, in a folder of their own: this machine's stay as they
+ * are. */
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -82,6 +82,13 @@ describe("makeRealWorld", () => {
     expect(world.readFacts().rngSeed?.length).toBe(32);
   });
 
+  test("draws a random number of 64 bits, another one each time", () => {
+    const drawn = Array.from({ length: 50 }, () => world.random() ?? -1n);
+    expect(new Set(drawn).size).toBe(50);
+    expect(drawn.every((number) => number >= 0n && number < 1n << 64n)).toBe(true);
+    expect(drawn.some((number) => number >> 56n > 0n)).toBe(true);
+  });
+
   test("returns environment variables as bytes", () => {
     const ran = runScript(
       `import { realConsole } from "@src/edge/console.ts";
