@@ -108,7 +108,14 @@ describe("a kernel that is unpacked", () => {
     const request = { facts: "machine.json" };
     const [one, other] = [await planOf({ request, random: [] }), await planOf({ request })];
     expect(one).toEqual(other);
-    expect(kernels(one)[0]?.start).toBe(0x1000000n);
+    expect(kernels(one)[0]?.start).toBe(0x20000000n);
+  });
+
+  test("below 512 MiB only where there is no room above", async () => {
+    const request = { memMax: 0x1fffffffn };
+    const plan = await planOf({ request, random: [0n, 0n] });
+    expect(kernels(plan)[0]?.start).toBe(0x1000000n);
+    expect(kernels(plan)[0]?.reason).toEndWith("not below 0x1000000");
   });
 
   test("whatever is in its way, the initrd has its place", async () => {

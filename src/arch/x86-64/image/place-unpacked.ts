@@ -1,10 +1,11 @@
 /** A bzImage whose kernel is unpacked before the reboot: its payload, and the plan's segments. */
 
-import { ADDRESS_END, hex } from "../../../core/address.ts";
+import { ADDRESS_END, hex, MIB } from "../../../core/address.ts";
 import { Reader } from "../../../core/bytes.ts";
 import { failImage } from "../../../core/error.ts";
+import { NoRoom } from "../../../core/no-room.ts";
 import type { HostFacts } from "../../../model/host-facts.ts";
-import type { DraftPlan, PlanContext } from "../../../model/image-type.ts";
+import type { DraftPlan, Piece, Placement, PlanContext } from "../../../model/image-type.ts";
 import type { Segment } from "../../../model/load-plan.ts";
 import type { Payload, UnpackedKernel } from "../../../model/payload.ts";
 import { type CompressedKernel, protectedModeCode } from "./bzimage-parts.ts";
@@ -16,6 +17,9 @@ import { unpackKernel } from "./unpacked-kernel.ts";
 /** The payload ends with the size that it expands to. [linux scripts/Makefile.lib size_append] */
 const SIZE_LENGTH = 4;
 const NO_BYTES = new Uint8Array(0);
+/** Where random addresses begin, if there is room: the memory below has uses of its own, such as
+ * crashkernel=. [linux arch/x86/boot/compressed/kaslr.c choose_random_location] */
+const RANDOM_FROM = 512n * MIB;
 
 /** The payload's bytes. [x86-boot] 0x248 payload_offset, 0x24c payload_length
  * @throws ImageError `image.payload` where the file does not have them */
@@ -52,21 +56,28 @@ export function payloadOf(
   };
 }
 
-/** Takes memory for all of the kernel, its gaps included, and makes a segment of each part. */
-function placeKernel(context: PlanContext, kernel: UnpackedKernel): Segment[] {
-  const { size, alignment, min, parts, random } = kernel;
-  const which =
-    random === null ? "the highest free multiple" : "a random one (KASLR) of the free multiples";
-  const whole = context.put({
-    ...{ role: "kernel", bytes: NO_BYTES, size, alignment, min },
-    from: random === null ? "top" : { random },
+/** Takes memory for all of the kernel, its gaps included. @throws KexecError `plan.no-room` */
+function takeMemory(context: PlanContext, kernel: UnpackedKernel): Segment {
+  const { size, alignment, min, random } = kernel;
+  const pieceFrom = (lowest: bigint, from: Placement["from"], which: string): Piece => ({
+    ...{ role: "kernel", bytes: NO_BYTES, size, alignment, min: lowest, from },
     minFrom: `pref_address ${hex(min)} of the kernel (0x258)`,
     reason:
-      `${which} of ${hex(alignment)} with ${hex(size)} bytes for the unpacked kernel, not below ` +
-      `pref_address ${hex(min)}`,
+      `${which} of ${hex(alignment)} with ${hex(size)} bytes for the unpacked kernel, ` +
+      `not below ${hex(lowest)}`,
   });
-  return parts.map(({ offset, size: length, bytes }) => ({
-    ...{ ...whole, start: whole.start + offset, size: length, bytes },
+  if (random === null) return context.put(pieceFrom(min, "top", "the highest free multiple"));
+  const pick = (lowest: bigint): Piece =>
+    pieceFrom(lowest, { random }, "a random one (KASLR) of the free multiples");
+  const placed = min < RANDOM_FROM ? context.tryPut(pick(RANDOM_FROM)) : null;
+  return placed === null || placed instanceof NoRoom ? context.put(pick(min)) : placed;
+}
+
+/** The segments of the kernel, one for each of its parts. @throws KexecError `plan.no-room` */
+function placeKernel(context: PlanContext, kernel: UnpackedKernel): Segment[] {
+  const whole = takeMemory(context, kernel);
+  return kernel.parts.map(({ offset, size, bytes }) => ({
+    ...{ ...whole, start: whole.start + offset, size, bytes },
     reason: offset === 0n ? whole.reason : `its place in the kernel at ${hex(whole.start)}`,
   }));
 }

@@ -55,14 +55,12 @@ export function readRelocationLists(bytes: Uint8Array): RelocationList[] {
   return KINDS[count].map((kind, i) => ({ kind, words: lists[i] ?? new Uint32Array(0) }));
 }
 
-/** Adds `delta` to the number at `at`. */
-type Change = (view: DataView, at: number, delta: number) => void;
-
 function checked(sum: number, at: number): number {
   if (sum >= 0 && sum < WORD_END) return sum;
   return unexpected(`have a number that is too small or large to change, ${hex(at)} bytes into it`);
 }
 
+/** Adds `delta` to the number at `at`. */
 function change32(view: DataView, at: number, delta: number): void {
   view.setUint32(at, checked(view.getUint32(at, true) + delta, at), true);
 }
@@ -75,11 +73,8 @@ function change64(view: DataView, at: number, delta: number): void {
   view.setUint32(at + WORD, high, true);
 }
 
-const CHANGES: Readonly<Record<Kind, { readonly size: number; readonly change: Change }>> = {
-  add64: { size: 2 * WORD, change: change64 },
-  subtract32: { size: WORD, change: (view, at, delta) => change32(view, at, -delta) },
-  add32: { size: WORD, change: change32 },
-};
+/** The width of the numbers, in bytes. */
+const WIDTHS: Readonly<Record<Kind, number>> = { add64: 2 * WORD, subtract32: WORD, add32: WORD };
 
 /** Bytes of the kernel, and where they lie when it runs where it was linked for. */
 interface Target {
@@ -89,7 +84,8 @@ interface Target {
 }
 
 function changeAll({ kind, words }: RelocationList, targets: readonly Target[], delta: number) {
-  const { size, change } = CHANGES[kind];
+  const width = WIDTHS[kind];
+  const added = kind === "subtract32" ? -delta : delta;
   let before = 0;
   let next = 0;
   let target = targets[next];
@@ -101,10 +97,11 @@ function changeAll({ kind, words }: RelocationList, targets: readonly Target[], 
       next += 1;
       target = targets[next];
     }
-    if (target === undefined || physical < target.start || physical + size > target.end) {
+    if (target === undefined || physical < target.start || physical + width > target.end) {
       return unexpected(`name ${hex(word)}, which is not in the kernel`);
     }
-    change(target.view, physical - target.start, delta);
+    if (kind === "add64") change64(target.view, physical - target.start, added);
+    else change32(target.view, physical - target.start, added);
   }
 }
 
