@@ -148,6 +148,7 @@ describe("a kernel that unpacks itself, and why", () => {
     ],
     ["no payload", { kernel: withPayload(new Uint8Array(0)) }, "names 0 bytes at 0x400"],
     ["a payload behind the end", { kernel: beyond() }, "names 16777216 bytes at 0x400"],
+    ["a size above init_size", { kernel: lz4(expanded, 0x100001) }, "0x100001 bytes, init_size"],
     ["another program", { kernel: lz4(pattern(9000), 9000) }, 'no 0x7f "ELF" at its start'],
     [
       "no lists",

@@ -21,18 +21,24 @@ const NO_BYTES = new Uint8Array(0);
  * crashkernel=. [linux arch/x86/boot/compressed/kaslr.c choose_random_location] */
 const RANDOM_FROM = 512n * MIB;
 
-/** The payload's bytes. [x86-boot] 0x248 payload_offset, 0x24c payload_length
- * @throws ImageError `image.payload` where the file does not have them */
-function payloadBytes(kernel: CompressedKernel): Uint8Array {
+/**
+ * The payload's bytes, and the size that they expand to, which the kernel has memory for.
+ * [x86-boot] 0x248 payload_offset, 0x24c payload_length, 0x260 init_size
+ * @throws ImageError `image.payload` where the file does not have them, or the size is too large
+ */
+function readPayload(kernel: CompressedKernel): Pick<Payload, "bytes" | "size"> {
   const code = protectedModeCode(kernel);
-  const { payload_offset: start, payload_length: length } = kernel.header;
-  if (length > SIZE_LENGTH && start + length <= code.length) {
-    return code.subarray(start, start + length);
+  const { payload_offset: start, payload_length: length, init_size } = kernel.header;
+  const unexpected = (message: string): never => failImage({ code: "image.payload", message });
+  if (length <= SIZE_LENGTH || start + length > code.length) {
+    return unexpected(`its header names ${length} bytes at ${hex(start)} as its payload`);
   }
-  return failImage({
-    code: "image.payload",
-    message: `its header names ${length} bytes at ${hex(start)} as its payload`,
-  });
+  const bytes = code.subarray(start, start + length);
+  const size = new Reader(bytes, "payload").u32(length - SIZE_LENGTH);
+  if (size <= init_size) return { bytes, size };
+  return unexpected(
+    `its payload says that it has ${hex(size)} bytes, init_size is ${hex(init_size)}`,
+  );
 }
 
 /**
@@ -47,10 +53,8 @@ export function payloadOf(
 ): Payload | { readonly asItIs: string } {
   const asItIs = whyUnpacksItself(kernel.header, commandLine, facts);
   if (asItIs !== null) return { asItIs };
-  const bytes = payloadBytes(kernel);
   return {
-    bytes,
-    size: new Reader(bytes, "payload").u32(bytes.length - SIZE_LENGTH),
+    ...readPayload(kernel),
     isRandomized: isRandomized(commandLine),
     unpack: (expanded, random) => unpackKernel(expanded, kernel.header, random),
   };
