@@ -15,6 +15,7 @@ import {
 import { dirname, join } from "node:path";
 import { fillFolder } from "./cache.ts";
 import { Problem, runCommand } from "./command.ts";
+import { suiteOptions } from "./debian-suite.ts";
 
 /** What is wanted of a package. */
 export interface WantedFiles {
@@ -22,6 +23,8 @@ export interface WantedFiles {
   readonly title: string;
   /** What the package's name matches, for apt-cache; of several the newest is taken. */
   readonly names: string;
+  /** Another Debian than this machine's, e.g. `sid`. */
+  readonly suite?: string;
   /** Where the files are kept; they are the only ones there. */
   readonly folder: string;
   /** By the name that each is kept under: where the package has it, "**" being any folders. What
@@ -69,9 +72,12 @@ function cachedFiles({ folder, files }: WantedFiles): PackageFiles | null {
   return Object.keys(files).every(isGood) ? { name, version, path } : null;
 }
 
+const aptOptions = (suite: string | undefined): string[] =>
+  suite === undefined ? [] : suiteOptions(suite);
+
 /** The newest package that Debian offers; null where it offers none. */
-function newestPackage({ title, names }: WantedFiles): string | null {
-  const command = ["apt-cache", "search", "--names-only", names];
+function newestPackage({ title, names, suite }: WantedFiles): string | null {
+  const command = ["apt-cache", ...aptOptions(suite), "search", "--names-only", names];
   const found = runCommand(`Look for ${title}`, command).split("\n");
   const packages = found.map((line) => line.split(" ")[0] ?? "");
   return packages.sort(new Intl.Collator("en", { numeric: true }).compare).at(-1) || null;
@@ -116,7 +122,10 @@ function unpack(wanted: WantedFiles, name: string, deb: string, folder: string):
 function download(wanted: WantedFiles, name: string, folder: string): void {
   const step = `Download ${name}`;
   const advice = "look at the network, and try 'apt-get update'";
-  runCommand(step, ["apt-get", "-q", "download", name], { cwd: folder, advice });
+  runCommand(step, ["apt-get", "-q", ...aptOptions(wanted.suite), "download", name], {
+    cwd: folder,
+    advice,
+  });
   const deb = readdirSync(folder).find((file) => file.endsWith(".deb"));
   if (deb === undefined) throw new Problem({ step, reason: "apt-get left no .deb file", advice });
   unpack(wanted, name, join(folder, deb), folder);

@@ -18,6 +18,7 @@ import { ensureGuest, GUEST_KINDS } from "./debian-guest.ts";
 import { ensureKernel, KERNEL_SERIES } from "./kernels.ts";
 import { ensurePackages, refreshPackageLists } from "./machine.ts";
 import { ensureNewestKexecTools, installNewestKexecTools } from "./newest-kexec-tools.ts";
+import { ensureOtherKernel, OTHER_KERNELS } from "./other-kernels.ts";
 import { ensureSystemdStub } from "./systemd-stub.ts";
 import { ensureXen } from "./xen.ts";
 import { ensureXenHeaders } from "./xen-headers.ts";
@@ -245,6 +246,7 @@ function prepareMachine(phases: readonly Phase[]): void {
   if (!slow) return;
   const refresh = () => refreshPackageLists(say);
   for (const series of KERNEL_SERIES) ensureKernel(series, say, refresh);
+  for (const which of OTHER_KERNELS) ensureOtherKernel(which, say);
   ensureXen(say, refresh);
   ensureSystemdStub(say, refresh);
   ensureXenHeaders(say, refresh);

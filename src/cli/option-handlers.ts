@@ -259,6 +259,9 @@ const HANDLERS: { readonly [Name in Exclude<OptionName, ArchOptionName>]: Handle
   "save-facts": effect((settings, path) => {
     settings.saveFacts = path;
   }),
+  "no-unpack": effect((settings) => {
+    settings.unpack = false;
+  }),
   "xen-library": effect((settings, path) => {
     if (!path.startsWith("/")) {
       fail({

@@ -129,6 +129,7 @@ function loadOf(settings: Settings, purpose: ImagePurpose, kernel: string): Load
     entry: settings.entry,
     hotplug: settings.hotplug,
     passMemmapCmdline: settings.passMemmapCmdline,
+    unpack: settings.unpack,
     facts: settings.facts,
   };
 }

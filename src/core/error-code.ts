@@ -61,6 +61,7 @@ export type ErrorCode =
   | "image.multiboot-header"
   | "image.nbi"
   | "image.option"
+  | "image.payload"
   | "image.pe"
   | "image.real-mode"
   | "image.setup-header"

@@ -4,6 +4,7 @@
  * and only under Xen anything needs Xen's part: these are imported where they are needed.
  */
 
+import { Reader } from "../core/bytes.ts";
 import { KexecError } from "../core/error.ts";
 import type { Architecture } from "../model/architecture.ts";
 import type { Backend } from "../model/backend.ts";
@@ -89,6 +90,15 @@ function factsOf(linux: HostFacts, backend: () => Backend): HostFacts {
   return chosen.hostFacts(linux);
 }
 
+const RANDOM_LENGTH = 8;
+
+/** @throws KexecError `host.library` where libc cannot be used */
+async function randomNumber(): Promise<bigint | null> {
+  const { getrandom } = await import("./ffi/device-calls.ts");
+  const bytes = getrandom(RANDOM_LENGTH);
+  return bytes === null ? null : new Reader(bytes, "random number").u64(0);
+}
+
 const label = (role: InputRole): string => `Reading ${role}`;
 
 /**
@@ -114,6 +124,7 @@ export async function makeRealWorld(console: Console, request: WorldRequest): Pr
     memoryFile,
     expandLzma,
     availableMemory,
+    random: randomNumber,
     readText: readTextFile,
     writeText: writeTextFile,
     backend,

@@ -194,9 +194,11 @@ const factsFile = z.strictObject({
   kexec: kexecState,
   lockdown: z.nullable(z.enum(["none", "integrity", "confidentiality"])),
   capabilities: z.nullable(u64),
-  // Files of earlier versions lack these seven fields, kho and crashCma.
+  // Files of earlier versions lack these nine fields, kho and crashCma.
   display: z._default(z.nullable(display), null),
   fiveLevelPaging: z._default(z.nullable(z.boolean()), null),
+  virtualBits: z._default(z.nullable(z.int()), null),
+  encryptedMemory: z._default(z.nullable(z.boolean()), null),
   crash: z._default(z.nullable(crash), null),
   planKinds: z._default(z.array(z.enum(["file", "segments"])), [...LINUX_PLAN_KINDS]),
   segmentRules: z._default(segmentRules, {
@@ -252,8 +254,10 @@ function systemRamOf({ systemRam, memoryMap, crash }: Written): HostFacts["syste
 }
 
 function fromWritten(written: Written): HostFacts {
-  const { bootParams, edd, framebuffer, display, fiveLevelPaging, ...facts } = written;
-  const own: X86Facts = { bootParams, edd, framebuffer, display, fiveLevelPaging };
+  const { bootParams, edd, framebuffer, display, ...others } = written;
+  const { fiveLevelPaging, virtualBits, encryptedMemory, ...facts } = others;
+  const cpu = { fiveLevelPaging, virtualBits, encryptedMemory };
+  const own: X86Facts = { bootParams, edd, framebuffer, display, ...cpu };
   const { settled: guestOwned, ...rules } = facts.segmentRules;
   return {
     ...facts,

@@ -10,6 +10,7 @@ import type { EntryState } from "./entry-state.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { Segment, SegmentRole } from "./load-plan.ts";
 import type { MemoryRange } from "./memory.ts";
+import type { Payload, UnpackedKernel } from "./payload.ts";
 import type { PurposeTraits } from "./purpose.ts";
 import type { LoaderRequest, LoadRequest } from "./request.ts";
 
@@ -36,9 +37,16 @@ export interface PlanInputs {
   readonly modules: readonly ModuleFile[];
   /** `--dtb` */
   readonly dtb: InputFile | null;
+  /** The kernel in `kernel`, where it is unpacked before the reboot. */
+  readonly unpacked?: UnpackedKernel;
 }
 
-/** Where a piece may lie: it gets the highest place that fits, with `from: "bottom"` the lowest. */
+/** One of all places that fit, all equally likely: `random`, a number of 64 bits, says which. */
+export interface RandomPlace {
+  readonly random: bigint;
+}
+
+/** Where a piece may lie: it gets the highest place that fits, the lowest, or a random one. */
 export interface Placement {
   readonly role: SegmentRole;
   /** Memory that it needs, in bytes; the placer rounds it up to whole pages. */
@@ -51,7 +59,7 @@ export interface Placement {
   /** What sets each of the two, for the error of a piece that finds no room. */
   readonly minFrom?: string | undefined;
   readonly maxFrom?: string | undefined;
-  readonly from: "top" | "bottom";
+  readonly from: "top" | "bottom" | RandomPlace;
   /** Where the host has guest-owned memory, accept no other: the caller tries another place. */
   readonly guestOwnedOnly?: boolean;
 }
@@ -135,6 +143,13 @@ export interface Image {
    * kexec_file_load may load it. */
   readonly whyNotByFile: string | null;
   readonly purgatory: PurgatoryPlace;
+  /**
+   * What the image unpacks when it starts, or why it must do that itself, a part of a sentence.
+   * Left out where images of its type unpack nothing.
+   * @param commandLine the next kernel's
+   * @throws ImageError `image.payload`
+   */
+  payload?(commandLine: string): Payload | { readonly asItIs: string };
   /**
    * Places the image's segments, and determines how it is entered.
    * @throws KexecError where no valid plan exists; `ImageError` where the image is the reason

@@ -66,6 +66,8 @@ export interface LoadRequest {
   readonly hotplug: boolean;
   /** `--pass-memmap-cmdline` */
   readonly passMemmapCmdline: boolean;
+  /** Whether a kernel may be unpacked before the reboot; `--no-unpack`: it unpacks itself. */
+  readonly unpack: boolean;
   /** `--facts=FILE`: plan for the machine that the file describes; null: for this machine. */
   readonly facts: string | null;
 }
@@ -109,6 +111,7 @@ export const LOAD_DEFAULTS: Omit<LoadRequest, "kernel"> = {
   entry: 0n,
   hotplug: false,
   passMemmapCmdline: false,
+  unpack: true,
   facts: null,
 };
 

@@ -62,6 +62,8 @@ export interface World extends Console {
   expandLzma: HostExpand;
   /** The memory that can be allocated without killing a process, in bytes; null: unknown. */
   availableMemory(): bigint | null;
+  /** A random number of 64 bits; null where the running kernel has none. */
+  random(): Promise<bigint | null>;
   /** @throws KexecError */
   readText(path: string): string;
   /** @throws KexecError */

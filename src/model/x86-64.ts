@@ -33,6 +33,11 @@ export interface X86Facts {
   /** Whether the running kernel uses 5-level page tables; null where it does not say, and in facts
    * files from before it was looked at. */
   readonly fiveLevelPaging: boolean | null;
+  /** Bits of a virtual address that the processors support; null as for `fiveLevelPaging`. */
+  readonly virtualBits: number | null;
+  /** Whether memory is encrypted, by SME or because this is a confidential guest; null as for
+   * `fiveLevelPaging`. */
+  readonly encryptedMemory: boolean | null;
 }
 
 /** The facts of a machine that reports none of them. */
@@ -42,4 +47,6 @@ export const NO_X86_FACTS: X86Facts = {
   framebuffer: null,
   display: null,
   fiveLevelPaging: null,
+  virtualBits: null,
+  encryptedMemory: null,
 };

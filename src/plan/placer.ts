@@ -3,7 +3,8 @@
  * that are inside usable RAM, aligned, within the piece's own limits, and disjoint from all before.
  *
  * It has two rules, as in kexec-tools: the highest place that fits (from the top), so that pieces
- * stay out of the way of the next kernel's early allocations, or the lowest (from the bottom).
+ * stay out of the way of the next kernel's early allocations, or the lowest (from the bottom). An
+ * unpacked kernel gets a random place, as it would take itself (KASLR).
  *
  * Where the host reports which memory guests own (`SegmentRules.guestOwned`), pieces go there. A
  * piece that does not fit there gets the lowest place that fits: that memory may be free memory of
@@ -173,9 +174,13 @@ export class Placer {
   ): bigint | undefined {
     const among = (set: readonly Range[], end: Placement["from"]): bigint | undefined => {
       const gaps = overlapping(set, window);
+      if (typeof end === "object") {
+        const fits = gaps.flatMap((gap) => placesIn(intersect(gap, window), size, alignment));
+        return placeAt(fits, alignment, end.random);
+      }
       for (const gap of end === "top" ? gaps.toReversed() : gaps) {
-        const start = startWithin(intersect(gap, window), size, alignment, end);
-        if (start !== undefined) return start;
+        const [fits] = placesIn(intersect(gap, window), size, alignment);
+        if (fits !== undefined) return end === "top" ? fits.highest : fits.lowest;
       }
       return undefined;
     };
@@ -243,16 +248,29 @@ function strictest(
   return others.reduce((best, one) => (isStricter(one.at, best.at) ? one : best), own);
 }
 
-/** The highest or lowest aligned start in `gap`, or undefined where `size` does not fit. */
-function startWithin(
-  gap: Range,
-  size: bigint,
-  alignment: bigint,
-  from: Placement["from"],
-): bigint | undefined {
+/** The starts that fit into a gap: from `lowest` to `highest`, all multiples of the alignment. */
+interface Places {
+  readonly lowest: bigint;
+  readonly highest: bigint;
+}
+
+/** The aligned starts in `gap`, as one run; none where `size` does not fit. */
+function placesIn(gap: Range, size: bigint, alignment: bigint): Places[] {
   const lowest = alignUp(gap.start, alignment);
-  if (gap.end < size) return undefined;
+  if (gap.end < size) return [];
   const highest = alignDown(gap.end - size, alignment);
-  if (highest < lowest) return undefined;
-  return from === "top" ? highest : lowest;
+  return highest < lowest ? [] : [{ lowest, highest }];
+}
+
+/** One of all starts, by a random number; undefined where there is none. */
+function placeAt(places: readonly Places[], alignment: bigint, random: bigint): bigint | undefined {
+  const counts = places.map(({ lowest, highest }) => (highest - lowest) / alignment + 1n);
+  const total = counts.reduce((sum, count) => sum + count, 0n);
+  let left = total === 0n ? 0n : random % total;
+  for (const [i, { lowest }] of places.entries()) {
+    const count = counts[i] ?? 0n;
+    if (left < count) return lowest + left * alignment;
+    left -= count;
+  }
+  return undefined;
 }

@@ -11,8 +11,9 @@ import type { FileReference, LoadPlan, NotByFile, PlanKind } from "../model/load
 import { kindsToTry } from "../model/plan-kinds.ts";
 import type { LoaderRequest, LoadRequest } from "../model/request.ts";
 import type { Input, InputRole, World } from "../model/world.ts";
-import { buildFilePlan, buildSegmentPlan, type HandedFiles } from "../plan/build-plan.ts";
+import { buildFilePlan, type HandedFiles } from "../plan/build-plan.ts";
 import { wrapperOf } from "../wrapper/recognise.ts";
+import { planUnpacked } from "./unpack.ts";
 
 /** A plan and the facts that it was made from. */
 export interface Planned {
@@ -281,7 +282,8 @@ async function planBySegments(attempt: Attempt): Promise<Planned> {
   const { extras, notes } = await readExtras(request, files, world);
   const initrd = extras.initrd ?? parts.initrd;
   const dtb = extras.dtb ?? parts.deviceTree;
-  const plan = buildSegmentPlan(parts.request, facts, { ...extras, kernel: image, initrd, dtb });
+  const inputs = { ...extras, kernel: image, initrd, dtb };
+  const plan = await planUnpacked(parts.request, facts, inputs, world);
   return { plan: { ...plan, notes: [...layers, ...notes, ...plan.notes] }, facts };
 }
 

@@ -28,7 +28,8 @@ export interface Unwrapped {
   readonly notes: readonly string[];
 }
 
-function expander(format: Compression, liblzma: HostExpand): Expand {
+/** The function that expands `format`. */
+export function expander(format: Compression, liblzma: HostExpand): Expand {
   switch (format) {
     case "gzip":
       return expandGzip;

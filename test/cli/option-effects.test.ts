@@ -42,6 +42,7 @@ const PLAIN: LoadRequest = {
   entry: 0n,
   hotplug: false,
   passMemmapCmdline: false,
+  unpack: true,
   facts: null,
 };
 const NO_XEN = { library: null, direct: false };
@@ -208,6 +209,7 @@ const EFFECTS: Record<OptionName, readonly [string | readonly string[], Request 
       steps: [{ kind: "save-facts", path: "f" }, ...loading().steps],
     },
   ],
+  "no-unpack": ["--no-unpack", loading({ unpack: false })],
   "xen-library": [
     "--xen-library=/x.so",
     loading({}, { world: { ...WORLD, xen: { library: "/x.so", direct: false } } }),

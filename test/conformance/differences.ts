@@ -32,9 +32,16 @@ export const DIFFERENCES = [
   {
     id: "own-options",
     kexecTools:
-      "`--dry-run`, `--doctor`, `--facts`, `--save-facts`, `--xen-library` and `--xen-direct` are unknown options",
+      "`--dry-run`, `--doctor`, `--facts`, `--save-facts`, `--no-unpack`, `--xen-library` and `--xen-direct` are unknown options",
     onekexec: "has them",
     why: "a plan can be seen, and made for another machine; no abbreviation changes its meaning",
+  },
+  {
+    id: "unpacked",
+    kexecTools: "`-c` loads a bzImage as it is, and it unpacks itself after the reboot",
+    onekexec:
+      "`-c` unpacks it while it loads it, where nothing is lost by that; not with `--no-unpack`",
+    why: "0.1 to 0.6 s less between two kernels",
   },
   {
     id: "reason",

@@ -1,7 +1,7 @@
 /** Loading, as kexec-tools and onekexec do it: what reaches the kernel, and what they say. */
 
 import { describe, expect, test } from "bun:test";
-import { COPIES_SINCE, COPY, differs, runBoth, same } from "./compare.ts";
+import { COPIES_SINCE, COPY, differs, runBoth, same, TIMEOUT_MS } from "./compare.ts";
 import { difference } from "./differences.ts";
 import { runKexec } from "./harness.ts";
 import {
@@ -9,10 +9,12 @@ import {
   INITRD,
   KERNEL,
   KERNEL_PIECE,
+  KERNEL_SIZE,
   NBI_16,
   NBI_32,
   STUMP,
   UNALIGNED,
+  WITH_PAYLOAD,
   ZIMAGE,
 } from "./inputs.ts";
 import { KEXEC_TOOLS, ONEKEXEC, RELEASE } from "./programs.ts";
@@ -308,6 +310,32 @@ test(`${difference("segments").id}: how many, and how low`, async () => {
   expect(ours.length).toBe(4);
   expect(ours[0]?.mem).toBeGreaterThan(0x100000n);
 });
+
+/** Its memory is not encrypted, and it has 4-level page tables only. */
+const CPUINFO =
+  "processor\t: 0\nflags\t\t: fpu lm\naddress sizes\t: 46 bits physical, 48 bits virtual\n";
+
+test(
+  `${difference("unpacked").id}: the bytes of kernels, and --no-unpack`,
+  async () => {
+    const machine = { files: { "/proc/cpuinfo": CPUINFO } };
+    const loadedBy = async (binary: string, ...more: readonly string[]): Promise<number[]> => {
+      const argv = ["-c", "-l", WITH_PAYLOAD, ...more];
+      const { status, stderr, calls } = await runKexec(binary, argv, { machine });
+      expect([status, stderr]).toEqual([0, ""]);
+      return calls.flatMap((call) =>
+        call.name === "kexec_load" ? call.segments.map(({ bufsz }) => Number(bufsz)) : [],
+      );
+    };
+    expect(await loadedBy(KEXEC_TOOLS)).toContain(KERNEL_SIZE);
+    expect(await loadedBy(ONEKEXEC, "--no-unpack")).toContain(KERNEL_SIZE);
+    const unpacked = await loadedBy(ONEKEXEC);
+    expect(unpacked).not.toContain(KERNEL_SIZE);
+    // The kernel's text alone is more than all of it was.
+    expect(Math.max(...unpacked)).toBeGreaterThan(2 * KERNEL_SIZE);
+  },
+  TIMEOUT_MS,
+);
 
 test(`${difference("own-options").id}: --dry-run=json`, async () => {
   const { theirs, ours } = await runBoth(["-l", "--dry-run=json", KERNEL]);

@@ -84,6 +84,16 @@ describe("makeRealWorld", () => {
     expect(facts.rngSeed?.length).toBe(32);
   });
 
+  test("draws a random number of 64 bits, another one each time", async () => {
+    const world = await made;
+    const drawn = await Promise.all(
+      Array.from({ length: 50 }, async () => (await world.random()) ?? -1n),
+    );
+    expect(new Set(drawn).size).toBe(50);
+    expect(drawn.every((number) => number >= 0n && number < 1n << 64n)).toBe(true);
+    expect(drawn.some((number) => number >> 56n > 0n)).toBe(true);
+  });
+
   test("returns environment variables as bytes", () => {
     const ran = runScript(
       `import { realConsole } from "@src/edge/console.ts";

@@ -118,6 +118,8 @@ const anyFacts = fc.record({
     framebuffer: orNull(framebuffer),
     display: orNull(display),
     fiveLevelPaging: orNull(fc.boolean()),
+    virtualBits: orNull(fc.constantFrom(48, 57)),
+    encryptedMemory: orNull(fc.boolean()),
   }),
   kexec: fc.record({
     loaded: orNull(fc.boolean()),

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
-import { usesFiveLevelPaging } from "../../src/facts/cpu-flags.ts";
+import { parseCpuinfo } from "../../src/facts/cpu-flags.ts";
 import { refusal } from "../kexec-error.ts";
 
-const cpu = (flags: string) =>
-  `processor\t: 0\nmodel name\t: QEMU TCG CPU\nflags\t\t: ${flags}\nvmx flags\t: la57\nbugs\t\t: la57\n`;
+const cpu = (flags: string, sizes = "address sizes\t: 46 bits physical, 48 bits virtual\n") =>
+  `processor\t: 0\nmodel name\t: QEMU TCG CPU\nflags\t\t: ${flags}\n` +
+  `vmx flags\t: la57 sme\nbugs\t\t: la57 sme\n${sizes}`;
 
 test.each([
   ["fpu vme la57 pku", true],
@@ -14,12 +15,34 @@ test.each([
   // The byte is no blank.
   ["fpu\xa0la57", false],
 ])("%p: 5-level page tables %p", (flags, is) => {
-  expect(usesFiveLevelPaging(cpu(flags))).toBe(is);
+  expect(parseCpuinfo(cpu(flags)).fiveLevelPaging).toBe(is);
+});
+
+test.each([
+  ["fpu hypervisor la57", false],
+  ["fpu sme", true],
+  ["fpu tdx_guest hypervisor", true],
+  ["fpu hypervisor sev", true],
+  ["fpu hypervisor sev_es", true],
+  ["fpu hypervisor sev_snp", true],
+  // A host that may have such guests.
+  ["fpu sev sev_es sev_snp", false],
+])("%p: encrypted memory %p", (flags, is) => {
+  expect(parseCpuinfo(cpu(flags)).encryptedMemory).toBe(is);
+});
+
+test.each([
+  ["address sizes\t: 46 bits physical, 48 bits virtual\n", 48],
+  ["address sizes\t: 52 bits physical, 57 bits virtual\n", 57],
+  ["address sizes\t: 52 bits physical, 57", null],
+  ["", null],
+])("%p: virtual addresses of %p bits", (line, bits) => {
+  expect(parseCpuinfo(cpu("fpu", line)).virtualBits).toBe(bits);
 });
 
 test.each(["", "processor\t: 0\n", "flags\t\t: fpu la57", "Features\t: fp asimd\n"])(
   "%p has no flags that are whole",
   (text) => {
-    expect(refusal(() => usesFiveLevelPaging(text)).code).toBe("facts.cpu-flags");
+    expect(refusal(() => parseCpuinfo(text)).code).toBe("facts.cpu-flags");
   },
 );

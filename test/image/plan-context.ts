@@ -105,7 +105,8 @@ function recordingPlacer(free: readonly Range[], facts: HostFacts) {
     const segment = placer.tryPut(piece);
     const { alignment = 1n, min = 0n, max = ADDRESS_END, from = "top", bytes } = piece;
     const size = piece.size ?? BigInt(bytes.length);
-    const limits = `${hex(size)} by ${hex(alignment)} in [${hex(min)}, ${orEnd(max)}) from ${from}`;
+    const end = typeof from === "object" ? "a random place" : from;
+    const limits = `${hex(size)} by ${hex(alignment)} in [${hex(min)}, ${orEnd(max)}) from ${end}`;
     record(segment instanceof NoRoom ? segment : [segment], piece.role, limits);
     return segment;
   };

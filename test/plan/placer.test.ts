@@ -33,6 +33,26 @@ describe("place", () => {
     expect(new Placer(usable, PAGE).place(piece(parts))).toBe(want);
   });
 
+  test("a random place: each that fits, in the order of addresses, as often as any other", () => {
+    const among = [range(0x100000n, 0x700000n), range(0x800000n, 0xb00000n)];
+    const starts = Array.from({ length: 9 }, (_, i) =>
+      new Placer(among, PAGE).place(
+        piece({
+          ...{ size: 0x200000n, alignment: 0x100000n, min: 0x200000n, max: 0xa80000n },
+          from: { random: BigInt(i) },
+        }),
+      ),
+    );
+    const fit = [0x200000n, 0x300000n, 0x400000n, 0x500000n, 0x800000n];
+    expect(starts).toEqual([...fit, ...fit.slice(0, 4)]);
+  });
+
+  test("no room for a random place", () => {
+    const from = { random: 5n };
+    const attempt = () => new Placer(usable, PAGE).place(piece({ size: 0x2000000n, from }));
+    expect(refusal(attempt).code).toBe("plan.no-room");
+  });
+
   test("unaligned ends of RAM are not used", () => {
     const placer = new Placer([range(0x400n, 0x9fc00n)], PAGE);
     expect(placer.free).toEqual([range(0x1000n, 0x9f000n)]);
@@ -73,7 +93,10 @@ const anyPiece = fc
     order: fc.integer({ min: 0, max: 9 }),
     min: fc.bigInt({ min: 0n, max: 0x300000n }),
     window: fc.bigInt({ min: 0n, max: 0x600000n }),
-    from: fc.constantFrom<Placement["from"]>("top", "bottom"),
+    from: fc.oneof(
+      fc.constantFrom<Placement["from"]>("top", "bottom"),
+      fc.record({ random: fc.bigInt({ min: 0n, max: END - 1n }) }),
+    ),
   })
   .map(({ size, order, min, window, from }) =>
     piece({ size, alignment: PAGE << BigInt(order), min, max: min + window, from }),

@@ -179,6 +179,7 @@ export async function runWith(line: string, settings: Settings = {}): Promise<Re
       const bytes = role === "kernel" ? image : new Uint8Array(9000);
       return fakeInput(path, role, bytes, settings, actions);
     },
+    random: () => Promise.resolve(0x123456789abcdefn),
     memoryFile(path, role, bytes) {
       actions.push(`memory file ${role}`);
       return settings.noCopy ?? { path, fd: 8, size: BigInt(bytes.length) };

@@ -66,6 +66,12 @@ export function executableInVm(command: string): CpioFile[] {
   throw new Problem({ step: `Put ${command} into the virtual machine`, reason: "it is not here" });
 }
 
+/** A library of this machine that the kexec under test opens where it finds it. */
+export function libraryInVm(name: string): CpioFile[] {
+  const path = join("/usr/lib/x86_64-linux-gnu", name);
+  return withLibraries(join("/lib/x86_64-linux-gnu", name), path);
+}
+
 /** busybox and init: what both kernels need. */
 function userSpace(): CpioFile[] {
   const busybox = Bun.which("busybox") ?? "/bin/busybox";

@@ -13,13 +13,16 @@ const DECOMPRESSORS: readonly { readonly magic: readonly number[]; readonly comm
   ];
 
 /** The vmlinux inside the bzImage at `vmlinuz`. @throws Problem */
-export function vmlinuxOf(vmlinuz: string): Uint8Array {
-  const image = new Uint8Array(readFileSync(vmlinuz));
+export const vmlinuxOf = (vmlinuz: string): Uint8Array =>
+  payloadOf(new Uint8Array(readFileSync(vmlinuz)), vmlinuz);
+
+/** What the payload of a bzImage expands to. @throws Problem */
+export function payloadOf(image: Uint8Array, name = "a bzImage"): Uint8Array {
   const { setup_sects, payload_offset, payload_length } = readSetupHeader(image);
   const start = (setup_sects + 1) * 512 + payload_offset;
   const payload = image.subarray(start, start + payload_length - 4);
   const known = DECOMPRESSORS.find(({ magic }) => magic.every((byte, i) => payload[i] === byte));
-  const step = `Decompress the payload of ${vmlinuz}`;
+  const step = `Decompress the payload of ${name}`;
   if (known === undefined) throw new Problem({ step, reason: "an unknown compression" });
   const { stdout, stderr } = Bun.spawnSync(known.command, { stdin: payload });
   const isElf = stdout[0] === 0x7f && stdout[1] === 0x45;

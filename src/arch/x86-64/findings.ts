@@ -8,6 +8,7 @@ import { type ArchFindings, type Finding, finding } from "../../model/finding.ts
 import type { HostFacts } from "../../model/host-facts.ts";
 import { passesStaleScreen, screenByFile } from "./file-screen.ts";
 import { SECURE_BOOT_AT } from "./handoff/efi-info.ts";
+import { whyNoKernel } from "./image/unpack-rules.ts";
 
 /** The file with the boot_params. */
 const BOOT_PARAMS = "/sys/kernel/boot_params/data";
@@ -65,8 +66,19 @@ function screen(facts: HostFacts): Finding {
   return finding("screen", isSure ? "ok" : "note", text, hint);
 }
 
+/** Which call makes the fastest reboot; nothing where only one can be used. */
+function fastest(facts: HostFacts): Finding[] {
+  if (facts.lockdown === "integrity" || facts.lockdown === "confidentiality") return [];
+  const why = whyNoKernel(facts);
+  return [
+    why === null
+      ? finding("reboot", "ok", "the fastest is with -c, which unpacks a bzImage before it")
+      : finding("reboot", "note", `each bzImage unpacks itself after it: ${why}`),
+  ];
+}
+
 /** @throws KexecError `struct.truncated` for boot_params that are cut short */
 export const findings = (facts: HostFacts): ArchFindings => ({
   firmware: [secureBoot(facts)],
-  handoff: [efi(facts), acpi(facts), screen(facts)],
+  handoff: [efi(facts), acpi(facts), screen(facts), ...fastest(facts)],
 });

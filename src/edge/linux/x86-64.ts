@@ -8,7 +8,7 @@ import { checkBootParams, findAcpiRsdp } from "../../arch/x86-64/facts/boot-para
 import { EDD, parseEddDevice } from "../../arch/x86-64/facts/edd.ts";
 import { textOf } from "../../core/bytes.ts";
 import { fail } from "../../core/error.ts";
-import { CPUINFO, CPUINFO_START, usesFiveLevelPaging } from "../../facts/cpu-flags.ts";
+import { CPUINFO, CPUINFO_START, type CpuFacts, parseCpuinfo } from "../../facts/cpu-flags.ts";
 import {
   DRM,
   firmwareFramebufferMemory,
@@ -262,8 +262,10 @@ function readStart(files: PseudoFiles, path: string, length: number): Uint8Array
   });
 }
 
-function readPaging(files: PseudoFiles): boolean {
-  return usesFiveLevelPaging(textOf(readStart(files, CPUINFO, CPUINFO_START)));
+const UNKNOWN_CPU = { fiveLevelPaging: null, virtualBits: null, encryptedMemory: null } as const;
+
+function readCpu(files: PseudoFiles): CpuFacts {
+  return parseCpuinfo(textOf(readStart(files, CPUINFO, CPUINFO_START)));
 }
 
 /** The virtual address of `_stext`; null where /proc/kallsyms lacks it, or shows its address as
@@ -317,7 +319,7 @@ export const x8664Reader: ArchitectureReader = {
         bootParams,
         edd: readEdd(files, notes),
         display: readDisplay(input),
-        fiveLevelPaging: attempt(notes, () => readPaging(files)),
+        ...(attempt(notes, () => readCpu(files)) ?? UNKNOWN_CPU),
         framebuffer: ioctl === null ? null : readFramebuffer(files, ioctl, notes),
       },
     };

@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { findings } from "../../../src/arch/x86-64/findings.ts";
 import { SECURE_BOOT_AT } from "../../../src/arch/x86-64/handoff/efi-info.ts";
 import type { HostFacts } from "../../../src/model/host-facts.ts";
+import { NO_X86_FACTS, type X86Facts } from "../../../src/model/x86-64.ts";
 import { machine } from "../../plan/golden.ts";
 import { atBoot, withScreen } from "./handoff/screens.ts";
 
@@ -36,9 +37,40 @@ describe("Secure Boot, by secure_boot of the zero page", () => {
 });
 
 describe("the handoff", () => {
-  test("is said of EFI, ACPI and the screen, in this order", () => {
+  test("is said of EFI, ACPI and the screen, in this order, and then of the reboot", () => {
     const subjects = findings(UEFI).handoff.map(({ subject }) => subject);
-    expect(subjects).toEqual(["EFI", "ACPI", "screen"]);
+    expect(subjects).toEqual(["EFI", "ACPI", "screen", "reboot"]);
+  });
+
+  const cpu = { fiveLevelPaging: false, virtualBits: 48, encryptedMemory: false };
+  const on = (own: Partial<X86Facts>, more: Partial<HostFacts> = {}): HostFacts => ({
+    ...UEFI,
+    x86_64: { ...NO_X86_FACTS, ...cpu, ...own },
+    ...more,
+  });
+  test.each<[string, HostFacts, string | undefined]>([
+    ["where it can be", on({}), "ok: the fastest is with -c, which unpacks a bzImage before it"],
+    [
+      "encrypted memory",
+      on({ encryptedMemory: true }),
+      "note: each bzImage unpacks itself after it: this machine's memory is encrypted " +
+        "(SME, SEV or TDX)",
+    ],
+    [
+      "unknown paging",
+      on({ fiveLevelPaging: null }),
+      "note: each bzImage unpacks itself after it: it is not known whether 5-level page tables " +
+        "are in use",
+    ],
+    [
+      "a host that maps only segments",
+      on({}, { segmentRules: machine("qemu-2g-xen").segmentRules }),
+      "note: each bzImage unpacks itself after it: this host maps only what is in a segment",
+    ],
+    ["a kernel that is locked down", on({}, { lockdown: "integrity" }), undefined],
+  ])("the fastest reboot: %s", (_, facts, text) => {
+    const found = findings(facts).handoff.find(({ subject }) => subject === "reboot");
+    expect(found && `${found.verdict}: ${found.text}`).toBe(text);
   });
 
   const bare = UEFI.efi === null ? null : { ...UEFI.efi, runtimeMap: [] };

@@ -32,7 +32,10 @@ describe("a BIOS machine", () => {
     "sys/firmware/edd/int13_dev80/raw_data": new Uint8Array(74),
     "sys/firmware/edd/other": "",
     // Of many processors; the file is not read to its end.
-    "proc/cpuinfo": "processor\t: 0\nflags\t\t: fpu la57 pku\n\n".repeat(9999),
+    "proc/cpuinfo": (
+      "processor\t: 0\nflags\t\t: fpu la57 pku\n" +
+      "address sizes\t: 52 bits physical, 57 bits virtual\n\n"
+    ).repeat(9999),
   });
 
   test("readFacts() reads all of it", () => {
@@ -54,7 +57,10 @@ describe("a BIOS machine", () => {
       crashRegions: [{ start: 0x2f000000n, end: 0x37000000n }],
       efi: null,
       acpiRsdp: 0xf59d0n,
-      x86_64: { framebuffer: null, fiveLevelPaging: true },
+      x86_64: {
+        ...{ framebuffer: null, fiveLevelPaging: true },
+        ...{ virtualBits: 57, encryptedMemory: false },
+      },
       kexec: {
         loaded: true,
         crashLoaded: false,

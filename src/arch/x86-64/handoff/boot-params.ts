@@ -15,6 +15,7 @@ import type { EddTables } from "./edd-info.ts";
 import { type EfiPassed, efiInfoBytes } from "./efi-info.ts";
 import { ScreenInfo } from "./screen-info.ts";
 import {
+  KASLR_FLAG,
   SETUP_HEADER_START,
   SetupHeader,
   setupHeaderBytes,
@@ -59,6 +60,8 @@ export const BootParams = defineStruct("boot_params", BOOT_PARAMS_SIZE, {
 export interface BootParamsInput {
   /** The kernel image: its setup header is copied. */
   readonly image: Uint8Array;
+  /** Whether the kernel is entered behind its decompressor, at random addresses. */
+  readonly kaslr?: boolean;
   /** Physical address of the NUL-terminated command line. */
   readonly commandLine: bigint;
   /** null: no initrd. `size` in bytes. */
@@ -121,9 +124,10 @@ export function buildBootParams(input: BootParamsInput): Uint8Array {
   const ramdiskSize = halves(initrd.size);
   SetupHeader.write(page, {
     type_of_loader: LOADER_TYPE_KEXEC,
-    // CAN_USE_HEAP is for the real-mode code, which kexec skips; the decompressor sets KASLR_FLAG
-    // itself. kexec-tools and Linux's own loader write 0 too.
-    loadflags: 0,
+    // CAN_USE_HEAP is for the real-mode code, which kexec skips. KASLR_FLAG makes the kernel
+    // randomize its memory regions too; a decompressor clears it, and sets it itself. kexec-tools
+    // and Linux's own loader write 0.
+    loadflags: input.kaslr === true ? KASLR_FLAG : 0,
     cmd_line_ptr: commandLine.low,
     ramdisk_image: ramdisk.low,
     ramdisk_size: ramdiskSize.low,

@@ -33,6 +33,7 @@ import {
 import { realModeImage } from "./bzimage-real-mode.ts";
 import { hasSetupHeader, readKernel, VERSION_XLOADFLAGS, whyNot64 } from "./bzimage-versions.ts";
 import { whyNotInThisPaging } from "./paging-mode.ts";
+import { draftUnpacked, payloadOf } from "./place-unpacked.ts";
 
 /** The offset of the 64-bit entry point in the loaded kernel, in bytes. [x86-boot] */
 const ENTRY_64 = 0x200n;
@@ -59,6 +60,8 @@ function checkEntry(kernel: CompressedKernel): void {
 }
 
 function draft(context: PlanContext, kernel: CompressedKernel): DraftPlan {
+  const { unpacked } = context.inputs;
+  if (unpacked !== undefined) return draftUnpacked(context, kernel, unpacked);
   // XLF_CAN_BE_LOADED_ABOVE_4G holds for everything that the kernel reads before it has its own
   // page tables.
   const max = ADDRESS_END;
@@ -89,12 +92,20 @@ function longModeImage(
     memorySize: BigInt(header.init_size),
     whyNotByFile: whyNotTreeByFile(loader),
     purgatory: purgatoryPlace(64),
+    payload: (commandLine) => payloadOf(kernel, facts, commandLine),
     draft: (context) => draft(context, kernel),
   };
 }
 
+/** An image that is entered in front of its decompressor in another mode. */
+const unpackingItself = (image: Image, mode: string): Image => ({
+  ...image,
+  payload: () => ({ asItIs: `it is entered in ${mode}` }),
+});
+
 /** Why the 32-bit entry is used where no option asks for it. */
-function noted(image: Image, { entry32Bit }: LoaderRequest, why: string | null): Image {
+function noted(entered: Image, { entry32Bit }: LoaderRequest, why: string | null): Image {
+  const image = unpackingItself(entered, "32-bit mode");
   if (entry32Bit || why === null) return image;
   return {
     ...image,
@@ -114,7 +125,7 @@ export const bzImage64: ImageType = {
     if ("match" in kernel) return kernel;
     const why = whyNot64(kernel.header);
     if (why !== null) return notMine(why);
-    if (loader.realMode) return realModeImage(kernel);
+    if (loader.realMode) return unpackingItself(realModeImage(kernel), "real mode");
     const whyNotHere = whyNotInThisPaging(kernel.header, facts ?? null);
     if (loader.entry32Bit || whyNotHere !== null) {
       return noted(protectedModeImage(kernel, loader, facts ?? null), loader, whyNotHere);

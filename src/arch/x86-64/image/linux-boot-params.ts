@@ -32,6 +32,8 @@ export interface LinuxHandoff {
   readonly initrd: Segment | null;
   /** One past the highest address that the kernel reads before it has its own page tables. */
   readonly max: bigint;
+  /** Whether the kernel is at random addresses already. */
+  readonly kaslr?: boolean;
 }
 
 /** The zero page, the command line, the EFI memory map and the setup_data chain: one segment, as in
@@ -91,7 +93,7 @@ export interface LinuxBootParams {
  * @throws KexecError `plan.no-room`, and as `buildBootParams` */
 export function placeBootParams(
   context: PlanContext,
-  { image, header, initrd, max }: LinuxHandoff,
+  { image, header, initrd, max, kaslr = false }: LinuxHandoff,
 ): LinuxBootParams {
   const { facts, request } = context;
   const pieces = collectPieces(context, header);
@@ -106,6 +108,7 @@ export function placeBootParams(
     const chain = chainAt(start);
     const zeroPage = buildBootParams({
       image,
+      kaslr,
       commandLine: start + layout.commandLineAt,
       initrd: initrd && { address: initrd.start, size: BigInt(initrd.bytes.length) },
       setupData: chain.head,
