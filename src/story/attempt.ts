@@ -39,6 +39,8 @@ export class LoadFiles {
   readonly #world: World;
   readonly #opened = new Map<string, Input>();
   #parts: Parts | null = null;
+  /** Nothing is mapped any more, whatever is opened. */
+  #onlyCopies = false;
 
   constructor(kernel: string, world: World) {
     this.kernel = kernel;
@@ -49,6 +51,7 @@ export class LoadFiles {
   open(path: string, role: InputRole, kernel: string | null): Input {
     const name = `${role} ${path}`;
     const opened = this.#opened.get(name) ?? this.#world.openInput(path, role, kernel);
+    if (this.#onlyCopies) opened.unmap();
     this.#opened.set(name, opened);
     return opened;
   }
@@ -65,8 +68,9 @@ export class LoadFiles {
     return this.#inputs().some((input) => input.changed());
   }
 
-  /** Has what was mapped read again, and copied: then nothing is `changed` any more. */
+  /** Has what was mapped read again, and copied as all else: nothing is `changed` any more. */
   readAgain(): void {
+    this.#onlyCopies = true;
     for (const input of this.#inputs()) input.unmap();
     this.#parts = null;
   }

@@ -1,11 +1,11 @@
 /*
- * step-load [-f] -o OUTPUT -i FILE -n STEP {-c COMMAND | -m NEW} PROGRAM ARGUMENT...
+ * step-load [-f] [-W WAIT] -o OUTPUT -i FILE -n STEP {-c COMMAND | -m NEW} PROGRAM ARGUMENT...
  *
  * Runs PROGRAM, and changes FILE at one step of it: by COMMAND, with /bin/sh, whose $0 is FILE; or
  * with -m through a mapping of FILE that is there from the beginning, into which the bytes of the
  * file NEW go. A step is the start or the end of a system call of PROGRAM's main thread that
- * concerns FILE, from the opening of it on, or that loads. COMMAND has WAIT ms to end before PROGRAM
- * goes on; it may end later, and is waited for. With STEP 0 FILE is changed before PROGRAM runs,
+ * concerns FILE, from the opening of it on, or that loads. COMMAND has WAIT ms (100) to end before
+ * PROGRAM goes on; it may end later, and is waited for. With STEP 0 FILE is changed before PROGRAM runs,
  * with the STEP "load" at the start of its first kexec_load.
  * -f: nothing is loaded; the calls that load succeed without reaching the kernel.
  *
@@ -43,7 +43,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT 100
 #define SECONDS 60
 #define MARK 16
 /* The step "load". */
@@ -51,7 +50,7 @@
 #define MADV_POPULATE_READ 22
 
 static const char *output, *file, *command;
-static long step, steps, loads, anonymous;
+static long step, steps, loads, anonymous, wait_ms = 100;
 static int fake, waited;
 static char mark[MARK];
 static pid_t child, writer;
@@ -155,7 +154,7 @@ static void change_file(void)
 		execl("/bin/sh", "sh", "-c", command, file, NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < WAIT / 5; i++) {
+	for (int i = 0; i < wait_ms / 5; i++) {
 		if (waitpid(writer, &writer_status, WNOHANG) == writer) {
 			writer = 0;
 			return;
@@ -383,9 +382,10 @@ int main(int argc, char **argv)
 	const char *new = NULL;
 	int option, status;
 
-	while ((option = getopt(argc, argv, "+fo:i:n:c:m:w:t:")) >= 0) {
+	while ((option = getopt(argc, argv, "+fW:o:i:n:c:m:w:t:")) >= 0) {
 		switch (option) {
 		case 'f': fake = 1; break;
+		case 'W': wait_ms = atol(optarg); break;
 		case 'o': output = optarg; break;
 		case 'i': file = optarg; break;
 		case 'n': step = strcmp(optarg, "load") ? atol(optarg) : AT_LOAD; break;

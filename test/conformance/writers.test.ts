@@ -19,7 +19,8 @@ const { old } = versionsOf(3_000_001);
 /** Appends to the initrd at a step of a load that succeeds: whether the writer waited. */
 function writerWaits(program: string, step: number): boolean {
   writeFileSync(initrd, old);
-  const own = ["-f", "-o", join(folder, "output"), "-i", initrd, "-n", `${step}`];
+  // A machine that is busy needs time to start a shell.
+  const own = ["-f", "-W", "3000", "-o", join(folder, "output"), "-i", initrd, "-n", `${step}`];
   const words = [
     ...own,
     "-c",

@@ -30,7 +30,9 @@ describe("kexec_load", () => {
     const actions = await actionsOf("-c -l K --initrd=I", {
       changing: { role: "initrd", during: "read" },
     });
-    expect(actions).toEqual(["read kernel", "map initrd", "read initrd", "load segments"]);
+    expect(actions).toEqual([
+      ...["map kernel", "map initrd", "read kernel", "read initrd", "load segments"],
+    ]);
   });
 
   test("a change during the load: unloaded, and loaded again from a copy", async () => {
@@ -38,8 +40,8 @@ describe("kexec_load", () => {
       changing: { role: "initrd", during: "load" },
     });
     expect(actions).toEqual([
-      ...["read kernel", "map initrd", "load segments", "unload normal segments"],
-      ...["read initrd", "load segments"],
+      ...["map kernel", "map initrd", "load segments", "unload normal segments"],
+      ...["read kernel", "read initrd", "load segments"],
     ]);
   });
 
@@ -71,10 +73,20 @@ describe("kexec_load", () => {
     const settings: Settings = {
       changing: { role: "kernel", during: "read", first: new Uint8Array(100_000) },
     };
-    expect(await actionsOf("-c -l K", settings)).toEqual([
-      "map kernel",
-      "read kernel",
-      "load segments",
+    expect(await actionsOf("-c -l K --initrd=I", settings)).toEqual([
+      ...["map kernel", "map initrd", "read kernel", "read initrd", "load segments"],
+    ]);
+  });
+
+  test("what is opened after a change is copied at once", async () => {
+    // The magic number of xz, and nothing behind it.
+    const first = Uint8Array.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, ...Array(100).fill(0)]);
+    const settings: Settings = {
+      compressed: true,
+      changing: { role: "kernel", during: "read", first },
+    };
+    expect(await actionsOf("-c -l K --initrd=I", settings)).toEqual([
+      ...["map kernel", "expand", "read kernel", "expand", "read initrd", "load segments"],
     ]);
   });
 
@@ -105,8 +117,8 @@ describe("kexec_load", () => {
       changing: { role: "initrd", during: "load" },
     };
     expect(await actionsOf("-c -l K --initrd=I", settings)).toEqual([
-      "read kernel",
-      ...["map initrd", "load segments", "read initrd", "load segments"],
+      ...["map kernel", "map initrd", "load segments"],
+      ...["read kernel", "read initrd", "load segments"],
     ]);
   });
 
@@ -169,6 +181,6 @@ test("--dry-run shows the copy", async () => {
   const { stdout, actions } = await runWith("-c -l --dry-run K --initrd=I", {
     changing: { role: "initrd", during: "read", first: new Uint8Array(70_000) },
   });
-  expect(actions.slice(-2)).toEqual(["map initrd", "read initrd"]);
+  expect(actions.slice(-3)).toEqual(["map initrd", "read kernel", "read initrd"]);
   expect(stdout).toContain("0x2328");
 });

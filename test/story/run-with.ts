@@ -40,8 +40,8 @@ export interface Settings {
   /** The kernel's file, in place of a bzImage. */
   readonly kernel?: Uint8Array;
   readonly availableMemory?: bigint;
-  /** The file of this role is mapped, and another process changes it while it is read, or while it
-   * is loaded. `first` is what it has until it is copied, if not the same. */
+  /** All files are mapped, and another process changes that of this role while it is read, or while
+   * it is loaded. `first` is what it has until it is copied, if not the same. */
   readonly changing?: {
     readonly role: InputRole;
     readonly during: "read" | "load";
@@ -131,7 +131,7 @@ function fakeInput(
   actions: string[],
 ): Input {
   const changes = changing?.role === role ? changing : undefined;
-  let isMapped = changes !== undefined;
+  let isMapped = changing !== undefined;
   let current: InputFile | null = null;
   return {
     read() {
@@ -143,9 +143,10 @@ function fakeInput(
     },
     reference: () => noCopy ?? { path, fd: 7, size: BigInt(bytes.length) },
     changed: () =>
+      changes !== undefined &&
       isMapped &&
       current !== null &&
-      (changes?.during === "read" || actions.some((action) => action.startsWith("load "))),
+      (changes.during === "read" || actions.some((action) => action.startsWith("load "))),
     unmap() {
       if (isMapped) current = null;
       isMapped = false;
