@@ -1,10 +1,19 @@
 /**
- * The stories of the program, one for each action of a request, and how one of them is run: it is
- * imported when its action is requested.
+ * The program as a citty command: its name, its options from the table, and a sub-command for each
+ * action of a request. The story of an action is imported when that action is requested.
+ *
+ * citty does not parse the command line: its parser reads `--no-checks` as `checks=false`, accepts
+ * unknown options and does not know abbreviations. `toRequest` (to-request.ts) parses argv; the
+ * action of the finished request selects the sub-command, and citty gets an empty argument list.
  */
 
+import { type ArgDef, type ArgsDef, type CommandDef, defineCommand, runCommand } from "citty";
+import type { Option } from "../model/option.ts";
 import type { Action, Requests, WorldRequest } from "../model/request.ts";
 import type { Console, World } from "../model/world.ts";
+import { OPTIONS } from "./options.ts";
+import { KEXEC_DESCRIPTION } from "./program-name.ts";
+import { VERSION } from "./version.ts";
 
 /** The part of the world that a story gets. The stories of `-h`, `-v` and usage need the console
  * only. */
@@ -26,10 +35,64 @@ export type Story<A extends Action> = (
 /** For each action, the function that imports its story. */
 export type Stories = { readonly [A in Action]: () => Promise<Story<A>> };
 
+function argumentOf(option: Option): ArgDef {
+  const description = option.help;
+  const alias = option.short === null ? {} : { alias: option.short };
+  if (option.argument === "none") return { type: "boolean", description, ...alias };
+  return { type: "string", description, valueHint: option.argumentName, ...alias };
+}
+
+function argumentsOfProgram(): ArgsDef {
+  const kernel: ArgDef = {
+    type: "positional",
+    description: "The kernel to load",
+    required: false,
+  };
+  return {
+    ...Object.fromEntries(OPTIONS.map((option) => [option.name, argumentOf(option)])),
+    kernel,
+  };
+}
+
+/** The description of each action's sub-command. */
+const ACTIONS: { readonly [A in Action]: string } = {
+  run: "Load, unload or start a kernel",
+  "dry-run": "Print what would be loaded where",
+  doctor: "Say what works on this machine and what does not",
+  "save-facts": "Write a description of this machine to a file",
+  "print-crash-size": "Print the size of the crash region in bytes",
+  help: "Print the options",
+  version: "Print the version",
+  usage: "Print what is wrong with the command line, and the options",
+};
+
+/** The `data` that citty passes to the sub-command that it runs. */
+interface Call<A extends Action> {
+  readonly request: Requests[A];
+  readonly stage: Stage;
+}
+
+/** The sub-command of an action. It is hidden because the command line has no sub-commands: options
+ * choose the action. */
+async function subCommand<A extends Action>(action: A, stories: Stories): Promise<CommandDef> {
+  const story = await stories[action]();
+  return defineCommand({
+    meta: { name: action, description: ACTIONS[action], hidden: true },
+    run: ({ data }) => {
+      const { request, stage }: Call<A> = data;
+      return story(request, stage);
+    },
+  });
+}
+
+/** The program, as citty's help shows it. */
+export const kexecCommand: CommandDef = defineCommand({
+  meta: { name: "kexec", version: VERSION, description: KEXEC_DESCRIPTION },
+  args: argumentsOfProgram,
+});
+
 /**
- * Imports the story of `action` and no other, runs it, and returns its exit status, 0–255. A run
- * of kexec-tools' own actions is the command itself, all else a sub-command of citty's: loading
- * citty, which takes node:util along, would be a tenth of what `-S` and `-u` take.
+ * Imports the story of `action` and no other, runs it, and returns its exit status, 0–255.
  * @throws what the story throws
  */
 export async function runStory<A extends Action>(
@@ -38,7 +101,8 @@ export async function runStory<A extends Action>(
   stories: Stories,
   stage: Stage,
 ): Promise<number> {
-  if (action === "run") return (await stories[action]())(request, stage);
-  const { runSubCommand } = await import("./citty-command.ts");
-  return runSubCommand(action, request, stories, stage);
+  const data: Call<A> = { request, stage };
+  const { result } = await runCommand(await subCommand(action, stories), { rawArgs: [], data });
+  if (typeof result !== "number") throw new TypeError(`not an exit status: ${String(result)}`);
+  return result;
 }

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { renderUsage } from "citty";
-import { kexecCommand } from "../../src/cli/citty-command.ts";
-import { runStory, type Stage, type Stories } from "../../src/cli/command.ts";
+import { kexecCommand, runStory, type Stage, type Stories } from "../../src/cli/command.ts";
 import { OPTIONS } from "../../src/cli/options.ts";
 import { KexecError } from "../../src/core/error.ts";
 import type { Action } from "../../src/model/request.ts";
