@@ -43,8 +43,8 @@ const STORIES: Stories = {
 
 /**
  * Runs the story of a request and returns the exit status. kexec-tools' own actions are the command
- * itself, all else is a sub-command of citty's: loading citty, which takes node:util along, would be
- * a tenth of what `-S` and `-u` take.
+ * itself, all else is a sub-command of citty's: loading citty, which takes node:util along, would
+ * be a tenth of what `-S` and `-u` take.
  */
 async function runRequest(request: Request, stage: Stage): Promise<number> {
   if (request.action === "run") return (await STORIES.run())(request, stage);
