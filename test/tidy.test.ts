@@ -34,7 +34,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "arch/x86-64": ["package.json"],
   "edge/ffi": ["bun:ffi", "node:fs"],
   "edge/files": ["node:fs"],
-  "edge/process": ["node:fs", "node:tty"],
+  "edge/process": ["node:fs"],
   "edge/linux": ["bun:ffi", "node:fs", "node:os"],
   "edge/xen": ["bun:ffi", "node:fs", "node:os"],
 };

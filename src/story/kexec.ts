@@ -3,11 +3,11 @@
  * action. Only that story is imported.
  */
 
-import { runStory, type Stage, type Stories } from "../cli/command.ts";
+import type { Stage, Stories } from "../cli/command.ts";
 import { errorText, statusOfOutput } from "../cli/report.ts";
 import { toRequest } from "../cli/to-request.ts";
 import { KexecError } from "../core/error.ts";
-import type { Warned, WorldRequest } from "../model/request.ts";
+import type { Request, Warned, WorldRequest } from "../model/request.ts";
 import type { Console, World } from "../model/world.ts";
 
 /** Wraps a story that needs the world: opens the world before it and closes the world after it. */
@@ -42,6 +42,17 @@ const STORIES: Stories = {
 };
 
 /**
+ * Runs the story of a request and returns the exit status. kexec-tools' own actions are the command
+ * itself, all else is a sub-command of citty's: loading citty, which takes node:util along, would
+ * be a tenth of what `-S` and `-u` take.
+ */
+async function runRequest(request: Request, stage: Stage): Promise<number> {
+  if (request.action === "run") return (await STORIES.run())(request, stage);
+  const { runStory } = await import("../cli/command.ts");
+  return runStory(request.action, request, STORIES, stage);
+}
+
+/**
  * Does what the command line asks and returns the exit status, 0–255. Prints a failure here, once.
  * @param openWorld opens the rest of the world; `-h`, `-v` and usage do not call it
  * @throws only bugs
@@ -49,7 +60,7 @@ const STORIES: Stories = {
 export async function runKexec(console: Console, openWorld: Stage["openWorld"]): Promise<number> {
   try {
     const request = toRequest(console);
-    const status = await runStory(request.action, request, STORIES, { console, openWorld });
+    const status = await runRequest(request, { console, openWorld });
     return statusOfOutput(status, console);
   } catch (error) {
     if (!(error instanceof KexecError)) throw error;

@@ -3,8 +3,7 @@
  * because they end the program with a stack trace when a pipe is closed.
  */
 
-import { readFileSync, writeSync } from "node:fs";
-import { isatty } from "node:tty";
+import { fstatSync, readFileSync, writeSync } from "node:fs";
 import { bytesOf } from "../../core/bytes.ts";
 import { Errno } from "../ffi/errno.ts";
 import { errnoOf } from "../files/errno-of.ts";
@@ -76,8 +75,25 @@ export function startedWithout(fd: number): boolean {
   return wasClosed(descriptorInfo(fd));
 }
 
-/** Whether a person looks at what goes to descriptor `fd`. */
-export const isTerminal = (fd: number): boolean => isatty(fd);
+/** The major number of /dev/null and the like. [linux Documentation/admin-guide/devices.txt] */
+const MEMORY_DEVICES = 1;
+
+/** Whether `fd` may be a terminal: a character device, and not /dev/null. */
+function mayBeTerminal(fd: number): boolean {
+  try {
+    const found = fstatSync(fd);
+    return found.isCharacterDevice() && found.rdev >> 8 !== MEMORY_DEVICES;
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    // It is closed, or fstat is forbidden: isatty knows.
+    return true;
+  }
+}
+
+/** Whether a person looks at what goes to descriptor `fd`. Loading node:tty takes longer than all
+ * else that `-v` does, so that only a device is asked by it. */
+export const isTerminal = (fd: number): boolean =>
+  mayBeTerminal(fd) && process.getBuiltinModule("node:tty").isatty(fd);
 
 let lost: string | null = null;
 
