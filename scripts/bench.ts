@@ -17,8 +17,15 @@ import { CAP_SYS_BOOT } from "../src/model/host-facts.ts";
 import { measureDowntime } from "./bench/downtime.ts";
 import { measureGrowth } from "./bench/growth.ts";
 import { measureLoad } from "./bench/load.ts";
-import { KEXEC_TOOLS, mayHaveRealTimePriority, progress } from "./bench/run.ts";
-import { findUnchangedImage, type Setup, SHM } from "./bench/setup.ts";
+import { mayHaveRealTimePriority, progress } from "./bench/run.ts";
+import {
+  type Files,
+  findUnchangedImage,
+  KEXEC_TOOLS,
+  putFiles,
+  type Setup,
+  SHM,
+} from "./bench/setup.ts";
 import { measureStart } from "./bench/start.ts";
 import { markdown, type Section, SUBJECTS, type Subject, withSections } from "./bench/table.ts";
 import { buildKexec } from "./build.ts";
@@ -75,7 +82,7 @@ function runHarmless(words: readonly string[]): number {
 }
 
 /** Installs and builds what is missing; the rest of the setup is known then. @throws Problem */
-function prepare({ subjects, quick }: Request): Omit<Setup, "folder"> {
+function prepare({ subjects, quick }: Request): Omit<Setup, keyof Files> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
   ensurePackages(subjects.includes("downtime") ? ["conformance", "vm"] : ["conformance"], say);
   const kernel = ensureKernel("6.1", say, () => refreshPackageLists(say));
@@ -94,9 +101,10 @@ async function main(words: readonly string[]): Promise<number> {
   process.once("SIGINT", () => process.exit(130));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   process.stdout.write(`${prepared.kexecTools}; ${availableParallelism()} processors\n`);
+  const setup = { ...prepared, ...putFiles(folder, prepared.kernel) };
   const sections: Section[] = [];
   for (const subject of request.subjects) {
-    const section = await MEASURES[subject]({ ...prepared, folder });
+    const section = await MEASURES[subject](setup);
     progress("");
     process.stdout.write(`\n${section.note}\n\n${markdown(section.lines)}\n`);
     sections.push(section);

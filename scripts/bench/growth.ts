@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { factsFromJson, factsToJson } from "../../src/facts/facts-file.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
 import type { MemoryRange } from "../../src/model/memory.ts";
-import { KEXEC } from "../build.ts";
 import { inTurns, processorTime, type Times } from "./run.ts";
 import type { Setup } from "./setup.ts";
 import { type Column, makeSection, type Section, showVerdicts, type Verdict } from "./table.ts";
@@ -118,8 +117,8 @@ function measureSeries(series: Series, setup: Setup, runs: number): Row {
     writeFileSync(path, factsToJson(grow(facts, count)));
     const words = ["--dry-run=json", `--facts=${path}`, "--append=console=ttyS0"];
     return {
-      program: KEXEC,
-      words: [option, ...words, setup.kernel.vmlinuz],
+      program: setup.ours,
+      words: [option, ...words, setup.vmlinuz],
       statuses: [0],
     };
   });

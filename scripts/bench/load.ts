@@ -7,17 +7,9 @@
 import { rmSync } from "node:fs";
 import { runKexec } from "../../test/conformance/harness.ts";
 import { ownMemory, peakMemory } from "../../test/conformance/stopped-load.ts";
-import { KEXEC } from "../build.ts";
 import { Problem } from "../command.ts";
-import {
-  type Command,
-  elapsedInTurns,
-  inTurns,
-  KEXEC_TOOLS,
-  processorTime,
-  type Times,
-} from "./run.ts";
-import { compileFloor, MIB, type Setup, writeInitrd } from "./setup.ts";
+import { type Command, elapsedInTurns, inTurns, processorTime, type Times } from "./run.ts";
+import { MIB, type Setup, writeInitrd } from "./setup.ts";
 import { type Column, makeSection, type Section, showVerdicts, type Verdict } from "./table.ts";
 
 const REFUSED = 255;
@@ -154,17 +146,18 @@ function verdictsOf(one: Case, theirs: Times, ours: Times, memory: Memory): Verd
 }
 
 /** The three programs that are compared on the same files. */
-function commandsOf(one: Case, { kernel }: Setup, floor: string, initrd: string): Command[] {
-  const files = [kernel.vmlinuz, `--initrd=${initrd}`, "--append=console=ttyS0"];
+function commandsOf(one: Case, setup: Setup, initrd: string): Command[] {
+  const { vmlinuz, theirs, ours, floor } = setup;
+  const files = [vmlinuz, `--initrd=${initrd}`, "--append=console=ttyS0"];
   const load = (program: string, own: readonly string[]): Command => ({
     program,
     words: [...one.options, ...own, "-l", ...files],
     statuses: [REFUSED],
   });
   return [
-    load(KEXEC_TOOLS, []),
-    load(KEXEC, one.own),
-    { program: floor, words: [kernel.vmlinuz, initrd], statuses: [0] },
+    load(theirs, []),
+    load(ours, one.own),
+    { program: floor, words: [vmlinuz, initrd], statuses: [0] },
   ];
 }
 
@@ -204,7 +197,6 @@ function noteOf({ realTime, unchangedImage }: Setup, sizes: readonly { runs: num
 
 /** Measures loads. @throws Problem */
 export async function measureLoad(setup: Setup): Promise<Section> {
-  const floor = compileFloor(setup.folder);
   const sizes = SIZES.map((size) => ({ size, cases: casesOf(size, setup) }));
   const run = sizes.filter(({ cases }) => cases.every(({ runs }) => runs > 0));
   const rows: Row[] = [];
@@ -212,7 +204,7 @@ export async function measureLoad(setup: Setup): Promise<Section> {
     const initrd = writeInitrd(setup.folder, size.mib * MIB);
     try {
       for (const one of cases) {
-        rows.push(await measureCase(one, setup, commandsOf(one, setup, floor, initrd)));
+        rows.push(await measureCase(one, setup, commandsOf(one, setup, initrd)));
       }
     } finally {
       rmSync(initrd);

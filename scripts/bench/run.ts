@@ -9,8 +9,6 @@
 
 import { Problem, runCommand } from "../command.ts";
 
-/** The installed kexec-tools. */
-export const KEXEC_TOOLS = "/usr/sbin/kexec";
 const REAL_TIME_PRIORITY = 10;
 /** Between two runs with real-time priority, for everybody else on the machine. */
 const PAUSE_MS = 700;

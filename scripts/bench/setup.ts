@@ -1,6 +1,6 @@
 /** What all subjects have in common: options of the built file, kernels, a folder in memory. */
 
-import { closeSync, openSync, statfsSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, mkdirSync, openSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { KEXEC } from "../build.ts";
 import { Problem, runCommand } from "../command.ts";
@@ -12,10 +12,21 @@ export const MIB = 1 << 20;
 /** Of random bytes that an initrd repeats; nothing here compresses. */
 const BLOCK = MIB;
 
-export interface Setup {
+/** The files that are measured, all in memory. */
+export interface Files {
   /** In `SHM`, and removed at the end. */
   readonly folder: string;
-  /** Debian's 6.1: an xz bzImage. */
+  /** kexec-tools' program, and ours. */
+  readonly theirs: string;
+  readonly ours: string;
+  /** An xz bzImage. */
+  readonly vmlinuz: string;
+  /** The program that is the floor (floor.c). */
+  readonly floor: string;
+}
+
+export interface Setup extends Files {
+  /** Debian's 6.1, which `vmlinuz` is a copy of. */
   readonly kernel: Kernel;
   /** As it names itself: `kexec-tools 2.0.25`. */
   readonly kexecTools: string;
@@ -57,8 +68,29 @@ export function writeInitrd(folder: string, size: number): string {
   return path;
 }
 
-/** Compiles the program that is the floor of all loads (floor.c). @throws Problem */
-export function compileFloor(folder: string): string {
+/** The installed kexec-tools. */
+export const KEXEC_TOOLS = "/usr/sbin/kexec";
+
+/** Copies into `folder` what is measured, for the page cache of a disk gives pages up at any time.
+ * @throws Problem */
+export function putFiles(folder: string, { vmlinuz }: Kernel): Files {
+  const put = (name: string, from: string): string => {
+    const path = join(folder, name);
+    copyFileSync(from, path);
+    return path;
+  };
+  for (const name of ["theirs", "ours"]) mkdirSync(join(folder, name));
+  return {
+    folder,
+    theirs: put("theirs/kexec", KEXEC_TOOLS),
+    ours: put("ours/kexec", KEXEC),
+    vmlinuz: put("vmlinuz", vmlinuz),
+    floor: compileFloor(folder),
+  };
+}
+
+/** @throws Problem */
+function compileFloor(folder: string): string {
   const program = join(folder, "floor");
   const source = join(import.meta.dir, "floor.c");
   const flags = ["-O3", "-static", "-Wall", "-Wextra", "-Werror"];

@@ -2,8 +2,7 @@
 
 import { rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { KEXEC } from "../build.ts";
-import { inTurns, KEXEC_TOOLS, processorTime, type Times } from "./run.ts";
+import { inTurns, processorTime, type Times } from "./run.ts";
 import { MIB, type Setup, writeInitrd } from "./setup.ts";
 import { type Column, makeSection, type Section, showVerdicts, type Verdict } from "./table.ts";
 
@@ -13,6 +12,10 @@ const SMALL = MIB;
 const REFUSED = 255;
 /** kexec-tools' status where kexec_file_load is not available. */
 const NO_FILE_LOAD = 253;
+
+/** In ms, for a program that does nothing: more than this, and starting anything costs so much that
+ * the numbers say nothing of other machines. */
+const SLOW_MACHINE = 1.5;
 
 interface Case {
   readonly name: string;
@@ -60,11 +63,11 @@ export const START_COLUMNS: readonly Column<Row>[] = [
   { head: "target", cell: ({ verdict }) => showVerdicts([verdict]), inReadme: false },
 ];
 
-function measureCase(one: Case, { kernel }: Setup, initrd: string, runs: number): Row {
-  const files = [kernel.vmlinuz, `--initrd=${initrd}`, "--append=console=ttyS0"];
+function measureCase(one: Case, setup: Setup, initrd: string, runs: number): Row {
+  const files = [setup.vmlinuz, `--initrd=${initrd}`, "--append=console=ttyS0"];
   const words = [...one.options, ...(one.loads ? files : [])];
   const command = (program: string) => ({ program, words, statuses: one.statuses });
-  const both = [command(KEXEC_TOOLS), command(KEXEC)];
+  const both = [command(setup.theirs), command(setup.ours)];
   const [theirs, ours] = inTurns(one.name, both, runs, processorTime);
   if (theirs === undefined || ours === undefined) throw new RangeError("two were measured");
   const met = ours.median - theirs.median <= one.atMost;
@@ -72,15 +75,29 @@ function measureCase(one: Case, { kernel }: Setup, initrd: string, runs: number)
   return { name: one.name, theirs, ours, verdict };
 }
 
+/** What any process costs here, in ms: a static program that is given nothing to do. */
+function costOfNothing({ floor }: Setup, runs: number): number {
+  const command = { program: floor, words: [], statuses: [0] };
+  const [times] = inTurns("nothing", [command], runs, processorTime);
+  if (times === undefined) throw new RangeError("one was measured");
+  if (times.median > SLOW_MACHINE) {
+    const text = `a program that does nothing takes ${times.median.toFixed(1)} ms`;
+    process.stderr.write(`warning: ${text}: this machine is too slow now for numbers to keep\n`);
+  }
+  return times.median;
+}
+
 /** Measures starting. @throws Problem */
 export function measureStart(setup: Setup): Section {
   const runs = setup.quick ? 11 : 31;
+  const nothing = costOfNothing(setup, runs);
   const initrd = writeInitrd(setup.folder, SMALL);
   try {
     const rows = CASES.map((one) => measureCase(one, setup, initrd, runs));
     const note = [
       `Starting: processor time of a whole process, median of ${runs} runs;`,
-      `${setup.kexecTools}, ${availableParallelism()} processors.`,
+      `${setup.kexecTools}, ${availableParallelism()} processors. A static program that does`,
+      `nothing takes ${nothing.toFixed(1)} ms.`,
     ].join(" ");
     return makeSection("start", note, START_COLUMNS, rows);
   } finally {
