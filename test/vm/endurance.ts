@@ -134,8 +134,8 @@ const WAYS: readonly Way[] = [
   { load: "-s -p", unload: "-p -u", state: "cat /sys/kernel/kexec_crash_loaded" },
 ];
 const XEN_WAYS: readonly Way[] = [
-  { load: "-l", unload: "-u", state: 'sh -c "kexec -S -l >/dev/null 2>&1; echo $?"' },
-  { load: "-p", unload: "-p -u", state: 'sh -c "kexec -S -p >/dev/null 2>&1; echo $?"' },
+  { load: "-l", unload: "-u", state: "kexec -S -l >/dev/null 2>&1; echo $?" },
+  { load: "-p", unload: "-p -u", state: "kexec -S -p >/dev/null 2>&1; echo $?" },
 ];
 
 /** Loads and unloads, the ways in turn, with a look at the free memory before and after. */
