@@ -61,8 +61,8 @@ try() {
 	shift 2
 	fresh
 	${IN_VM.kexecTools} -u
-	step-load -W 2000 -o /run/out -i "$file" -n $step "$@" kexec -c -l ${IN_VM.kernel} --initrd="$file" \\
-		--append="${COMMAND_LINE}" >/run/said 2>/run/errors
+	step-load -W 1000 -o /run/out -i "$file" -n $step "$@" ${IN_VM.onekexec} -c -l ${IN_VM.kernel} \\
+		--initrd="$file" --append="${COMMAND_LINE}" >/run/said 2>/run/errors
 	rc=$?
 	version=none
 	[ -e /run/out ] && version=mixture
@@ -117,9 +117,9 @@ function badDisk(): string {
   runCommand("Make a disk", ["mke2fs", ...flags, disk, "64M"]);
   const blocks = runCommand("Look into it", ["debugfs", "-R", "blocks /initrd", disk]).split(" ");
   const sector = Number(blocks[blocks.length >> 1]) * 8;
-  const error = "inject-error.0.event=read_aio,inject-error.0.errno=5";
-  const image = `driver=blkdebug,image.driver=file,image.filename=${disk}`;
-  return `${image},${error},inject-error.0.sector=${sector}`;
+  const error = "file.inject-error.0.event=read_aio,file.inject-error.0.errno=5";
+  const image = `driver=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename=${disk}`;
+  return `${image},${error},file.inject-error.0.sector=${sector}`;
 }
 
 function squashfsDisk(): string {
@@ -151,7 +151,7 @@ const CASES: readonly Case[] = [
 mkdir /bad && mount -t ext4 -o ro /dev/vdb /bad
 run bad kexec -c -l ${IN_VM.kernel} --initrd=/bad/initrd
 mkdir /mnt && mount -t ext4 /dev/vda /mnt
-${matrix([1, 4, 7, 10, "load"])}
+${matrix([4, 9, "load"])}
 ${FINISH}`,
   },
   {
@@ -159,7 +159,7 @@ ${FINISH}`,
     disks: [],
     script: `place=tmpfs file=/mnt/initrd
 mkdir /mnt && mount -t tmpfs tmpfs /mnt
-${matrix([6, 9, "load"])}
+${matrix([9, "load"])}
 ${FINISH}`,
   },
   {
@@ -179,7 +179,7 @@ mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work ov
 fresh() { :; }
 try none load -c :
 fresh() { rm "$file"; cp /run/old "$file"; }
-${matrix([6, 10, "load"])}
+${matrix([10, "load"])}
 ${FINISH}`,
   },
 ];
@@ -250,12 +250,16 @@ function machineOf(name: string): MachineRun {
   return machine;
 }
 
+/** Where a file is mapped under a lease. */
+const LEASED = ["ext4", "tmpfs", "squashfs"];
+
 /** Whether what came of it is what may come of it. */
-function isRight({ change, status, isLoaded, version, waited }: Try): boolean {
+function isRight({ place, change, status, isLoaded, version, waited }: Try): boolean {
   const { versions = ["old"], isHeldOff = true } = change === null ? {} : (CHANGES[change] ?? {});
   if (status === 0) return isLoaded && versions.some((one) => one === version);
   // A writer that was not held off but slow was still writing.
-  return (!isHeldOff || waited) && !isLoaded && version === "none";
+  const mayRefuse = !isHeldOff || waited || !LEASED.includes(place);
+  return mayRefuse && change !== null && !isLoaded && version === "none";
 }
 
 describe.each(CASES.map(({ name }) => name))("%s", (name) => {
@@ -263,7 +267,7 @@ describe.each(CASES.map(({ name }) => name))("%s", (name) => {
     const machine = machineOf(name);
     withLog(machine, () => {
       const tries = triesOf(machine);
-      expect(tries.length).toBeGreaterThan(15);
+      expect(tries.length).toBeGreaterThan(12);
       expect(tries.filter((one) => !isRight(one))).toEqual([]);
     });
   });
