@@ -11,7 +11,7 @@
  */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, constants } from "node:os";
 import { join } from "node:path";
 import { CAP_SYS_BOOT } from "../src/model/host-facts.ts";
 import { measureDowntime } from "./bench/downtime.ts";
@@ -98,7 +98,9 @@ async function main(words: readonly string[]): Promise<number> {
   const prepared = prepare(request);
   if (maySysBoot()) return runHarmless(words);
   const folder = mkdtempSync(join(SHM, "onekexec-bench-"));
-  process.once("SIGINT", () => process.exit(130));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => process.exit(128 + constants.signals[signal]));
+  }
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   process.stdout.write(`${prepared.kexecTools}; ${availableParallelism()} processors\n`);
   const setup = { ...prepared, ...putFiles(folder, prepared.kernel) };
