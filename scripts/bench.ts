@@ -27,7 +27,14 @@ import {
   SHM,
 } from "./bench/setup.ts";
 import { measureStart } from "./bench/start.ts";
-import { markdown, type Section, SUBJECTS, type Subject, withSections } from "./bench/table.ts";
+import {
+  markdown,
+  type Section,
+  SUBJECTS,
+  type Subject,
+  withSections,
+  wrapped,
+} from "./bench/table.ts";
 import { buildKexec } from "./build.ts";
 import { Problem, problemText, runCommand } from "./command.ts";
 import { ensureKernel } from "./kernels.ts";
@@ -108,7 +115,7 @@ async function main(words: readonly string[]): Promise<number> {
   for (const subject of request.subjects) {
     const section = await MEASURES[subject](setup);
     progress("");
-    process.stdout.write(`\n${section.note}\n\n${markdown(section.lines)}\n`);
+    process.stdout.write(`\n${wrapped(section.note)}\n\n${markdown(section.lines)}\n`);
     sections.push(section);
   }
   if (!request.readme) return 0;

@@ -19,6 +19,7 @@ import {
   type Subject,
   showVerdicts,
   withSections,
+  wrapped,
 } from "../../scripts/bench/table.ts";
 import { factsFromJson, factsToJson } from "../../src/facts/facts-file.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
@@ -86,6 +87,18 @@ describe("tables", () => {
     expect(() => withSections(readme, [section])).toThrow(marksOf("load").start);
     const turned = `${marksOf("load").end}\n${marksOf("load").start}`;
     expect(() => withSections(turned, [section])).toThrow(marksOf("load").end);
+  });
+
+  test("a paragraph has lines of at most 100 characters, and loses no word", () => {
+    const text = Array.from({ length: 60 }, (_, i) => "x".repeat(1 + (i % 12))).join(" ");
+    const lines = wrapped(text).split("\n");
+    expect(lines.join(" ")).toBe(text);
+    for (const [i, line] of lines.entries()) {
+      expect(line.length).toBeLessThanOrEqual(100);
+      const first = lines[i + 1]?.split(" ")[0];
+      if (first !== undefined) expect(`${line} ${first}`.length).toBeGreaterThan(100);
+    }
+    expect(wrapped("y".repeat(120))).toBe("y".repeat(120));
   });
 
   test("a target is met or missed", () => {
