@@ -44,8 +44,8 @@ const COUNTED = [
   ...["-rtc", "base=2026-01-01T00:00:00,clock=vm"],
 ];
 const ACCELERATOR = "tcg,thread=single";
-/** The most by which two runs of the same may differ, of the total. Before the second kernel's clock
- * begins they differ by 0.0001 %; its own boot waits for timers, which varies by up to 8 ms. */
+/** The most by which two runs of the same may differ, of the total. Before the second kernel's
+ * clock begins they differ by 0.0001 %; its own boot waits for timers, which varies by 8 ms. */
 const REPEATS_WITHIN = 0.005;
 
 /** A file that is loaded. */
