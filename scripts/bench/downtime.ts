@@ -54,6 +54,8 @@ interface Image {
   readonly bytes: Uint8Array;
   /** What `uname -r` must say of it. */
   readonly release: string;
+  /** What either kexec must be told besides. */
+  readonly options: readonly string[];
   /** Whether it is a bzImage: only such a file can be loaded by -s, and decompressed or not. */
   readonly compressed: boolean;
   /** The most that onekexec's -c may take, in 10^9 instructions. */
@@ -189,19 +191,24 @@ function wordOf(text: string): string {
 }
 
 async function runOnce(image: Image, way: Way, machine: Machine, run: 1 | 2): Promise<Downtime> {
-  const words = [way.program, ...way.options, "-l", AT.image, `--initrd=${AT.initrd}`];
+  const options = [...way.options, ...image.options, `--initrd=${AT.initrd}`];
+  const load = `${way.program} -l ${AT.image} ${options.join(" ")} --append="${SECOND}"`;
   const end = await bootMachine({
     name: `downtime-${wordOf(`${image.name}-${way.name}`)}-${run}`,
     kexec: KEXEC,
     kernelFiles: machine.kernel,
-    caseScript: `run load ${words.join(" ")} --append="${SECOND}"\nexec ${AT.start}\n`,
+    // After a load that failed the machine powers off.
+    caseScript: `run load ${load}\n[ "$(cat /run/status)" != 0 ] || exec ${AT.start}\n`,
     extraFiles: [...machine.files, { path: AT.image, data: image.bytes }],
     accelerator: ACCELERATOR,
     qemuArguments: COUNTED,
     memory: MEMORY,
     timeoutSeconds: TIMEOUT_SECONDS,
   });
-  return downtimeOf(end, image.release);
+  const loaded = end.runs.get("load");
+  if (loaded?.status === 0) return downtimeOf(end, image.release);
+  const reason = `status ${loaded?.status}; serial log: ${end.logPath}\n${loaded?.output}`;
+  throw new Problem({ step: `Load by ${load}`, reason });
 }
 
 /**
@@ -261,14 +268,18 @@ function imagesOf(older: Kernel, vmlinux: Uint8Array, newer: Kernel): Image[] {
     name: `${kernel.series} bzImage (${compression})`,
     bytes: new Uint8Array(readFileSync(kernel.vmlinuz)),
     release: kernel.release,
+    options: [],
     compressed: true,
     atMost,
   });
   const name = `${older.series} vmlinux (${Math.round(vmlinux.length / 1e6)} MB)`;
+  const { release } = older;
+  // kexec-tools takes an initrd for an ELF file only if it is told that this is a Linux kernel.
+  const options = ["--args-linux"];
   return [
     bzImage(older, "xz", 1.9),
     bzImage(newer, "zstd", 2.1),
-    { name, bytes: vmlinux, release: older.release, compressed: false, atMost: 1.8 },
+    { name, bytes: vmlinux, release, options, compressed: false, atMost: 1.8 },
   ];
 }
 
