@@ -11,7 +11,7 @@
  */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, constants } from "node:os";
 import { join } from "node:path";
 import { CAP_SYS_BOOT } from "../src/model/host-facts.ts";
 import { measureDowntime } from "./bench/downtime.ts";
@@ -27,7 +27,14 @@ import {
   SHM,
 } from "./bench/setup.ts";
 import { measureStart } from "./bench/start.ts";
-import { markdown, type Section, SUBJECTS, type Subject, withSections } from "./bench/table.ts";
+import {
+  markdown,
+  type Section,
+  SUBJECTS,
+  type Subject,
+  withSections,
+  wrapped,
+} from "./bench/table.ts";
 import { buildKexec } from "./build.ts";
 import { Problem, problemText, runCommand } from "./command.ts";
 import { ensureKernel } from "./kernels.ts";
@@ -98,7 +105,9 @@ async function main(words: readonly string[]): Promise<number> {
   const prepared = prepare(request);
   if (maySysBoot()) return runHarmless(words);
   const folder = mkdtempSync(join(SHM, "onekexec-bench-"));
-  process.once("SIGINT", () => process.exit(130));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => process.exit(128 + constants.signals[signal]));
+  }
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   process.stdout.write(`${prepared.kexecTools}; ${availableParallelism()} processors\n`);
   const setup = { ...prepared, ...putFiles(folder, prepared.kernel) };
@@ -106,7 +115,7 @@ async function main(words: readonly string[]): Promise<number> {
   for (const subject of request.subjects) {
     const section = await MEASURES[subject](setup);
     progress("");
-    process.stdout.write(`\n${section.note}\n\n${markdown(section.lines)}\n`);
+    process.stdout.write(`\n${wrapped(section.note)}\n\n${markdown(section.lines)}\n`);
     sections.push(section);
   }
   if (!request.readme) return 0;

@@ -13,6 +13,8 @@ import { MIB, type Setup, writeInitrd } from "./setup.ts";
 import { type Column, makeSection, type Section, showVerdicts, type Verdict } from "./table.ts";
 
 const REFUSED = 255;
+/** A process that takes longer, in ms, gets no real-time priority: others would starve. */
+const REAL_TIME_MAX = 3000;
 /** What onekexec may keep for itself, whatever it loads, in bytes. */
 const OWN_MEMORY_MAX = 24 * MIB;
 
@@ -43,7 +45,7 @@ interface Row {
   readonly theirs: Times;
   readonly ours: Times;
   readonly floor: Times;
-  /** null without real-time priority. */
+  /** null without real-time priority, and where that would last too long. */
   readonly elapsed: { readonly theirs: Times; readonly ours: Times } | null;
   readonly memory: { readonly theirs: Memory; readonly ours: Memory };
   readonly verdicts: readonly Verdict[];
@@ -167,9 +169,9 @@ async function measureCase(one: Case, setup: Setup, commands: readonly Command[]
   const [theirs, ours, floor] = inTurns(name, commands, one.runs, processorTime);
   if (!kexecTools || !onekexec || !theirs || !ours || !floor) throw new RangeError("three are run");
   const both = [kexecTools, onekexec];
-  const [theirElapsed, ourElapsed] = setup.realTime
-    ? elapsedInTurns(name, both, one.elapsedRuns)
-    : [];
+  const isShort = [theirs, ours].every(({ median }) => median <= REAL_TIME_MAX);
+  const [theirElapsed, ourElapsed] =
+    setup.realTime && isShort ? elapsedInTurns(name, both, one.elapsedRuns) : [];
   const elapsed = theirElapsed && ourElapsed ? { theirs: theirElapsed, ours: ourElapsed } : null;
   const memory = { theirs: await memoryOf(kexecTools), ours: await memoryOf(onekexec) };
   const verdicts = verdictsOf(one, theirs, ours, memory.ours);

@@ -9,6 +9,9 @@ import { Problem } from "../command.ts";
 export const SUBJECTS = ["start", "load", "growth", "downtime"] as const;
 export type Subject = (typeof SUBJECTS)[number];
 
+/** Of README's paragraphs. */
+const COLUMNS = 100;
+
 export interface Column<Row> {
   readonly head: string;
   readonly cell: (row: Row) => string;
@@ -87,11 +90,25 @@ function placeOf(readme: string, subject: Subject): { readonly from: number; rea
   throw new Problem({ step: `Find the place of the table "${subject}"`, reason });
 }
 
+/** The words of `text` in lines of at most `COLUMNS` characters. */
+export function wrapped(text: string): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (line !== "" && longer.length > COLUMNS) {
+      lines.push(line);
+      line = word;
+    } else line = longer;
+  }
+  return [...lines, line].join("\n");
+}
+
 /** README's text with the tables of `sections`; others stay. @throws Problem without the marks */
 export function withSections(readme: string, sections: readonly Section[]): string {
   return sections.reduce((text, { subject, note, readmeLines }) => {
     const { from, to } = placeOf(text, subject);
-    const block = `\n\n${note}\n\n${markdown(readmeLines)}\n\n`;
+    const block = `\n\n${wrapped(note)}\n\n${markdown(readmeLines)}\n\n`;
     return text.slice(0, from) + block + text.slice(to);
   }, readme);
 }
