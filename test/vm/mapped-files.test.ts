@@ -118,8 +118,8 @@ function badDisk(): string {
   const blocks = runCommand("Look into it", ["debugfs", "-R", "blocks /initrd", disk]).split(" ");
   const sector = Number(blocks[blocks.length >> 1]) * 8;
   const error = "file.inject-error.0.event=read_aio,file.inject-error.0.errno=5";
-  const image = `driver=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename=${disk}`;
-  return `${image},${error},file.inject-error.0.sector=${sector}`;
+  const image = `file.image.driver=file,file.image.filename=${disk}`;
+  return `driver=raw,file.driver=blkdebug,${image},${error},file.inject-error.0.sector=${sector}`;
 }
 
 function squashfsDisk(): string {
