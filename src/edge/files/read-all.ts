@@ -56,7 +56,7 @@ export function readAll(job: ReadJob): ReadBytes {
   const { path, size, hash } = job;
   if (size === 0) failEmpty(path);
   if (size !== null && size > PINNED_MAX) failTooLarge(path, `${size} bytes`);
-  checkFits(path, size ?? FIRST_SIZE);
+  if (size !== null) checkFits(path, size);
   const memory = PinnedMemory.allocate(size ?? FIRST_SIZE, path);
   const hasher = hash ? new Bun.CryptoHasher("sha256") : null;
   try {
