@@ -38,6 +38,8 @@ export interface Settings {
   readonly compressed?: boolean;
   /** The kernel's file, in place of a bzImage. */
   readonly kernel?: Uint8Array;
+  /** The file of each `--module`. */
+  readonly module?: Uint8Array;
   readonly availableMemory?: bigint;
   /** Why something of stdout is lost. */
   readonly lostOutput?: string;
@@ -135,7 +137,8 @@ export async function runWith(line: string, settings: Settings = {}): Promise<Re
     readFacts: () => factsFromJson(settings.crashRegion ? CRASH_FACTS_TEXT : FACTS_TEXT),
     openInput(path, role) {
       actions.push(`open ${role}`);
-      const bytes = role === "kernel" ? image : new Uint8Array(9000);
+      const other = role === "module" ? settings.module : undefined;
+      const bytes = role === "kernel" ? image : (other ?? new Uint8Array(9000));
       return {
         read(hash) {
           actions.push(`read ${role}${hash ? " and hash" : ""}`);
