@@ -5,13 +5,19 @@ import { fail } from "../core/error.ts";
 
 export const MEMINFO = "/proc/meminfo";
 
+/** The value of one line, in bytes; null where there is no such line. */
+function bytesOf(text: string, name: string): bigint | null {
+  const [, digits] = new RegExp(`^${name}:[ \\t]*([0-9]{1,16}) kB$`, "m").exec(text) ?? [];
+  return digits === undefined ? null : BigInt(digits) * KIB;
+}
+
 /**
  * MemTotal in bytes: the kernel's totalram_pages. [proc_meminfo(5)]
  * @throws KexecError `facts.meminfo`
  */
 export function parseMemTotal(text: string): bigint {
-  const [, digits] = /^MemTotal:[ \t]*([0-9]{1,16}) kB$/m.exec(text) ?? [];
-  if (digits !== undefined) return BigInt(digits) * KIB;
+  const total = bytesOf(text, "MemTotal");
+  if (total !== null) return total;
   return fail({ code: "facts.meminfo", message: `${MEMINFO}: no line "MemTotal: N kB"` });
 }
 
@@ -25,10 +31,6 @@ export const memoryNote = (available: bigint): string =>
  * [proc_meminfo(5)]
  */
 export function parseAvailable(text: string): bigint | null {
-  const kib = (name: string): bigint | null => {
-    const [, digits] = new RegExp(`^${name}:[ \\t]*([0-9]{1,16}) kB$`, "m").exec(text) ?? [];
-    return digits === undefined ? null : BigInt(digits);
-  };
-  const available = kib("MemAvailable");
-  return available === null ? null : (available + (kib("SwapFree") ?? 0n)) * KIB;
+  const available = bytesOf(text, "MemAvailable");
+  return available === null ? null : available + (bytesOf(text, "SwapFree") ?? 0n);
 }

@@ -55,7 +55,7 @@ export function whyNotElf(
   bits: ElfBits,
   machines: readonly number[],
 ): string | null {
-  if (!startsWith(image, ELF_MAGIC)) return 'no 0x7f "ELF" at its start';
+  if (!isElf(image)) return 'no 0x7f "ELF" at its start';
   const Header = bits === 64 ? Elf64_Ehdr : Elf32_Ehdr;
   if (image.length < Header.size) return `${image.length} bytes are too few for an ELF header`;
   const { e_ident, e_type, e_machine } = Header.read(image);

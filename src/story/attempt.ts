@@ -102,6 +102,10 @@ interface Unwrapped {
   readonly layers: readonly string[];
 }
 
+/** The most bytes that a file may expand to: `most`, but no more than there is memory for. */
+const expandLimit = (most: number, world: World): number =>
+  Math.min(most, Number(world.availableMemory() ?? most));
+
 /** @throws KexecError `image.undetermined` as soon as what `file` expands to is of no image type,
  *   `image.wrapper` and `struct.truncated` where it cannot be expanded */
 async function unwrapped(
@@ -112,7 +116,7 @@ async function unwrapped(
   if (wrapperOf(file.bytes) === null) return { image: file, layers: [] };
   const { EXPANDED_LIMIT, unwrap } = await import("../wrapper/unwrap.ts");
   const part = file.part ?? "what the file expands to";
-  const limit = Math.min(EXPANDED_LIMIT, Number(world.availableMemory() ?? EXPANDED_LIMIT));
+  const limit = expandLimit(EXPANDED_LIMIT, world);
   let refusal: unknown = null;
   const check = (bytes: Uint8Array): void => {
     if (wrapperOf(bytes) !== null) return;
@@ -337,8 +341,9 @@ async function readExtras(
 /** A module, expanded where it is compressed. */
 async function expandedModule(file: InputFile, world: World): Promise<Unwrapped> {
   if (wrapperOf(file.bytes) === null) return { image: file, layers: [] };
-  const { expandModule } = await import("../wrapper/unwrap.ts");
-  const { bytes, notes: layers } = expandModule(file.bytes, world.expandLzma);
+  const { EXPANDED_LIMIT, expandModule } = await import("../wrapper/unwrap.ts");
+  const limit = expandLimit(EXPANDED_LIMIT, world);
+  const { bytes, notes: layers } = expandModule(file.bytes, world.expandLzma, limit);
   const image = bytes === file.bytes ? file : { path: file.path, bytes };
   return { image, layers };
 }

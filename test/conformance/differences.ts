@@ -342,7 +342,7 @@ export const DIFFERENCES = [
     kexecTools:
       "2.0.32 built with zlib, zstd and liblzma decompresses a kernel file, and modules, of which it loses what follows gzip data; Debian's not",
     onekexec:
-      "takes a kernel file out of gzip, bzip2, zstd, xz, lzma, lz4 and EFI zboot, up to four of them, 1 GiB, and the memory that is available; a module out of one compression, or leaves it as it is where other data follow",
+      "takes a kernel file out of gzip, bzip2, zstd, xz, lzma, lz4 and EFI zboot, up to four of them, 1 GiB, and the memory that is available; a module out of one compression, or leaves it as it is where other data follow or memory does not suffice",
     why: "kernels come in all of these, and one file has to serve every machine",
   },
   {

@@ -4,6 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { KexecError } from "../../src/core/error.ts";
 import { DoctorJson, DryRunJson } from "../../src/plan/json-schema.ts";
+import { multibootElf, multibootHeader } from "../images/make-multiboot.ts";
 import { packedBy } from "../wrapper/make-wrapped.ts";
 import { LOADED, NO_COPY, runWith, type Settings, UNSUPPORTED } from "./run-with.ts";
 
@@ -337,5 +338,29 @@ describe("a file that expands to no image", () => {
         "512 KiB of memory are available: MemAvailable and SwapFree in /proc/meminfo.\n",
     );
     expect(status).toBe(255);
+  });
+});
+
+describe("a compressed module", () => {
+  const settings = {
+    kernel: multibootElf(multibootHeader(0)),
+    module: packedBy(["gzip", "-c"], new Uint8Array(1 << 20)),
+  };
+  const modules = async (available: Partial<Settings>) => {
+    const { plans, status } = await runWith("-c -l K --module=M", { ...settings, ...available });
+    expect(status).toBe(0);
+    return plans.map(({ notes }) => notes.filter((note) => note.startsWith("M: ")));
+  };
+
+  test("is expanded where there is memory for it", async () => {
+    const expanded = [[`M: gzip, ${settings.module.length} -> 1048576 bytes`]];
+    expect(await modules({})).toEqual(expanded);
+    expect(await modules({ availableMemory: 1n << 20n })).toEqual(expanded);
+  });
+
+  test("stays as it is where there is none", async () => {
+    expect(await modules({ availableMemory: 1n << 19n })).toEqual([
+      ["M: not expanded: gzip: expands to more than 524288 bytes, the limit"],
+    ]);
   });
 });

@@ -39,6 +39,8 @@ export interface Settings {
   readonly compressed?: boolean;
   /** The kernel's file, in place of a bzImage. */
   readonly kernel?: Uint8Array;
+  /** The file of each `--module`. */
+  readonly module?: Uint8Array;
   readonly availableMemory?: bigint;
   /** All files are mapped, and another process changes that of this role while it is read, or while
    * it is loaded. `first` is what it has until it is copied, if not the same. */
@@ -177,7 +179,8 @@ export async function runWith(line: string, settings: Settings = {}): Promise<Re
     readFacts: () => factsFromJson(settings.crashRegion ? CRASH_FACTS_TEXT : FACTS_TEXT),
     openInput(path, role) {
       actions.push(`open ${role}`);
-      const bytes = role === "kernel" ? image : new Uint8Array(9000);
+      const other = role === "module" ? settings.module : undefined;
+      const bytes = role === "kernel" ? image : (other ?? new Uint8Array(9000));
       return fakeInput(path, role, bytes, settings, actions);
     },
     random: () => Promise.resolve(0x123456789abcdefn),

@@ -1,19 +1,14 @@
 /** How much memory this process and the running kernel can still get. */
 
-import { readFileSync } from "node:fs";
 import { humanSize } from "../../core/address.ts";
 import { ExitStatus, fail } from "../../core/error.ts";
 import { MEMINFO, memoryNote, parseAvailable } from "../../facts/meminfo.ts";
-import { errnoOf } from "./errno-of.ts";
+import { attempt, pseudoFiles } from "./read-pseudo-files.ts";
 
 /** As `parseAvailable`, at this moment; null where /proc/meminfo cannot be read, too. */
 export function availableMemory(): bigint | null {
-  try {
-    return parseAvailable(readFileSync(MEMINFO, "latin1"));
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    return null;
-  }
+  const text = attempt([], () => pseudoFiles("/").text(MEMINFO));
+  return text === null ? null : parseAvailable(text);
 }
 
 const WHAT_TO_TRY =

@@ -46,7 +46,7 @@ export function readAll(job: ReadJob): Uint8Array {
   const { path, size } = job;
   if (size === 0) failEmpty(path);
   if (size !== null && size > PINNED_MAX) failTooLarge(path, `${size} bytes`);
-  checkFits(path, size ?? FIRST_SIZE);
+  if (size !== null) checkFits(path, size);
   const memory = PinnedMemory.allocate(size ?? FIRST_SIZE, path);
   try {
     return memory.bytes(size === null ? readToEnd(job, memory) : readExactly(job, memory));

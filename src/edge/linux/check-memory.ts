@@ -1,5 +1,6 @@
 /** Checks before a load that the running kernel has the memory for it. */
 
+import { rangeOf, totalSize } from "../../core/range.ts";
 import type { LoadPlan } from "../../model/load-plan.ts";
 import { checkAvailable } from "../files/available-memory.ts";
 import type { LinuxHost } from "./host.ts";
@@ -14,7 +15,7 @@ import { linuxPurpose } from "./purposes.ts";
 function memoryNeeded(plan: LoadPlan): bigint {
   const { copied } = linuxPurpose(plan.purpose);
   if (plan.kind === "segments") {
-    return copied ? plan.segments.reduce((sum, { size }) => sum + size, 0n) : 0n;
+    return copied ? totalSize(plan.segments.map(rangeOf)) : 0n;
   }
   const files = plan.kernel.size + (plan.initrd?.size ?? 0n);
   return copied ? 2n * files : files;
