@@ -87,7 +87,7 @@ export const OWN_OPTIONS = [
   own.perhapsValued("doctor", "text|json", "Say what works on this machine and what does not"),
   own.valued("facts", "FILE", "With --dry-run: plan for the machine that FILE describes"),
   own.valued("save-facts", "FILE", "Write a description of this machine to FILE"),
-  own.flag("no-unpack", "With -c: let the kernel unpack itself, after the reboot"),
+  own.flag("no-unpack", "With -c: let the kernel unpack itself and its initrd, after the reboot"),
   own.valued("xen-library", "PATH", "Xen: use only the libxenctrl at this absolute path"),
   own.flag("xen-direct", "Xen: make the hypercalls without any library"),
 ] as const;

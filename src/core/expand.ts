@@ -38,6 +38,10 @@ export function wrapperError(format: string, found: string, cause?: unknown): Ke
   });
 }
 
+/** The error of data that only the host's liblzma expands, where it has none. */
+export const noLiblzma = (): KexecError =>
+  wrapperError("xz or lzma", "the system has no liblzma.so.5 that can expand it");
+
 /** The magic bytes of an XZ stream. A file may have several streams. [xz-format] 2.1.1.1 */
 const XZ_MAGIC = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0);
 /** The size of the padding between streams is a multiple of this, in bytes; it is zeros. */

@@ -4,7 +4,7 @@
  */
 
 import { hex } from "../core/address.ts";
-import { type HostExpand, wrapperError } from "../core/expand.ts";
+import { type HostExpand, noLiblzma, wrapperError } from "../core/expand.ts";
 import { wrapperOf } from "./recognise.ts";
 import { expander } from "./unwrap.ts";
 
@@ -17,7 +17,7 @@ const orRefuse =
   (...input) => {
     const expanded = liblzma(...input);
     if (expanded !== null) return expanded;
-    throw wrapperError("xz or lzma", "the system has no liblzma.so.5 that can expand it");
+    throw noLiblzma();
   };
 
 export interface ExpandedPayload {

@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { BootParams } from "../../src/arch/x86-64/handoff/boot-params.ts";
 import { KASLR_FLAG, SetupHeader } from "../../src/arch/x86-64/handoff/setup-header.ts";
 import { ADDRESS_END } from "../../src/core/address.ts";
+import { joined } from "../../src/core/bytes.ts";
+import type { HostExpand } from "../../src/core/expand.ts";
 import type { HostFacts } from "../../src/model/host-facts.ts";
 import type { PlanInputs } from "../../src/model/image-type.ts";
 import type { SegmentPlan } from "../../src/model/load-plan.ts";
@@ -9,13 +11,15 @@ import type { LoadRequest } from "../../src/model/request.ts";
 import { NO_X86_FACTS } from "../../src/model/x86-64.ts";
 import { buildSegmentPlan } from "../../src/plan/build-plan.ts";
 import { planUnpacked } from "../../src/story/unpack.ts";
+import { expandXz } from "../../src/wrapper/xz.ts";
 import { makeElf } from "../images/make-elf.ts";
 import { filled, makeExpanded, makeLinux, sizeBytes, withPayload } from "../images/make-payload.ts";
 import { orRefusal } from "../kexec-error.ts";
 import { expectGoldenPlan, machine } from "../plan/golden.ts";
 import { file, pattern, segment } from "../plan/pieces.ts";
 import { loadRequest, NO_FILES, NO_LOADER } from "../plan/requests.ts";
-import { lz4Legacy } from "../wrapper/make-wrapped.ts";
+import { cpio } from "../vm/cpio.ts";
+import { lz4Legacy, packedBy } from "../wrapper/make-wrapped.ts";
 
 const CPU = { fiveLevelPaging: false, virtualBits: 48, encryptedMemory: false };
 const onThisCpu = (facts: HostFacts): HostFacts => ({
@@ -23,6 +27,9 @@ const onThisCpu = (facts: HostFacts): HostFacts => ({
   x86_64: { ...(facts.x86_64 ?? NO_X86_FACTS), ...CPU },
 });
 const FACTS = onThisCpu(machine("qemu-1g-bios"));
+
+const CRASH = onThisCpu(machine("qemu-6g-crash-high"));
+const XEN = onThisCpu(machine("qemu-2g-xen"));
 
 /** Every draw another number: the virtual address first, then the physical one. */
 const RANDOM = [0x1234n, 0x5678n] as const;
@@ -34,6 +41,8 @@ interface Case {
   readonly kernel?: Uint8Array;
   readonly random?: readonly bigint[];
   readonly available?: bigint | null;
+  /** Absent: there is none. */
+  readonly expandLzma?: HostExpand;
 }
 
 function planOf(one: Case = {}): Promise<SegmentPlan> {
@@ -47,7 +56,7 @@ function planOf(one: Case = {}): Promise<SegmentPlan> {
     {
       random: () => Promise.resolve(draws.shift() ?? null),
       availableMemory: () => one.available ?? null,
-      expandLzma: () => null,
+      expandLzma: one.expandLzma ?? (() => null),
     },
   );
 }
@@ -130,14 +139,13 @@ describe("a kernel that unpacks itself, and why", () => {
   const expanded = makeExpanded();
   const lz4 = (bytes: Uint8Array, size: number) =>
     withPayload(new Uint8Array(Buffer.concat([lz4Legacy(bytes), sizeBytes(size)])));
-  const xen = onThisCpu(machine("qemu-2g-xen"));
   const damaged = makeLinux();
   damaged.fill(0x55, 0x900, 0x940);
 
   test.each<[string, Case, string]>([
     ["--no-unpack", { request: { unpack: false } }, "--no-unpack"],
     ["--entry", { request: { entry: 0x3ffdb000n } }, "--entry names an address of the image"],
-    ["a host that maps only segments", { facts: xen }, "maps only what is in a segment"],
+    ["a host that maps only segments", { facts: XEN }, "maps only what is in a segment"],
     ["a parameter", { request: commandLine("mem=512M") }, "only then mem=512M has all"],
     ["no random numbers", { random: [1n] }, "the running kernel has no random numbers yet"],
     ["a damaged payload", { kernel: damaged }, "gzip: "],
@@ -191,8 +199,7 @@ describe("a kernel that unpacks itself, and why", () => {
     ["crash", "a crash kernel takes as little memory as it can", {}],
     ["preserve-context", "only a kernel that replaces the running one", { memMax: 0x1fffffffn }],
   ])("%s", async (purpose, why, more) => {
-    const facts = onThisCpu(machine("qemu-6g-crash-high"));
-    const { notes } = await planOf({ request: { purpose, ...more }, facts });
+    const { notes } = await planOf({ request: { purpose, ...more }, facts: CRASH });
     expect(notes[0]).toContain(why);
   });
 
@@ -221,6 +228,65 @@ describe("a kernel that unpacks itself, and why", () => {
     );
     expect(failed).toMatchObject({ code: "plan.no-room" });
     expect(asItIs).toMatchObject({ code: "plan.no-room" });
+  });
+});
+
+describe("an initrd", () => {
+  const archive = joined(cpio([{ path: "/init", data: pattern(9000) }]));
+  const packed = packedBy(["xz", "-c"], archive);
+  const large = joined(cpio([{ path: "/init", data: new Uint8Array(0x200000) }]));
+  const zeros = packedBy(["xz", "-c"], large);
+  const initrd = file("/boot/initrd", packed);
+  const xz: Case = { inputs: { initrd }, expandLzma: expandXz };
+  const ITS_INITRD = "the kernel unpacks the initrd after the reboot: ";
+
+  test("of xz is unpacked beside the kernel", async () => {
+    const plan = await planOf(xz);
+    expect(segment(plan, "initrd").bytes).toEqual(archive);
+    expect(plan.notes[0]).toStartWith("the kernel is unpacked before the reboot: ");
+    expect(plan.notes[1]).toBe(
+      `the initrd is unpacked before the reboot: xz, ${packed.length} -> ${archive.length} bytes`,
+    );
+    expect(SetupHeader.read(segment(plan, "boot-params").bytes).ramdisk_size).toBe(archive.length);
+  });
+
+  test.each<[string, Case, string]>([
+    ["--no-unpack", { request: { unpack: false } }, "--no-unpack"],
+    ["a crash kernel", { request: { purpose: "crash" }, facts: CRASH }, "a crash kernel takes"],
+    ["a host with guests", { facts: XEN }, "the host has guests, which need the memory"],
+    ["no liblzma", { expandLzma: () => null }, "the system has no liblzma.so.5"],
+    ["no memory to load it", { available: 33n << 20n }, "there is too little memory"],
+    [
+      "no memory to boot with it",
+      { facts: { ...FACTS, memTotal: 4n << 20n }, inputs: { initrd: file("/boot/zeros", zeros) } },
+      "expands to more than 1048576 bytes, the limit",
+    ],
+    [
+      "other data behind it",
+      { inputs: { initrd: file("/boot/initrd", joined([packed, pattern(9)])) } },
+      `other data follow it at offset 0x${packed.length.toString(16)}`,
+    ],
+  ])("is loaded as it is: %s", async (_, one, why) => {
+    const plan = await planOf({ ...xz, ...one });
+    const note = plan.notes.find((line) => line.startsWith(ITS_INITRD)) ?? "";
+    expect(note).toContain(why);
+    const file = one.inputs?.initrd ?? initrd;
+    expect(segment(plan, "initrd").bytes).toEqual(file?.bytes ?? new Uint8Array(0));
+  });
+
+  test("unpacked it does not fit: then the kernel alone is unpacked", async () => {
+    const request = { memMin: 0x1000000n, memMax: 0x13fffffn };
+    const inputs = { initrd: file("/boot/initrd", zeros) };
+    const kernel = makeLinux({}, { initSize: 0x10000 });
+    const plan = await planOf({ ...xz, kernel, request, inputs });
+    expect(plan.notes[0]).toStartWith("the kernel is unpacked before the reboot: ");
+    expect(plan.notes[1]).toStartWith(`${ITS_INITRD}unpacked, it does not fit: `);
+    expect(segment(plan, "initrd").bytes).toEqual(inputs.initrd.bytes);
+  });
+
+  test("of no xz has no note", async () => {
+    const plan = await planOf({ ...xz, inputs: { initrd: file("/boot/initrd", archive) } });
+    expect(plan.notes.join()).not.toContain("the initrd");
   });
 });
 

@@ -7,8 +7,9 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { buildKexec, KEXEC } from "../../scripts/build.ts";
 import { ensureOtherKernel } from "../../scripts/other-kernels.ts";
+import { joined } from "../../src/core/bytes.ts";
 import { packedBy } from "../wrapper/make-wrapped.ts";
-import type { CpioFile } from "./cpio.ts";
+import { type CpioFile, cpio } from "./cpio.ts";
 import {
   bootMachine,
   CONSOLE,
@@ -17,7 +18,8 @@ import {
   type MachineSetup,
 } from "./machine.ts";
 import { repacked } from "./repacked.ts";
-import { libraryInVm } from "./rig.ts";
+import { IN_VM, libraryInVm, smallInitrd } from "./rig.ts";
+import { expectSecondKernel } from "./second-kernel.ts";
 import { type Run, runsOf, type SerialLine, type Sight, sightOf } from "./serial-log.ts";
 import { VM_TIMEOUT, withLog } from "./with-log.ts";
 
@@ -238,6 +240,35 @@ const CHAINS: readonly Chain[] = [
 
 beforeAll(() => buildKexec(), VM_TIMEOUT);
 
+const MICROCODE = { path: "/kernel/x86/microcode/GenuineIntel.bin", data: "no microcode" };
+
+/** An initrd as Debian's with microcode: an archive as it is, and behind it a compressed one. */
+const xzInitrd = (): Uint8Array =>
+  joined([...cpio([MICROCODE]), packedBy(["xz", "--check=crc32", "-1", "-c"], smallInitrd())]);
+
 describe("a bzImage that is unpacked before the reboot", () => {
   for (const one of CHAINS) test.concurrent(one.name, () => chain(one), VM_TIMEOUT);
 });
+
+test(
+  "an xz initrd that is unpacked before the reboot",
+  async () => {
+    const second = `${CONSOLE} second`;
+    const run = await bootMachine({
+      ...{ kexec: KEXEC, name: "unpacked-initrd" },
+      caseScript: `
+run load kexec -d -c -l ${IN_VM.kernel} --initrd=/xz --append="${second}"
+run exec kexec -e
+`,
+      extraFiles: [...libraryInVm("liblzma.so.5"), { path: "/xz", data: xzInitrd() }],
+    });
+    withLog(run, () => {
+      expect(run.runs.get("load")?.status).toBe(0);
+      expect(run.runs.get("load")?.output).toContain(
+        "the initrd is unpacked before the reboot: xz, ",
+      );
+      expectSecondKernel(run, second);
+    });
+  },
+  VM_TIMEOUT,
+);
