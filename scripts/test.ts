@@ -61,9 +61,9 @@ function tests(name: string, timeout: number, paths: readonly string[]): Phase {
   return { name, commands: [command], counted: true };
 }
 
-/** Most virtual machines keep one core busy and no more: files run side by side, the long ones
- * first. */
-function machineTests(name: string, timeout: number): Phase {
+/** Most tests, and virtual machines too, keep one core busy and no more: files run side by side,
+ * the long ones first. */
+function sideBySide(name: string, timeout: number): Phase {
   const folder = join(ROOT, "test", name);
   const paths = readdirSync(folder).filter((path) => path.endsWith(".test.ts"));
   const size = (path: string) => statSync(join(folder, path)).size;
@@ -91,12 +91,9 @@ function allPhases(): Phase[] {
     script("fuzz", "fuzz.ts", "--seconds=30", "--seed=1"),
     script("purgatory", "purgatory.ts", "check"),
     script("build", "build.ts", "--twice"),
-    ...SLOW_FOLDERS.map((folder) => tests(folder, SLOW_TIMEOUT_MS, [`./test/${folder}/`])),
-    {
-      ...tests("conformance-newest", SLOW_TIMEOUT_MS, ["./test/conformance/"]),
-      newest: true,
-    },
-    machineTests(MACHINE_FOLDER, SLOW_TIMEOUT_MS),
+    ...SLOW_FOLDERS.map((folder) => sideBySide(folder, SLOW_TIMEOUT_MS)),
+    { ...sideBySide("conformance", SLOW_TIMEOUT_MS), name: "conformance-newest", newest: true },
+    sideBySide(MACHINE_FOLDER, SLOW_TIMEOUT_MS),
   ];
 }
 
