@@ -62,7 +62,7 @@ export function run(command: readonly string[], options: RunOptions = {}): Outco
     ...(options.input === undefined ? {} : { input: Buffer.from(options.input, "latin1") }),
     stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     encoding: "latin1",
-    timeout: (options.seconds ?? 20) * 1000,
+    timeout: (options.seconds ?? 120) * 1000,
     maxBuffer: 1 << 28,
   });
   if (error !== undefined) throw error;

@@ -16,7 +16,7 @@ const kernel = plantKernel(scratch);
 const recorder = makeRecorder(scratch);
 
 const GIB = 2 ** 30;
-const SECONDS = 60;
+const SECONDS = 400;
 const TIMEOUT = SECONDS * 1000;
 
 /** A sparse file with a text at its start. */

@@ -75,7 +75,7 @@ export interface Outcome {
   readonly faultHappened: boolean;
 }
 
-const SECONDS = 60;
+const SECONDS = 200;
 /** Longer than every command line here; a text that strace cuts short is an error. */
 const TEXT = "1048576";
 const TRACED = "kexec_load,kexec_file_load,reboot,sync,execve,ioctl";

@@ -33,7 +33,7 @@ import { KEXEC_TOOLS, ONEKEXEC } from "./programs.ts";
 const SEED = Number(process.env.FC_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const RUNS = Number(process.env.FC_RUNS ?? 150);
 const THEIRS = join(dirname(KEXEC_TOOLS), "vmcore-dmesg");
-const SECONDS = 10;
+const SECONDS = 60;
 
 let folder: string;
 let core: string;
