@@ -188,7 +188,7 @@ test("headers damaged at every byte: where both refuse, alike", () => {
     const { theirs, ours } = read(bad);
     expect({ at, ...ours, memory: 0 }).toEqual({ at, ...theirs, memory: 0 });
   }
-}, 60_000);
+}, 600_000);
 
 test("a dump far larger than memory takes little of it", () => {
   const bytes = makeCore({ kind: "ringbuffer", records: RECORDS });
@@ -230,7 +230,7 @@ describe("differences", () => {
         }
       }
     }
-  }, 60_000);
+  }, 600_000);
 
   test(named("a text that ends where the ring does", difference("vmcore-exact-end")), () => {
     const records = [{ text: "x".repeat(56), time: 0n }];
