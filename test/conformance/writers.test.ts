@@ -43,4 +43,4 @@ test("a process that opens the initrd for writing waits for the load", () => {
   const steps = [1, 3, 5, 6];
   expect(steps.map((step) => writerWaits(KEXEC_TOOLS, step))).not.toContain(true);
   expect([1, 8, 12].map((step) => writerWaits(ONEKEXEC, step))).toEqual([false, true, true]);
-}, 60_000);
+}, 600_000);
