@@ -47,7 +47,7 @@
 #define MARK 16
 /* The step "load". */
 #define AT_LOAD -1
-#define MADV_POPULATE_READ 22
+#define MADV_WILLNEED 3
 
 static const char *output, *file, *command;
 static long step, steps, loads, anonymous, wait_ms = 100;
@@ -258,7 +258,7 @@ static int concerns(pid_t pid, const struct __ptrace_syscall_info *info, long fd
 	case __NR_mmap:
 		return fd >= 0 && args[4] == (uint64_t)fd && is_file(pid, fd);
 	case __NR_madvise:
-		return fd >= 0 && args[2] == MADV_POPULATE_READ;
+		return fd >= 0 && args[2] == MADV_WILLNEED;
 	case __NR_read:
 	case __NR_pread64:
 	case __NR_fstat:

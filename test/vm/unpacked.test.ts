@@ -202,12 +202,12 @@ const CHAINS: readonly Chain[] = [
       { kernel: "6.12", words: "no5lvl", note: `${ITSELF}it turns off the 5-level` },
       { kernel: "6.12", words: "no5lvl", note: ZSTD },
       { kernel: "6.12", note: `${ITSELF}it turns on the processor's 5-level` },
-      { kernel: "oldest", note: `${ITSELF}it turns off the 5-level` },
+      // Not "oldest": Linux 5.10 does not survive this way from 5 levels to 4, whoever loads it.
     ],
     check: (links) => {
       const levels = links.map((link) => said(link, "levels"));
       const none = "no la57";
-      expect(levels).toEqual(["la57", "la57", "la57", none, none, "la57", none]);
+      expect(levels).toEqual(["la57", "la57", "la57", none, none, "la57"]);
     },
   },
   {

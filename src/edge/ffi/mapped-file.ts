@@ -11,7 +11,9 @@ import { asPointer } from "./pointer.ts";
 /** [linux include/uapi/asm-generic/mman-common.h, include/uapi/linux/mman.h] */
 const PROT_READ = 1;
 const MAP_SHARED = 1;
-const MADV_POPULATE_READ = 22;
+const MADV_WILLNEED = 3;
+/** The smallest page of any machine, in bytes. */
+const PAGE_MIN = 4096;
 
 /** A file's bytes in memory until `unmap`, whether or not JavaScript still refers to them. */
 export class MappedFile {
@@ -61,21 +63,22 @@ export class MappedFile {
   }
 
   /**
-   * Reads the pages from offset `start`, that of a page, to `end`, in one call, which costs less
-   * than a page fault for each. Returns 0, or minus the error number: EFAULT or EIO where the file
-   * cannot be read, EINVAL before Linux 5.14.
+   * Reads the pages from offset `start`, that of a page, to `end`. They are touched one by one:
+   * before a page that cannot be read MADV_POPULATE_READ never returns, up to Linux 6.8, and no
+   * signal ends it. [linux mm/gup.c faultin_vma_page_range]
+   * @returns whether all could be read
    */
-  populate(start: number, end: number): number {
+  readAhead(start: number, end: number): boolean {
+    const last = Math.min(end, this.#size);
     const { madvise } = libc().symbols;
     // SAFETY: the range is inside of our mapping, and to read it changes nothing. Fails with:
-    // EFAULT, EIO, EHWPOISON a page that cannot be read; EINVAL before Linux 5.14; ENOMEM.
-    return result(
-      madvise(
-        this.#address + asUlong(start),
-        asUlong(Math.min(end, this.#size) - start),
-        asInt(MADV_POPULATE_READ),
-      ),
-    );
+    // EINVAL, EIO, ENOMEM; the pages are then read when they are touched.
+    madvise(this.#address + asUlong(start), asUlong(last - start), asInt(MADV_WILLNEED));
+    const bytes = this.bytes();
+    let touched = 0;
+    for (let at = start; at < last; at += PAGE_MIN) touched |= bytes[at] ?? 0;
+    // The bytes are used, since the compiler leaves out what nobody uses.
+    return touched >= 0 && !this.failed;
   }
 
   /** Ends the mapping; to be called once. */

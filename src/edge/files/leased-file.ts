@@ -104,7 +104,7 @@ function sizeToMap(fd: number, fileSystem: bigint | null): number | null {
 function isRead(mapping: MappedFile, observe: ReadObserver): boolean {
   const { size } = mapping;
   for (let done = 0; done < size; done += PIECE) {
-    if (mapping.populate(done, done + PIECE) < 0) return false;
+    if (!mapping.readAhead(done, done + PIECE)) return false;
     observe(Math.min(done + PIECE, size), size);
   }
   return true;

@@ -39,7 +39,7 @@ describe("a mapped file", () => {
   test.each([1, PAGE, 3 * PAGE + 5])("%i bytes, until it is unmapped", (size) => {
     const path = fileOf(size);
     const mapping = mapped(path, size);
-    expect(mapping.populate(0, size)).toBe(0);
+    expect(mapping.readAhead(0, size)).toBe(true);
     expect(Buffer.compare(mapping.bytes(), readFileSync(path))).toBe(0);
     expect(mapping.failed).toBe(false);
     expect(mapsOf(path)).toBe(1);
@@ -96,13 +96,14 @@ describe("a page that cannot be read", () => {
     mapping.unmap();
   });
 
-  test("populate returns the error, and nothing has failed yet", () => {
-    const size = 8 * PAGE;
+  // So many that the compiler has long taken over.
+  test.each([8, 30_000])("to read %i pages ahead ends, and says so", (pages) => {
+    const size = pages * PAGE;
     const path = fileOf(size);
     const mapping = mapped(path, size);
-    truncateSync(path, PAGE);
-    expect(mapping.populate(0, size)).toBe(-14);
-    expect(mapping.failed).toBe(false);
+    truncateSync(path, size - 2 * PAGE);
+    expect(mapping.readAhead(0, size)).toBe(false);
+    expect(mapping.failed).toBe(true);
     mapping.unmap();
   });
 
