@@ -118,7 +118,7 @@ function casesOf(size: (typeof SIZES)[number], { quick, unchangedImage }: Setup)
 
 function nameOf({ options, own, mib }: Case): string {
   const size = mib >= 1024 ? `${mib / 1024} GiB` : `${mib} MiB`;
-  return `\`${[...options, ...own, "-l"].join(" ")}\`, initrd of ${size}`;
+  return `\`${[...options, "-l", ...own].join(" ")}\`, initrd of ${size}`;
 }
 
 /** The memory of a load that is stopped at its system call. @throws Problem without one */
@@ -153,7 +153,7 @@ function commandsOf(one: Case, setup: Setup, initrd: string): Command[] {
   const files = [vmlinuz, `--initrd=${initrd}`, "--append=console=ttyS0"];
   const load = (program: string, own: readonly string[]): Command => ({
     program,
-    words: [...one.options, ...own, "-l", ...files],
+    words: [...one.options, "-l", ...own, ...files],
     statuses: [REFUSED],
   });
   return [
