@@ -26,11 +26,13 @@ import { ensureXenHeaders } from "./xen-headers.ts";
 const ROOT = join(import.meta.dir, "..");
 const BIN = join(ROOT, "node_modules/.bin");
 /** Folders whose tests need more than Bun: a build, other programs, virtual machines. */
-const SLOW_FOLDERS = ["built", "conformance", "xen", "package"];
+const SLOW_FOLDERS = ["built", "conformance", "xen"];
+/** Its files share the packages that the first one makes, so that one process runs them all. */
+const PACKAGE_FOLDER = "package";
 const MACHINE_FOLDER = "vm";
 /** Virtual machines too, but only by name. */
 const ENDURANCE = "endurance";
-const NOT_UNIT = [...SLOW_FOLDERS, MACHINE_FOLDER];
+const NOT_UNIT = [...SLOW_FOLDERS, PACKAGE_FOLDER, MACHINE_FOLDER];
 const UNIT_TIMEOUT_MS = 20_000;
 const SLOW_TIMEOUT_MS = 900_000;
 
@@ -92,6 +94,7 @@ function allPhases(): Phase[] {
     script("purgatory", "purgatory.ts", "check"),
     script("build", "build.ts", "--twice"),
     ...SLOW_FOLDERS.map((folder) => sideBySide(folder, SLOW_TIMEOUT_MS)),
+    tests(PACKAGE_FOLDER, SLOW_TIMEOUT_MS, [`./test/${PACKAGE_FOLDER}/`]),
     { ...sideBySide("conformance", SLOW_TIMEOUT_MS), name: "conformance-newest", newest: true },
     sideBySide(MACHINE_FOLDER, SLOW_TIMEOUT_MS),
   ];
