@@ -99,6 +99,12 @@ interface Row extends Measured {
 
 const billions = (instructions: number) => (instructions / 1e9).toFixed(2);
 
+/** In 10^9: a kernel's clock is not more exact, so that less may even come out below 0. */
+const CLOCK_ERROR = 0.15;
+
+const beforeClock = (instructions: number): string =>
+  instructions / 1e9 < CLOCK_ERROR ? `under ${CLOCK_ERROR}` : billions(instructions);
+
 export const DOWNTIME_COLUMNS: readonly Column<Row>[] = [
   { head: "image", cell: ({ image }) => image, inReadme: true },
   { head: "loaded by", cell: ({ way }) => way, inReadme: true },
@@ -109,7 +115,7 @@ export const DOWNTIME_COLUMNS: readonly Column<Row>[] = [
   },
   {
     head: "before the kernel's clock",
-    cell: ({ downtime }) => billions(downtime.beforeClock),
+    cell: ({ downtime }) => beforeClock(downtime.beforeClock),
     inReadme: true,
   },
   {
