@@ -99,7 +99,7 @@ interface Row extends Measured {
 
 const billions = (instructions: number) => (instructions / 1e9).toFixed(2);
 
-/** In 10^9: a kernel's clock is not more exact, so that less may even come out below 0. */
+/** What `beforeClock` is exact to, in 10^9: less is not told from nothing. */
 const CLOCK_ERROR = 0.15;
 
 const beforeClock = (instructions: number): string =>
@@ -336,7 +336,8 @@ export async function measureDowntime(setup: Setup): Promise<Section> {
       `${apart} % apart.`,
       "Instructions are not time: a processor runs about 6 of SHA-256 in a cycle, and about 2 of",
       "xz and zstd. Before the kernel's clock begins, segments are moved and checked, and the",
-      "image is decompressed; the rest is the kernel's own boot.",
+      "image is decompressed; the rest is the kernel's own boot. That clock is exact to",
+      `${CLOCK_ERROR}.`,
     ].join(" ");
     return makeSection("downtime", note, DOWNTIME_COLUMNS, rows);
   } finally {
